@@ -1,0 +1,47 @@
+//! `cargo infer build`
+
+use anyhow::Result;
+use clap::Args;
+use infer_pack::{Artefacts, BuildOptions};
+
+use crate::progress::Terminal;
+use crate::workspace;
+
+/// Build the artefacts: composed, for any host with WASI 0.2 and HTTP, and uncomposed, for hosts
+/// that bring wasi-nn.
+#[derive(Args)]
+pub struct Build {
+    /// For hosts without relaxed SIMD (Node 20, say); slower.
+    #[arg(long)]
+    no_relaxed_simd: bool,
+}
+
+impl Build {
+    /// Build what is out of date and say where it is.
+    pub fn run(self) -> Result<()> {
+        let root = workspace::root()?;
+        let mut options = BuildOptions::new(root);
+        options.relaxed_simd = !self.no_relaxed_simd;
+        let artefacts = infer_pack::build(&options, &Terminal::new())?;
+        print(&artefacts)
+    }
+}
+
+fn print(artefacts: &Artefacts) -> Result<()> {
+    for (kind, path) in [
+        ("composed", &artefacts.composed),
+        ("uncomposed", &artefacts.uncomposed),
+    ] {
+        let mib = std::fs::metadata(path)?.len() as f64 / (1024.0 * 1024.0);
+        println!("{kind:<10}  {mib:6.1} MiB  {}", path.display());
+    }
+    for model in &artefacts.models {
+        let place = if model.is_snapshot() {
+            "in the snapshot"
+        } else {
+            "mounted"
+        };
+        println!("model       {}, {place}", model.name);
+    }
+    Ok(())
+}

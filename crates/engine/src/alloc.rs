@@ -1,0 +1,130 @@
+//! An allocator for snapshots: what is freed before the snapshot is zero in it.
+//!
+//! A snapshot keeps the whole linear memory. Loading a model frees several times its size (the
+//! file's bytes, protobuf, weights before they were packed), and those bytes would stay in the
+//! artefact. Zero pages cost nothing, so freed memory is cleared until [`ClearingAllocator::seal`]
+//! is called; from then on this is the system's allocator and one test of a flag.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Clears what is freed until it is sealed.
+#[derive(Debug)]
+pub struct ClearingAllocator<A> {
+    inner: A,
+    sealed: AtomicBool,
+}
+
+impl<A> ClearingAllocator<A> {
+    /// Over another allocator, not sealed.
+    pub const fn new(inner: A) -> Self {
+        Self {
+            inner,
+            sealed: AtomicBool::new(false),
+        }
+    }
+
+    /// Stop clearing: the snapshot is taken after this.
+    pub fn seal(&self) {
+        self.sealed.store(true, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every block comes from `inner` with the caller's layout and goes back to it with the same
+// layout; between the two it is only written within its own bounds.
+unsafe impl<A: GlobalAlloc> GlobalAlloc for ClearingAllocator<A> {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps `alloc`'s contract, which is `inner`'s.
+        unsafe { self.inner.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as in `alloc`.
+        unsafe { self.inner.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if !self.sealed.load(Ordering::Relaxed) {
+            // SAFETY: the block has `layout.size()` bytes, and its owner has given it up.
+            unsafe { block.write_bytes(0, layout.size()) };
+        }
+        // SAFETY: the block came from `inner` with this layout.
+        unsafe { self.inner.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        if self.sealed.load(Ordering::Relaxed) {
+            // SAFETY: the caller keeps `realloc`'s contract, which is `inner`'s.
+            return unsafe { self.inner.realloc(block, layout, new_size) };
+        }
+        // The inner `realloc` may move the block and leave the old bytes where they were.
+        // SAFETY: the caller guarantees that `new_size`, rounded up to the alignment, is no larger
+        // than `isize::MAX`, and that it is not zero.
+        let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
+        // SAFETY: `new_layout` has a size other than zero.
+        let new_block = unsafe { self.inner.alloc(new_layout) };
+        if !new_block.is_null() {
+            let kept = layout.size().min(new_size);
+            // SAFETY: both blocks have at least `kept` bytes, and they are different blocks.
+            unsafe { new_block.copy_from_nonoverlapping(block, kept) };
+            // SAFETY: the block came from this allocator with `layout`.
+            unsafe { self.dealloc(block, layout) };
+        }
+        new_block
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::UnsafeCell;
+
+    /// Hands out one arena from its start and never takes anything back, so that a test can look at
+    /// freed memory.
+    struct Arena {
+        bytes: UnsafeCell<[u64; 64]>,
+        used: UnsafeCell<usize>,
+    }
+
+    // SAFETY: used by one thread in one test.
+    unsafe impl GlobalAlloc for Arena {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: nothing else holds a reference into the arena's cells.
+            let used = unsafe { &mut *self.used.get() };
+            let start = used.next_multiple_of(layout.align());
+            *used = start + layout.size();
+            assert!(*used <= 512, "the test asks for more than the arena has");
+            // SAFETY: `start` is within the arena.
+            unsafe { self.bytes.get().cast::<u8>().add(start) }
+        }
+
+        unsafe fn dealloc(&self, _block: *mut u8, _layout: Layout) {}
+    }
+
+    #[test]
+    fn freed_memory_is_zero_until_sealed() {
+        let allocator = ClearingAllocator::new(Arena {
+            bytes: UnsafeCell::new([0; 64]),
+            used: UnsafeCell::new(0),
+        });
+        let layout = Layout::from_size_align(16, 8).unwrap();
+        // SAFETY: the blocks are used within their sizes, and the arena outlives them all: reading
+        // a block after it was freed reads the arena.
+        unsafe {
+            let block = allocator.alloc(layout);
+            block.write_bytes(7, 16);
+            let grown = allocator.realloc(block, layout, 32);
+            assert_eq!(std::slice::from_raw_parts(grown, 16), [7; 16], "contents move along");
+            assert_eq!(std::slice::from_raw_parts(block, 16), [0; 16], "the old block is cleared");
+            let layout = Layout::from_size_align(32, 8).unwrap();
+            let shrunk = allocator.realloc(grown, layout, 8);
+            assert_eq!(std::slice::from_raw_parts(shrunk, 8), [7; 8]);
+            assert_eq!(std::slice::from_raw_parts(grown, 32), [0; 32]);
+
+            allocator.seal();
+            let layout = Layout::from_size_align(8, 8).unwrap();
+            allocator.dealloc(shrunk, layout);
+            assert_eq!(std::slice::from_raw_parts(shrunk, 8), [7; 8], "sealed: left alone");
+        }
+    }
+}

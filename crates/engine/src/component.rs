@@ -1,0 +1,221 @@
+//! The WIT glue: resources, error codes, and the setup that a build calls before the snapshot.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::alloc::ClearingAllocator;
+use crate::error::ErrorKind;
+use crate::onnx::TensorInfo;
+use crate::rten_runtime::Rten;
+use crate::{ElementType, Error, Graph, Registry, Tensor};
+
+mod bindings {
+    wit_bindgen::generate!({ world: "engine", path: "wit", generate_all });
+}
+
+use bindings::exports::infer::engine::setup;
+use bindings::exports::wasi::nn::{errors, graph, inference, tensor};
+
+#[global_allocator]
+static ALLOCATOR: ClearingAllocator<std::alloc::System> =
+    ClearingAllocator::new(std::alloc::System);
+
+/// Where models of the mount are, unless `INFER_MODELS_DIR` says otherwise.
+const MODELS_DIR: &str = "/models";
+
+thread_local! {
+    static REGISTRY: RefCell<Registry> = const { RefCell::new(Registry::new()) };
+}
+
+struct Engine;
+bindings::export!(Engine with_types_in bindings);
+
+impl setup::Guest for Engine {
+    fn add_model(name: String, onnx: Vec<u8>) -> Result<setup::ModelInfo, String> {
+        REGISTRY
+            .with_borrow_mut(|registry| registry.add(&name, onnx))
+            .map(|info| setup::ModelInfo {
+                inputs: info.inputs.iter().map(describe).collect(),
+                outputs: info.outputs.iter().map(describe).collect(),
+            })
+            .map_err(|error| error.to_string())
+    }
+
+    fn mount_model(name: String) -> Result<(), String> {
+        REGISTRY
+            .with_borrow_mut(|registry| registry.mount(&name))
+            .map_err(|error| error.to_string())
+    }
+
+    fn seal() {
+        ALLOCATOR.seal();
+    }
+}
+
+fn describe(info: &TensorInfo) -> setup::TensorInfo {
+    setup::TensorInfo {
+        name: info.name.clone(),
+        datatype: info.datatype().to_owned(),
+        shape: info.shape_or_any(),
+    }
+}
+
+impl tensor::Guest for Engine {
+    type Tensor = TensorResource;
+}
+
+/// A guest's tensor. The interface lets its constructor say nothing, so `compute` checks it.
+struct TensorResource(Tensor);
+
+impl tensor::GuestTensor for TensorResource {
+    fn new(shape: Vec<u32>, ty: tensor::TensorType, data: Vec<u8>) -> Self {
+        Self(Tensor {
+            shape,
+            element_type: match ty {
+                tensor::TensorType::Fp16 => ElementType::Fp16,
+                tensor::TensorType::Fp32 => ElementType::Fp32,
+                tensor::TensorType::Fp64 => ElementType::Fp64,
+                tensor::TensorType::Bf16 => ElementType::Bf16,
+                tensor::TensorType::U8 => ElementType::U8,
+                tensor::TensorType::I32 => ElementType::I32,
+                tensor::TensorType::I64 => ElementType::I64,
+            },
+            data,
+        })
+    }
+
+    fn dimensions(&self) -> Vec<u32> {
+        self.0.shape.clone()
+    }
+
+    fn ty(&self) -> tensor::TensorType {
+        match self.0.element_type {
+            ElementType::Fp16 => tensor::TensorType::Fp16,
+            ElementType::Fp32 => tensor::TensorType::Fp32,
+            ElementType::Fp64 => tensor::TensorType::Fp64,
+            ElementType::Bf16 => tensor::TensorType::Bf16,
+            ElementType::U8 => tensor::TensorType::U8,
+            ElementType::I32 => tensor::TensorType::I32,
+            ElementType::I64 => tensor::TensorType::I64,
+        }
+    }
+
+    fn data(&self) -> Vec<u8> {
+        self.0.data.clone()
+    }
+}
+
+impl errors::Guest for Engine {
+    type Error = ErrorResource;
+}
+
+struct ErrorResource(Error);
+
+impl errors::GuestError for ErrorResource {
+    fn code(&self) -> errors::ErrorCode {
+        match self.0.kind() {
+            ErrorKind::InvalidArgument => errors::ErrorCode::InvalidArgument,
+            ErrorKind::InvalidEncoding => errors::ErrorCode::InvalidEncoding,
+            ErrorKind::Runtime => errors::ErrorCode::RuntimeError,
+            ErrorKind::UnsupportedOperation => errors::ErrorCode::UnsupportedOperation,
+            ErrorKind::NotFound => errors::ErrorCode::NotFound,
+        }
+    }
+
+    fn data(&self) -> String {
+        self.0.message().to_owned()
+    }
+}
+
+fn raise(error: Error) -> errors::Error {
+    errors::Error::new(ErrorResource(error))
+}
+
+impl graph::Guest for Engine {
+    type Graph = GraphResource;
+
+    fn load(
+        builder: Vec<graph::GraphBuilder>,
+        encoding: graph::GraphEncoding,
+        target: graph::ExecutionTarget,
+    ) -> Result<graph::Graph, errors::Error> {
+        load(builder, encoding, target).map_err(raise)
+    }
+
+    fn load_by_name(name: String) -> Result<graph::Graph, errors::Error> {
+        // Asked of the host each time: std would remember what it saw before the snapshot.
+        let models_dir = wasi::cli::environment::get_environment()
+            .into_iter()
+            .find_map(|(key, value)| (key == "INFER_MODELS_DIR").then_some(value))
+            .unwrap_or_else(|| MODELS_DIR.to_owned());
+        REGISTRY
+            .with_borrow(|registry| registry.get(&name, Path::new(&models_dir)))
+            .map(|found| graph::Graph::new(GraphResource(found)))
+            .map_err(raise)
+    }
+}
+
+fn load(
+    mut builder: Vec<graph::GraphBuilder>,
+    encoding: graph::GraphEncoding,
+    target: graph::ExecutionTarget,
+) -> Result<graph::Graph, Error> {
+    if !matches!(
+        encoding,
+        graph::GraphEncoding::Onnx | graph::GraphEncoding::Autodetect
+    ) {
+        return Err(Error::new(
+            ErrorKind::InvalidEncoding,
+            format!("this engine reads ONNX, not {encoding:?}"),
+        ));
+    }
+    if target != graph::ExecutionTarget::Cpu {
+        return Err(Error::unsupported(format!(
+            "this engine computes on the CPU, not on {target:?}"
+        )));
+    }
+    let parts = builder.len();
+    match builder.pop() {
+        Some(onnx) if parts == 1 => {
+            let loaded = Graph::load(&Rten, onnx)?;
+            Ok(graph::Graph::new(GraphResource(Rc::new(loaded))))
+        }
+        _ => Err(Error::invalid(format!(
+            "an ONNX graph is one part of bytes, came {parts}"
+        ))),
+    }
+}
+
+struct GraphResource(Rc<Graph>);
+
+impl graph::GuestGraph for GraphResource {
+    fn init_execution_context(&self) -> Result<inference::GraphExecutionContext, errors::Error> {
+        Ok(inference::GraphExecutionContext::new(ContextResource(
+            Rc::clone(&self.0),
+        )))
+    }
+}
+
+impl inference::Guest for Engine {
+    type GraphExecutionContext = ContextResource;
+}
+
+struct ContextResource(Rc<Graph>);
+
+impl inference::GuestGraphExecutionContext for ContextResource {
+    fn compute(
+        &self,
+        inputs: Vec<inference::NamedTensor>,
+    ) -> Result<Vec<inference::NamedTensor>, errors::Error> {
+        let inputs = inputs
+            .into_iter()
+            .map(|(name, tensor)| (name, tensor.into_inner::<TensorResource>().0))
+            .collect();
+        let outputs = self.0.compute(inputs).map_err(raise)?;
+        Ok(outputs
+            .into_iter()
+            .map(|(name, output)| (name, tensor::Tensor::new(TensorResource(output))))
+            .collect())
+    }
+}

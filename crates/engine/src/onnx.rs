@@ -1,0 +1,188 @@
+//! What an ONNX file declares of its inputs and outputs (onnx.proto3, `GraphProto`).
+
+use rten_onnx::onnx::{DataType, ModelProto, ValueInfoProto};
+
+use crate::error::ErrorKind;
+use crate::{ElementType, Error};
+
+/// A graph's inputs and outputs, in its own order. Inputs that have a default in the file (an
+/// initializer of the same name) are not among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GraphInfo {
+    /// What the graph needs.
+    pub inputs: Vec<TensorInfo>,
+    /// What it gives.
+    pub outputs: Vec<TensorInfo>,
+}
+
+/// A declared input or output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// As in the file.
+    pub name: String,
+    /// `TensorProto.DataType` by its number; 0 where the file does not say.
+    pub onnx_type: i32,
+    /// The dimensions; `None` where the file does not say.
+    pub shape: Option<Vec<Dim>>,
+}
+
+/// One dimension.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dim {
+    /// Of one size.
+    Fixed(u32),
+    /// Of any size, the same wherever the name stands.
+    Symbolic(String),
+    /// Of any size.
+    Any,
+}
+
+impl TensorInfo {
+    /// The Open Inference Protocol's name of the datatype.
+    #[must_use]
+    pub fn datatype(&self) -> &'static str {
+        match DataType(self.onnx_type) {
+            DataType::FLOAT => "FP32",
+            DataType::UINT8 => "UINT8",
+            DataType::INT8 => "INT8",
+            DataType::UINT16 => "UINT16",
+            DataType::INT16 => "INT16",
+            DataType::INT32 => "INT32",
+            DataType::INT64 => "INT64",
+            DataType::STRING => "BYTES",
+            DataType::BOOL => "BOOL",
+            DataType::FLOAT16 => "FP16",
+            DataType::DOUBLE => "FP64",
+            DataType::UINT32 => "UINT32",
+            DataType::UINT64 => "UINT64",
+            DataType::BFLOAT16 => "BF16",
+            _ => "unknown",
+        }
+    }
+
+    /// What the tensor is in wasi-nn. BOOL is carried as U8, one byte 0 or 1 each, as ONNX stores it.
+    ///
+    /// # Errors
+    /// `UnsupportedOperation` for what wasi-nn or this engine does not carry.
+    pub fn element_type(&self) -> Result<ElementType, Error> {
+        match DataType(self.onnx_type) {
+            DataType::FLOAT => Ok(ElementType::Fp32),
+            DataType::FLOAT16 => Ok(ElementType::Fp16),
+            DataType::UINT8 | DataType::BOOL => Ok(ElementType::U8),
+            DataType::INT32 => Ok(ElementType::I32),
+            DataType::INT64 => Ok(ElementType::I64),
+            _ => Err(Error::unsupported(format!(
+                "tensor `{}` is {}, which this engine does not carry; it carries FP32, FP16, UINT8, \
+                 INT32, INT64 and BOOL",
+                self.name,
+                self.datatype()
+            ))),
+        }
+    }
+
+    /// Whether the file says BOOL.
+    #[must_use]
+    pub fn is_bool(&self) -> bool {
+        DataType(self.onnx_type) == DataType::BOOL
+    }
+
+    /// The shape with -1 for any size; empty where the file does not say.
+    #[must_use]
+    pub fn shape_or_any(&self) -> Vec<i64> {
+        let dims = self.shape.as_deref().unwrap_or_default();
+        dims.iter()
+            .map(|dim| match dim {
+                Dim::Fixed(size) => i64::from(*size),
+                Dim::Symbolic(_) | Dim::Any => -1,
+            })
+            .collect()
+    }
+}
+
+/// Read the declarations.
+///
+/// # Errors
+/// `InvalidEncoding` when it is no ONNX file or its graph declares nothing usable,
+/// `UnsupportedOperation` when weights are in other files.
+pub fn read(onnx: &[u8]) -> Result<GraphInfo, Error> {
+    let unreadable = |reason: &str| {
+        Error::new(
+            ErrorKind::InvalidEncoding,
+            format!("not a readable ONNX file of {} bytes: {reason}", onnx.len()),
+        )
+    };
+    if onnx.is_empty() {
+        return Err(unreadable("it is empty"));
+    }
+    let model =
+        ModelProto::parse_buf(onnx).map_err(|error| unreadable(&error.to_string()))?;
+    let graph = model
+        .graph
+        .as_ref()
+        .filter(|graph| !graph.output.is_empty())
+        .ok_or_else(|| unreadable("it has no graph with an output"))?;
+    if let Some(tensor) = graph
+        .initializer
+        .iter()
+        .find(|tensor| !tensor.external_data.is_empty())
+    {
+        let location = tensor
+            .external_data
+            .iter()
+            .find(|entry| entry.key.as_deref() == Some("location"))
+            .and_then(|entry| entry.value.as_deref())
+            .unwrap_or("another file");
+        return Err(Error::unsupported(format!(
+            "weight `{}` is stored outside the ONNX file, in `{location}`; save the model in one file",
+            tensor.name.as_deref().unwrap_or_default()
+        )));
+    }
+    let defaults: std::collections::BTreeSet<&str> = graph
+        .initializer
+        .iter()
+        .filter_map(|tensor| tensor.name.as_deref())
+        .collect();
+    let inputs = graph
+        .input
+        .iter()
+        .filter(|input| !input.name.as_deref().is_some_and(|name| defaults.contains(name)))
+        .map(tensor_info)
+        .collect::<Result<_, _>>()?;
+    let outputs = graph
+        .output
+        .iter()
+        .map(tensor_info)
+        .collect::<Result<_, _>>()?;
+    Ok(GraphInfo { inputs, outputs })
+}
+
+fn tensor_info(value: &ValueInfoProto) -> Result<TensorInfo, Error> {
+    let name = value.name.clone().unwrap_or_default();
+    let tensor = value
+        .r#type
+        .as_ref()
+        .and_then(|kind| kind.tensor_type.as_ref())
+        .ok_or_else(|| {
+            Error::unsupported(format!(
+                "`{name}` is not a tensor (a sequence, an optional or a map), which wasi-nn does not carry"
+            ))
+        })?;
+    let shape = tensor.shape.as_ref().map(|shape| {
+        shape
+            .dim
+            .iter()
+            .map(|dim| match (dim.dim_value, &dim.dim_param) {
+                (Some(size), _) if u32::try_from(size).is_ok() => {
+                    Dim::Fixed(u32::try_from(size).unwrap_or_default())
+                }
+                (_, Some(name)) if !name.is_empty() => Dim::Symbolic(name.clone()),
+                _ => Dim::Any,
+            })
+            .collect()
+    });
+    Ok(TensorInfo {
+        name,
+        onnx_type: tensor.elem_type.map_or(0, |kind| kind.0),
+        shape,
+    })
+}

@@ -1,0 +1,83 @@
+//! rten behind the engine's trait.
+
+use rten::{LoadErrorKind, Model, ModelOptions, NodeId, RunErrorKind, Value, ValueOrView};
+
+use crate::error::ErrorKind;
+use crate::onnx::{GraphInfo, TensorInfo};
+use crate::runtime::{LoadedModel, Runtime};
+use crate::{Error, Tensor, convert};
+
+/// Loads graphs with rten: optimised, and with weights packed for its kernels at load time, which is
+/// before the snapshot.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rten;
+
+impl Runtime for Rten {
+    fn load(&self, onnx: Vec<u8>, info: &GraphInfo) -> Result<Box<dyn LoadedModel>, Error> {
+        for tensor in info.inputs.iter().chain(&info.outputs) {
+            tensor.element_type()?;
+        }
+        let model = ModelOptions::with_all_ops()
+            .enable_optimization(true)
+            .prepack_weights(true)
+            .load(onnx)
+            .map_err(|error| {
+                let kind = match error.kind() {
+                    LoadErrorKind::OperatorInvalid => ErrorKind::UnsupportedOperation,
+                    _ => ErrorKind::InvalidEncoding,
+                };
+                Error::new(kind, format!("the model cannot be loaded: {error}"))
+            })?;
+        let ids = |tensors: &[TensorInfo]| -> Result<Vec<NodeId>, Error> {
+            tensors
+                .iter()
+                .map(|tensor| {
+                    model.find_node(&tensor.name).ok_or_else(|| {
+                        Error::new(
+                            ErrorKind::InvalidEncoding,
+                            format!("`{}` is declared, but nothing in the graph has that name", tensor.name),
+                        )
+                    })
+                })
+                .collect()
+        };
+        Ok(Box::new(RtenModel {
+            inputs: ids(&info.inputs)?,
+            outputs: ids(&info.outputs)?,
+            info: info.clone(),
+            model,
+        }))
+    }
+}
+
+struct RtenModel {
+    model: Model,
+    info: GraphInfo,
+    inputs: Vec<NodeId>,
+    outputs: Vec<NodeId>,
+}
+
+impl LoadedModel for RtenModel {
+    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
+        let mut values: Vec<(NodeId, ValueOrView)> = Vec::with_capacity(inputs.len());
+        for ((tensor, info), id) in inputs.into_iter().zip(&self.info.inputs).zip(&self.inputs) {
+            values.push((*id, convert::to_rten(info, &tensor)?.into()));
+        }
+        let outputs: Vec<Value> = self
+            .model
+            .run(values, &self.outputs, None)
+            .map_err(|error| {
+                let kind = match error.kind() {
+                    RunErrorKind::InvalidInput => ErrorKind::InvalidArgument,
+                    _ => ErrorKind::Runtime,
+                };
+                Error::new(kind, format!("the graph cannot be computed: {error}"))
+            })?;
+        self.info
+            .outputs
+            .iter()
+            .zip(&outputs)
+            .map(|(info, value)| convert::from_rten(info, value))
+            .collect()
+    }
+}

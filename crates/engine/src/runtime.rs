@@ -1,0 +1,25 @@
+//! The library behind the engine, seen through one small trait.
+
+use crate::onnx::GraphInfo;
+use crate::{Error, Tensor};
+
+/// Loads graphs.
+pub trait Runtime {
+    /// Load an ONNX file's bytes; `info` is what the file declares.
+    ///
+    /// # Errors
+    /// `InvalidEncoding` when it cannot be read, `UnsupportedOperation` naming an operator that the
+    /// library lacks.
+    fn load(&self, onnx: Vec<u8>, info: &GraphInfo) -> Result<Box<dyn LoadedModel>, Error>;
+}
+
+/// A graph that is ready to run.
+pub trait LoadedModel {
+    /// Run the graph. `inputs` are in the order of the graph's inputs and fit their declarations
+    /// (datatype, shape, byte count); the outputs come in the order of the graph's outputs, in their
+    /// declared datatypes.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a value that the library cannot hold, `Runtime` when it fails.
+    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error>;
+}

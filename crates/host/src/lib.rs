@@ -1,0 +1,1 @@
+//! An embedded Wasmtime that serves the composed component over HTTP

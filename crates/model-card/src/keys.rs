@@ -1,0 +1,61 @@
+//! The check for unknown keys, before the typed reading: it knows every section's keys and names the
+//! nearest one, which serde's own refusal does not.
+
+use crate::CardError;
+
+const CARD: &[&str] = &[
+    "classification",
+    "description",
+    "image",
+    "input",
+    "output",
+    "placement",
+    "version",
+];
+const TENSOR: &[&str] = &["datatype", "name", "shape"];
+const IMAGE: &[&str] = &[
+    "channels", "filter", "height", "input", "layout", "mean", "resize", "scale", "std", "width",
+];
+const CLASSIFICATION: &[&str] = &["activation", "labels", "output", "top_k"];
+
+/// How alike two keys must be (0 to 1) for one to be offered in place of the other.
+const LIKENESS: f64 = 0.7;
+
+/// Refuse the first key that no card has. Values of unexpected types are left to the typed reading.
+pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
+    check_table(card, "the card", CARD)?;
+    for (key, known) in [("input", TENSOR), ("output", TENSOR)] {
+        for tensor in card.get(key).and_then(toml::Value::as_array).into_iter().flatten() {
+            if let Some(table) = tensor.as_table() {
+                check_table(table, &format!("[[{key}]]"), known)?;
+            }
+        }
+    }
+    for (key, known) in [("image", IMAGE), ("classification", CLASSIFICATION)] {
+        if let Some(table) = card.get(key).and_then(toml::Value::as_table) {
+            check_table(table, &format!("[{key}]"), known)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_table(
+    table: &toml::Table,
+    place: &str,
+    known: &[&'static str],
+) -> Result<(), CardError> {
+    let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) else {
+        return Ok(());
+    };
+    let nearest = known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(candidate, &key.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness >= LIKENESS)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    Err(CardError::UnknownKey {
+        key: key.clone(),
+        place: place.to_owned(),
+        nearest: nearest.map(|(_, candidate)| (*candidate).to_owned()),
+        known: known.to_vec(),
+    })
+}

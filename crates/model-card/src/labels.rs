@@ -1,0 +1,78 @@
+//! A classifier's labels.
+
+/// The labels of a classifier's classes, in the order of the classes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels(Vec<String>);
+
+/// Why a label file cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabelsError {
+    /// There is no line in it.
+    #[error("the label file is empty, expected one label a line")]
+    Empty,
+    /// A line in the middle has no text: every later label would name the wrong class.
+    #[error("line {line} of the label file is blank, expected one label a line")]
+    Blank {
+        /// Counted from 1.
+        line: usize,
+    },
+}
+
+impl Labels {
+    /// Read one label a line; line `i` (from 0) names class `i`. Blank lines at the end, and white
+    /// space around a label, do not count.
+    ///
+    /// # Errors
+    /// When there is no label, or a blank line between two.
+    pub fn parse(text: &str) -> Result<Self, LabelsError> {
+        let labels: Vec<String> = text
+            .trim_end()
+            .lines()
+            .map(|line| line.trim().to_owned())
+            .collect();
+        if labels.is_empty() {
+            return Err(LabelsError::Empty);
+        }
+        match labels.iter().position(String::is_empty) {
+            Some(index) => Err(LabelsError::Blank { line: index + 1 }),
+            None => Ok(Self(labels)),
+        }
+    }
+
+    /// The label of class `index`; `None` where the file names fewer classes.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&str> {
+        self.0.get(index).map(String::as_str)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none (a card without a label file).
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_label_a_line() {
+        let labels = Labels::parse("cat\r\n tabby cat \ndog\n\n").unwrap();
+        assert_eq!(labels.len(), 3);
+        assert_eq!(labels.get(1), Some("tabby cat"));
+        assert_eq!(labels.get(3), None);
+        assert_eq!(Labels::parse(" \n"), Err(LabelsError::Empty));
+        assert_eq!(
+            Labels::parse("a\n\nb"),
+            Err(LabelsError::Blank { line: 2 })
+        );
+    }
+}

@@ -1,0 +1,304 @@
+//! The whole build, step by step.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use infer_model_card::{Model, RepositoryError, read_repository};
+
+use crate::check::{self, CheckError};
+use crate::compile::{Component, compile};
+use crate::compose::{ComposeError, compose};
+use crate::progress::Progress;
+use crate::snapshot::{CardEntry, EngineModel, ModelInfo, SnapshotError, snapshot_engine, snapshot_infer};
+use crate::stage::{Inputs, Stage, WriteError};
+use crate::toolchain::run::CommandError;
+use crate::toolchain::{self, TARGET, ToolchainError};
+
+/// Where the artefacts are, below the workspace's root. `spin.toml` names the composed one.
+const FOLDER: &str = "target/infer";
+
+/// Changes when this crate makes something else from the same inputs.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-1");
+
+const STEPS: usize = 5;
+
+/// What is built, and from where.
+#[derive(Clone, Debug)]
+pub struct BuildOptions {
+    /// The workspace's root, where `spin.toml` is.
+    pub root: PathBuf,
+    /// The model repository; `models` below the root where it is not said otherwise.
+    pub models: PathBuf,
+    /// Off for hosts without relaxed SIMD, which run the same models slower.
+    pub relaxed_simd: bool,
+}
+
+impl BuildOptions {
+    /// The build of the workspace at `root`, with its own models, for current hosts.
+    #[must_use]
+    pub fn new(root: PathBuf) -> Self {
+        Self {
+            models: root.join("models"),
+            root,
+            relaxed_simd: true,
+        }
+    }
+}
+
+/// What a build made.
+#[derive(Clone, Debug)]
+pub struct Artefacts {
+    /// For any host with WASI 0.2 and HTTP.
+    pub composed: PathBuf,
+    /// For hosts that bring wasi-nn.
+    pub uncomposed: PathBuf,
+    /// The engine with its models in its memory, not yet composed.
+    pub engine: PathBuf,
+    /// The models, in the order of their names.
+    pub models: Vec<Model>,
+}
+
+/// Why there is no artefact.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The model repository.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// There is no model in it.
+    #[error("there is no model in `{}`: expected a folder with `model.onnx` and `model.toml`", path.display())]
+    NoModels {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// A model card that contradicts its graph.
+    #[error("model `{model}`: {problem}")]
+    CardMismatch {
+        /// The model's name.
+        model: String,
+        /// Where the card differs.
+        problem: String,
+    },
+    /// A file could not be read, or the build's folder not be locked.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// The standard library of the target.
+    #[error(transparent)]
+    Toolchain(#[from] ToolchainError),
+    /// Compiling.
+    #[error(transparent)]
+    Compile(#[from] CommandError),
+    /// Setting up and rewriting a component.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// Putting the two together.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+    /// The result is not what may be shipped.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// An artefact could not be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Build what is out of date.
+///
+/// # Errors
+/// At the first step that fails: see [`BuildError`].
+pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefacts, BuildError> {
+    let models = read_repository(&options.models)?;
+    if models.is_empty() {
+        return Err(BuildError::NoModels {
+            path: options.models.clone(),
+        });
+    }
+    let folder = options.root.join(if options.relaxed_simd {
+        FOLDER.to_owned()
+    } else {
+        format!("{FOLDER}/no-relaxed-simd")
+    });
+    let _lock = lock(&folder)?;
+
+    progress.step(1, STEPS, &format!("toolchain: the {TARGET} standard library"));
+    toolchain::ensure(&options.root, progress)?;
+    progress.step(2, STEPS, &format!("engine: compiling to {TARGET}"));
+    let engine = compile(&options.root, Component::Engine, options.relaxed_simd, progress)?;
+    progress.step(3, STEPS, &format!("infer: compiling to {TARGET}"));
+    let infer = compile(&options.root, Component::Infer, options.relaxed_simd, progress)?;
+
+    let engine_code = read(&engine)?;
+    let infer_code = read(&infer)?;
+    progress.step(4, STEPS, "snapshot: loading the models");
+    let engine = engine_stage(&folder, &engine_code, &models, progress)?;
+    let infer = infer_stage(&folder, &infer_code, &models)?;
+    progress.step(5, STEPS, "compose: the engine into infer");
+    let composed = folder.join("infer.composed.wasm");
+    let mut inputs = Inputs::new("composed", VERSION);
+    inputs.add("infer", &infer.bytes);
+    inputs.add("engine", &engine.bytes);
+    let stage = Stage::new(composed.clone(), &inputs);
+    if !stage.is_fresh() {
+        let bytes = compose(&infer.bytes, &engine.bytes)?;
+        check::check_composed(&bytes)?;
+        check::check_size(
+            bytes.len() as u64,
+            (engine_code.len() + infer_code.len()) as u64,
+            models.iter().filter(|model| model.is_snapshot()).map(|model| model.onnx_bytes).sum(),
+        )?;
+        stage.write(&bytes)?;
+    }
+    Ok(Artefacts {
+        composed,
+        uncomposed: infer.file,
+        engine: engine.file,
+        models,
+    })
+}
+
+/// A stage's file and what is in it.
+struct Built {
+    file: PathBuf,
+    bytes: Vec<u8>,
+}
+
+/// The engine with its models. A change of a card alone does not come here.
+fn engine_stage(
+    folder: &Path,
+    code: &[u8],
+    models: &[Model],
+    progress: &dyn Progress,
+) -> Result<Built, BuildError> {
+    let mut inputs = Inputs::new("engine", VERSION);
+    inputs.add("code", code);
+    let mut engine_models = BTreeMap::new();
+    for model in models {
+        let name = model.name.as_str();
+        let engine_model = if model.is_snapshot() {
+            let onnx = read(&model.onnx_path)?;
+            inputs.add(name, &onnx);
+            EngineModel::Snapshot(onnx)
+        } else {
+            inputs.add(name, b"mount");
+            EngineModel::Mount
+        };
+        engine_models.insert(name.to_owned(), engine_model);
+        // Checked against the graph below, so a changed card must come here after all.
+        inputs.add("tensors", format!("{:?}{:?}", model.card.inputs, model.card.outputs).as_bytes());
+    }
+    let file = folder.join("engine.wasm");
+    let stage = Stage::new(file.clone(), &inputs);
+    if let Some(bytes) = stage.read_fresh() {
+        return Ok(Built { file, bytes });
+    }
+    let (bytes, infos) = snapshot_engine(code, engine_models, |name| progress.detail(name))?;
+    for model in models {
+        if let Some(info) = infos.get(model.name.as_str()) {
+            check_card(model, info)?;
+        }
+    }
+    stage.write(&bytes)?;
+    Ok(Built { file, bytes })
+}
+
+/// The component with the model cards.
+fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, BuildError> {
+    let mut inputs = Inputs::new("infer", VERSION);
+    inputs.add("code", code);
+    let mut cards = BTreeMap::new();
+    for model in models {
+        let entry = CardEntry {
+            card: model.card_text.clone(),
+            labels: model.labels_text.clone(),
+        };
+        inputs.add(model.name.as_str(), entry.card.as_bytes());
+        inputs.add("labels", entry.labels.as_deref().unwrap_or_default().as_bytes());
+        cards.insert(model.name.as_str().to_owned(), entry);
+    }
+    let file = folder.join("infer.wasm");
+    let stage = Stage::new(file.clone(), &inputs);
+    if let Some(bytes) = stage.read_fresh() {
+        return Ok(Built { file, bytes });
+    }
+    let bytes = snapshot_infer(code, cards)?;
+    check::check_uncomposed(&bytes)?;
+    stage.write(&bytes)?;
+    Ok(Built { file, bytes })
+}
+
+/// Hold a model card against the graph: the same tensors, of the same datatypes, and shapes that can
+/// agree (the card may fix what the graph leaves open).
+fn check_card(model: &Model, info: &ModelInfo) -> Result<(), BuildError> {
+    let mismatch = |problem: String| BuildError::CardMismatch {
+        model: model.name.to_string(),
+        problem,
+    };
+    for (kind, declared, found) in [
+        ("input", &model.card.inputs, &info.inputs),
+        ("output", &model.card.outputs, &info.outputs),
+    ] {
+        let found_names: Vec<&str> = found.iter().map(|tensor| tensor.name.as_str()).collect();
+        if let Some(tensor) = found
+            .iter()
+            .find(|tensor| kind == "input" && !declared.iter().any(|spec| spec.name == tensor.name))
+        {
+            return Err(mismatch(format!("the graph's input `{}` is not in the card", tensor.name)));
+        }
+        for spec in declared {
+            let Some(tensor) = found.iter().find(|tensor| tensor.name == spec.name) else {
+                return Err(mismatch(format!(
+                    "the card's {kind} `{}` is not in the graph, which has {}",
+                    spec.name,
+                    found_names.join(", ")
+                )));
+            };
+            if tensor.datatype != spec.datatype.name() {
+                return Err(mismatch(format!(
+                    "{kind} `{}` is {} in the card and {} in the graph",
+                    spec.name, spec.datatype, tensor.datatype
+                )));
+            }
+            let agrees = tensor.shape.len() == spec.shape.len()
+                && tensor
+                    .shape
+                    .iter()
+                    .zip(&spec.shape)
+                    .all(|(graph, card)| *graph == -1 || *card == -1 || graph == card);
+            if !agrees {
+                return Err(mismatch(format!(
+                    "{kind} `{}` has shape {:?} in the card and {:?} in the graph",
+                    spec.name, spec.shape, tensor.shape
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One build at a time: two test processes would write the same files.
+fn lock(folder: &Path) -> Result<File, BuildError> {
+    let path = folder.join("lock");
+    let open = || -> std::io::Result<File> {
+        fs::create_dir_all(folder)?;
+        let file = File::create(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    open().map_err(|source| BuildError::Read {
+        path: path.clone(),
+        source,
+    })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, BuildError> {
+    fs::read(path).map_err(|source| BuildError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,177 @@
+//! What an artefact imports and how large it may be.
+
+use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+
+/// What a host must have, and all that it must have. Versions are left off: every 0.2 fits.
+const WASI: [&str; 6] = [
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    "wasi:http/types@",
+    "wasi:io/",
+    "wasi:random/",
+];
+
+/// Bytes that an artefact may have beside code and models.
+const OVERHEAD_BYTES: u64 = 2 * 1024 * 1024;
+
+/// Tenths of a model's size that its snapshot may take: rten keeps packed weights beside the
+/// originals.
+const SNAPSHOT_TENTHS: u64 = 21;
+
+/// An artefact that must not be shipped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Not a valid component.
+    #[error("the artefact is not a valid component: {0}")]
+    Invalid(String),
+    /// It needs something that no stock host has, or that it has no business with.
+    #[error("the artefact imports {}, which is not expected", imports.join(", "))]
+    Imports {
+        /// The interfaces.
+        imports: Vec<String>,
+    },
+    /// It does not serve HTTP.
+    #[error("the artefact does not export `wasi:http/incoming-handler`; it exports {}", exports.join(", "))]
+    Exports {
+        /// What there is.
+        exports: Vec<String>,
+    },
+    /// Memory that setup freed is in the snapshot, or something else is too large.
+    #[error(
+        "the artefact has {bytes} bytes, more than the {limit} that {code} bytes of code and \
+         {models} bytes of models may take"
+    )]
+    TooLarge {
+        /// The artefact's size.
+        bytes: u64,
+        /// What it may be.
+        limit: u64,
+        /// The size of the components before the snapshot.
+        code: u64,
+        /// The sum of the models in the snapshot.
+        models: u64,
+    },
+}
+
+/// A component's imports and exports, by name.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    /// In the component's order.
+    pub imports: Vec<String>,
+    /// In the component's order.
+    pub exports: Vec<String>,
+}
+
+/// Validate a component and list what it imports and exports.
+///
+/// # Errors
+/// When it is not a valid component.
+pub fn interface(component: &[u8]) -> Result<Interface, CheckError> {
+    let invalid = |error: wasmparser::BinaryReaderError| CheckError::Invalid(error.to_string());
+    Validator::new_with_features(WasmFeatures::default())
+        .validate_all(component)
+        .map_err(invalid)?;
+    let mut interface = Interface::default();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.map_err(invalid)? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(reader) if depth == 0 => {
+                for import in reader {
+                    interface.imports.push(import.map_err(invalid)?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(reader) if depth == 0 => {
+                for export in reader {
+                    interface.exports.push(export.map_err(invalid)?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(interface)
+}
+
+/// Check the composed artefact: it serves HTTP, and any host with WASI 0.2 and HTTP has all that it
+/// imports.
+///
+/// # Errors
+/// When it is invalid, exports no handler, or imports anything else (wasi:nn before all).
+pub fn check_composed(component: &[u8]) -> Result<(), CheckError> {
+    check_interface(component, &[])
+}
+
+/// Check the uncomposed artefact: as [`check_composed`], and it may import wasi:nn.
+///
+/// # Errors
+/// When it is invalid, exports no handler, or imports anything but WASI and wasi:nn.
+pub fn check_uncomposed(component: &[u8]) -> Result<(), CheckError> {
+    check_interface(component, &["wasi:nn/"])
+}
+
+fn check_interface(component: &[u8], also: &[&str]) -> Result<(), CheckError> {
+    let interface = interface(component)?;
+    let known = |name: &String| WASI.iter().chain(also).any(|known| name.starts_with(known));
+    let imports: Vec<String> = interface
+        .imports
+        .into_iter()
+        .filter(|name| !known(name))
+        .collect();
+    if !imports.is_empty() {
+        return Err(CheckError::Imports { imports });
+    }
+    let handler = |name: &String| name.starts_with("wasi:http/incoming-handler@0.2.");
+    if interface.exports.iter().any(handler) {
+        Ok(())
+    } else {
+        Err(CheckError::Exports {
+            exports: interface.exports,
+        })
+    }
+}
+
+/// Check an artefact's size against the code before the snapshot and the models in it.
+///
+/// # Errors
+/// When it is larger than `code` + 2.1 x `models` + 2 MiB.
+pub fn check_size(bytes: u64, code: u64, models: u64) -> Result<(), CheckError> {
+    let limit = code
+        .saturating_add(models.saturating_mul(SNAPSHOT_TENTHS) / 10)
+        .saturating_add(OVERHEAD_BYTES);
+    if bytes > limit {
+        return Err(CheckError::TooLarge {
+            bytes,
+            limit,
+            code,
+            models,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn size_is_checked_to_the_byte() {
+        let limit = 1000 + 2100 + OVERHEAD_BYTES;
+        assert!(check_size(limit, 1000, 1000).is_ok());
+        assert!(check_size(limit + 1, 1000, 1000).is_err());
+        assert!(check_size(u64::MAX, u64::MAX, u64::MAX).is_ok(), "no overflow");
+    }
+
+    #[test]
+    fn what_is_no_component_is_refused() {
+        let module = b"\0asm\x01\0\0\0";
+        let cases: [&[u8]; 4] = [b"", b"text", b"\0asm", b"\0asm\x0d\0\x01"];
+        for bytes in cases {
+            assert!(interface(bytes).is_err(), "{bytes:?}");
+        }
+        let message = check_composed(module).unwrap_err().to_string();
+        assert!(message.contains("does not export"), "{message}");
+    }
+}

@@ -1,0 +1,74 @@
+//! Compiling the components with cargo.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::progress::Progress;
+use crate::toolchain::TARGET;
+use crate::toolchain::run::{CommandError, run};
+
+/// The cargo profile of the components, in the workspace's `Cargo.toml`.
+pub const PROFILE: &str = "component";
+
+/// A component that the workspace holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// HTTP in, wasi:nn, HTTP out.
+    Infer,
+    /// wasi:nn in WebAssembly.
+    Engine,
+}
+
+impl Component {
+    fn package(self) -> &'static str {
+        match self {
+            Self::Infer => "infer",
+            Self::Engine => "infer-engine",
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Infer => "infer.wasm",
+            Self::Engine => "infer_engine.wasm",
+        }
+    }
+}
+
+/// Compile a component for wasm32-wasip2 and say where it is.
+///
+/// `relaxed_simd` is off for hosts that lack it; the files of both kinds stay side by side.
+///
+/// # Errors
+/// When cargo cannot be started or fails; its messages are on the terminal, or in the error where
+/// there is no terminal.
+pub fn compile(
+    root: &Path,
+    component: Component,
+    relaxed_simd: bool,
+    progress: &dyn Progress,
+) -> Result<PathBuf, CommandError> {
+    // Said here and not left to `.cargo/config.toml`: a user's RUSTFLAGS would replace it.
+    let (features, folder) = if relaxed_simd {
+        ("target-feature=+simd128,+relaxed-simd", "target")
+    } else {
+        ("target-feature=+simd128", "target/no-relaxed-simd")
+    };
+    let target_dir = root.join(folder);
+    let mut cargo = Command::new(cargo_program());
+    cargo
+        .current_dir(root)
+        .args(["build", "--profile", PROFILE, "--target", TARGET])
+        .args(["--package", component.package(), "--lib"])
+        .arg("--target-dir")
+        .arg(&target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", format!("-C\u{1f}{features}"))
+        .env_remove("RUSTFLAGS");
+    run(&mut cargo, progress)?;
+    Ok(target_dir.join(TARGET).join(PROFILE).join(component.file()))
+}
+
+/// The cargo that runs this process, if one does.
+pub(crate) fn cargo_program() -> std::ffi::OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}

@@ -1,0 +1,24 @@
+//! From sources and models to artefacts.
+//!
+//! [`build`] makes two components:
+//!
+//! - the *composed* one, for any host with WASI 0.2 and HTTP: `infer`, with the engine inside it and
+//!   every model loaded, optimised and packed in the engine's initial memory;
+//! - the *uncomposed* one, for hosts that bring wasi-nn: `infer` alone, with the model cards in its
+//!   initial memory.
+//!
+//! The steps, each a module: [`toolchain`] (the wasm32-wasip2 standard library), [`compile`] (cargo),
+//! [`snapshot`] (run the setup, keep the memory), [`compose`] (wasi:nn in, nothing left over) and
+//! [`check`] (what the artefact imports and how large it is). [`stage`] skips what is up to date.
+
+pub mod build;
+pub mod check;
+pub mod compile;
+pub mod compose;
+pub mod progress;
+pub mod snapshot;
+pub mod stage;
+pub mod toolchain;
+
+pub use build::{Artefacts, BuildError, BuildOptions, build};
+pub use progress::{Progress, Silent};

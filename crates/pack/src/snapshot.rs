@@ -1,0 +1,265 @@
+//! Running a component's setup and keeping its memory.
+//!
+//! A component is instrumented so that its memory can be read, instantiated, set up through its own
+//! exports, and rewritten so that its initial memory is what the setup left behind
+//! (`wasmtime-wizer`). The engine comes out of this with its models loaded, the component `infer`
+//! with its model cards.
+//!
+//! Models go in as arguments of the setup functions, not through a file system: descriptors that were
+//! open during a snapshot would be frozen into it and be wrong afterwards.
+
+use std::collections::BTreeMap;
+
+use wasmtime::component::{
+    Component, ComponentNamedList, ComponentType, Instance, Lift, Linker, Lower, ResourceTable,
+    WasmList,
+};
+use wasmtime::{Config, Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wizer::{ComponentInstanceState, Wizer};
+
+/// The engine's interface for builds, `crates/engine/wit`.
+const ENGINE_SETUP: &str = "infer:engine/setup";
+/// The component's interface for builds, `wit`.
+const INFER_SETUP: &str = "infer:component/setup";
+
+/// A component could not be set up or rewritten.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The component is not what the build expects, or the setup trapped.
+    #[error("snapshotting the component `{component}`: {source:#}")]
+    Component {
+        /// `engine` or `infer`.
+        component: &'static str,
+        /// What went wrong.
+        source: wasmtime::Error,
+    },
+    /// The component refused a model: the text is its own.
+    #[error("model `{model}`: {reason}")]
+    Model {
+        /// The model's name.
+        model: String,
+        /// The component's word.
+        reason: String,
+    },
+}
+
+/// A graph's input or output as the engine found it.
+#[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
+#[component(record)]
+pub struct TensorInfo {
+    /// As in the graph.
+    pub name: String,
+    /// The Open Inference Protocol's name.
+    pub datatype: String,
+    /// -1 is any size.
+    pub shape: Vec<i64>,
+}
+
+/// What the engine found in a model.
+#[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
+#[component(record)]
+pub struct ModelInfo {
+    /// In the graph's order.
+    pub inputs: Vec<TensorInfo>,
+    /// In the graph's order.
+    pub outputs: Vec<TensorInfo>,
+}
+
+/// A model for the engine.
+#[derive(Debug)]
+pub enum EngineModel {
+    /// In the snapshot: the bytes of `model.onnx`.
+    Snapshot(Vec<u8>),
+    /// Read from the mount when an instance is asked for it.
+    Mount,
+}
+
+/// A model for the component `infer`.
+#[derive(Debug)]
+pub struct CardEntry {
+    /// The text of `model.toml`.
+    pub card: String,
+    /// The text of the label file.
+    pub labels: Option<String>,
+}
+
+/// Load models into the engine; returns the component with them in its memory, and what it found in
+/// those of the snapshot. `before` hears each model's name before it is loaded.
+///
+/// # Errors
+/// When the engine refuses a model, or is not a component with the setup interface.
+pub fn snapshot_engine(
+    wasm: &[u8],
+    models: BTreeMap<String, EngineModel>,
+    mut before: impl FnMut(&str),
+) -> Result<(Vec<u8>, BTreeMap<String, ModelInfo>), SnapshotError> {
+    let component = "engine";
+    let mut infos = BTreeMap::new();
+    let snapshot = run(wasm, component, |setup| {
+        for (name, model) in models {
+            before(&name);
+            match model {
+                EngineModel::Snapshot(onnx) => {
+                    let arguments = (name.as_str(), onnx.as_slice());
+                    let (answer,): (Result<ModelInfo, String>,) =
+                        setup.call(ENGINE_SETUP, "add-model", arguments)?;
+                    match answer {
+                        Ok(info) => infos.insert(name, info),
+                        Err(reason) => return Ok(Err((name, reason))),
+                    };
+                }
+                EngineModel::Mount => {
+                    setup.call::<_, ()>(ENGINE_SETUP, "mount-model", (name.as_str(),))?;
+                }
+            }
+        }
+        setup.call::<_, ()>(ENGINE_SETUP, "seal", ())?;
+        Ok(Ok(()))
+    })?;
+    Ok((snapshot, infos))
+}
+
+/// Read model cards into the component `infer`; returns it with them in its memory.
+///
+/// # Errors
+/// When it refuses a card, or is not a component with the setup interface.
+pub fn snapshot_infer(
+    wasm: &[u8],
+    cards: BTreeMap<String, CardEntry>,
+) -> Result<Vec<u8>, SnapshotError> {
+    run(wasm, "infer", |setup| {
+        for (name, entry) in cards {
+            let arguments = (name.as_str(), entry.card.as_str(), entry.labels.as_deref());
+            let (answer,): (Result<(), String>,) =
+                setup.call(INFER_SETUP, "add-model", arguments)?;
+            if let Err(reason) = answer {
+                return Ok(Err((name, reason)));
+            }
+        }
+        Ok(Ok(()))
+    })
+}
+
+/// A model's name and why the component refused it.
+type Refusal = (String, String);
+
+/// Instantiate, set up, rewrite.
+fn run(
+    wasm: &[u8],
+    component: &'static str,
+    set_up: impl FnOnce(&mut Setup) -> wasmtime::Result<Result<(), Refusal>>,
+) -> Result<Vec<u8>, SnapshotError> {
+    let failed = |source| SnapshotError::Component { component, source };
+    let mut wizer = Wizer::new();
+    // Wizer would take the export out of the core module, but not the component's alias of it.
+    wizer.keep_init_func(true);
+    let (context, instrumented) = wizer.instrument_component(wasm).map_err(failed)?;
+    let mut setup = Setup::new(&instrumented).map_err(failed)?;
+    set_up(&mut setup)
+        .map_err(failed)?
+        .map_err(|(model, reason)| SnapshotError::Model { model, reason })?;
+    pollster::block_on(wizer.snapshot_component(&context, &mut setup)).map_err(failed)
+}
+
+/// An instance that is being set up.
+struct Setup {
+    store: Store<Wasi>,
+    instance: Instance,
+}
+
+impl Setup {
+    fn new(instrumented: &[u8]) -> wasmtime::Result<Self> {
+        let mut config = Config::new();
+        // Each component is compiled once to run once: the quick compiler's code would do, but
+        // Cranelift compiles Wasm's SIMD in about the time that the models then take to load.
+        config.wasm_component_model(true);
+        let engine = Engine::new(&config)?;
+        let component = Component::new(&engine, instrumented)?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
+        // wasi:http and wasi:nn: a setup that calls them is at fault.
+        linker.allow_shadowing(true);
+        linker.define_unknown_imports_as_traps(&component)?;
+        let mut store = Store::new(&engine, Wasi::default());
+        let instance = linker.instantiate(&mut store, &component)?;
+        Ok(Self { store, instance })
+    }
+
+    fn call<Params, Return>(
+        &mut self,
+        interface: &str,
+        function: &str,
+        params: Params,
+    ) -> wasmtime::Result<Return>
+    where
+        Params: ComponentNamedList + Lower,
+        Return: ComponentNamedList + Lift + 'static,
+    {
+        let missing = || wasmtime::format_err!("it does not export `{interface}.{function}`");
+        let interface_index = self
+            .instance
+            .get_export_index(&mut self.store, None, interface)
+            .ok_or_else(missing)?;
+        let index = self
+            .instance
+            .get_export_index(&mut self.store, Some(&interface_index), function)
+            .ok_or_else(missing)?;
+        self.instance
+            .get_typed_func::<Params, Return>(&mut self.store, index)?
+            .call(&mut self.store, params)
+    }
+
+    /// Call one of the accessors that the instrumentation added.
+    fn access<Return: Lift + 'static>(&mut self, interface: &str, function: &str) -> Return {
+        let (value,) = self
+            .call::<(), (Return,)>(interface, function, ())
+            .expect("the accessors are wizer's own, and cannot trap");
+        value
+    }
+}
+
+impl ComponentInstanceState for Setup {
+    async fn call_func_ret_list_u8(
+        &mut self,
+        instance: &str,
+        func: &str,
+        contents: impl FnOnce(&[u8]) + Send,
+    ) {
+        let list: WasmList<u8> = self.access(instance, func);
+        contents(list.as_le_slice(&self.store));
+    }
+
+    async fn call_func_ret_s32(&mut self, instance: &str, func: &str) -> i32 {
+        self.access(instance, func)
+    }
+
+    async fn call_func_ret_s64(&mut self, instance: &str, func: &str) -> i64 {
+        self.access(instance, func)
+    }
+
+    async fn call_func_ret_f32(&mut self, instance: &str, func: &str) -> u32 {
+        self.access::<f32>(instance, func).to_bits()
+    }
+
+    async fn call_func_ret_f64(&mut self, instance: &str, func: &str) -> u64 {
+        self.access::<f64>(instance, func).to_bits()
+    }
+}
+
+/// WASI with nothing in it: no environment, no files, no arguments.
+#[derive(Default)]
+struct Wasi {
+    context: WasiCtx,
+    table: ResourceTable,
+}
+
+impl WasiView for Wasi {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.context,
+            table: &mut self.table,
+        }
+    }
+}
