@@ -30,6 +30,8 @@ pub struct BuildOptions {
     pub root: PathBuf,
     /// The model repository; `models` below the root where it is not said otherwise.
     pub models: PathBuf,
+    /// Where the artefacts go.
+    pub folder: PathBuf,
     /// Off for hosts without relaxed SIMD, which run the same models slower.
     pub relaxed_simd: bool,
 }
@@ -40,6 +42,7 @@ impl BuildOptions {
     pub fn new(root: PathBuf) -> Self {
         Self {
             models: root.join("models"),
+            folder: root.join(FOLDER),
             root,
             relaxed_simd: true,
         }
@@ -119,11 +122,11 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
             path: options.models.clone(),
         });
     }
-    let folder = options.root.join(if options.relaxed_simd {
-        FOLDER.to_owned()
+    let folder = if options.relaxed_simd {
+        options.folder.clone()
     } else {
-        format!("{FOLDER}/no-relaxed-simd")
-    });
+        options.folder.join("no-relaxed-simd")
+    };
     let _lock = lock(&folder)?;
 
     progress.step(1, STEPS, &format!("toolchain: the {TARGET} standard library"));

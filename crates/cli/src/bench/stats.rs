@@ -1,0 +1,54 @@
+//! Medians with their spread.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::ms;
+
+/// What is quoted of a series of times.
+pub(super) struct Stats {
+    pub(super) median: Duration,
+    low: Duration,
+    high: Duration,
+}
+
+impl Stats {
+    /// Of at least one time.
+    pub(super) fn of(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        let at = |tenths: usize| {
+            let index = times.len().saturating_sub(1) * tenths / 10;
+            times.get(index).copied().unwrap_or_default()
+        };
+        Self {
+            median: at(5),
+            low: at(1),
+            high: at(9),
+        }
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:.3} [{:.3} to {:.3}]",
+            ms(self.median),
+            ms(self.low),
+            ms(self.high)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_middle_and_the_tenths() {
+        let times = (1..=11).rev().map(Duration::from_millis).collect();
+        assert_eq!(Stats::of(times).to_string(), "6.000 [2.000 to 10.000]");
+        let one = vec![Duration::from_millis(3)];
+        assert_eq!(Stats::of(one).to_string(), "3.000 [3.000 to 3.000]");
+    }
+}

@@ -1,0 +1,140 @@
+//! `cargo infer up`
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use infer_host::{App, AppOptions, Limits, Manifest, Server};
+use infer_pack::BuildOptions;
+
+use crate::progress::Terminal;
+use crate::workspace;
+
+/// Build what is out of date, then serve.
+#[derive(Args)]
+pub struct Up {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// What runs the models
+    #[arg(long, value_enum, default_value_t = Backend::Wasm)]
+    backend: Backend,
+    /// Threads that run instances [default: one a core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// Time that a request may take
+    #[arg(long, value_name = "MS", default_value_t = default_timeout_ms())]
+    request_timeout_ms: u64,
+    /// Memory that an instance may take
+    #[arg(long, value_name = "MIB", default_value_t = default_memory_mib(),
+          value_parser = clap::value_parser!(u32).range(1..=4096))]
+    instance_memory_mib: u32,
+    /// Instances at the same time
+    #[arg(long, value_name = "N", default_value_t = infer_host::limits::DEFAULT_MAX_INSTANCES as u16,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    max_instances: u16,
+    /// Requests that wait for an instance; those beyond are answered 503
+    #[arg(long, value_name = "N", default_value_t = infer_host::limits::DEFAULT_MAX_WAITING)]
+    max_waiting: usize,
+}
+
+fn default_timeout_ms() -> u64 {
+    infer_host::limits::DEFAULT_REQUEST_TIMEOUT.as_secs() * 1000
+}
+
+fn default_memory_mib() -> u32 {
+    u32::try_from(infer_host::limits::DEFAULT_INSTANCE_MEMORY_BYTES >> 20).unwrap_or(u32::MAX)
+}
+
+/// What runs the models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Backend {
+    /// The engine in WebAssembly, composed into the component
+    Wasm,
+}
+
+impl Up {
+    /// Build, serve, and return when a signal came and requests have ended.
+    pub fn run(self) -> Result<()> {
+        tracing_subscriber::fmt()
+            .with_env_filter(
+                tracing_subscriber::EnvFilter::builder()
+                    .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
+                    .from_env_lossy(),
+            )
+            .with_writer(std::io::stderr)
+            .init();
+        let root = workspace::root()?;
+        let manifest = Manifest::read(&root.join(workspace::MANIFEST))?;
+        let artefacts = match self.backend {
+            Backend::Wasm => infer_pack::build(&BuildOptions::new(root.clone()), &Terminal::new())?,
+        };
+        let manifest = Manifest {
+            source: artefacts.composed,
+            ..manifest
+        };
+        self.serve(&root, manifest)
+    }
+
+    fn serve(self, root: &Path, manifest: Manifest) -> Result<()> {
+        for key in &manifest.ignored {
+            tracing::warn!("`{key}` in {} means nothing to this host", workspace::MANIFEST);
+        }
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = self.threads {
+            runtime.worker_threads(threads.into());
+        }
+        let runtime = runtime.enable_all().build()?;
+        let app = App::load(AppOptions {
+            manifest,
+            cache_dir: root.join("target/infer/cache"),
+            limits: self.limits(),
+            environment: settings(),
+        })?;
+        runtime.block_on(async {
+            let stop = stop_signal()?;
+            let server = Server::bind(self.listen, app).await.with_context(|| {
+                format!("cannot listen on {} (choose another with --listen)", self.listen)
+            })?;
+            println!("serving http://{}", server.local_addr()?);
+            std::io::stdout().flush()?;
+            server.serve(stop).await;
+            Ok(())
+        })
+    }
+
+    fn limits(&self) -> Limits {
+        let request_timeout = Duration::from_millis(self.request_timeout_ms);
+        Limits {
+            request_timeout,
+            instance_memory_bytes: (self.instance_memory_mib as usize) << 20,
+            max_instances: self.max_instances.into(),
+            max_waiting: self.max_waiting,
+            drain_timeout: request_timeout,
+        }
+    }
+}
+
+/// The user's own `INFER_*` variables, which go before the manifest's.
+fn settings() -> BTreeMap<String, String> {
+    std::env::vars()
+        .filter(|(name, _)| name.starts_with("INFER_"))
+        .collect()
+}
+
+/// Ready when the process is asked to stop.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

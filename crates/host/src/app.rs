@@ -1,0 +1,162 @@
+//! What all requests share.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+
+use crate::compile::{self, CompileError};
+use crate::limits::Limits;
+use crate::manifest::Manifest;
+use crate::state::State;
+
+/// How often a guest that computes looks up: what a timeout may be late by, and how long one request
+/// may keep a thread from another.
+const EPOCH: Duration = Duration::from_millis(10);
+
+/// The prefix of the settings that a user's environment may override.
+const SETTINGS: &str = "INFER_";
+
+/// What is served, and how.
+#[derive(Clone, Debug)]
+pub struct AppOptions {
+    /// Routes, mounts, environment and the component's file.
+    pub manifest: Manifest,
+    /// Where compiled artefacts are kept.
+    pub cache_dir: PathBuf,
+    /// What requests may take.
+    pub limits: Limits,
+    /// Settings that override the manifest's; names without `INFER_` are refused by being ignored.
+    pub environment: BTreeMap<String, String>,
+}
+
+/// Why the component cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// Compiling it.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// Wasmtime cannot run here as configured, or the component needs what this host has not.
+    #[error("the component cannot be served: {0:#}")]
+    Wasmtime(wasmtime::Error),
+    /// A folder that the manifest mounts.
+    #[error("cannot mount `{}`: it is not a folder", path.display())]
+    Mount {
+        /// The folder.
+        path: PathBuf,
+    },
+}
+
+/// A component that is ready to be instantiated, and the limits it runs under.
+pub struct App {
+    pub(crate) manifest: Manifest,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) limits: Limits,
+    pub(crate) proxy: ProxyPre<State>,
+    /// One permit an instance.
+    pub(crate) instances: Arc<Semaphore>,
+    /// One permit a request that waits or runs.
+    pub(crate) places: Arc<Semaphore>,
+    requests: AtomicU64,
+    ticker: Ticker,
+}
+
+impl App {
+    /// Compile the component (or take it from the cache) and prepare its instances.
+    ///
+    /// # Errors
+    /// When it cannot be compiled, imports what this host has not, or a mount is not there.
+    pub fn load(options: AppOptions) -> Result<Arc<Self>, LoadError> {
+        let AppOptions {
+            manifest,
+            cache_dir,
+            limits,
+            environment,
+        } = options;
+        if let Some(mount) = manifest.mounts.iter().find(|mount| !mount.source.is_dir()) {
+            return Err(LoadError::Mount {
+                path: mount.source.clone(),
+            });
+        }
+        let engine = compile::engine(&limits).map_err(LoadError::Wasmtime)?;
+        let component = compile::load(&engine, &manifest.source, &cache_dir)?;
+        let mut linker = Linker::new(&engine);
+        let proxy = wasmtime_wasi::p2::add_to_linker_async(&mut linker)
+            .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
+            .and_then(|()| linker.instantiate_pre(&component))
+            .and_then(ProxyPre::new)
+            .map_err(LoadError::Wasmtime)?;
+        let mut merged = manifest.environment.clone();
+        merged.extend(environment);
+        merged.retain(|name, _| name.starts_with(SETTINGS));
+        Ok(Arc::new(Self {
+            environment: merged,
+            proxy,
+            instances: Arc::new(Semaphore::new(limits.max_instances)),
+            places: Arc::new(Semaphore::new(
+                limits.max_instances.saturating_add(limits.max_waiting),
+            )),
+            requests: AtomicU64::new(0),
+            ticker: Ticker::start(engine),
+            manifest,
+            limits,
+        }))
+    }
+
+    /// A new request's number.
+    pub(crate) fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The engine that runs the component.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.ticker.engine
+    }
+}
+
+/// Advances the engine's epoch until it is dropped.
+struct Ticker {
+    engine: Engine,
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: Engine) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let engine = engine.clone();
+            let stop = Arc::clone(&stop);
+            move || {
+                while !stop.load(Ordering::Relaxed) {
+                    thread::sleep(EPOCH);
+                    engine.increment_epoch();
+                }
+            }
+        });
+        Self {
+            engine,
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // It can only have ended; a panic in it would have nothing to say here.
+            _ = thread.join();
+        }
+    }
+}
