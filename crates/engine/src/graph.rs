@@ -125,12 +125,14 @@ fn check<'a>(
         return Ok(());
     };
     let mut fits = dims.len() == tensor.shape.len();
-    for (dim, size) in dims.iter().zip(&tensor.shape) {
-        fits &= match dim {
-            Dim::Fixed(expected) => expected == size,
-            Dim::Symbolic(symbol) => symbols.entry(symbol).or_insert(*size) == size,
-            Dim::Any => true,
-        };
+    if fits {
+        for (dim, size) in dims.iter().zip(&tensor.shape) {
+            fits &= match dim {
+                Dim::Fixed(expected) => expected == size,
+                Dim::Symbolic(symbol) => symbols.entry(symbol).or_insert(*size) == size,
+                Dim::Any => true,
+            };
+        }
     }
     if fits {
         return Ok(());

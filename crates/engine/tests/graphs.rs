@@ -1,0 +1,338 @@
+//! Graphs with one property each (`graphs/`): what is computed, and what is refused, word by word.
+
+use std::path::{Path, PathBuf};
+
+use infer_engine::rten_runtime::Rten;
+use infer_engine::{ElementType, Error, ErrorKind, Graph, Registry, Tensor};
+
+fn bytes(name: &str) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs");
+    std::fs::read(folder.join(format!("{name}.onnx"))).unwrap()
+}
+
+fn graph(name: &str) -> Graph {
+    Graph::load(&Rten, bytes(name)).unwrap()
+}
+
+fn tensor<T: Copy, const N: usize>(
+    element_type: ElementType,
+    shape: &[u32],
+    values: &[T],
+    to_bytes: fn(T) -> [u8; N],
+) -> Tensor {
+    Tensor {
+        shape: shape.to_vec(),
+        element_type,
+        data: values.iter().flat_map(|value| to_bytes(*value)).collect(),
+    }
+}
+
+fn floats(shape: &[u32], values: &[f32]) -> Tensor {
+    tensor(ElementType::Fp32, shape, values, f32::to_le_bytes)
+}
+
+fn longs(values: &[i64]) -> Tensor {
+    let length = u32::try_from(values.len()).unwrap();
+    tensor(ElementType::I64, &[length], values, i64::to_le_bytes)
+}
+
+fn compute(name: &str, inputs: Vec<(&str, Tensor)>) -> Result<Vec<(String, Tensor)>, Error> {
+    let inputs = inputs
+        .into_iter()
+        .map(|(name, tensor)| (name.to_owned(), tensor))
+        .collect();
+    graph(name).compute(inputs)
+}
+
+#[test]
+fn every_datatype_comes_back_to_the_bit() {
+    let halves: Vec<half::f16> = [0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x3c00, 0x7bff, 0xfbff, 0x7c00]
+        .map(half::f16::from_bits)
+        .to_vec();
+    let cases = [
+        ("fp32", floats(&[4], &[0.0, -0.0, f32::MIN_POSITIVE, f32::INFINITY])),
+        ("fp16", tensor(ElementType::Fp16, &[9], &halves, half::f16::to_le_bytes)),
+        ("uint8", tensor(ElementType::U8, &[4], &[0, 1, 128, 255], |value: u8| [value])),
+        ("int32", tensor(ElementType::I32, &[3], &[i32::MIN, 0, i32::MAX], i32::to_le_bytes)),
+        ("int64", longs(&[i64::from(i32::MIN), -1, 0, i64::from(i32::MAX)])),
+        ("bool", tensor(ElementType::U8, &[3], &[1, 0, 1], |value: u8| [value])),
+        ("fp32", floats(&[0], &[])),
+        ("int64", longs(&[])),
+    ];
+    let wrong: Vec<_> = cases
+        .into_iter()
+        .filter_map(|(kind, input)| {
+            let came = compute(&format!("identity-{kind}"), vec![("x", input.clone())]);
+            let expected = Ok(vec![("y".to_owned(), input)]);
+            (came != expected).then(|| format!("{kind}: {came:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn inputs_are_found_by_name_and_defaults_are_kept() {
+    let (a, b) = (floats(&[1, 2], &[1.0, 2.0]), floats(&[1, 2], &[3.0, 5.0]));
+    let sum = compute("add", vec![("b", b), ("a", a.clone())]).unwrap();
+    assert_eq!(sum, [("sum".to_owned(), floats(&[1, 2], &[4.0, 7.0]))]);
+    let sum = compute("add-default", vec![("a", a)]).unwrap();
+    assert_eq!(sum, [("sum".to_owned(), floats(&[1, 2], &[11.0, 22.0]))]);
+    let same = compute("equal", vec![("a", longs(&[1, 2])), ("b", longs(&[1, 3]))]).unwrap();
+    assert_eq!(
+        same,
+        [("same".to_owned(), tensor(ElementType::U8, &[2], &[1, 0], |value: u8| [value]))]
+    );
+    let sum = compute("sum", vec![("x", floats(&[3], &[1.0, 2.0, 4.0]))]).unwrap();
+    assert_eq!(sum, [("y".to_owned(), floats(&[], &[7.0]))], "a scalar has no dimensions");
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_refused_in_words() {
+    use ErrorKind::{InvalidArgument, Runtime};
+    let x = |tensor| vec![("x", tensor)];
+    let odd = Tensor {
+        shape: vec![2],
+        element_type: ElementType::Fp32,
+        data: vec![0; 7],
+    };
+    let endless = Tensor {
+        shape: vec![u32::MAX; 8],
+        element_type: ElementType::Fp32,
+        data: vec![],
+    };
+    let pair = || floats(&[1, 2], &[1.0, 2.0]);
+    let cases: Vec<(&str, Vec<(&str, Tensor)>, ErrorKind, &str)> = vec![
+        (
+            "identity-fp32",
+            x(odd),
+            InvalidArgument,
+            "input `x` has 7 bytes of data, but 8 of shape [2] in FP32",
+        ),
+        (
+            "identity-fp32",
+            x(endless),
+            InvalidArgument,
+            "input `x` has 0 bytes of data, but more than memory has of shape [4294967295, 4294967295, \
+             4294967295, 4294967295, 4294967295, 4294967295, 4294967295, 4294967295] in FP32",
+        ),
+        (
+            "identity-fp32",
+            x(longs(&[1])),
+            InvalidArgument,
+            "input `x` has datatype I64, expected FP32",
+        ),
+        (
+            "identity-int32",
+            x(tensor(ElementType::Fp64, &[1], &[1.0], f64::to_le_bytes)),
+            InvalidArgument,
+            "input `x` has datatype FP64, expected I32",
+        ),
+        (
+            "identity-int64",
+            x(longs(&[0, 1, 2_147_483_648])),
+            InvalidArgument,
+            "input `x` has the INT64 value 2147483648 at index 2; this engine computes INT64 in 32 bits, \
+             from -2147483648 to 2147483647",
+        ),
+        (
+            "identity-int64",
+            x(longs(&[i64::MIN])),
+            InvalidArgument,
+            "input `x` has the INT64 value -9223372036854775808 at index 0; this engine computes INT64 in \
+             32 bits, from -2147483648 to 2147483647",
+        ),
+        (
+            "identity-bool",
+            x(tensor(ElementType::U8, &[2], &[1, 2], |value: u8| [value])),
+            InvalidArgument,
+            "input `x` is BOOL, one byte 0 or 1 each, but the byte at index 1 is 2",
+        ),
+        (
+            "add",
+            vec![("a", pair())],
+            InvalidArgument,
+            "input `b` is missing; the graph needs `a`, `b`",
+        ),
+        (
+            "add",
+            vec![],
+            InvalidArgument,
+            "input `a` is missing; the graph needs `a`, `b`",
+        ),
+        (
+            "add",
+            vec![("a", pair()), ("b", pair()), ("c", pair())],
+            InvalidArgument,
+            "there is no input `c`; the graph has `a`, `b`",
+        ),
+        (
+            "add",
+            vec![("a", pair()), ("a", pair())],
+            InvalidArgument,
+            "input `a` came twice",
+        ),
+        (
+            "add-default",
+            vec![("a", pair()), ("b", pair())],
+            InvalidArgument,
+            "there is no input `b`; the graph has `a`",
+        ),
+        (
+            "add",
+            vec![("a", floats(&[2], &[1.0, 2.0])), ("b", pair())],
+            InvalidArgument,
+            "input `a` has shape [2], expected [n, 2]",
+        ),
+        (
+            "add",
+            vec![("a", pair()), ("b", floats(&[1, 3], &[0.0; 3]))],
+            InvalidArgument,
+            "input `b` has shape [1, 3], expected [n=1, 2]",
+        ),
+        (
+            "add",
+            vec![("a", pair()), ("b", floats(&[2, 2], &[0.0; 4]))],
+            InvalidArgument,
+            "input `b` has shape [2, 2], expected [n=1, 2]",
+        ),
+        (
+            "thirds",
+            x(floats(&[4], &[0.0; 4])),
+            Runtime,
+            "the graph cannot be computed: ",
+        ),
+    ];
+    let wrong: Vec<_> = cases
+        .into_iter()
+        .filter_map(|(name, inputs, kind, message)| {
+            let came = compute(name, inputs);
+            let is_right = came
+                .as_ref()
+                .is_err_and(|error| error.kind() == kind && error.message().starts_with(message));
+            (!is_right).then(|| format!("{name}, expected {message:?}: {came:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn models_that_cannot_run_are_refused_in_words() {
+    use ErrorKind::{InvalidEncoding, UnsupportedOperation};
+    let mut cut_off = bytes("add-default");
+    cut_off.truncate(cut_off.len() - 9);
+    let not_carried = |kind| {
+        format!(
+            "tensor `x` is {kind}, which this engine does not carry; it carries FP32, FP16, UINT8, INT32, \
+             INT64 and BOOL"
+        )
+    };
+    let cases: Vec<(&str, Vec<u8>, ErrorKind, String)> = vec![
+        (
+            "empty",
+            vec![],
+            InvalidEncoding,
+            "not a readable ONNX file of 0 bytes: it is empty".to_owned(),
+        ),
+        (
+            "text",
+            b"This is a text.".to_vec(),
+            InvalidEncoding,
+            "not a readable ONNX file of 15 bytes: ".to_owned(),
+        ),
+        (
+            "zeros",
+            vec![0; 64],
+            InvalidEncoding,
+            "not a readable ONNX file of 64 bytes: ".to_owned(),
+        ),
+        (
+            "cut off",
+            cut_off,
+            InvalidEncoding,
+            "not a readable ONNX file of ".to_owned(),
+        ),
+        (
+            "unknown operator",
+            bytes("unknown-operator"),
+            UnsupportedOperation,
+            "the model cannot be loaded: in node \"second\": operator error: Frobnicate operator not supported or not enabled"
+                .to_owned(),
+        ),
+        (
+            "external data",
+            bytes("external"),
+            UnsupportedOperation,
+            "weight `w` is stored outside the ONNX file, in `weights.bin`; save the model in one file"
+                .to_owned(),
+        ),
+        (
+            "sequence",
+            bytes("sequence"),
+            UnsupportedOperation,
+            "`s` is not a tensor (a sequence, an optional or a map), which wasi-nn does not carry".to_owned(),
+        ),
+        ("fp64", bytes("identity-fp64"), UnsupportedOperation, not_carried("FP64")),
+        ("bf16", bytes("identity-bf16"), UnsupportedOperation, not_carried("BF16")),
+        ("int8", bytes("identity-int8"), UnsupportedOperation, not_carried("INT8")),
+        ("string", bytes("identity-string"), UnsupportedOperation, not_carried("BYTES")),
+    ];
+    let wrong: Vec<_> = cases
+        .into_iter()
+        .filter_map(|(name, onnx, kind, message)| {
+            let came = Graph::load(&Rten, onnx).map(|_| "it was loaded");
+            let is_right = came
+                .as_ref()
+                .is_err_and(|error| error.kind() == kind && error.message().starts_with(&message));
+            (!is_right).then(|| format!("{name}, expected {message:?}: {came:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A file with any of its bytes changed is loaded or refused; nothing else happens.
+#[test]
+fn a_damaged_file_never_panics() {
+    let onnx = bytes("add-default");
+    for position in 0..onnx.len() {
+        for change in [0x00, 0x7f, 0xff] {
+            let mut damaged = onnx.clone();
+            damaged[position] = change;
+            if let Ok(graph) = Graph::load(&Rten, damaged) {
+                _ = graph.compute(vec![("a".to_owned(), floats(&[1, 2], &[1.0, 2.0]))]);
+            }
+        }
+    }
+}
+
+#[test]
+fn graphs_are_found_by_name_and_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let mounted: PathBuf = folder.path().join("large");
+    std::fs::create_dir(&mounted).unwrap();
+    std::fs::write(mounted.join("model.onnx"), bytes("add")).unwrap();
+    std::fs::write(folder.path().join("secret"), "not a model").unwrap();
+
+    let mut registry = Registry::new();
+    let info = registry.add("small", bytes("sum")).unwrap();
+    assert_eq!(info.inputs[0].shape_or_any(), [-1]);
+    assert_eq!(info.inputs[0].datatype(), "FP32");
+    registry.mount("large").unwrap();
+    registry.mount("gone").unwrap();
+    for name in ["", ".", "..", "../secret", "a/b", "a b", "ä"] {
+        let error = registry.mount(name).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{name}");
+        assert!(registry.add(name, bytes("sum")).is_err(), "{name}");
+    }
+    assert!(registry.get("small", folder.path()).is_ok());
+    assert!(registry.get("large", folder.path()).is_ok());
+    let cases = [
+        ("gone", "graph `gone` is not in the mounted model repository: entity not found"),
+        ("secret", "there is no graph `secret`; there are: gone, large, small"),
+        ("../secret", "there is no graph `../secret`; there are: gone, large, small"),
+        ("", "there is no graph ``; there are: gone, large, small"),
+    ];
+    for (name, message) in cases {
+        let error = registry.get(name, folder.path()).map(drop).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, message));
+    }
+}

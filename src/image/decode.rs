@@ -1,0 +1,124 @@
+//! From a file's bytes to upright pixels on white.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use infer_model_card::Channels;
+
+use super::{Format, ImageError, Pixels, sniff};
+
+/// The most pixels that are decoded: 50 megapixels, in RGBA 200 MB, leave an instance room to work.
+const MAX_PIXELS: u64 = 50_000_000;
+
+/// What a decoder may allocate: eight bytes for each of those pixels (16 bits, four channels) and its
+/// own tables. A file that asks for more lies about its size or is no picture.
+const MAX_ALLOC_BYTES: u64 = 8 * MAX_PIXELS + 16 * 1024 * 1024;
+
+/// Decode the first frame, apply the EXIF orientation, lay transparency on white, and convert to grey
+/// or RGB (BGR comes later, when the tensor is laid out).
+pub(super) fn decode(bytes: &[u8], channels: Channels) -> Result<Pixels, ImageError> {
+    let format = sniff(bytes).ok_or(ImageError::UnknownFormat { bytes: bytes.len() })?;
+    let damaged = |error: image::ImageError| ImageError::Damaged {
+        format,
+        reason: error.to_string(),
+    };
+    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format.decoder())
+        .into_decoder()
+        .map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        return Err(ImageError::TooManyPixels {
+            format,
+            width,
+            height,
+            limit: MAX_PIXELS,
+        });
+    }
+    if width == 0 || height == 0 {
+        return Err(ImageError::Damaged {
+            format,
+            reason: format!("it declares {width}x{height} pixels"),
+        });
+    }
+    if format == Format::Jpeg && !is_whole_jpeg(bytes) {
+        return Err(ImageError::Damaged {
+            format,
+            reason: "it is cut off: the end marker is missing".to_owned(),
+        });
+    }
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_ALLOC_BYTES);
+    decoder.set_limits(limits).map_err(damaged)?;
+    // Metadata that cannot be read says nothing about the pixels.
+    let orientation = decoder
+        .orientation()
+        .unwrap_or(image::metadata::Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    image.apply_orientation(orientation);
+    Ok(flatten(image, channels))
+}
+
+/// The JPEG decoder fills what is missing with grey. The end marker must come after the last start
+/// of a scan; an EXIF thumbnail, which has both, stands before it.
+fn is_whole_jpeg(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
+    match (last([0xff, 0xda]), last([0xff, 0xd9])) {
+        (Some(scan), Some(end)) => scan < end,
+        _ => false,
+    }
+}
+
+fn flatten(image: DynamicImage, channels: Channels) -> Pixels {
+    let (width, height) = (image.width(), image.height());
+    let is_gray = !image.color().has_color();
+    let rgb = if image.color().has_alpha() {
+        let rgba = image.into_rgba8().into_raw();
+        let (pixels, _) = rgba.as_chunks::<4>();
+        pixels
+            .iter()
+            .flat_map(|&[red, green, blue, alpha]| {
+                [red, green, blue].map(|value| on_white(value, alpha))
+            })
+            .collect()
+    } else if channels == Channels::Gray && is_gray {
+        let data = image.into_luma8().into_raw();
+        return Pixels {
+            width,
+            height,
+            channels: 1,
+            data,
+        };
+    } else {
+        image.into_rgb8().into_raw()
+    };
+    match channels {
+        Channels::Gray => {
+            let (pixels, _) = rgb.as_chunks::<3>();
+            Pixels {
+                width,
+                height,
+                channels: 1,
+                data: pixels.iter().map(|pixel| luma(*pixel)).collect(),
+            }
+        }
+        Channels::Rgb | Channels::Bgr => Pixels {
+            width,
+            height,
+            channels: 3,
+            data: rgb,
+        },
+    }
+}
+
+/// `alpha` of the value, the rest of white; rounded to the nearest.
+fn on_white(value: u8, alpha: u8) -> u8 {
+    let (value, alpha) = (u32::from(value), u32::from(alpha));
+    let mixed = (value * alpha + 255 * (255 - alpha) + 127) / 255;
+    u8::try_from(mixed).unwrap_or(u8::MAX)
+}
+
+/// Luma after ITU-R BT.601 in 16 bits of fraction, as Pillow's `convert("L")` computes it.
+fn luma([red, green, blue]: [u8; 3]) -> u8 {
+    let sum = u32::from(red) * 19595 + u32::from(green) * 38470 + u32::from(blue) * 7471 + 0x8000;
+    u8::try_from(sum >> 16).unwrap_or(u8::MAX)
+}

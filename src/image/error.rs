@@ -1,0 +1,53 @@
+//! Why an image cannot become a tensor.
+
+use super::Format;
+
+/// What is wrong with an encoded image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImageError {
+    /// None of the formats begins so.
+    #[error("the {bytes} bytes are no image: expected JPEG, PNG, WebP, GIF or BMP")]
+    UnknownFormat {
+        /// How many came.
+        bytes: usize,
+    },
+    /// The header declares more than is decoded.
+    #[error(
+        "the {format} declares {width}x{height} pixels, {} megapixels; at most {} are decoded",
+        (u64::from(*width) * u64::from(*height)).div_ceil(1_000_000),
+        limit / 1_000_000
+    )]
+    TooManyPixels {
+        /// Its format.
+        format: Format,
+        /// Declared.
+        width: u32,
+        /// Declared.
+        height: u32,
+        /// The most pixels that are decoded.
+        limit: u64,
+    },
+    /// The file is damaged, cut off, or of a kind that the decoder lacks.
+    #[error("the {format} cannot be decoded: {reason}")]
+    Damaged {
+        /// Its format.
+        format: Format,
+        /// The decoder's word.
+        reason: String,
+    },
+    /// So narrow or flat that, scaled to the model's size, it would have too many pixels.
+    #[error("an image of {width}x{height} pixels is too elongated for this model")]
+    TooElongated {
+        /// Upright.
+        width: u32,
+        /// Upright.
+        height: u32,
+    },
+    /// The resizing itself failed.
+    #[error("the image cannot be resized: {reason}")]
+    Resize {
+        /// The library's word.
+        reason: String,
+    },
+}

@@ -1,0 +1,81 @@
+//! Formats by their first bytes: what a file is, whatever it is called.
+
+use std::fmt;
+
+/// The formats that are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the formats' own names")]
+pub enum Format {
+    Jpeg,
+    Png,
+    WebP,
+    Gif,
+    Bmp,
+}
+
+impl Format {
+    /// Every format.
+    pub const ALL: [Self; 5] = [Self::Jpeg, Self::Png, Self::WebP, Self::Gif, Self::Bmp];
+
+    /// Its media type.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::Png => "image/png",
+            Self::WebP => "image/webp",
+            Self::Gif => "image/gif",
+            Self::Bmp => "image/bmp",
+        }
+    }
+
+    pub(super) const fn decoder(self) -> image::ImageFormat {
+        match self {
+            Self::Jpeg => image::ImageFormat::Jpeg,
+            Self::Png => image::ImageFormat::Png,
+            Self::WebP => image::ImageFormat::WebP,
+            Self::Gif => image::ImageFormat::Gif,
+            Self::Bmp => image::ImageFormat::Bmp,
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jpeg => "JPEG",
+            Self::Png => "PNG",
+            Self::WebP => "WebP",
+            Self::Gif => "GIF",
+            Self::Bmp => "BMP",
+        })
+    }
+}
+
+/// The format that bytes begin as.
+#[must_use]
+pub fn sniff(bytes: &[u8]) -> Option<Format> {
+    if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
+        Some(Format::Jpeg)
+    } else if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        Some(Format::Png)
+    } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+        Some(Format::WebP)
+    } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
+        Some(Format::Gif)
+    } else if is_bmp(bytes) {
+        Some(Format::Bmp)
+    } else {
+        None
+    }
+}
+
+/// Two letters alone would take a raw tensor for an image now and then: the header that follows must
+/// have one of the known sizes too (`BITMAPCOREHEADER` to `BITMAPV5HEADER`).
+fn is_bmp(bytes: &[u8]) -> bool {
+    let header_bytes = bytes
+        .get(14..18)
+        .and_then(|field| field.try_into().ok())
+        .map(u32::from_le_bytes);
+    bytes.starts_with(b"BM") && matches!(header_bytes, Some(12 | 40 | 52 | 56 | 64 | 108 | 124))
+}

@@ -1,0 +1,216 @@
+//! To the model's size, with Pillow's filters.
+//!
+//! The crate `fast_image_resize` does Pillow's own arithmetic: a convolution in two passes whose
+//! support grows when it shrinks (antialiasing), in fixed point on eight-bit channels.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use infer_model_card::{Filter, ImageSpec, ResizeMode};
+
+use super::{ImageError, Pixels};
+
+/// Fit the picture to the card's width and height.
+///
+/// # Errors
+/// When it is so narrow or flat that the intermediate picture would have too many pixels.
+pub(super) fn fit(pixels: Pixels, spec: &ImageSpec) -> Result<Pixels, ImageError> {
+    let target = (spec.width, spec.height);
+    match spec.resize {
+        ResizeMode::Stretch => resize(pixels, target, spec.filter),
+        ResizeMode::ShortestEdge => {
+            let size = covering_size(&pixels, target);
+            let scaled = resize(pixels, size, spec.filter)?;
+            Ok(place(&scaled, target))
+        }
+        ResizeMode::Pad => {
+            let size = inner_size(&pixels, target);
+            let scaled = resize(pixels, size, spec.filter)?;
+            Ok(place(&scaled, target))
+        }
+    }
+}
+
+/// The size of the same proportions that just covers `target`: one edge is the target's, the other is
+/// cut off below the point, as torchvision's `Resize` does it.
+fn covering_size(pixels: &Pixels, (width, height): (u32, u32)) -> (u32, u32) {
+    let (from_width, from_height) = (u64::from(pixels.width), u64::from(pixels.height));
+    let (to_width, to_height) = (u64::from(width), u64::from(height));
+    // Compared as fractions: to_width / from_width > to_height / from_height.
+    if to_width * from_height > to_height * from_width {
+        (width, clamp(to_width * from_height / from_width))
+    } else {
+        (clamp(to_height * from_width / from_height), height)
+    }
+}
+
+/// The size of the same proportions that just fits into `target`; no edge vanishes.
+fn inner_size(pixels: &Pixels, (width, height): (u32, u32)) -> (u32, u32) {
+    let (from_width, from_height) = (u64::from(pixels.width), u64::from(pixels.height));
+    let (to_width, to_height) = (u64::from(width), u64::from(height));
+    let rounded = |numerator: u64, denominator: u64| {
+        clamp((numerator + denominator / 2) / denominator).max(1)
+    };
+    if to_width * from_height < to_height * from_width {
+        (width, rounded(to_width * from_height, from_width))
+    } else {
+        (rounded(to_height * from_width, from_height), height)
+    }
+}
+
+fn clamp(size: u64) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+/// Centre the picture in `target`: cut where it is larger, black where it is smaller.
+fn place(pixels: &Pixels, (width, height): (u32, u32)) -> Pixels {
+    let channels = pixels.channels;
+    let columns = overlap(pixels.width, width);
+    let rows = overlap(pixels.height, height);
+    let row_bytes = |width: u32| width as usize * channels;
+    let mut data = vec![0; row_bytes(width) * height as usize];
+    let sources = pixels.data.chunks_exact(row_bytes(pixels.width).max(1));
+    let targets = data.chunks_exact_mut(row_bytes(width).max(1));
+    for (source, target) in sources
+        .skip(rows.from)
+        .zip(targets.skip(rows.to))
+        .take(rows.length)
+    {
+        let bytes = columns.length * channels;
+        let from = source.iter().skip(columns.from * channels);
+        let to = target.iter_mut().skip(columns.to * channels);
+        for (value, slot) in from.zip(to).take(bytes) {
+            *slot = *value;
+        }
+    }
+    Pixels {
+        width,
+        height,
+        channels,
+        data,
+    }
+}
+
+/// Where two edges, centred on each other, have common pixels.
+struct Overlap {
+    from: usize,
+    to: usize,
+    length: usize,
+}
+
+/// An odd pixel is cut off as torchvision's `center_crop` does: `round((source - target) / 2)`, halves
+/// to even.
+fn overlap(source: u32, target: u32) -> Overlap {
+    let half = |difference: u32| {
+        let half = difference / 2;
+        (half + (difference % 2) * (half % 2)) as usize
+    };
+    Overlap {
+        from: half(source.saturating_sub(target)),
+        to: (target.saturating_sub(source) / 2) as usize,
+        length: source.min(target) as usize,
+    }
+}
+
+fn resize(pixels: Pixels, (width, height): (u32, u32), filter: Filter) -> Result<Pixels, ImageError> {
+    /// Of an intermediate picture: a strip of one pixel's height would otherwise grow without end.
+    const MAX_PIXELS: u64 = 50_000_000;
+    if (pixels.width, pixels.height) == (width, height) {
+        return Ok(pixels);
+    }
+    let pixels_height = pixels.height;
+    let area = |height: u32| u64::from(width) * u64::from(height);
+    if area(height.max(pixels_height)) > MAX_PIXELS {
+        return Err(ImageError::TooElongated {
+            width: pixels.width,
+            height: pixels.height,
+        });
+    }
+    let pixel_type = if pixels.channels == 1 {
+        PixelType::U8
+    } else {
+        PixelType::U8x3
+    };
+    let algorithm = match filter {
+        Filter::Nearest => ResizeAlg::Nearest,
+        Filter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
+        Filter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
+        Filter::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
+    };
+    // Across first, then down, as Pillow does it: between the two, values are held within 0 to 255,
+    // which with a filter that overshoots (bicubic, Lanczos) gives other results the other way round.
+    let across = pass(pixels, (width, pixels_height), pixel_type, algorithm)?;
+    pass(across, (width, height), pixel_type, algorithm)
+}
+
+fn pass(
+    pixels: Pixels,
+    (width, height): (u32, u32),
+    pixel_type: PixelType,
+    algorithm: ResizeAlg,
+) -> Result<Pixels, ImageError> {
+    if (pixels.width, pixels.height) == (width, height) {
+        return Ok(pixels);
+    }
+    // Sizes and buffers are this module's own, so this cannot happen; an error all the same, since a
+    // panic would end the instance.
+    let refused = |reason: String| ImageError::Resize { reason };
+    let source = ImageRef::new(pixels.width, pixels.height, &pixels.data, pixel_type)
+        .map_err(|error| refused(error.to_string()))?;
+    let mut target = Image::new(width, height, pixel_type);
+    let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
+    Resizer::new()
+        .resize(&source, &mut target, &options)
+        .map_err(|error| refused(error.to_string()))?;
+    Ok(Pixels {
+        width,
+        height,
+        channels: pixels.channels,
+        data: target.into_vec(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pixels(width: u32, height: u32) -> Pixels {
+        Pixels {
+            width,
+            height,
+            channels: 1,
+            data: vec![0; (width * height) as usize],
+        }
+    }
+
+    #[test]
+    fn sizes_keep_the_proportions() {
+        let cases = [
+            ((640, 480), (224, 224), (298, 224), (224, 168)),
+            ((480, 640), (224, 224), (224, 298), (168, 224)),
+            ((100, 100), (224, 224), (224, 224), (224, 224)),
+            ((1000, 1), (8, 8), (8000, 8), (8, 1)),
+            ((300, 200), (100, 200), (300, 200), (100, 67)),
+        ];
+        for ((width, height), target, covering, inner) in cases {
+            let source = pixels(width, height);
+            assert_eq!(covering_size(&source, target), covering, "{width}x{height}");
+            assert_eq!(inner_size(&source, target), inner, "{width}x{height}");
+        }
+    }
+
+    #[test]
+    fn the_middle_stays_the_middle() {
+        // (source, target) to (first source pixel, first target pixel, length)
+        let cases = [
+            ((5, 5), (0, 0, 5)),
+            ((6, 4), (1, 0, 4)),
+            ((7, 4), (2, 0, 4)),
+            ((5, 4), (0, 0, 4)),
+            ((4, 7), (0, 1, 4)),
+        ];
+        for ((source, target), expected) in cases {
+            let Overlap { from, to, length } = overlap(source, target);
+            assert_eq!((from, to, length), expected, "{source} into {target}");
+        }
+    }
+}

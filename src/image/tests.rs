@@ -1,0 +1,232 @@
+//! Against Pillow's pixels (`tests/preprocessing`), and against files that are not what they say.
+
+use std::path::PathBuf;
+
+use infer_model_card::{Channels, Datatype, Filter, ImageSpec, Layout, ResizeMode};
+use serde::Deserialize;
+
+use super::*;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/preprocessing")
+}
+
+fn sample(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join("images").join(name)).unwrap()
+}
+
+/// 19x13 pixels, values as they are.
+fn spec(resize: ResizeMode, filter: Filter, channels: Channels, layout: Layout) -> ImageSpec {
+    ImageSpec {
+        input: None,
+        width: 19,
+        height: 13,
+        resize,
+        filter,
+        channels,
+        layout,
+        scale: 1.0,
+        mean: vec![0.0],
+        std: vec![1.0],
+    }
+}
+
+fn plain(channels: Channels, layout: Layout) -> ImageSpec {
+    spec(ResizeMode::Stretch, Filter::Bilinear, channels, layout)
+}
+
+#[derive(Deserialize)]
+struct Case {
+    image: String,
+    resize: ResizeMode,
+    filter: Filter,
+    channels: String,
+    pixels: String,
+}
+
+#[test]
+fn pixels_are_pillows() {
+    let cases: Vec<Case> =
+        serde_json::from_str(&std::fs::read_to_string(folder().join("cases.json")).unwrap()).unwrap();
+    assert!(cases.len() > 50);
+    let mut wrong = Vec::new();
+    for case in &cases {
+        // JPEG decoders may differ by a rounding or two in each of their steps, and the CMYK one adds
+        // a conversion; everything else is exact but for the last bit of a filter.
+        let tolerance = match case.image.as_str() {
+            "cmyk.jpg" => 6,
+            name if name.ends_with(".jpg") => 3,
+            _ => 1,
+        };
+        let channels = if case.channels == "L" {
+            Channels::Gray
+        } else {
+            Channels::Rgb
+        };
+        let spec = spec(case.resize, case.filter, channels, Layout::Nhwc);
+        let expected = std::fs::read(folder().join("resized").join(&case.pixels)).unwrap();
+        let problem = match to_tensor(&sample(&case.image), &spec, Datatype::Uint8) {
+            Err(error) => error.to_string(),
+            Ok(came) if came.len() != expected.len() => format!("{} bytes", came.len()),
+            Ok(came) => {
+                let largest = came.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
+                if largest <= Some(tolerance) {
+                    continue;
+                }
+                format!("largest difference {largest:?}")
+            }
+        };
+        wrong.push(format!("{}: {problem}", case.pixels));
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn layouts_and_datatypes_hold_the_same_values() {
+    let bytes = sample("wide.png");
+    let tensor = |channels, layout, datatype| {
+        to_tensor(&bytes, &plain(channels, layout), datatype).unwrap()
+    };
+    let rgb = tensor(Channels::Rgb, Layout::Nhwc, Datatype::Uint8);
+    let planes = tensor(Channels::Rgb, Layout::Nchw, Datatype::Uint8);
+    let bgr = tensor(Channels::Bgr, Layout::Nhwc, Datatype::Uint8);
+    let bgr_planes = tensor(Channels::Bgr, Layout::Nchw, Datatype::Uint8);
+    let floats = tensor(Channels::Rgb, Layout::Nhwc, Datatype::Fp32);
+    let halves = tensor(Channels::Rgb, Layout::Nhwc, Datatype::Fp16);
+    let area = 19 * 13;
+    assert_eq!(rgb.len(), area * 3);
+    for pixel in 0..area {
+        for channel in 0..3 {
+            let index = pixel * 3 + channel;
+            let value = rgb[index];
+            assert_eq!(planes[channel * area + pixel], value);
+            assert_eq!(bgr[pixel * 3 + 2 - channel], value);
+            assert_eq!(bgr_planes[(2 - channel) * area + pixel], value);
+            assert_eq!(floats[index * 4..][..4], f32::from(value).to_le_bytes());
+            assert_eq!(halves[index * 2..][..2], half::f16::from(value).to_le_bytes());
+        }
+    }
+}
+
+#[test]
+fn values_are_scaled_then_normalised() {
+    let mut spec = plain(Channels::Rgb, Layout::Nhwc);
+    spec.scale = 1.0 / 255.0;
+    spec.mean = vec![0.5, 0.25, 0.0];
+    spec.std = vec![0.5, 0.25, 2.0];
+    let bytes = sample("tiny.png");
+    let raw = to_tensor(&bytes, &plain(Channels::Rgb, Layout::Nhwc), Datatype::Uint8).unwrap();
+    let tensor = to_tensor(&bytes, &spec, Datatype::Fp32).unwrap();
+    let (values, _) = tensor.as_chunks::<4>();
+    for (index, (value, raw)) in values.iter().zip(&raw).enumerate() {
+        let channel = index % 3;
+        let expected = (f32::from(*raw) * spec.scale - spec.mean[channel]) / spec.std[channel];
+        assert_eq!(f32::from_le_bytes(*value), expected);
+    }
+}
+
+/// A PNG's header that declares any size; its checksum is right, its pixels are missing.
+fn png_header(width: u32, height: u32) -> Vec<u8> {
+    let mut chunk = b"IHDR".to_vec();
+    chunk.extend(width.to_be_bytes());
+    chunk.extend(height.to_be_bytes());
+    chunk.extend([8, 2, 0, 0, 0]);
+    let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
+    png.extend(&chunk);
+    png.extend(crc32(&chunk).to_be_bytes());
+    png
+}
+
+/// PNG's checksum (annex D of its specification).
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 * (crc & 1))
+        })
+    })
+}
+
+#[test]
+fn what_is_no_image_is_refused_in_words() {
+    let with_idat = |mut png: Vec<u8>| {
+        png.extend(b"\0\0\0\0IDAT");
+        png.extend(crc32(b"IDAT").to_be_bytes());
+        png
+    };
+    let half = |name: &str| {
+        let mut bytes = sample(name);
+        bytes.truncate(bytes.len() / 2);
+        bytes
+    };
+    let cases: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("empty", vec![], "the 0 bytes are no image: expected JPEG, PNG, WebP, GIF or BMP"),
+        ("text", b"hello".to_vec(), "the 5 bytes are no image"),
+        ("BM alone", b"BMhello, this is text".to_vec(), "the 21 bytes are no image"),
+        ("RIFF of another kind", b"RIFF\0\0\0\0WAVEfmt ".to_vec(), "the 16 bytes are no image"),
+        ("JPEG signature", vec![0xff, 0xd8, 0xff], "the JPEG cannot be decoded: "),
+        ("PNG signature", b"\x89PNG\r\n\x1a\n".to_vec(), "the PNG cannot be decoded: "),
+        ("WebP signature", b"RIFF\0\0\0\0WEBP".to_vec(), "the WebP cannot be decoded: "),
+        ("GIF signature", b"GIF89a".to_vec(), "the GIF cannot be decoded: "),
+        ("BMP signature", [b"BM".as_slice(), &[0; 12], &[40, 0, 0, 0]].concat(), "the BMP cannot be decoded: "),
+        (
+            "PNG of 60000x60000",
+            with_idat(png_header(60_000, 60_000)),
+            "the PNG declares 60000x60000 pixels, 3600 megapixels; at most 50 are decoded",
+        ),
+        ("PNG of 0x5", with_idat(png_header(0, 5)), "the PNG cannot be decoded: "),
+        ("PNG without pixels", with_idat(png_header(5, 5)), "the PNG cannot be decoded: "),
+        ("half a PNG", half("wide.png"), "the PNG cannot be decoded: "),
+        ("half a JPEG", half("wide.jpg"), "the JPEG cannot be decoded: it is cut off: the end marker is missing"),
+        ("half a BMP", half("wide.bmp"), "the BMP cannot be decoded: "),
+        ("half a WebP", half("lossless.webp"), "the WebP cannot be decoded: "),
+        ("half a GIF", half("palette.gif"), "the GIF cannot be decoded: "),
+    ];
+    let wrong: Vec<_> = cases
+        .iter()
+        .filter_map(|(name, bytes, expected)| {
+            let message = match to_tensor(bytes, &plain(Channels::Rgb, Layout::Nchw), Datatype::Fp32) {
+                Ok(_) => "it was accepted".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            (!message.starts_with(expected)).then(|| format!("{name}: {message}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_strip_is_not_blown_up_without_end() {
+    let mut strip = image::RgbImage::new(60_000, 1);
+    strip.put_pixel(3, 0, image::Rgb([1, 2, 3]));
+    let mut png = Vec::new();
+    strip
+        .write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
+        .unwrap();
+    let mut spec = spec(ResizeMode::ShortestEdge, Filter::Bilinear, Channels::Rgb, Layout::Nchw);
+    (spec.width, spec.height) = (224, 224);
+    assert_eq!(
+        to_tensor(&png, &spec, Datatype::Fp32).unwrap_err().to_string(),
+        "an image of 60000x1 pixels is too elongated for this model"
+    );
+}
+
+/// Every format, cut at every place and with every kind of byte changed: an answer, whatever it is.
+#[test]
+fn damage_never_panics() {
+    let spec = plain(Channels::Rgb, Layout::Nchw);
+    let mut answered = 0_u32;
+    for name in ["tiny.png", "alpha.png", "wide.jpg", "lossless.webp", "palette.gif", "wide.bmp"] {
+        let bytes = sample(name);
+        let step = (bytes.len() / 150).max(1);
+        for position in (0..bytes.len()).step_by(step) {
+            _ = to_tensor(&bytes[..position], &spec, Datatype::Fp32);
+            for change in [0x00, 0xff, 0x80] {
+                let mut damaged = bytes.clone();
+                damaged[position] = if damaged[position] == change { 0x55 } else { change };
+                _ = to_tensor(&damaged, &spec, Datatype::Fp32);
+                answered += 1;
+            }
+        }
+    }
+    assert!(answered > 1500, "{answered}");
+}
