@@ -1,6 +1,8 @@
 //! Bodies with something to do at their end.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -98,9 +100,42 @@ async fn drain(mut incoming: Incoming) {
 }
 
 /// An answer's body; when the client has it all, or has gone away, the guest is stopped.
+///
+/// A guest that fails in the middle leaves a body that just ends. The client must not take that for
+/// the whole answer, so the end becomes an error then, which closes the connection.
 pub(crate) struct ResponseBody {
     pub(crate) body: answer::Body,
+    pub(crate) failed: Failed,
     pub(crate) _guest: StopOnDrop,
+}
+
+/// Whether a guest's instance was torn down before the guest returned.
+#[derive(Clone, Default)]
+pub(crate) struct Failed(Arc<AtomicBool>);
+
+impl Failed {
+    /// Sets the flag when it is dropped, unless the guest returned. To be declared after the store,
+    /// so that it is dropped before it: the body's end must not come before the flag.
+    pub(crate) fn unless_done(&self) -> FailedUnlessDone {
+        FailedUnlessDone {
+            failed: self.clone(),
+            is_done: false,
+        }
+    }
+}
+
+/// See [`Failed::unless_done`].
+pub(crate) struct FailedUnlessDone {
+    failed: Failed,
+    pub(crate) is_done: bool,
+}
+
+impl Drop for FailedUnlessDone {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.failed.0.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// Stops a guest's task when nobody waits for it any more. It keeps what the guest holds until then.
@@ -120,11 +155,15 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if frame.is_none() && self.failed.0.load(Ordering::Acquire) {
+            return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_end_stream() && !self.failed.0.load(Ordering::Acquire)
     }
 
     fn size_hint(&self) -> SizeHint {

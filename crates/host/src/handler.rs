@@ -14,7 +14,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 
 use crate::answer::{self, Body};
 use crate::app::App;
-use crate::body::{RequestBody, ResponseBody, StopOnDrop};
+use crate::body::{Failed, RequestBody, ResponseBody, StopOnDrop};
 use crate::state::State;
 
 /// How a guest ended that was not stopped.
@@ -22,7 +22,7 @@ enum Ended {
     /// It returned.
     Done,
     /// It trapped, or could not be made.
-    Failed(wasmtime::Error),
+    Trapped(wasmtime::Error),
     /// Its time was up.
     TimedOut,
 }
@@ -52,18 +52,20 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Incoming>) -> Respons
     };
 
     let (sender, receiver) = oneshot::channel::<Handed>();
+    let failed = Failed::default();
     let task = tokio::spawn({
         let app = Arc::clone(&app);
+        let failed = failed.clone();
         let id = id.clone();
         async move {
-            let ended = match timeout_at(deadline, run(&app, request, sender)).await {
+            let ended = match timeout_at(deadline, run(&app, request, sender, &failed)).await {
                 Ok(Ok(())) => Ended::Done,
-                Ok(Err(error)) => Ended::Failed(error),
+                Ok(Err(error)) => Ended::Trapped(error),
                 Err(_) => Ended::TimedOut,
             };
             match &ended {
                 Ended::Done => {}
-                Ended::Failed(error) => tracing::error!(request = id, "the component failed: {error:?}"),
+                Ended::Trapped(error) => tracing::error!(request = id, "the component failed: {error:?}"),
                 Ended::TimedOut => tracing::error!(request = id, "the component's time was up"),
             }
             // Given back before the answer to a failure: the next request may have them.
@@ -74,7 +76,7 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Incoming>) -> Respons
     // From here on a client that goes away stops the guest, since this future is dropped then.
     let guest = StopOnDrop(task.abort_handle());
     match receiver.await {
-        Ok(Ok(response)) => response.map(|body| ResponseBody { body, _guest: guest }.boxed_unsync()),
+        Ok(Ok(response)) => response.map(|body| ResponseBody { body, failed, _guest: guest }.boxed_unsync()),
         Ok(Err(code)) => {
             tracing::error!(request = id, "the component gave an error instead of an answer: {code:?}");
             answer::internal_error(&id)
@@ -85,7 +87,7 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Incoming>) -> Respons
                 tracing::error!(request = id, "the component ended without an answer");
                 answer::internal_error(&id)
             }
-            Ok(Ended::Failed(_)) => answer::internal_error(&id),
+            Ok(Ended::Trapped(_)) => answer::internal_error(&id),
             Err(error) => {
                 tracing::error!(request = id, "the host failed: {error}");
                 answer::internal_error(&id)
@@ -99,6 +101,7 @@ async fn run(
     app: &App,
     mut request: Request<Incoming>,
     sender: oneshot::Sender<Handed>,
+    failed: &Failed,
 ) -> wasmtime::Result<()> {
     // HTTP/1.0 has no `Host`, and wasi:http wants an authority.
     if request.uri().authority().is_none() && !request.headers().contains_key(HOST) {
@@ -114,6 +117,7 @@ async fn run(
         app.limits.instance_memory_bytes,
     )?;
     let mut store = Store::new(app.engine(), state);
+    let mut ending = failed.unless_done();
     store.limiter(|state| &mut state.memory);
     // A guest that computes gives way once an epoch: other requests get their turn, and the timeout
     // around this future gets its chance to drop it.
@@ -129,6 +133,7 @@ async fn run(
         .wasi_http_incoming_handler()
         .call_handle(&mut store, request, out)
         .await;
+    ending.is_done = called.is_ok();
     if called.is_err() && store.data().memory.is_reached {
         return called.map_err(|error| {
             error.context(format!(

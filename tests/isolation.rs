@@ -1,0 +1,266 @@
+//! The host against a component that behaves badly in every way a guest can
+//! (`guests/trouble`): each request fails alone, and the next one is served.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use infer_host::{App, AppOptions, Limits, Manifest, Server};
+use infer_pack::Silent;
+use infer_pack::toolchain::{self, TARGET};
+use support::client::{exchange, get, post, post_chunked, read_answer, send};
+use tokio::runtime::Runtime;
+
+/// The bad component, compiled once.
+fn guest() -> PathBuf {
+    static GUEST: OnceLock<PathBuf> = OnceLock::new();
+    GUEST
+        .get_or_init(|| {
+            let root = support::root();
+            toolchain::ensure(&root, &Silent).unwrap();
+            let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guests");
+            let output = Command::new(env!("CARGO"))
+                .current_dir(root.join("tests/guests/trouble"))
+                .args(["build", "--locked", "--release", "--target", TARGET, "--target-dir"])
+                .arg(&target)
+                .env_remove("RUSTFLAGS")
+                .output()
+                .unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            target.join(TARGET).join("release/trouble.wasm")
+        })
+        .clone()
+}
+
+struct Host {
+    address: SocketAddr,
+    data: tempfile::TempDir,
+    _runtime: Runtime,
+}
+
+/// Small limits: a second of time, 64 MiB of memory, four instances, four that wait.
+fn limits() -> Limits {
+    Limits {
+        request_timeout: Duration::from_secs(1),
+        instance_memory_bytes: 64 << 20,
+        max_instances: 4,
+        max_waiting: 4,
+        drain_timeout: Duration::from_secs(5),
+    }
+}
+
+fn host(limits: Limits) -> Host {
+    let data = tempfile::tempdir().unwrap();
+    std::fs::create_dir(data.path().join("mount")).unwrap();
+    std::fs::write(data.path().join("mount/file"), "contents").unwrap();
+    std::fs::write(data.path().join("secret"), "secret").unwrap();
+    let manifest = data.path().join("spin.toml");
+    std::fs::write(
+        &manifest,
+        format!(
+            "spin_manifest_version = 2\n[application]\nname = \"trouble\"\n\
+             [[trigger.http]]\nroute = \"/...\"\ncomponent = \"trouble\"\n\
+             [component.trouble]\nsource = {:?}\n\
+             files = [{{ source = \"mount\", destination = \"/data\" }}]\n\
+             environment = {{ INFER_A = \"manifest\", INFER_B = \"manifest\", OTHER = \"x\" }}\n",
+            guest()
+        ),
+    )
+    .unwrap();
+    let app = App::load(AppOptions {
+        manifest: Manifest::read(&manifest).unwrap(),
+        cache_dir: data.path().join("cache"),
+        limits,
+        environment: BTreeMap::from([
+            ("INFER_B".to_owned(), "user".to_owned()),
+            ("HOME".to_owned(), "/root".to_owned()),
+        ]),
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = runtime.block_on(Server::bind(any, app)).unwrap();
+    let address = server.local_addr().unwrap();
+    runtime.spawn(server.serve(std::future::pending()));
+    Host {
+        address,
+        data,
+        _runtime: runtime,
+    }
+}
+
+#[test]
+fn a_bad_request_fails_alone() {
+    let host = host(limits());
+    let internal = "internal error, nothing that the request could change; the log has it as request ";
+    let cases = [
+        ("/trap", 500, internal),
+        ("/spin", 504, "the time limit of 1000 ms passed"),
+        ("/hog", 500, internal),
+        ("/silent", 500, internal),
+    ];
+    let mut wrong = Vec::new();
+    for (path, status, sentence) in cases {
+        let answer = get(host.address, path);
+        if answer.status != status || !answer.error().starts_with(sentence) {
+            wrong.push(format!("{path}: {} {}", answer.status, answer.text()));
+        }
+        let well = get(host.address, "/");
+        if (well.status, well.text().as_str()) != (200, "well") {
+            wrong.push(format!("after {path}: {} {}", well.status, well.text()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_failure_after_the_headers_ends_the_body_early() {
+    let host = host(limits());
+    for path in ["/late-trap", "/late-spin"] {
+        let answer = get(host.address, path);
+        // How much of it got out before the connection was closed is a matter of luck; that something
+        // is missing is not.
+        assert!(!answer.is_whole, "{path}: {answer:?}");
+        assert!("half of".starts_with(&answer.text()), "{path}: {answer:?}");
+        assert_eq!(get(host.address, "/").text(), "well", "after {path}");
+    }
+}
+
+#[test]
+fn large_bodies_pass_both_ways() {
+    let host = host(Limits {
+        request_timeout: Duration::from_secs(60),
+        ..limits()
+    });
+    let big = get(host.address, "/big");
+    assert!(big.is_whole);
+    let expected: Vec<u8> = (0..80_u8).flat_map(|part| vec![part; 1 << 16]).collect();
+    assert_eq!(big.body, expected);
+    let echo = post_while_reading(host.address, "/echo", &expected);
+    assert_eq!(echo, expected);
+}
+
+/// An echo of more than the sockets hold needs a client that reads while it writes.
+fn post_while_reading(address: SocketAddr, path: &str, body: &[u8]) -> Vec<u8> {
+    let stream = TcpStream::connect(address).unwrap();
+    let mut writer = stream.try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            writer.write_all(head.as_bytes()).unwrap();
+            writer.write_all(body).unwrap();
+        });
+        let answer = read_answer(stream);
+        assert!(answer.is_whole);
+        answer.body
+    })
+}
+
+#[test]
+fn an_early_answer_reaches_a_client_that_is_still_sending() {
+    let host = host(limits());
+    let body = vec![7; 11 << 20];
+    for _ in 0..3 {
+        let answer = send(host.address, "POST", "/early", &[], &body);
+        assert_eq!((answer.status, answer.text().as_str()), (413, "too much"));
+        let answer = post_chunked(host.address, "/early", &body);
+        assert_eq!((answer.status, answer.text().as_str()), (413, "too much"));
+    }
+    // A client that waits to be told to send is not told to.
+    let head = b"POST /early HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\n\
+                 content-length: 11534336\r\n\r\n";
+    let answer = exchange(host.address, &[head]);
+    assert_eq!((answer.status, answer.text().as_str()), (413, "too much"));
+}
+
+#[test]
+fn a_guest_sees_what_the_manifest_says_and_no_more() {
+    let host = host(limits());
+    assert_eq!(get(host.address, "/environment").text(), "INFER_A=manifest\nINFER_B=user");
+    assert_eq!(
+        get(host.address, "/files").text(),
+        "read: Ok(\"contents\")\nwrite: false\ncreate: false\nremove: false\nleave: false\nroot: false\n\
+         socket: false"
+    );
+    assert!(!host.data.path().join("mount/new").exists());
+    assert_eq!(
+        std::fs::read_to_string(host.data.path().join("mount/file")).unwrap(),
+        "contents"
+    );
+}
+
+#[test]
+fn every_request_has_an_instance_of_its_own() {
+    let host = host(limits());
+    for _ in 0..20 {
+        assert_eq!(get(host.address, "/count").text(), "0");
+    }
+}
+
+#[test]
+fn overload_is_said_and_passes() {
+    let host = host(limits());
+    // Four run, four wait, the rest are told so; those that wait run out of their time too, since
+    // the four that run spin for all of it.
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..24)
+            .map(|_| scope.spawn(|| get(host.address, "/spin")))
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let overloaded: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+    assert!(!overloaded.is_empty(), "24 at once, 8 places");
+    for answer in &overloaded {
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(answer.error(), "overloaded: 8 requests are being served or waiting");
+    }
+    assert!(answers.iter().all(|answer| matches!(answer.status, 503 | 504)));
+    assert_eq!(get(host.address, "/").text(), "well");
+}
+
+#[test]
+fn clients_that_go_away_leave_nothing_behind() {
+    let host = host(limits());
+    // More than there are instances, one after another: each must give its place back at once, or
+    // the last request would find none.
+    for _ in 0..32 {
+        let mut stream = TcpStream::connect(host.address).unwrap();
+        stream.write_all(b"GET /spin HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        drop(stream);
+    }
+    let mut answer = get(host.address, "/");
+    while answer.status == 503 {
+        answer = get(host.address, "/");
+    }
+    assert_eq!(answer.text(), "well");
+}
+
+#[test]
+fn what_is_not_http_is_answered_as_http() {
+    let host = host(limits());
+    let cases: [(&[u8], u16); 3] = [
+        (b"HELLO\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", 400),
+    ];
+    for (bytes, status) in cases {
+        assert_eq!(exchange(host.address, &[bytes]).status, status, "{bytes:?}");
+    }
+    let http_1_0 = exchange(host.address, &[b"GET / HTTP/1.0\r\n\r\n"]);
+    assert_eq!((http_1_0.status, http_1_0.text().as_str()), (200, "well"));
+    let no_host = post(host.address, "/", "text/plain", b"");
+    assert_eq!(no_host.status, 200);
+}
