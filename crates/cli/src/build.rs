@@ -1,5 +1,7 @@
 //! `cargo infer build`
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::Args;
 use infer_pack::{Artefacts, BuildOptions};
@@ -14,6 +16,9 @@ pub struct Build {
     /// For hosts without relaxed SIMD (Node 20, say); slower.
     #[arg(long)]
     no_relaxed_simd: bool,
+    /// The model repository [default: models]
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
 }
 
 impl Build {
@@ -21,6 +26,9 @@ impl Build {
     pub fn run(self) -> Result<()> {
         let root = workspace::root()?;
         let mut options = BuildOptions::new(root);
+        if let Some(models) = self.models {
+            options = options.with_models(models);
+        }
         options.relaxed_simd = !self.no_relaxed_simd;
         let artefacts = infer_pack::build(&options, &Terminal::new())?;
         print(&artefacts)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -23,6 +23,9 @@ pub struct Up {
     /// What runs the models
     #[arg(long, value_enum, default_value_t = Backend::Wasm)]
     backend: Backend,
+    /// The model repository [default: the manifest's, models]
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
     /// Threads that run instances [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -70,11 +73,25 @@ impl Up {
             .init();
         let root = workspace::root()?;
         let manifest = Manifest::read(&root.join(workspace::MANIFEST))?;
+        let mut options = BuildOptions::new(root.clone());
+        let mut mounts = manifest.mounts;
+        if let Some(models) = &self.models {
+            let models = models
+                .canonicalize()
+                .with_context(|| format!("cannot read `{}`", models.display()))?;
+            for mount in &mut mounts {
+                if mount.source == options.models {
+                    mount.source.clone_from(&models);
+                }
+            }
+            options = options.with_models(models);
+        }
         let artefacts = match self.backend {
-            Backend::Wasm => infer_pack::build(&BuildOptions::new(root.clone()), &Terminal::new())?,
+            Backend::Wasm => infer_pack::build(&options, &Terminal::new())?,
         };
         let manifest = Manifest {
             source: artefacts.composed,
+            mounts,
             ..manifest
         };
         self.serve(&root, manifest)

@@ -37,6 +37,15 @@ pub struct BuildOptions {
 }
 
 impl BuildOptions {
+    /// Another model repository than the workspace's own; its artefacts go to a folder of their own.
+    #[must_use]
+    pub fn with_models(mut self, models: PathBuf) -> Self {
+        let name = blake3::hash(models.as_os_str().as_encoded_bytes()).to_hex();
+        self.folder = self.root.join(FOLDER).join("models").join(&name[..16]);
+        self.models = models;
+        self
+    }
+
     /// The build of the workspace at `root`, with its own models, for current hosts.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {

@@ -48,8 +48,7 @@ impl Bench {
         let root = workspace::root()?;
         let mut options = BuildOptions::new(root.clone());
         if let Some(models) = self.models {
-            options.models = models;
-            options.folder = root.join("target/infer/bench");
+            options = options.with_models(models);
         }
         let artefacts = infer_pack::build(&options, &Terminal::new())?;
         let manifest = Manifest {
