@@ -99,7 +99,10 @@ impl Up {
 
     fn serve(self, root: &Path, manifest: Manifest) -> Result<()> {
         for key in &manifest.ignored {
-            tracing::warn!("`{key}` in {} means nothing to this host", workspace::MANIFEST);
+            tracing::warn!(
+                "`{key}` in {} means nothing to this host",
+                workspace::MANIFEST
+            );
         }
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         if let Some(threads) = self.threads {
@@ -115,7 +118,10 @@ impl Up {
         runtime.block_on(async {
             let stop = stop_signal()?;
             let server = Server::bind(self.listen, app).await.with_context(|| {
-                format!("cannot listen on {} (choose another with --listen)", self.listen)
+                format!(
+                    "cannot listen on {} (choose another with --listen)",
+                    self.listen
+                )
             })?;
             println!("serving http://{}", server.local_addr()?);
             std::io::stdout().flush()?;

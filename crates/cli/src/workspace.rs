@@ -13,8 +13,14 @@ pub const MANIFEST: &str = "spin.toml";
 /// When there is none.
 pub fn root() -> Result<PathBuf> {
     let start = std::env::current_dir().context("the current folder cannot be read")?;
-    match start.ancestors().find(|folder| folder.join(MANIFEST).is_file()) {
+    match start
+        .ancestors()
+        .find(|folder| folder.join(MANIFEST).is_file())
+    {
         Some(root) => Ok(root.to_owned()),
-        None => bail!("no `{MANIFEST}` in `{}` or any folder above it", start.display()),
+        None => bail!(
+            "no `{MANIFEST}` in `{}` or any folder above it",
+            start.display()
+        ),
     }
 }

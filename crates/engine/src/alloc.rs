@@ -114,8 +114,16 @@ mod tests {
             let block = allocator.alloc(layout);
             block.write_bytes(7, 16);
             let grown = allocator.realloc(block, layout, 32);
-            assert_eq!(std::slice::from_raw_parts(grown, 16), [7; 16], "contents move along");
-            assert_eq!(std::slice::from_raw_parts(block, 16), [0; 16], "the old block is cleared");
+            assert_eq!(
+                std::slice::from_raw_parts(grown, 16),
+                [7; 16],
+                "contents move along"
+            );
+            assert_eq!(
+                std::slice::from_raw_parts(block, 16),
+                [0; 16],
+                "the old block is cleared"
+            );
             let layout = Layout::from_size_align(32, 8).unwrap();
             let shrunk = allocator.realloc(grown, layout, 8);
             assert_eq!(std::slice::from_raw_parts(shrunk, 8), [7; 8]);
@@ -124,7 +132,11 @@ mod tests {
             allocator.seal();
             let layout = Layout::from_size_align(8, 8).unwrap();
             allocator.dealloc(shrunk, layout);
-            assert_eq!(std::slice::from_raw_parts(shrunk, 8), [7; 8], "sealed: left alone");
+            assert_eq!(
+                std::slice::from_raw_parts(shrunk, 8),
+                [7; 8],
+                "sealed: left alone"
+            );
         }
     }
 }

@@ -75,7 +75,10 @@ pub fn from_rten(info: &TensorInfo, value: &Value) -> Result<Tensor, Error> {
             let mut bytes = Vec::with_capacity(values.len());
             for value in values.iter() {
                 bytes.push(u8::try_from(*value).map_err(|_| {
-                    failed(info, &format!("has the value {value}, which is not a UINT8"))
+                    failed(
+                        info,
+                        &format!("has the value {value}, which is not a UINT8"),
+                    )
                 })?);
             }
             bytes
@@ -91,7 +94,10 @@ pub fn from_rten(info: &TensorInfo, value: &Value) -> Result<Tensor, Error> {
             let computed = other.dtype();
             return Err(failed(
                 info,
-                &format!("came as {computed:?}, but the graph declares {}", info.datatype()),
+                &format!(
+                    "came as {computed:?}, but the graph declares {}",
+                    info.datatype()
+                ),
             ));
         }
     };

@@ -111,9 +111,10 @@ fn check<'a>(
         )));
     }
     if tensor.expected_bytes() != Some(tensor.data.len()) {
-        let expected = tensor
-            .expected_bytes()
-            .map_or_else(|| "more than memory has".to_owned(), |bytes| bytes.to_string());
+        let expected = tensor.expected_bytes().map_or_else(
+            || "more than memory has".to_owned(),
+            |bytes| bytes.to_string(),
+        );
         return Err(Error::invalid(format!(
             "input `{name}` has {} bytes of data, but {expected} of shape {:?} in {}",
             tensor.data.len(),

@@ -114,8 +114,7 @@ pub fn read(onnx: &[u8]) -> Result<GraphInfo, Error> {
     if onnx.is_empty() {
         return Err(unreadable("it is empty"));
     }
-    let model =
-        ModelProto::parse_buf(onnx).map_err(|error| unreadable(&error.to_string()))?;
+    let model = ModelProto::parse_buf(onnx).map_err(|error| unreadable(&error.to_string()))?;
     let graph = model
         .graph
         .as_ref()
@@ -145,7 +144,12 @@ pub fn read(onnx: &[u8]) -> Result<GraphInfo, Error> {
     let inputs = graph
         .input
         .iter()
-        .filter(|input| !input.name.as_deref().is_some_and(|name| defaults.contains(name)))
+        .filter(|input| {
+            !input
+                .name
+                .as_deref()
+                .is_some_and(|name| defaults.contains(name))
+        })
         .map(tensor_info)
         .collect::<Result<_, _>>()?;
     let outputs = graph

@@ -84,7 +84,10 @@ impl Registry {
 fn mount_error(name: &str, error: &io::Error) -> Error {
     Error::new(
         ErrorKind::NotFound,
-        format!("graph `{name}` is not in the mounted model repository: {}", error.kind()),
+        format!(
+            "graph `{name}` is not in the mounted model repository: {}",
+            error.kind()
+        ),
     )
 }
 

@@ -35,7 +35,10 @@ impl Runtime for Rten {
                     model.find_node(&tensor.name).ok_or_else(|| {
                         Error::new(
                             ErrorKind::InvalidEncoding,
-                            format!("`{}` is declared, but nothing in the graph has that name", tensor.name),
+                            format!(
+                                "`{}` is declared, but nothing in the graph has that name",
+                                tensor.name
+                            ),
                         )
                     })
                 })

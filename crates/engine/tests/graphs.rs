@@ -46,16 +46,43 @@ fn compute(name: &str, inputs: Vec<(&str, Tensor)>) -> Result<Vec<(String, Tenso
 
 #[test]
 fn every_datatype_comes_back_to_the_bit() {
-    let halves: Vec<half::f16> = [0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x3c00, 0x7bff, 0xfbff, 0x7c00]
-        .map(half::f16::from_bits)
-        .to_vec();
+    let halves: Vec<half::f16> = [
+        0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x3c00, 0x7bff, 0xfbff, 0x7c00,
+    ]
+    .map(half::f16::from_bits)
+    .to_vec();
     let cases = [
-        ("fp32", floats(&[4], &[0.0, -0.0, f32::MIN_POSITIVE, f32::INFINITY])),
-        ("fp16", tensor(ElementType::Fp16, &[9], &halves, half::f16::to_le_bytes)),
-        ("uint8", tensor(ElementType::U8, &[4], &[0, 1, 128, 255], |value: u8| [value])),
-        ("int32", tensor(ElementType::I32, &[3], &[i32::MIN, 0, i32::MAX], i32::to_le_bytes)),
-        ("int64", longs(&[i64::from(i32::MIN), -1, 0, i64::from(i32::MAX)])),
-        ("bool", tensor(ElementType::U8, &[3], &[1, 0, 1], |value: u8| [value])),
+        (
+            "fp32",
+            floats(&[4], &[0.0, -0.0, f32::MIN_POSITIVE, f32::INFINITY]),
+        ),
+        (
+            "fp16",
+            tensor(ElementType::Fp16, &[9], &halves, half::f16::to_le_bytes),
+        ),
+        (
+            "uint8",
+            tensor(ElementType::U8, &[4], &[0, 1, 128, 255], |value: u8| {
+                [value]
+            }),
+        ),
+        (
+            "int32",
+            tensor(
+                ElementType::I32,
+                &[3],
+                &[i32::MIN, 0, i32::MAX],
+                i32::to_le_bytes,
+            ),
+        ),
+        (
+            "int64",
+            longs(&[i64::from(i32::MIN), -1, 0, i64::from(i32::MAX)]),
+        ),
+        (
+            "bool",
+            tensor(ElementType::U8, &[3], &[1, 0, 1], |value: u8| [value]),
+        ),
         ("fp32", floats(&[0], &[])),
         ("int64", longs(&[])),
     ];
@@ -80,10 +107,17 @@ fn inputs_are_found_by_name_and_defaults_are_kept() {
     let same = compute("equal", vec![("a", longs(&[1, 2])), ("b", longs(&[1, 3]))]).unwrap();
     assert_eq!(
         same,
-        [("same".to_owned(), tensor(ElementType::U8, &[2], &[1, 0], |value: u8| [value]))]
+        [(
+            "same".to_owned(),
+            tensor(ElementType::U8, &[2], &[1, 0], |value: u8| [value])
+        )]
     );
     let sum = compute("sum", vec![("x", floats(&[3], &[1.0, 2.0, 4.0]))]).unwrap();
-    assert_eq!(sum, [("y".to_owned(), floats(&[], &[7.0]))], "a scalar has no dimensions");
+    assert_eq!(
+        sum,
+        [("y".to_owned(), floats(&[], &[7.0]))],
+        "a scalar has no dimensions"
+    );
 }
 
 #[test]
@@ -101,7 +135,8 @@ fn tensors_that_do_not_fit_are_refused_in_words() {
         data: vec![],
     };
     let pair = || floats(&[1, 2], &[1.0, 2.0]);
-    let cases: Vec<(&str, Vec<(&str, Tensor)>, ErrorKind, &str)> = vec![
+    type Inputs = Vec<(&'static str, Tensor)>;
+    let cases: Vec<(&str, Inputs, ErrorKind, &str)> = vec![
         (
             "identity-fp32",
             x(odd),
@@ -326,13 +361,25 @@ fn graphs_are_found_by_name_and_nowhere_else() {
     assert!(registry.get("small", folder.path()).is_ok());
     assert!(registry.get("large", folder.path()).is_ok());
     let cases = [
-        ("gone", "graph `gone` is not in the mounted model repository: entity not found"),
-        ("secret", "there is no graph `secret`; there are: gone, large, small"),
-        ("../secret", "there is no graph `../secret`; there are: gone, large, small"),
+        (
+            "gone",
+            "graph `gone` is not in the mounted model repository: entity not found",
+        ),
+        (
+            "secret",
+            "there is no graph `secret`; there are: gone, large, small",
+        ),
+        (
+            "../secret",
+            "there is no graph `../secret`; there are: gone, large, small",
+        ),
         ("", "there is no graph ``; there are: gone, large, small"),
     ];
     for (name, message) in cases {
         let error = registry.get(name, folder.path()).map(drop).unwrap_err();
-        assert_eq!((error.kind(), error.message()), (ErrorKind::NotFound, message));
+        assert_eq!(
+            (error.kind(), error.message()),
+            (ErrorKind::NotFound, message)
+        );
     }
 }

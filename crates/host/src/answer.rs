@@ -33,6 +33,8 @@ pub fn error(status: StatusCode, sentence: &str) -> Response<Body> {
 pub fn internal_error(id: &str) -> Response<Body> {
     error(
         StatusCode::INTERNAL_SERVER_ERROR,
-        &format!("internal error, nothing that the request could change; the log has it as request {id}"),
+        &format!(
+            "internal error, nothing that the request could change; the log has it as request {id}"
+        ),
     )
 }

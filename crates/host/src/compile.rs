@@ -93,7 +93,9 @@ pub fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
 pub fn load(engine: &Engine, path: &Path, cache_dir: &Path) -> Result<Component, CompileError> {
     let wasm = fs::read(path).map_err(file_error("read", path))?;
     let mut compatibility = DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut compatibility);
+    engine
+        .precompile_compatibility_hash()
+        .hash(&mut compatibility);
     let cached = cache_dir.join(format!(
         "{}-{:016x}.cwasm",
         blake3::hash(&wasm).to_hex(),

@@ -43,10 +43,12 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Incoming>) -> Respons
             "overloaded: {} requests are being served or waiting",
             app.limits.max_instances + app.limits.max_waiting
         );
-        return refuse(request, answer::error(StatusCode::SERVICE_UNAVAILABLE, &sentence));
+        return refuse(
+            request,
+            answer::error(StatusCode::SERVICE_UNAVAILABLE, &sentence),
+        );
     };
-    let Ok(Ok(permit)) =
-        timeout_at(deadline, Arc::clone(&app.instances).acquire_owned()).await
+    let Ok(Ok(permit)) = timeout_at(deadline, Arc::clone(&app.instances).acquire_owned()).await
     else {
         return refuse(request, timed_out(&app));
     };
@@ -65,7 +67,9 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Incoming>) -> Respons
             };
             match &ended {
                 Ended::Done => {}
-                Ended::Trapped(error) => tracing::error!(request = id, "the component failed: {error:?}"),
+                Ended::Trapped(error) => {
+                    tracing::error!(request = id, "the component failed: {error:?}")
+                }
                 Ended::TimedOut => tracing::error!(request = id, "the component's time was up"),
             }
             // Given back before the answer to a failure: the next request may have them.
@@ -76,9 +80,19 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Incoming>) -> Respons
     // From here on a client that goes away stops the guest, since this future is dropped then.
     let guest = StopOnDrop(task.abort_handle());
     match receiver.await {
-        Ok(Ok(response)) => response.map(|body| ResponseBody { body, failed, _guest: guest }.boxed_unsync()),
+        Ok(Ok(response)) => response.map(|body| {
+            ResponseBody {
+                body,
+                failed,
+                _guest: guest,
+            }
+            .boxed_unsync()
+        }),
         Ok(Err(code)) => {
-            tracing::error!(request = id, "the component gave an error instead of an answer: {code:?}");
+            tracing::error!(
+                request = id,
+                "the component gave an error instead of an answer: {code:?}"
+            );
             answer::internal_error(&id)
         }
         Err(_) => match task.await {

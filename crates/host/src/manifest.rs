@@ -128,7 +128,9 @@ impl Manifest {
         }
         let mut components = file.component.into_iter();
         let (Some((id, component)), None) = (components.next(), components.next()) else {
-            return Err(unsupported("expected one component; this host serves one".to_owned()));
+            return Err(unsupported(
+                "expected one component; this host serves one".to_owned(),
+            ));
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut routes = Vec::new();
@@ -145,12 +147,16 @@ impl Manifest {
                         trigger.component
                     )));
                 }
-                let route = trigger.route.as_str().and_then(Route::parse).ok_or_else(|| {
-                    unsupported(format!(
-                        "expected a route such as \"/...\" or \"/infer\", came {}",
-                        trigger.route
-                    ))
-                })?;
+                let route = trigger
+                    .route
+                    .as_str()
+                    .and_then(Route::parse)
+                    .ok_or_else(|| {
+                        unsupported(format!(
+                            "expected a route such as \"/...\" or \"/infer\", came {}",
+                            trigger.route
+                        ))
+                    })?;
                 routes.push(route);
             }
         }
@@ -212,11 +218,12 @@ impl Route {
             None => (text.strip_suffix('/').unwrap_or(text), false),
         };
         let is_path = prefix.is_empty() || prefix.starts_with('/');
-        (text.starts_with('/') && is_path && !prefix.contains("...") && !prefix.contains(':'))
-            .then(|| Self {
+        (text.starts_with('/') && is_path && !prefix.contains("...") && !prefix.contains(':')).then(
+            || Self {
                 prefix: prefix.to_owned(),
                 is_wildcard,
-            })
+            },
+        )
     }
 
     /// Whether this route takes the path (without its query).
@@ -244,7 +251,12 @@ mod tests {
         assert!(manifest.ignored.is_empty(), "{:?}", manifest.ignored);
         assert!(manifest.has_route("/") && manifest.has_route("/v2/models/x"));
         assert_eq!(manifest.mounts[0].destination, "/models");
-        assert!(manifest.environment.keys().all(|key| key.starts_with("INFER_")));
+        assert!(
+            manifest
+                .environment
+                .keys()
+                .all(|key| key.starts_with("INFER_"))
+        );
     }
 
     #[test]
@@ -302,7 +314,10 @@ mod tests {
                 "a route names \"z\", expected \"a\"",
             ),
             (
-                format!("{HEAD}{}{component}", http.replace("\"/...\"", "{ private = true }")),
+                format!(
+                    "{HEAD}{}{component}",
+                    http.replace("\"/...\"", "{ private = true }")
+                ),
                 "expected a route such as \"/...\" or \"/infer\", came { private = true }",
             ),
             (
@@ -332,6 +347,9 @@ mod tests {
              component = \"a\"\n[component.a]\nsource = \"a.wasm\"\nkey_value_stores = [\"default\"]\n"
         );
         let manifest = Manifest::parse(Path::new("spin.toml"), &text).unwrap();
-        assert_eq!(manifest.ignored, ["variables", "component.a.key_value_stores"]);
+        assert_eq!(
+            manifest.ignored,
+            ["variables", "component.a.key_value_stores"]
+        );
     }
 }

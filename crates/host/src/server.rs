@@ -139,7 +139,9 @@ mod timer {
         }
 
         fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-            Box::pin(TokioSleep(Box::pin(tokio::time::sleep_until(deadline.into()))))
+            Box::pin(TokioSleep(Box::pin(tokio::time::sleep_until(
+                deadline.into(),
+            ))))
         }
     }
 

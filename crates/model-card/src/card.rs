@@ -89,12 +89,11 @@ impl TensorSpec {
     /// # Errors
     /// When the ranks differ or a fixed dimension has another size.
     pub fn check_shape(&self, shape: &[u64]) -> Result<(), TensorSpecError> {
-        let fits = self.shape.len() == shape.len()
-            && self
-                .shape
-                .iter()
-                .zip(shape)
-                .all(|(expected, came)| *expected == -1 || u64::try_from(*expected) == Ok(*came));
+        let fits =
+            self.shape.len() == shape.len()
+                && self.shape.iter().zip(shape).all(|(expected, came)| {
+                    *expected == -1 || u64::try_from(*expected) == Ok(*came)
+                });
         if fits {
             Ok(())
         } else {
@@ -293,23 +292,28 @@ impl ModelCard {
     fn check_image(&self, image: &ImageSpec) -> Result<(), CardError> {
         /// As wide as the largest image that the service decodes; more is a slip of the pen.
         const MAX_EDGE: u32 = 8192;
-        let fail = |key: &str, problem: String| {
-            Err(CardError::value(format!("[image] `{key}`"), problem))
-        };
+        let fail =
+            |key: &str, problem: String| Err(CardError::value(format!("[image] `{key}`"), problem));
         for (key, edge) in [("width", image.width), ("height", image.height)] {
             if edge == 0 || edge > MAX_EDGE {
                 return fail(key, format!("expected 1 to {MAX_EDGE} pixels, came {edge}"));
             }
         }
         if !image.scale.is_finite() || image.scale == 0.0 {
-            return fail("scale", format!("expected a number other than 0, came {}", image.scale));
+            return fail(
+                "scale",
+                format!("expected a number other than 0, came {}", image.scale),
+            );
         }
         let channels = image.channels.count();
         for (key, values) in [("mean", &image.mean), ("std", &image.std)] {
             if values.len() != 1 && values.len() != channels {
                 return fail(
                     key,
-                    format!("expected 1 value or one a channel ({channels}), came {}", values.len()),
+                    format!(
+                        "expected 1 value or one a channel ({channels}), came {}",
+                        values.len()
+                    ),
                 );
             }
             if let Some(value) = values
@@ -329,7 +333,10 @@ impl ModelCard {
                 format!("needed, since the model has {} inputs", self.inputs.len()),
             );
         }
-        if !matches!(input.datatype, Datatype::Fp32 | Datatype::Fp16 | Datatype::Uint8) {
+        if !matches!(
+            input.datatype,
+            Datatype::Fp32 | Datatype::Fp16 | Datatype::Uint8
+        ) {
             return fail(
                 "input",
                 format!(
@@ -362,7 +369,11 @@ impl ModelCard {
 
     fn check_classification(&self, spec: &ClassificationSpec) -> Result<(), CardError> {
         let place = |key: &str| format!("[classification] `{key}`");
-        let Some(output) = self.outputs.iter().find(|output| output.name == spec.output) else {
+        let Some(output) = self
+            .outputs
+            .iter()
+            .find(|output| output.name == spec.output)
+        else {
             return Err(CardError::value(
                 place("output"),
                 format!("there is no output `{}`", spec.output),
@@ -377,11 +388,17 @@ impl ModelCard {
         if !matches!(output.datatype, Datatype::Fp32 | Datatype::Fp16) {
             return Err(CardError::value(
                 place("output"),
-                format!("`{}` is {}, expected FP32 or FP16", output.name, output.datatype),
+                format!(
+                    "`{}` is {}, expected FP32 or FP16",
+                    output.name, output.datatype
+                ),
             ));
         }
         if spec.top_k == 0 {
-            return Err(CardError::value(place("top_k"), "expected 1 or more, came 0"));
+            return Err(CardError::value(
+                place("top_k"),
+                "expected 1 or more, came 0",
+            ));
         }
         match &spec.labels {
             Some(file) if file.is_empty() || file.contains(['/', '\\']) || file == ".." => {
@@ -404,7 +421,10 @@ fn check_tensors(section: &str, specs: &[TensorSpec]) -> Result<(), CardError> {
         if spec.name.is_empty() {
             return Err(CardError::value(section, "a name is empty"));
         }
-        if specs[..index].iter().any(|earlier| earlier.name == spec.name) {
+        if specs[..index]
+            .iter()
+            .any(|earlier| earlier.name == spec.name)
+        {
             return Err(CardError::value(place, "is there twice"));
         }
         if !spec.datatype.is_wasi_nn() {

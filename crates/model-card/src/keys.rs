@@ -25,7 +25,12 @@ const LIKENESS: f64 = 0.7;
 pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
     check_table(card, "the card", CARD)?;
     for (key, known) in [("input", TENSOR), ("output", TENSOR)] {
-        for tensor in card.get(key).and_then(toml::Value::as_array).into_iter().flatten() {
+        for tensor in card
+            .get(key)
+            .and_then(toml::Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             if let Some(table) = tensor.as_table() {
                 check_table(table, &format!("[[{key}]]"), known)?;
             }
@@ -39,17 +44,18 @@ pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
     Ok(())
 }
 
-fn check_table(
-    table: &toml::Table,
-    place: &str,
-    known: &[&'static str],
-) -> Result<(), CardError> {
+fn check_table(table: &toml::Table, place: &str, known: &[&'static str]) -> Result<(), CardError> {
     let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) else {
         return Ok(());
     };
     let nearest = known
         .iter()
-        .map(|candidate| (strsim::jaro_winkler(candidate, &key.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(candidate, &key.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(likeness, _)| *likeness >= LIKENESS)
         .max_by(|a, b| a.0.total_cmp(&b.0));
     Err(CardError::UnknownKey {

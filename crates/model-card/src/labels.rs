@@ -70,9 +70,6 @@ mod tests {
         assert_eq!(labels.get(1), Some("tabby cat"));
         assert_eq!(labels.get(3), None);
         assert_eq!(Labels::parse(" \n"), Err(LabelsError::Empty));
-        assert_eq!(
-            Labels::parse("a\n\nb"),
-            Err(LabelsError::Blank { line: 2 })
-        );
+        assert_eq!(Labels::parse("a\n\nb"), Err(LabelsError::Blank { line: 2 }));
     }
 }

@@ -122,7 +122,8 @@ fn read_model(folder: &Path) -> Result<Model, RepositoryError> {
     let labels_text = match labels_file {
         Some(file) => {
             let text = read_text(&folder.join(&file))?;
-            Labels::parse(&text).map_err(|source| card_error(CardError::Labels { file, source }))?;
+            Labels::parse(&text)
+                .map_err(|source| card_error(CardError::Labels { file, source }))?;
             Some(text)
         }
         None => None,

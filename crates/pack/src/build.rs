@@ -10,7 +10,9 @@ use crate::check::{self, CheckError};
 use crate::compile::{Component, compile};
 use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
-use crate::snapshot::{CardEntry, EngineModel, ModelInfo, SnapshotError, snapshot_engine, snapshot_infer};
+use crate::snapshot::{
+    CardEntry, EngineModel, ModelInfo, SnapshotError, snapshot_engine, snapshot_infer,
+};
 use crate::stage::{Inputs, Stage, WriteError};
 use crate::toolchain::run::CommandError;
 use crate::toolchain::{self, TARGET, ToolchainError};
@@ -138,12 +140,26 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
     };
     let _lock = lock(&folder)?;
 
-    progress.step(1, STEPS, &format!("toolchain: the {TARGET} standard library"));
+    progress.step(
+        1,
+        STEPS,
+        &format!("toolchain: the {TARGET} standard library"),
+    );
     toolchain::ensure(&options.root, progress)?;
     progress.step(2, STEPS, &format!("engine: compiling to {TARGET}"));
-    let engine = compile(&options.root, Component::Engine, options.relaxed_simd, progress)?;
+    let engine = compile(
+        &options.root,
+        Component::Engine,
+        options.relaxed_simd,
+        progress,
+    )?;
     progress.step(3, STEPS, &format!("infer: compiling to {TARGET}"));
-    let infer = compile(&options.root, Component::Infer, options.relaxed_simd, progress)?;
+    let infer = compile(
+        &options.root,
+        Component::Infer,
+        options.relaxed_simd,
+        progress,
+    )?;
 
     let engine_code = read(&engine)?;
     let infer_code = read(&infer)?;
@@ -162,7 +178,11 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
         check::check_size(
             bytes.len() as u64,
             (engine_code.len() + infer_code.len()) as u64,
-            models.iter().filter(|model| model.is_snapshot()).map(|model| model.onnx_bytes).sum(),
+            models
+                .iter()
+                .filter(|model| model.is_snapshot())
+                .map(|model| model.onnx_bytes)
+                .sum(),
         )?;
         stage.write(&bytes)?;
     }
@@ -202,7 +222,10 @@ fn engine_stage(
         };
         engine_models.insert(name.to_owned(), engine_model);
         // Checked against the graph below, so a changed card must come here after all.
-        inputs.add("tensors", format!("{:?}{:?}", model.card.inputs, model.card.outputs).as_bytes());
+        inputs.add(
+            "tensors",
+            format!("{:?}{:?}", model.card.inputs, model.card.outputs).as_bytes(),
+        );
     }
     let file = folder.join("engine.wasm");
     let stage = Stage::new(file.clone(), &inputs);
@@ -230,7 +253,10 @@ fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, Bu
             labels: model.labels_text.clone(),
         };
         inputs.add(model.name.as_str(), entry.card.as_bytes());
-        inputs.add("labels", entry.labels.as_deref().unwrap_or_default().as_bytes());
+        inputs.add(
+            "labels",
+            entry.labels.as_deref().unwrap_or_default().as_bytes(),
+        );
         cards.insert(model.name.as_str().to_owned(), entry);
     }
     let file = folder.join("infer.wasm");
@@ -260,7 +286,10 @@ fn check_card(model: &Model, info: &ModelInfo) -> Result<(), BuildError> {
             .iter()
             .find(|tensor| kind == "input" && !declared.iter().any(|spec| spec.name == tensor.name))
         {
-            return Err(mismatch(format!("the graph's input `{}` is not in the card", tensor.name)));
+            return Err(mismatch(format!(
+                "the graph's input `{}` is not in the card",
+                tensor.name
+            )));
         }
         for spec in declared {
             let Some(tensor) = found.iter().find(|tensor| tensor.name == spec.name) else {

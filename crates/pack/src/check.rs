@@ -81,12 +81,16 @@ pub fn interface(component: &[u8]) -> Result<Interface, CheckError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(reader) if depth == 0 => {
                 for import in reader {
-                    interface.imports.push(import.map_err(invalid)?.name.name.to_owned());
+                    interface
+                        .imports
+                        .push(import.map_err(invalid)?.name.name.to_owned());
                 }
             }
             Payload::ComponentExportSection(reader) if depth == 0 => {
                 for export in reader {
-                    interface.exports.push(export.map_err(invalid)?.name.name.to_owned());
+                    interface
+                        .exports
+                        .push(export.map_err(invalid)?.name.name.to_owned());
                 }
             }
             _ => {}
@@ -161,7 +165,10 @@ mod tests {
         let limit = 1000 + 2100 + OVERHEAD_BYTES;
         assert!(check_size(limit, 1000, 1000).is_ok());
         assert!(check_size(limit + 1, 1000, 1000).is_err());
-        assert!(check_size(u64::MAX, u64::MAX, u64::MAX).is_ok(), "no overflow");
+        assert!(
+            check_size(u64::MAX, u64::MAX, u64::MAX).is_ok(),
+            "no overflow"
+        );
     }
 
     #[test]

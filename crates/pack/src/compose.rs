@@ -61,7 +61,11 @@ pub fn compose(infer: &[u8], engine: &[u8]) -> Result<Vec<u8>, ComposeError> {
     let engine_id = register(&mut graph, "engine", engine)?;
     let names = |graph: &CompositionGraph, id: PackageId, exports: bool| -> Vec<String> {
         let world = &graph.types()[graph[id].ty()];
-        let items = if exports { &world.exports } else { &world.imports };
+        let items = if exports {
+            &world.exports
+        } else {
+            &world.imports
+        };
         items.keys().cloned().collect()
     };
     let imports: Vec<String> = names(&graph, infer_id, false)
@@ -113,13 +117,12 @@ fn register(
     component: &'static str,
     bytes: &[u8],
 ) -> Result<PackageId, ComposeError> {
-    let package =
-        Package::from_bytes(component, None, bytes.to_vec(), graph.types_mut()).map_err(|error| {
-            ComposeError::Read {
-                component,
-                source: error.into(),
-            }
-        })?;
+    let package = Package::from_bytes(component, None, bytes.to_vec(), graph.types_mut()).map_err(
+        |error| ComposeError::Read {
+            component,
+            source: error.into(),
+        },
+    )?;
     graph
         .register_package(package)
         .map_err(|error| ComposeError::Read {

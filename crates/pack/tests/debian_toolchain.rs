@@ -43,7 +43,11 @@ fn debians_packages_make_a_working_target() {
     assert!(compiler.has_target());
     let program = folder.path().join("hello.wasm");
     let source = folder.path().join("hello.rs");
-    fs::write(&source, "fn main() { println!(\"{}\", [1, 2, 39].iter().sum::<i32>()); }").unwrap();
+    fs::write(
+        &source,
+        "fn main() { println!(\"{}\", [1, 2, 39].iter().sum::<i32>()); }",
+    )
+    .unwrap();
     let rustc = Command::new("rustc")
         .arg("--sysroot")
         .arg(&compiler.sysroot)
@@ -51,7 +55,11 @@ fn debians_packages_make_a_working_target() {
         .args([&program, &source])
         .output()
         .unwrap();
-    assert!(rustc.status.success(), "{}", String::from_utf8_lossy(&rustc.stderr));
+    assert!(
+        rustc.status.success(),
+        "{}",
+        String::from_utf8_lossy(&rustc.stderr)
+    );
     assert_eq!(run(&fs::read(program).unwrap()), "42\n");
 }
 
@@ -120,6 +128,10 @@ fn run(program: &[u8]) -> String {
     };
     let mut store = Store::new(&engine, wasi);
     let command = WasiCommand::instantiate(&mut store, &component, &linker).unwrap();
-    command.wasi_cli_run().call_run(&mut store).unwrap().unwrap();
+    command
+        .wasi_cli_run()
+        .call_run(&mut store)
+        .unwrap()
+        .unwrap();
     String::from_utf8(stdout.contents().to_vec()).unwrap()
 }

@@ -60,14 +60,21 @@ impl Alone {
     }
 
     /// From nothing to a graph that can compute, a new instance each time.
-    pub(super) fn time_to_ready(&self, model: &str, warm_up: u32, runs: u32) -> Result<Vec<Duration>> {
+    pub(super) fn time_to_ready(
+        &self,
+        model: &str,
+        warm_up: u32,
+        runs: u32,
+    ) -> Result<Vec<Duration>> {
         let once = || -> wasmtime::Result<Duration> {
             let start = Instant::now();
             let (mut store, engine) = self.instance()?;
             context(&mut store, &engine, model)?;
             Ok(start.elapsed())
         };
-        series(warm_up, runs, || once().map_err(|error| anyhow!("{error:#}")))
+        series(warm_up, runs, || {
+            once().map_err(|error| anyhow!("{error:#}"))
+        })
     }
 
     /// One inference after another in one instance.
@@ -102,7 +109,9 @@ impl Alone {
             }
             Ok(elapsed)
         };
-        series(warm_up, runs, || once().map_err(|error| anyhow!("{error:#}")))
+        series(warm_up, runs, || {
+            once().map_err(|error| anyhow!("{error:#}"))
+        })
     }
 }
 

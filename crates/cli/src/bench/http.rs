@@ -79,7 +79,10 @@ mod tests {
     #[test]
     fn phases_are_read() {
         let timing = "decode;dur=0.5, load;dur=0, compute;dur=12.25";
-        assert_eq!(phase(timing, "compute"), Some(Duration::from_micros(12_250)));
+        assert_eq!(
+            phase(timing, "compute"),
+            Some(Duration::from_micros(12_250))
+        );
         assert_eq!(phase(timing, "load"), Some(Duration::ZERO));
         assert_eq!(phase(timing, "comp"), None);
         assert_eq!(phase("compute;dur=-1", "compute"), None);

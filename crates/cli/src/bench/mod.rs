@@ -63,8 +63,11 @@ impl Bench {
             manifest,
             cache_dir,
             limits,
-            environment: std::iter::once(("INFER_MAX_BODY_BYTES".to_owned(), "104857600".to_owned()))
-                .collect(),
+            environment: std::iter::once((
+                "INFER_MAX_BODY_BYTES".to_owned(),
+                "104857600".to_owned(),
+            ))
+            .collect(),
         })?;
         let server = http::Running::start(app)?;
         let mut rows = Vec::new();
@@ -78,8 +81,17 @@ impl Bench {
     }
 }
 
-fn measure(model: &Model, engine: &engine::Alone, server: &http::Running, runs: u32) -> Result<Row> {
-    let input = model.card.inputs.first().context("the model has no input")?;
+fn measure(
+    model: &Model,
+    engine: &engine::Alone,
+    server: &http::Running,
+    runs: u32,
+) -> Result<Row> {
+    let input = model
+        .card
+        .inputs
+        .first()
+        .context("the model has no input")?;
     anyhow::ensure!(
         model.card.inputs.len() == 1 && input.datatype == Datatype::Fp32,
         "only models with one FP32 input are measured"

@@ -169,14 +169,20 @@ impl Apt {
             .ok_or_else(|| {
                 file_error("find", &self.folder.join(&wanted))(io::ErrorKind::NotFound.into())
             })?;
-        output(Command::new("dpkg-deb").arg("--extract").arg(&file).arg(unpacked))?;
+        output(
+            Command::new("dpkg-deb")
+                .arg("--extract")
+                .arg(&file)
+                .arg(unpacked),
+        )?;
         Ok(())
     }
 }
 
 /// The mirrors of Debian's main archive that the machine's apt uses.
 fn mirrors() -> Result<Vec<String>, DebianError> {
-    let listing = output(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]))?;
+    let listing =
+        output(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)"]))?;
     let mirrors = pick_mirrors(&listing);
     if mirrors.is_empty() {
         return Err(DebianError::NoMirror);
@@ -208,11 +214,7 @@ fn pick_version(listing: &str, prefix: &str) -> Option<String> {
 }
 
 /// Build std in an empty crate; returns the folder with the libraries.
-fn build_std(
-    work: &Path,
-    library: &Path,
-    progress: &dyn Progress,
-) -> Result<PathBuf, DebianError> {
+fn build_std(work: &Path, library: &Path, progress: &dyn Progress) -> Result<PathBuf, DebianError> {
     let krate = work.join("std");
     let source = krate.join("src");
     fs::create_dir_all(&source).map_err(file_error("create", &source))?;
@@ -256,7 +258,10 @@ fn place(built: &Path, libc: &Path, target_folder: &Path) -> Result<(), DebianEr
     let lib = staging.path().join("lib");
     let self_contained = lib.join("self-contained");
     fs::create_dir_all(&self_contained).map_err(file_error("create", &self_contained))?;
-    for entry in fs::read_dir(built).map_err(file_error("read", built))?.flatten() {
+    for entry in fs::read_dir(built)
+        .map_err(file_error("read", built))?
+        .flatten()
+    {
         let name = entry.file_name();
         let text = name.to_string_lossy();
         if text.ends_with(".rlib") && !text.starts_with("libno_code-") {
@@ -273,7 +278,9 @@ fn place(built: &Path, libc: &Path, target_folder: &Path) -> Result<(), DebianEr
 }
 
 fn copy(from: &Path, to: &Path) -> Result<(), DebianError> {
-    fs::copy(from, to).map(drop).map_err(file_error("copy", from))
+    fs::copy(from, to)
+        .map(drop)
+        .map_err(file_error("copy", from))
 }
 
 fn file_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DebianError {
@@ -301,7 +308,11 @@ mod tests {
             ("1.96.0+dfsg", None),
         ];
         for (prefix, expected) in cases {
-            assert_eq!(pick_version(listing, prefix).as_deref(), expected, "{prefix}");
+            assert_eq!(
+                pick_version(listing, prefix).as_deref(),
+                expected,
+                "{prefix}"
+            );
         }
         assert_eq!(pick_version("N: Unable to locate package\n", "1"), None);
     }
@@ -310,7 +321,10 @@ mod tests {
     fn only_debians_main_archive_is_a_mirror() {
         let listing = "http://a/debian-security/\nhttp://a/debian/\nhttp://b/x/debian\n\
                        http://a/debian/\nhttp://c/ubuntu/\nhttp://d/apt\n";
-        assert_eq!(pick_mirrors(listing), ["http://a/debian/", "http://b/x/debian"]);
+        assert_eq!(
+            pick_mirrors(listing),
+            ["http://a/debian/", "http://b/x/debian"]
+        );
         assert!(pick_mirrors("").is_empty());
     }
 }

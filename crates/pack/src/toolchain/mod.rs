@@ -56,7 +56,7 @@ pub enum ToolchainError {
         /// Why rustup did not do.
         rustup: CommandError,
         /// Why Debian's packages did not do.
-        debian: debian::DebianError,
+        debian: Box<debian::DebianError>,
     },
 }
 
@@ -72,8 +72,8 @@ impl Compiler {
             command.current_dir(root);
             command
         };
-        let version = output(rustc().args(["--version", "--verbose"]))
-            .map_err(ToolchainError::Compiler)?;
+        let version =
+            output(rustc().args(["--version", "--verbose"])).map_err(ToolchainError::Compiler)?;
         let release = version
             .lines()
             .find_map(|line| line.strip_prefix("release: "))
@@ -133,7 +133,7 @@ pub fn ensure(root: &Path, progress: &dyn Progress) -> Result<Source, ToolchainE
         Err(debian) => Err(ToolchainError::Unavailable {
             release: compiler.release,
             rustup,
-            debian,
+            debian: Box::new(debian),
         }),
     }
 }

@@ -10,7 +10,8 @@ use crate::progress::Progress;
 #[derive(Debug)]
 pub struct CommandError {
     command: String,
-    failure: Failure,
+    // Boxed: it travels inside many results.
+    failure: Box<Failure>,
 }
 
 #[derive(Debug)]
@@ -25,16 +26,16 @@ impl CommandError {
     pub(crate) fn without_effect(command: &str, folder: &Path) -> Self {
         Self {
             command: command.to_owned(),
-            failure: Failure::NoEffect {
+            failure: Box::new(Failure::NoEffect {
                 folder: folder.to_owned(),
-            },
+            }),
         }
     }
 }
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.failure {
+        match self.failure.as_ref() {
             Failure::Start(error) => write!(f, "cannot run `{}`: {error}", self.command),
             Failure::Exit { status, output } if output.is_empty() => {
                 write!(f, "`{}` failed ({status})", self.command)
@@ -74,10 +75,10 @@ pub(crate) fn run(command: &mut Command, progress: &dyn Progress) -> Result<(), 
         }
         return Err(CommandError {
             command: describe(command),
-            failure: Failure::Exit {
+            failure: Box::new(Failure::Exit {
                 status: status.to_string(),
                 output: String::new(),
-            },
+            }),
         });
     }
     output(command).map(drop)
@@ -102,17 +103,17 @@ pub(crate) fn output(command: &mut Command) -> Result<String, CommandError> {
     }
     Err(CommandError {
         command: describe(command),
-        failure: Failure::Exit {
+        failure: Box::new(Failure::Exit {
             status: output.status.to_string(),
             output: stderr[start..].trim().to_owned(),
-        },
+        }),
     })
 }
 
 fn start_error(command: &Command, error: io::Error) -> CommandError {
     CommandError {
         command: describe(command),
-        failure: Failure::Start(error),
+        failure: Box::new(Failure::Start(error)),
     }
 }
 
