@@ -21,7 +21,11 @@ use infer_model_card::{Datatype, ImageSpec};
 ///
 /// # Errors
 /// When the bytes are no image of a known format, are damaged, or declare too many pixels.
-pub fn to_tensor(bytes: &[u8], spec: &ImageSpec, datatype: Datatype) -> Result<Vec<u8>, ImageError> {
+pub fn to_tensor(
+    bytes: &[u8],
+    spec: &ImageSpec,
+    datatype: Datatype,
+) -> Result<Vec<u8>, ImageError> {
     let decoded = decode::decode(bytes, spec.channels)?;
     let fitted = resize::fit(decoded, spec)?;
     Ok(normalize::to_bytes(&fitted, spec, datatype))

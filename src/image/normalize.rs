@@ -59,7 +59,8 @@ fn table<const N: usize>(
     to_bytes: &impl Fn(f32) -> [u8; N],
 ) -> Vec<[u8; N]> {
     // One value for all channels, or one for each: the card is checked for that.
-    let of = |values: &[f32], otherwise| *values.get(channel).or(values.first()).unwrap_or(&otherwise);
+    let of =
+        |values: &[f32], otherwise| *values.get(channel).or(values.first()).unwrap_or(&otherwise);
     let (mean, std) = (of(&spec.mean, 0.0), of(&spec.std, 1.0));
     (0..=u8::MAX)
         .map(|value| to_bytes((f32::from(value) * spec.scale - mean) / std))

@@ -111,7 +111,11 @@ fn overlap(source: u32, target: u32) -> Overlap {
     }
 }
 
-fn resize(pixels: Pixels, (width, height): (u32, u32), filter: Filter) -> Result<Pixels, ImageError> {
+fn resize(
+    pixels: Pixels,
+    (width, height): (u32, u32),
+    filter: Filter,
+) -> Result<Pixels, ImageError> {
     /// Of an intermediate picture: a strip of one pixel's height would otherwise grow without end.
     const MAX_PIXELS: u64 = 50_000_000;
     if (pixels.width, pixels.height) == (width, height) {

@@ -47,7 +47,8 @@ struct Case {
 #[test]
 fn pixels_are_pillows() {
     let cases: Vec<Case> =
-        serde_json::from_str(&std::fs::read_to_string(folder().join("cases.json")).unwrap()).unwrap();
+        serde_json::from_str(&std::fs::read_to_string(folder().join("cases.json")).unwrap())
+            .unwrap();
     assert!(cases.len() > 50);
     let mut wrong = Vec::new();
     for case in &cases {
@@ -69,7 +70,11 @@ fn pixels_are_pillows() {
             Err(error) => error.to_string(),
             Ok(came) if came.len() != expected.len() => format!("{} bytes", came.len()),
             Ok(came) => {
-                let largest = came.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
+                let largest = came
+                    .iter()
+                    .zip(&expected)
+                    .map(|(a, b)| a.abs_diff(*b))
+                    .max();
                 if largest <= Some(tolerance) {
                     continue;
                 }
@@ -78,15 +83,20 @@ fn pixels_are_pillows() {
         };
         wrong.push(format!("{}: {problem}", case.pixels));
     }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} of {}:\n{}",
+        wrong.len(),
+        cases.len(),
+        wrong.join("\n")
+    );
 }
 
 #[test]
 fn layouts_and_datatypes_hold_the_same_values() {
     let bytes = sample("wide.png");
-    let tensor = |channels, layout, datatype| {
-        to_tensor(&bytes, &plain(channels, layout), datatype).unwrap()
-    };
+    let tensor =
+        |channels, layout, datatype| to_tensor(&bytes, &plain(channels, layout), datatype).unwrap();
     let rgb = tensor(Channels::Rgb, Layout::Nhwc, Datatype::Uint8);
     let planes = tensor(Channels::Rgb, Layout::Nchw, Datatype::Uint8);
     let bgr = tensor(Channels::Bgr, Layout::Nhwc, Datatype::Uint8);
@@ -103,7 +113,10 @@ fn layouts_and_datatypes_hold_the_same_values() {
             assert_eq!(bgr[pixel * 3 + 2 - channel], value);
             assert_eq!(bgr_planes[(2 - channel) * area + pixel], value);
             assert_eq!(floats[index * 4..][..4], f32::from(value).to_le_bytes());
-            assert_eq!(halves[index * 2..][..2], half::f16::from(value).to_le_bytes());
+            assert_eq!(
+                halves[index * 2..][..2],
+                half::f16::from(value).to_le_bytes()
+            );
         }
     }
 }
@@ -159,35 +172,96 @@ fn what_is_no_image_is_refused_in_words() {
         bytes
     };
     let cases: Vec<(&str, Vec<u8>, &str)> = vec![
-        ("empty", vec![], "the 0 bytes are no image: expected JPEG, PNG, WebP, GIF or BMP"),
+        (
+            "empty",
+            vec![],
+            "the 0 bytes are no image: expected JPEG, PNG, WebP, GIF or BMP",
+        ),
         ("text", b"hello".to_vec(), "the 5 bytes are no image"),
-        ("BM alone", b"BMhello, this is text".to_vec(), "the 21 bytes are no image"),
-        ("RIFF of another kind", b"RIFF\0\0\0\0WAVEfmt ".to_vec(), "the 16 bytes are no image"),
-        ("JPEG signature", vec![0xff, 0xd8, 0xff], "the JPEG cannot be decoded: "),
-        ("PNG signature", b"\x89PNG\r\n\x1a\n".to_vec(), "the PNG cannot be decoded: "),
-        ("WebP signature", b"RIFF\0\0\0\0WEBP".to_vec(), "the WebP cannot be decoded: "),
-        ("GIF signature", b"GIF89a".to_vec(), "the GIF cannot be decoded: "),
-        ("BMP signature", [b"BM".as_slice(), &[0; 12], &[40, 0, 0, 0]].concat(), "the BMP cannot be decoded: "),
+        (
+            "BM alone",
+            b"BMhello, this is text".to_vec(),
+            "the 21 bytes are no image",
+        ),
+        (
+            "RIFF of another kind",
+            b"RIFF\0\0\0\0WAVEfmt ".to_vec(),
+            "the 16 bytes are no image",
+        ),
+        (
+            "JPEG signature",
+            vec![0xff, 0xd8, 0xff],
+            "the JPEG cannot be decoded: ",
+        ),
+        (
+            "PNG signature",
+            b"\x89PNG\r\n\x1a\n".to_vec(),
+            "the PNG cannot be decoded: ",
+        ),
+        (
+            "WebP signature",
+            b"RIFF\0\0\0\0WEBP".to_vec(),
+            "the WebP cannot be decoded: ",
+        ),
+        (
+            "GIF signature",
+            b"GIF89a".to_vec(),
+            "the GIF cannot be decoded: ",
+        ),
+        (
+            "BMP signature",
+            [b"BM".as_slice(), &[0; 12], &[40, 0, 0, 0]].concat(),
+            "the BMP cannot be decoded: ",
+        ),
         (
             "PNG of 60000x60000",
             with_idat(png_header(60_000, 60_000)),
             "the PNG declares 60000x60000 pixels, 3600 megapixels; at most 50 are decoded",
         ),
-        ("PNG of 0x5", with_idat(png_header(0, 5)), "the PNG cannot be decoded: "),
-        ("PNG without pixels", with_idat(png_header(5, 5)), "the PNG cannot be decoded: "),
-        ("half a PNG", half("wide.png"), "the PNG cannot be decoded: "),
-        ("half a JPEG", half("wide.jpg"), "the JPEG cannot be decoded: it is cut off: the end marker is missing"),
-        ("half a BMP", half("wide.bmp"), "the BMP cannot be decoded: "),
-        ("half a WebP", half("lossless.webp"), "the WebP cannot be decoded: "),
-        ("half a GIF", half("palette.gif"), "the GIF cannot be decoded: "),
+        (
+            "PNG of 0x5",
+            with_idat(png_header(0, 5)),
+            "the PNG cannot be decoded: ",
+        ),
+        (
+            "PNG without pixels",
+            with_idat(png_header(5, 5)),
+            "the PNG cannot be decoded: ",
+        ),
+        (
+            "half a PNG",
+            half("wide.png"),
+            "the PNG cannot be decoded: ",
+        ),
+        (
+            "half a JPEG",
+            half("wide.jpg"),
+            "the JPEG cannot be decoded: it is cut off: the end marker is missing",
+        ),
+        (
+            "half a BMP",
+            half("wide.bmp"),
+            "the BMP cannot be decoded: ",
+        ),
+        (
+            "half a WebP",
+            half("lossless.webp"),
+            "the WebP cannot be decoded: ",
+        ),
+        (
+            "half a GIF",
+            half("palette.gif"),
+            "the GIF cannot be decoded: ",
+        ),
     ];
     let wrong: Vec<_> = cases
         .iter()
         .filter_map(|(name, bytes, expected)| {
-            let message = match to_tensor(bytes, &plain(Channels::Rgb, Layout::Nchw), Datatype::Fp32) {
-                Ok(_) => "it was accepted".to_owned(),
-                Err(error) => error.to_string(),
-            };
+            let message =
+                match to_tensor(bytes, &plain(Channels::Rgb, Layout::Nchw), Datatype::Fp32) {
+                    Ok(_) => "it was accepted".to_owned(),
+                    Err(error) => error.to_string(),
+                };
             (!message.starts_with(expected)).then(|| format!("{name}: {message}"))
         })
         .collect();
@@ -202,10 +276,17 @@ fn a_strip_is_not_blown_up_without_end() {
     strip
         .write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
         .unwrap();
-    let mut spec = spec(ResizeMode::ShortestEdge, Filter::Bilinear, Channels::Rgb, Layout::Nchw);
+    let mut spec = spec(
+        ResizeMode::ShortestEdge,
+        Filter::Bilinear,
+        Channels::Rgb,
+        Layout::Nchw,
+    );
     (spec.width, spec.height) = (224, 224);
     assert_eq!(
-        to_tensor(&png, &spec, Datatype::Fp32).unwrap_err().to_string(),
+        to_tensor(&png, &spec, Datatype::Fp32)
+            .unwrap_err()
+            .to_string(),
         "an image of 60000x1 pixels is too elongated for this model"
     );
 }
@@ -215,14 +296,25 @@ fn a_strip_is_not_blown_up_without_end() {
 fn damage_never_panics() {
     let spec = plain(Channels::Rgb, Layout::Nchw);
     let mut answered = 0_u32;
-    for name in ["tiny.png", "alpha.png", "wide.jpg", "lossless.webp", "palette.gif", "wide.bmp"] {
+    for name in [
+        "tiny.png",
+        "alpha.png",
+        "wide.jpg",
+        "lossless.webp",
+        "palette.gif",
+        "wide.bmp",
+    ] {
         let bytes = sample(name);
         let step = (bytes.len() / 150).max(1);
         for position in (0..bytes.len()).step_by(step) {
             _ = to_tensor(&bytes[..position], &spec, Datatype::Fp32);
             for change in [0x00, 0xff, 0x80] {
                 let mut damaged = bytes.clone();
-                damaged[position] = if damaged[position] == change { 0x55 } else { change };
+                damaged[position] = if damaged[position] == change {
+                    0x55
+                } else {
+                    change
+                };
                 _ = to_tensor(&damaged, &spec, Datatype::Fp32);
                 answered += 1;
             }

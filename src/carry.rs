@@ -1,0 +1,196 @@
+//! Which datatypes a model's input takes beside its own, and how their values get there.
+//!
+//! wasi-nn has FP16, FP32, FP64, BF16, U8, I32 and I64. The Open Inference Protocol has more; those
+//! are carried where the model's datatype holds every value that is sent, and refused where not: a
+//! value is never rounded or wrapped.
+
+use half::{bf16, f16};
+use infer_model_card::Datatype;
+
+/// A datatype that an input does not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DatatypeError {
+    /// Another than the model's, and none of those that are carried.
+    #[error("datatype {sent}, expected {expected}")]
+    Mismatch {
+        /// As the request says.
+        sent: Datatype,
+        /// The model's.
+        expected: Datatype,
+    },
+    /// What JSON's numbers do not stand for.
+    #[error(
+        "{datatype} is not carried in JSON; send binary, for example the raw tensor as \
+         `application/octet-stream`"
+    )]
+    NotInJson {
+        /// FP16 or BF16.
+        datatype: Datatype,
+    },
+}
+
+/// Check whether elements of datatype `sent` may be put into an input of datatype `stored`. Their
+/// values must still fit one by one: see [`push_integer`].
+///
+/// # Errors
+/// When the datatypes differ and `sent` is one of wasi-nn's own (or BYTES).
+pub fn check(sent: Datatype, stored: Datatype) -> Result<(), DatatypeError> {
+    let is_carried = matches!(
+        sent,
+        Datatype::Bool
+            | Datatype::Int8
+            | Datatype::Int16
+            | Datatype::Uint16
+            | Datatype::Uint32
+            | Datatype::Uint64
+    );
+    // BOOL holds no numbers, only truths.
+    if sent == stored || (is_carried && stored != Datatype::Bool) {
+        Ok(())
+    } else {
+        Err(DatatypeError::Mismatch {
+            sent,
+            expected: stored,
+        })
+    }
+}
+
+/// The smallest and largest value of an integer datatype (BOOL counts as 0 to 1); `None` for others.
+#[must_use]
+pub const fn integer_range(datatype: Datatype) -> Option<(i128, i128)> {
+    Some(match datatype {
+        Datatype::Bool => (0, 1),
+        Datatype::Uint8 => (0, u8::MAX as i128),
+        Datatype::Uint16 => (0, u16::MAX as i128),
+        Datatype::Uint32 => (0, u32::MAX as i128),
+        Datatype::Uint64 => (0, u64::MAX as i128),
+        Datatype::Int8 => (i8::MIN as i128, i8::MAX as i128),
+        Datatype::Int16 => (i16::MIN as i128, i16::MAX as i128),
+        Datatype::Int32 => (i32::MIN as i128, i32::MAX as i128),
+        Datatype::Int64 => (i64::MIN as i128, i64::MAX as i128),
+        Datatype::Fp16 | Datatype::Bf16 | Datatype::Fp32 | Datatype::Fp64 | Datatype::Bytes => {
+            return None;
+        }
+    })
+}
+
+/// Append an integer as an element of datatype `stored`; `None`, with nothing appended, when that
+/// datatype does not hold it exactly.
+#[must_use]
+pub fn push_integer(value: i128, stored: Datatype, data: &mut Vec<u8>) -> Option<()> {
+    match stored {
+        Datatype::Bool => data.push(u8::try_from(value).ok().filter(|byte| *byte <= 1)?),
+        Datatype::Uint8 => data.push(u8::try_from(value).ok()?),
+        Datatype::Int8 => data.extend(i8::try_from(value).ok()?.to_le_bytes()),
+        Datatype::Uint16 => data.extend(u16::try_from(value).ok()?.to_le_bytes()),
+        Datatype::Int16 => data.extend(i16::try_from(value).ok()?.to_le_bytes()),
+        Datatype::Uint32 => data.extend(u32::try_from(value).ok()?.to_le_bytes()),
+        Datatype::Int32 => data.extend(i32::try_from(value).ok()?.to_le_bytes()),
+        Datatype::Uint64 => data.extend(u64::try_from(value).ok()?.to_le_bytes()),
+        Datatype::Int64 => data.extend(i64::try_from(value).ok()?.to_le_bytes()),
+        Datatype::Fp64 => data.extend(exact(value)?.to_le_bytes()),
+        Datatype::Fp32 => {
+            let wide = exact(value)?;
+            let narrow = wide as f32;
+            (f64::from(narrow) == wide).then(|| data.extend(narrow.to_le_bytes()))?;
+        }
+        Datatype::Fp16 => {
+            let wide = exact(value)?;
+            let narrow = f16::from_f64(wide);
+            (narrow.to_f64() == wide).then(|| data.extend(narrow.to_le_bytes()))?;
+        }
+        Datatype::Bf16 => {
+            let wide = exact(value)?;
+            let narrow = bf16::from_f64(wide);
+            (narrow.to_f64() == wide).then(|| data.extend(narrow.to_le_bytes()))?;
+        }
+        Datatype::Bytes => return None,
+    }
+    Some(())
+}
+
+/// The same value as a float, if there is one. Values come from at most 64 bits, so the way back does
+/// not saturate.
+fn exact(value: i128) -> Option<f64> {
+    let float = value as f64;
+    (float as i128 == value).then_some(float)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_arrive_whole_or_not_at_all() {
+        use Datatype::{Bf16, Bool, Fp16, Fp32, Fp64, Int32, Int64, Uint8};
+        let cases: [(i128, Datatype, Option<Vec<u8>>); 21] = [
+            (1, Bool, Some(vec![1])),
+            (2, Bool, None),
+            (255, Uint8, Some(vec![255])),
+            (256, Uint8, None),
+            (-1, Uint8, None),
+            (-2, Int32, Some((-2_i32).to_le_bytes().to_vec())),
+            (1 << 31, Int32, None),
+            (1 << 31, Int64, Some((1_i64 << 31).to_le_bytes().to_vec())),
+            (u64::MAX.into(), Int64, None),
+            (1 << 24, Fp32, Some(16_777_216_f32.to_le_bytes().to_vec())),
+            ((1 << 24) + 1, Fp32, None),
+            ((1 << 53) + 1, Fp64, None),
+            (
+                1 << 53,
+                Fp64,
+                Some(9_007_199_254_740_992_f64.to_le_bytes().to_vec()),
+            ),
+            (u64::MAX.into(), Fp64, None),
+            (
+                1 << 63,
+                Fp64,
+                Some(9_223_372_036_854_775_808_f64.to_le_bytes().to_vec()),
+            ),
+            (
+                2048,
+                Fp16,
+                Some(f16::from_f32(2048.0).to_le_bytes().to_vec()),
+            ),
+            (2049, Fp16, None),
+            (70000, Fp16, None),
+            (
+                256,
+                Bf16,
+                Some(bf16::from_f32(256.0).to_le_bytes().to_vec()),
+            ),
+            (257, Bf16, None),
+            (0, Datatype::Bytes, None),
+        ];
+        let mut wrong = Vec::new();
+        for (value, stored, expected) in cases {
+            let mut data = Vec::new();
+            let fits = push_integer(value, stored, &mut data);
+            let came = fits.map(|()| data.clone());
+            if came != expected || (fits.is_none() && !data.is_empty()) {
+                wrong.push((value, stored, came));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    #[test]
+    fn only_foreign_datatypes_are_carried() {
+        use Datatype::{Bool, Fp32, Fp64, Int8, Int64, Uint8, Uint64};
+        let cases = [
+            (Fp32, Fp32, true),
+            (Bool, Uint8, true),
+            (Int8, Fp32, true),
+            (Uint64, Int64, true),
+            (Uint8, Fp32, false),
+            (Fp64, Fp32, false),
+            (Int64, Fp32, false),
+            (Int8, Bool, false),
+            (Datatype::Bytes, Fp32, false),
+        ];
+        for (sent, stored, expected) in cases {
+            assert_eq!(check(sent, stored).is_ok(), expected, "{sent} to {stored}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The entry on Wasm: `wasi:http/incoming-handler` (by the Spin SDK, which every host of wasi:http
+//! 0.2 runs) and the setup that a build calls before the snapshot.
+
+use std::cell::RefCell;
+
+use spin_sdk::http::{
+    Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
+use spin_sdk::http_component;
+use wasi::io::streams::{InputStream, OutputStream, StreamError};
+
+use crate::bindings;
+use crate::error::ApiError;
+use crate::models::Models;
+use crate::nn_wasi::WasiNn;
+use crate::predict::{Plan, too_large};
+use crate::request::Head;
+use crate::response::Response;
+use crate::settings::Settings;
+use crate::timing::Timing;
+
+thread_local! {
+    static MODELS: RefCell<Models> = const { RefCell::new(Models::new()) };
+}
+
+struct Component;
+bindings::export!(Component with_types_in bindings);
+
+impl bindings::exports::infer::component::setup::Guest for Component {
+    fn add_model(name: String, card: String, labels: Option<String>) -> Result<(), String> {
+        MODELS
+            .with_borrow_mut(|models| models.add(&name, &card, labels.as_deref()))
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// The most that is read of a stream, or written to one, in a call.
+const CHUNK_BYTES: u64 = 64 * 1024;
+
+#[http_component]
+async fn handle(request: IncomingRequest, out: ResponseOutparam) {
+    let head = read_head(&request);
+    let mut timing = Timing::default();
+    let answered = MODELS.with_borrow(|models| serve(&head, request, models, &mut timing));
+    let mut response = answered.unwrap_or_else(|error| {
+        let id = head
+            .request_id()
+            .map_or_else(random_request_id, str::to_owned);
+        if error.kind().status() == 500 {
+            eprintln!("request {id}: {error}");
+        }
+        error.into_response(&id)
+    });
+    if let Some(header) = timing.header() {
+        response = response.with("Server-Timing", header);
+    }
+    send(response, out);
+}
+
+fn serve(
+    head: &Head,
+    request: IncomingRequest,
+    models: &Models,
+    timing: &mut Timing,
+) -> Result<Response, ApiError> {
+    let settings = Settings::read(environment_variable)
+        .map_err(|error| ApiError::internal(error.to_string()))?;
+    let plan = Plan::new(head, models, &settings)?;
+    let body = read_body(request, head, &settings)?;
+    plan.answer(body, &WasiNn, timing)
+}
+
+/// Asked of the host each time: std would remember what it saw before the snapshot.
+fn environment_variable(name: &str) -> Option<String> {
+    wasi::cli::environment::get_environment()
+        .into_iter()
+        .find_map(|(key, value)| (key == name).then_some(value))
+}
+
+fn random_request_id() -> String {
+    format!("{:016x}", wasi::random::random::get_random_u64())
+}
+
+fn read_head(request: &IncomingRequest) -> Head {
+    let method = match request.method() {
+        Method::Get => "GET".to_owned(),
+        Method::Head => "HEAD".to_owned(),
+        Method::Post => "POST".to_owned(),
+        Method::Put => "PUT".to_owned(),
+        Method::Delete => "DELETE".to_owned(),
+        Method::Connect => "CONNECT".to_owned(),
+        Method::Options => "OPTIONS".to_owned(),
+        Method::Trace => "TRACE".to_owned(),
+        Method::Patch => "PATCH".to_owned(),
+        Method::Other(name) => name,
+    };
+    let target = request.path_with_query().unwrap_or_default();
+    let headers = request
+        .headers()
+        .entries()
+        .into_iter()
+        // Bytes beyond ASCII name nothing that is looked for.
+        .map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()))
+        .collect();
+    Head::new(&method, &target, headers)
+}
+
+/// Read the body, and stop at the first byte over the limit.
+fn read_body(
+    request: IncomingRequest,
+    head: &Head,
+    settings: &Settings,
+) -> Result<Vec<u8>, ApiError> {
+    let broken_off = |reason: &str| ApiError::invalid(format!("the body broke off: {reason}"));
+    let incoming = request
+        .consume()
+        .map_err(|()| ApiError::internal("the host gave the body away before"))?;
+    let stream: InputStream = incoming
+        .stream()
+        .map_err(|()| ApiError::internal("the host gave the body's stream away before"))?;
+    let limit = usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX);
+    // What the client says is a hint; memory is taken for no more than the limit.
+    let hint = head
+        .content_length()?
+        .and_then(|length| usize::try_from(length).ok());
+    let mut body = Vec::with_capacity(hint.unwrap_or_default().min(limit));
+    loop {
+        match stream.blocking_read(CHUNK_BYTES) {
+            Ok(chunk) => body.extend_from_slice(&chunk),
+            Err(StreamError::Closed) => break,
+            Err(StreamError::LastOperationFailed(error)) => {
+                return Err(broken_off(&error.to_debug_string()));
+            }
+        }
+        if body.len() > limit {
+            return Err(too_large(settings, "and it was not read to its end"));
+        }
+    }
+    match hint {
+        Some(declared) if declared != body.len() => Err(broken_off(&format!(
+            "{declared} bytes were declared, {} came",
+            body.len()
+        ))),
+        _ => Ok(body),
+    }
+}
+
+/// Hand the response over first and stream its body then: a host buffers little, and waits for
+/// nothing that it has not seen the head of.
+fn send(response: Response, out: ResponseOutparam) {
+    let mut headers: Vec<(String, Vec<u8>)> = response
+        .headers
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into_bytes()))
+        .collect();
+    let length = response.body.len().to_string();
+    headers.push(("Content-Length".to_owned(), length.into_bytes()));
+    let fields = Fields::from_list(&headers).unwrap_or_else(|error| {
+        eprintln!("the headers {headers:?} are refused: {error:?}");
+        Fields::new()
+    });
+    let outgoing = OutgoingResponse::new(fields);
+    if outgoing.set_status_code(response.status).is_err() {
+        eprintln!("the status {} is refused", response.status);
+    }
+    let body = outgoing.body();
+    out.set(outgoing);
+    let Ok(body) = body else {
+        eprintln!("the host gave the response's body away before");
+        return;
+    };
+    // A client that went away is no fault; the host knows.
+    let written = body
+        .write()
+        .is_ok_and(|stream| write(&stream, &response.body).is_ok());
+    if written && OutgoingBody::finish(body, None).is_err() {
+        eprintln!("the answer was not sent whole");
+    }
+}
+
+fn write(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
+    while !bytes.is_empty() {
+        let allowed = stream.check_write()?.min(CHUNK_BYTES);
+        if allowed == 0 {
+            stream.subscribe().block();
+            continue;
+        }
+        let length = usize::try_from(allowed)
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        let (chunk, rest) = bytes.split_at(length);
+        stream.write(chunk)?;
+        bytes = rest;
+    }
+    stream.blocking_flush()
+}

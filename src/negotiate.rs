@@ -1,0 +1,120 @@
+//! Which kind of answer a client wants: the header `Accept`.
+
+use crate::error::{ApiError, ErrorKind, listed};
+use crate::media::MediaRange;
+use crate::request::Head;
+
+/// A kind of answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerType {
+    /// Everything, `application/json`.
+    Json,
+    /// The first output as a NumPy array, `application/x-npy`.
+    Npy,
+    /// The first output's bytes, `application/octet-stream`.
+    Raw,
+}
+
+impl AnswerType {
+    /// In the order in which equal wishes are served.
+    const ALL: [Self; 3] = [Self::Json, Self::Npy, Self::Raw];
+
+    /// The media type.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Npy => "application/x-npy",
+            Self::Raw => "application/octet-stream",
+        }
+    }
+}
+
+/// Pick the answer's kind: the largest weight, then the one that is named most closely, then JSON.
+/// Items that are malformed are passed over.
+///
+/// # Errors
+/// 406 when nothing that there is is acceptable.
+pub fn answer_type(head: &Head) -> Result<AnswerType, ApiError> {
+    let accept = head.headers("accept").collect::<Vec<_>>().join(",");
+    if accept.trim().is_empty() {
+        return Ok(AnswerType::Json);
+    }
+    let ranges: Vec<MediaRange> = accept.split(',').filter_map(MediaRange::parse).collect();
+    let mut best: Option<(f32, u8, AnswerType)> = None;
+    for answer in AnswerType::ALL {
+        // The closest range decides a type's weight, whatever a wider one says.
+        let closest = ranges
+            .iter()
+            .filter_map(|range| Some((range.closeness(answer.media_type())?, range.weight)))
+            .max_by_key(|(closeness, _)| *closeness);
+        let Some((closeness, weight)) = closest else {
+            continue;
+        };
+        let is_better = best.is_none_or(|(best_weight, best_closeness, _)| {
+            (weight, closeness) > (best_weight, best_closeness)
+        });
+        if weight > 0.0 && is_better {
+            best = Some((weight, closeness, answer));
+        }
+    }
+    best.map(|(_, _, answer)| answer).ok_or_else(|| {
+        ApiError::new(
+            ErrorKind::NotAcceptable,
+            format!(
+                "`Accept` allows none of the answers that there are: {}",
+                listed(AnswerType::ALL.map(AnswerType::media_type), "and")
+            ),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept() {
+        use AnswerType::{Json, Npy, Raw};
+        let cases: [(&[&str], Option<AnswerType>); 20] = [
+            (&[], Some(Json)),
+            (&[""], Some(Json)),
+            (&["*/*"], Some(Json)),
+            (&["application/*"], Some(Json)),
+            (&["application/json"], Some(Json)),
+            (&["Application/X-NPY"], Some(Npy)),
+            (&["application/octet-stream"], Some(Raw)),
+            (
+                &["application/octet-stream;q=0.5, application/x-npy"],
+                Some(Npy),
+            ),
+            (
+                &["application/octet-stream", "application/json;q=0.9"],
+                Some(Raw),
+            ),
+            (&["application/octet-stream, */*"], Some(Raw)),
+            (&["application/octet-stream;q=0.1, */*"], Some(Json)),
+            (&["application/json;q=0, */*"], Some(Npy)),
+            (&["text/html,application/xhtml+xml,*/*;q=0.8"], Some(Json)),
+            (&["text/html"], None),
+            (&["application/json;q=0"], None),
+            (&["*/*;q=0"], None),
+            (&["application/json;q=x"], None),
+            (&["application/json;q=2"], None),
+            (&["application/json;q=NaN"], None),
+            (&["json"], None),
+        ];
+        let mut wrong = Vec::new();
+        for (values, expected) in cases {
+            let headers = values
+                .iter()
+                .map(|value| ("accept".to_owned(), (*value).to_owned()))
+                .collect();
+            let came = answer_type(&Head::new("POST", "/infer", headers));
+            if came.as_ref().ok() != expected.as_ref() {
+                wrong.push((values, came));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}

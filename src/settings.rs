@@ -1,0 +1,108 @@
+//! Settings, from environment variables. They are read for each request: what the environment was
+//! while the component was snapshotted says nothing about the host that runs it.
+
+use infer_model_card::ModelName;
+
+/// The environment variable with the name of the model that `POST /infer` asks.
+pub const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
+/// The environment variable with the largest body that is taken, in bytes.
+pub const MAX_BODY_BYTES: &str = "INFER_MAX_BODY_BYTES";
+
+/// The settings of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The model that `POST /infer` asks; the only one when it is not set.
+    pub default_model: Option<ModelName>,
+    /// The largest body that is taken.
+    pub max_body_bytes: u64,
+}
+
+/// A setting that makes no sense. The client gets 500, the log this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable `{variable}` is `{value}`, expected {expected}")]
+pub struct SettingsError {
+    variable: &'static str,
+    value: String,
+    expected: &'static str,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_model: None,
+            max_body_bytes: Self::DEFAULT_MAX_BODY_BYTES,
+        }
+    }
+}
+
+impl Settings {
+    /// 10 MiB, the smallest limit on a body among the hosts.
+    pub const DEFAULT_MAX_BODY_BYTES: u64 = 10 * 1024 * 1024;
+
+    /// Read the settings; `variable` gives an environment variable's value. One that is empty counts
+    /// as not set.
+    ///
+    /// # Errors
+    /// When a value is not what it must be.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let read = |name: &'static str| variable(name).filter(|value| !value.is_empty());
+        let mut settings = Self::default();
+        if let Some(value) = read(DEFAULT_MODEL) {
+            let name = ModelName::new(&value).map_err(|_| SettingsError {
+                variable: DEFAULT_MODEL,
+                value,
+                expected: "the name of a model",
+            })?;
+            settings.default_model = Some(name);
+        }
+        if let Some(value) = read(MAX_BODY_BYTES) {
+            match value.parse() {
+                Ok(bytes) if bytes > 0 => settings.max_body_bytes = bytes,
+                _ => {
+                    return Err(SettingsError {
+                        variable: MAX_BODY_BYTES,
+                        value,
+                        expected: "a number of bytes, 1 or more",
+                    });
+                }
+            }
+        }
+        Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        Settings::read(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+        .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn values_are_checked() {
+        assert_eq!(read(&[]), Ok(Settings::default()));
+        assert_eq!(
+            read(&[(MAX_BODY_BYTES, ""), (DEFAULT_MODEL, "")]),
+            Ok(Settings::default())
+        );
+        let set = read(&[(MAX_BODY_BYTES, "100"), (DEFAULT_MODEL, "digits")]).unwrap();
+        assert_eq!(set.max_body_bytes, 100);
+        assert_eq!(set.default_model.unwrap().as_str(), "digits");
+        for wrong in ["0", "-1", "10M", "1e6", "99999999999999999999"] {
+            let message = read(&[(MAX_BODY_BYTES, wrong)]).unwrap_err();
+            assert_eq!(
+                message,
+                format!(
+                    "the environment variable `INFER_MAX_BODY_BYTES` is `{wrong}`, expected a number \
+                     of bytes, 1 or more"
+                )
+            );
+        }
+        assert!(read(&[(DEFAULT_MODEL, "../x")]).is_err());
+    }
+}

@@ -1,0 +1,15 @@
+//! What several modules' tests need.
+
+use infer_model_card::ModelCard;
+
+/// A card with these inputs (name, datatype, shape) and one output `y`.
+pub(crate) fn card(inputs: &[(&str, &str, &[i64])]) -> ModelCard {
+    let inputs: String = inputs
+        .iter()
+        .map(|(name, datatype, shape)| {
+            format!("[[input]]\nname = '{name}'\ndatatype = '{datatype}'\nshape = {shape:?}\n")
+        })
+        .collect();
+    let output = "[[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = [-1]\n";
+    ModelCard::parse(&format!("{inputs}{output}")).unwrap()
+}

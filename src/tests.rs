@@ -1,0 +1,411 @@
+//! Requests as a whole, natively on the engine itself: the digits model, every kind of body, and what
+//! is refused before and after the body is read.
+
+use std::rc::Rc;
+
+use infer_engine::{ElementType, ErrorKind, Graph, Registry};
+use infer_model_card::{Datatype, ModelName};
+
+use crate::error::ApiError;
+use crate::models::Models;
+use crate::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor};
+use crate::predict::Plan;
+use crate::request::Head;
+use crate::response::Response;
+use crate::settings::Settings;
+use crate::tensor::Tensor;
+use crate::timing::Timing;
+
+/// The engine without WebAssembly around it.
+struct Engine(Registry);
+
+struct Context(Rc<Graph>);
+
+fn nn_error(error: infer_engine::Error) -> NnError {
+    let code = match error.kind() {
+        ErrorKind::InvalidArgument => NnErrorCode::InvalidArgument,
+        ErrorKind::UnsupportedOperation => NnErrorCode::UnsupportedOperation,
+        ErrorKind::NotFound => NnErrorCode::NotFound,
+        _ => NnErrorCode::RuntimeError,
+    };
+    NnError {
+        code,
+        message: error.message().to_owned(),
+    }
+}
+
+impl Backend for Engine {
+    fn load(&self, model: &ModelName) -> Result<Box<dyn ExecutionContext>, NnError> {
+        let graph = self
+            .0
+            .get(model.as_str(), "/nowhere".as_ref())
+            .map_err(nn_error)?;
+        Ok(Box::new(Context(graph)))
+    }
+}
+
+impl ExecutionContext for Context {
+    fn compute(
+        &self,
+        inputs: Vec<(String, Tensor)>,
+    ) -> Result<Vec<(String, OutputTensor)>, NnError> {
+        let inputs = inputs
+            .into_iter()
+            .map(|(name, tensor)| {
+                let tensor = infer_engine::Tensor {
+                    shape: tensor.shape,
+                    element_type: match tensor.datatype {
+                        Datatype::Fp32 => ElementType::Fp32,
+                        other => panic!("no test sends {other}"),
+                    },
+                    data: tensor.data,
+                };
+                (name, tensor)
+            })
+            .collect();
+        let outputs = self.0.compute(inputs).map_err(nn_error)?;
+        Ok(outputs
+            .into_iter()
+            .map(|(name, tensor)| {
+                let output = OutputTensor {
+                    shape: tensor.shape,
+                    data: tensor.data,
+                };
+                (name, output)
+            })
+            .collect())
+    }
+}
+
+fn file(path: &str) -> Vec<u8> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(root.join(path)).unwrap()
+}
+
+fn text(path: &str) -> String {
+    String::from_utf8(file(path)).unwrap()
+}
+
+/// The digits model, and `sum`, which is no classifier and takes no images.
+fn service() -> (Models, Engine) {
+    let mut models = Models::new();
+    let labels = text("models/digits/labels.txt");
+    models
+        .add("digits", &text("models/digits/model.toml"), Some(&labels))
+        .unwrap();
+    let card = "[[input]]\nname = 'x'\ndatatype = 'FP32'\nshape = [-1]\n\
+                [[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = []\n";
+    models.add("sum", card, None).unwrap();
+    let mut registry = Registry::new();
+    registry
+        .add("digits", file("models/digits/model.onnx"))
+        .unwrap();
+    registry
+        .add("sum", file("crates/engine/tests/graphs/sum.onnx"))
+        .unwrap();
+    (models, Engine(registry))
+}
+
+fn ask(
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Response, ApiError> {
+    let (models, engine) = service();
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let head = Head::new(method, target, headers);
+    let settings = Settings::default();
+    let plan = Plan::new(&head, &models, &settings)?;
+    plan.answer(body.to_vec(), &engine, &mut Timing::default())
+}
+
+fn json(response: &Response) -> serde_json::Value {
+    serde_json::from_slice(&response.body).unwrap()
+}
+
+#[test]
+fn an_image_is_classified_whatever_it_is_called() {
+    let png = file("models/digits/samples/7.png");
+    let octets = [("content-type", "application/octet-stream")];
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let jpeg = [("content-type", "image/jpeg; q=1")];
+    for headers in [&[][..], &octets, &form, &jpeg] {
+        let response = ask("POST", "/infer/digits", headers, &png).unwrap();
+        let json = json(&response);
+        assert_eq!(json["model_name"], "digits");
+        assert_eq!(json["model_version"], "1");
+        assert_eq!(json["predictions"][0][0]["label"], "7", "{headers:?}");
+        assert_eq!(json["predictions"][0][0]["index"], 7);
+        assert_eq!(json["predictions"][0].as_array().unwrap().len(), 5);
+        assert_eq!(json.as_object().unwrap().len(), 3, "nothing else: {json}");
+    }
+}
+
+#[test]
+fn a_model_without_classes_answers_its_outputs() {
+    let body =
+        br#"{"id":"q","inputs":[{"name":"x","datatype":"FP32","shape":[3],"data":[1,2,4]}]}"#;
+    let headers = [("content-type", "application/json")];
+    let response = ask("POST", "/infer/sum", &headers, body).unwrap();
+    assert_eq!(
+        String::from_utf8(response.body).unwrap(),
+        r#"{"model_name":"sum","model_version":"1","id":"q","outputs":[{"name":"y","datatype":"FP32","shape":[],"data":[7.0]}]}"#
+    );
+    let raw = ask(
+        "POST",
+        "/infer/sum",
+        &[("accept", "application/octet-stream")],
+        &[0; 8],
+    )
+    .unwrap();
+    assert_eq!(raw.body, 0_f32.to_le_bytes());
+}
+
+#[test]
+fn what_cannot_be_answered_is_refused_in_words() {
+    struct Case(
+        &'static str,
+        &'static str,
+        &'static [(&'static str, &'static str)],
+        Vec<u8>,
+        u16,
+        &'static str,
+    );
+    let json = &[("content-type", "application/json")];
+    let png = || file("models/digits/samples/7.png");
+    let cases = [
+        Case(
+            "POST",
+            "/infer",
+            &[],
+            png(),
+            400,
+            "the request names no model; send it to `/infer/{model}` with one of: `digits` and `sum`",
+        ),
+        Case(
+            "GET",
+            "/infer",
+            &[],
+            vec![],
+            405,
+            "`GET` is not a method of `/infer`, expected POST",
+        ),
+        Case(
+            "DELETE",
+            "/infer/digits",
+            &[],
+            vec![],
+            405,
+            "`DELETE` is not a method of `/infer/digits`, expected POST",
+        ),
+        Case(
+            "POST",
+            "/",
+            &[],
+            vec![],
+            404,
+            "there is no route `/`; there are ",
+        ),
+        Case(
+            "POST",
+            "/infer/",
+            &[],
+            vec![],
+            404,
+            "there is no route `/infer/`",
+        ),
+        Case(
+            "POST",
+            "/infer/../digits",
+            &[],
+            vec![],
+            404,
+            "there is no route `/infer/../digits`",
+        ),
+        Case(
+            "POST",
+            "/infer/..",
+            &[],
+            png(),
+            404,
+            "there is no model `..`; there are: `digits` and `sum`",
+        ),
+        Case(
+            "POST",
+            "/infer/%2e%2e%2fdigits",
+            &[],
+            png(),
+            404,
+            "there is no model `../digits`",
+        ),
+        Case(
+            "POST",
+            "/infer/%",
+            &[],
+            png(),
+            400,
+            "the percent-encoding of `%` is broken",
+        ),
+        Case(
+            "POST",
+            "/infer/Digits",
+            &[],
+            png(),
+            404,
+            "there is no model `Digits`",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            &[("content-length", "10485761")],
+            vec![],
+            413,
+            "the body has more than 10485760 bytes, came 10485761; the limit is the setting `INFER_MAX_BODY_BYTES`",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            &[("content-length", "many")],
+            vec![],
+            400,
+            "`Content-Length` is `many`, expected a number of bytes",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            &[("content-type", "text/html")],
+            vec![],
+            415,
+            "model `digits` does not take `text/html`; it takes `image/jpeg`, `image/png`, `image/webp`, `image/gif`, `image/bmp`, `application/json` and `application/octet-stream`",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            &[("content-type", "image/tiff")],
+            vec![],
+            415,
+            "model `digits` does not take `image/tiff`",
+        ),
+        Case(
+            "POST",
+            "/infer/sum",
+            &[("content-type", "image/png")],
+            vec![],
+            415,
+            "model `sum` does not take `image/png`; it takes `application/json` and `application/octet-stream`",
+        ),
+        Case(
+            "POST",
+            "/infer/sum",
+            &[],
+            png()[..57].to_vec(),
+            415,
+            "model `sum` does not take `image/png`",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            &[],
+            b"\x93NUMPY\x01\x00".to_vec(),
+            415,
+            "model `digits` does not take `application/x-npy`",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            &[("accept", "text/html")],
+            png(),
+            406,
+            "`Accept` allows none of the answers that there are",
+        ),
+        Case(
+            "POST",
+            "/infer/digits?top_k=0",
+            &[],
+            png(),
+            400,
+            "`top_k` is `0`, expected a whole number from 1",
+        ),
+        Case(
+            "POST",
+            "/infer/digits?top_k=-1",
+            &[],
+            png(),
+            400,
+            "`top_k` is `-1`, expected a whole number from 1",
+        ),
+        Case(
+            "POST",
+            "/infer/sum?top_k=1",
+            &[],
+            vec![],
+            400,
+            "`top_k` is for classifiers, and model `sum` is none",
+        ),
+        Case(
+            "POST",
+            "/infer/digits?outputs=2",
+            &[],
+            png(),
+            400,
+            "`outputs` is `2`, expected true or false",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            &[],
+            vec![],
+            400,
+            "the body is empty; model `digits` takes image/jpeg, ",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            json,
+            b"[1".to_vec(),
+            400,
+            "the JSON body cannot be read: EOF while parsing a list",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            &[("content-type", "image/png")],
+            b"text".to_vec(),
+            400,
+            "the 4 bytes are no image: expected JPEG, PNG, WebP, GIF or BMP",
+        ),
+        Case(
+            "POST",
+            "/infer/digits",
+            &[],
+            b"text".to_vec(),
+            400,
+            "input `image` takes a multiple of 256 bytes (FP32 of shape [-1, 1, 8, 8]), came 4",
+        ),
+        Case(
+            "POST",
+            "/infer/sum",
+            &[("accept", "application/json")],
+            f32::INFINITY.to_le_bytes().to_vec(),
+            400,
+            "output `y` has the value inf, which JSON cannot carry; ask for `Accept: application/octet-stream`",
+        ),
+    ];
+    let wrong: Vec<_> = cases
+        .into_iter()
+        .filter_map(|Case(method, target, headers, body, status, sentence)| {
+            let came = ask(method, target, headers, &body)
+                .map(|response| String::from_utf8_lossy(&response.body).into_owned())
+                .map_err(|error| (error.kind().status(), error.to_string()));
+            let is_right = came
+                .as_ref()
+                .is_err_and(|(came, message)| *came == status && message.starts_with(sentence));
+            (!is_right).then(|| format!("{method} {target} {headers:?}\n  expected {status} {sentence}\n  came     {came:?}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,73 @@
+//! How long each phase of a request took, for `Server-Timing` (W3C Server Timing).
+
+use std::time::Instant;
+
+/// The phases, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// From the body's bytes to tensors.
+    Decode,
+    /// Finding the graph, or loading it from the mount.
+    Load,
+    /// The inference.
+    Compute,
+}
+
+impl Phase {
+    const ALL: [Self; 3] = [Self::Decode, Self::Load, Self::Compute];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Decode => "decode",
+            Self::Load => "load",
+            Self::Compute => "compute",
+        }
+    }
+}
+
+/// The phases that have run.
+#[derive(Clone, Debug, Default)]
+pub struct Timing(Vec<(Phase, f64)>);
+
+impl Timing {
+    /// Run a phase and keep its duration, whether it succeeds or not.
+    pub fn measure<T>(&mut self, phase: Phase, run: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = run();
+        self.0.push((phase, start.elapsed().as_secs_f64() * 1e3));
+        result
+    }
+
+    /// The header's value, in milliseconds; `None` when no phase has run.
+    #[must_use]
+    pub fn header(&self) -> Option<String> {
+        let entries: Vec<String> = Phase::ALL
+            .into_iter()
+            .filter_map(|phase| {
+                let (_, ms) = self.0.iter().find(|(known, _)| *known == phase)?;
+                Some(format!("{};dur={ms:.3}", phase.name()))
+            })
+            .collect();
+        (!entries.is_empty()).then(|| entries.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_has_what_ran_in_order() {
+        let mut timing = Timing::default();
+        assert_eq!(timing.header(), None);
+        assert_eq!(timing.measure(Phase::Load, || 3), 3);
+        timing.measure(Phase::Decode, || ());
+        let header = timing.header().unwrap();
+        let names: Vec<_> = header
+            .split(", ")
+            .map(|entry| entry.split_once(";dur=").unwrap())
+            .map(|(name, ms)| (name, ms.parse::<f64>().is_ok()))
+            .collect();
+        assert_eq!(names, [("decode", true), ("load", true)]);
+    }
+}
