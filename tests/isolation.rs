@@ -27,12 +27,23 @@ fn guest() -> PathBuf {
             let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guests");
             let output = Command::new(env!("CARGO"))
                 .current_dir(root.join("tests/guests/trouble"))
-                .args(["build", "--locked", "--release", "--target", TARGET, "--target-dir"])
+                .args([
+                    "build",
+                    "--locked",
+                    "--release",
+                    "--target",
+                    TARGET,
+                    "--target-dir",
+                ])
                 .arg(&target)
                 .env_remove("RUSTFLAGS")
                 .output()
                 .unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             target.join(TARGET).join("release/trouble.wasm")
         })
         .clone()
@@ -102,7 +113,8 @@ fn host(limits: Limits) -> Host {
 #[test]
 fn a_bad_request_fails_alone() {
     let host = host(limits());
-    let internal = "internal error, nothing that the request could change; the log has it as request ";
+    let internal =
+        "internal error, nothing that the request could change; the log has it as request ";
     let cases = [
         ("/trap", 500, internal),
         ("/spin", 504, "the time limit of 1000 ms passed"),
@@ -189,7 +201,10 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
 #[test]
 fn a_guest_sees_what_the_manifest_says_and_no_more() {
     let host = host(limits());
-    assert_eq!(get(host.address, "/environment").text(), "INFER_A=manifest\nINFER_B=user");
+    assert_eq!(
+        get(host.address, "/environment").text(),
+        "INFER_A=manifest\nINFER_B=user"
+    );
     assert_eq!(
         get(host.address, "/files").text(),
         "read: Ok(\"contents\")\nwrite: false\ncreate: false\nremove: false\nleave: false\nroot: false\n\
@@ -219,15 +234,28 @@ fn overload_is_said_and_passes() {
         let threads: Vec<_> = (0..24)
             .map(|_| scope.spawn(|| get(host.address, "/spin")))
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     });
-    let overloaded: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+    let overloaded: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 503)
+        .collect();
     assert!(!overloaded.is_empty(), "24 at once, 8 places");
     for answer in &overloaded {
         assert_eq!(answer.header("retry-after"), Some("1"));
-        assert_eq!(answer.error(), "overloaded: 8 requests are being served or waiting");
+        assert_eq!(
+            answer.error(),
+            "overloaded: 8 requests are being served or waiting"
+        );
     }
-    assert!(answers.iter().all(|answer| matches!(answer.status, 503 | 504)));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer.status, 503 | 504))
+    );
     assert_eq!(get(host.address, "/").text(), "well");
 }
 
@@ -238,7 +266,9 @@ fn clients_that_go_away_leave_nothing_behind() {
     // the last request would find none.
     for _ in 0..32 {
         let mut stream = TcpStream::connect(host.address).unwrap();
-        stream.write_all(b"GET /spin HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+        stream
+            .write_all(b"GET /spin HTTP/1.1\r\nhost: x\r\n\r\n")
+            .unwrap();
         drop(stream);
     }
     let mut answer = get(host.address, "/");
@@ -254,7 +284,10 @@ fn what_is_not_http_is_answered_as_http() {
     let cases: [(&[u8], u16); 3] = [
         (b"HELLO\r\n\r\n", 400),
         (b"GET / HTTP/9.9\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n", 400),
+        (
+            b"GET / HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
+            400,
+        ),
     ];
     for (bytes, status) in cases {
         assert_eq!(exchange(host.address, &[bytes]).status, status, "{bytes:?}");

@@ -12,27 +12,43 @@ fn digits(path: &str) -> Vec<u8> {
 }
 
 fn preprocessing(name: &str) -> Vec<u8> {
-    std::fs::read(support::root().join("tests/preprocessing/images").join(name)).unwrap()
+    std::fs::read(
+        support::root()
+            .join("tests/preprocessing/images")
+            .join(name),
+    )
+    .unwrap()
 }
 
 /// The label that an answer names first.
 fn best(answer: &Answer) -> String {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let json = answer.json();
-    json["predictions"][0][0]["label"].as_str().unwrap().to_owned()
+    json["predictions"][0][0]["label"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// The digits model's input of a sample, as the model sees it.
 fn sample_values(digit: u8) -> Vec<f32> {
-    let decoder = png::Decoder::new(std::io::Cursor::new(digits(&format!("samples/{digit}.png"))));
+    let decoder = png::Decoder::new(std::io::Cursor::new(digits(&format!(
+        "samples/{digit}.png"
+    ))));
     let mut reader = decoder.read_info().unwrap();
     let mut pixels = vec![0; 64];
     reader.next_frame(&mut pixels).unwrap();
-    pixels.iter().map(|value| f32::from(*value) / 255.0).collect()
+    pixels
+        .iter()
+        .map(|value| f32::from(*value) / 255.0)
+        .collect()
 }
 
 fn raw(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 #[test]
@@ -52,13 +68,49 @@ fn every_body_of_the_readme_is_answered_alike() {
         ]});
         let answers = [
             ("image", post(address, "/infer", "image/png", &png)),
-            ("image to a model", post(address, "/infer/digits", "image/png", &png)),
-            ("image from curl", post(address, "/infer", curls_default, &png)),
-            ("image without a type", send(address, "POST", "/infer", &[], &png)),
-            ("nested array", post(address, "/infer", "application/json", nested.to_string().as_bytes())),
-            ("instances", post(address, "/infer", "application/json", instances.to_string().as_bytes())),
-            ("protocol", post(address, "/infer", "application/json", protocol.to_string().as_bytes())),
-            ("raw", post(address, "/infer", "application/octet-stream", &raw(&values))),
+            (
+                "image to a model",
+                post(address, "/infer/digits", "image/png", &png),
+            ),
+            (
+                "image from curl",
+                post(address, "/infer", curls_default, &png),
+            ),
+            (
+                "image without a type",
+                send(address, "POST", "/infer", &[], &png),
+            ),
+            (
+                "nested array",
+                post(
+                    address,
+                    "/infer",
+                    "application/json",
+                    nested.to_string().as_bytes(),
+                ),
+            ),
+            (
+                "instances",
+                post(
+                    address,
+                    "/infer",
+                    "application/json",
+                    instances.to_string().as_bytes(),
+                ),
+            ),
+            (
+                "protocol",
+                post(
+                    address,
+                    "/infer",
+                    "application/json",
+                    protocol.to_string().as_bytes(),
+                ),
+            ),
+            (
+                "raw",
+                post(address, "/infer", "application/octet-stream", &raw(&values)),
+            ),
         ];
         let first = answers[0].1.json()["predictions"].clone();
         for (kind, answer) in &answers {
@@ -66,8 +118,15 @@ fn every_body_of_the_readme_is_answered_alike() {
             let json = answer.json();
             assert_eq!(json["model_name"], "digits", "{kind}");
             assert_eq!(json["model_version"], "1", "{kind}");
-            assert_eq!(json["predictions"], first, "{kind}: the same to the last digit");
-            assert_eq!(json["predictions"][0].as_array().unwrap().len(), 5, "{kind}");
+            assert_eq!(
+                json["predictions"], first,
+                "{kind}: the same to the last digit"
+            );
+            assert_eq!(
+                json["predictions"][0].as_array().unwrap().len(),
+                5,
+                "{kind}"
+            );
             let timing = answer.header("server-timing").unwrap();
             for phase in ["decode;dur=", "load;dur=", "compute;dur="] {
                 assert!(timing.contains(phase), "{kind}: {timing}");
@@ -91,7 +150,12 @@ fn the_held_out_accuracy_is_the_one_that_is_written_down() {
         .filter(|path| {
             let name = path.file_stem().unwrap().to_str().unwrap();
             let label = name.rsplit('-').next().unwrap();
-            let answer = post(service.address, "/infer", "image/png", &std::fs::read(path).unwrap());
+            let answer = post(
+                service.address,
+                "/infer",
+                "image/png",
+                &std::fs::read(path).unwrap(),
+            );
             best(&answer) == label
         })
         .count();
@@ -103,9 +167,21 @@ fn the_held_out_accuracy_is_the_one_that_is_written_down() {
 fn images_are_what_their_bytes_say() {
     let service = Service::start();
     let names = [
-        "wide.png", "grey.png", "alpha.png", "grey-alpha.png", "palette.png", "grey16.png",
-        "one-bit.png", "wide.bmp", "palette.gif", "animated.gif", "lossless.webp", "wide.jpg",
-        "grey.jpg", "cmyk.jpg", "turn6.png",
+        "wide.png",
+        "grey.png",
+        "alpha.png",
+        "grey-alpha.png",
+        "palette.png",
+        "grey16.png",
+        "one-bit.png",
+        "wide.bmp",
+        "palette.gif",
+        "animated.gif",
+        "lossless.webp",
+        "wide.jpg",
+        "grey.jpg",
+        "cmyk.jpg",
+        "turn6.png",
     ];
     for name in names {
         let answer = post(service.address, "/infer", "image/png", &preprocessing(name));
@@ -130,7 +206,11 @@ fn answers_come_as_they_are_asked_for() {
     assert_eq!(json["predictions"][0].as_array().unwrap().len(), 2);
     assert!(json.get("outputs").is_none());
     let json = ask("/infer?outputs=true&top_k=100", "application/json").json();
-    assert_eq!(json["predictions"][0].as_array().unwrap().len(), 10, "no more than there are");
+    assert_eq!(
+        json["predictions"][0].as_array().unwrap().len(),
+        10,
+        "no more than there are"
+    );
     assert_eq!(json["outputs"][0]["name"], "probabilities");
     assert_eq!(json["outputs"][0]["datatype"], "FP32");
     assert_eq!(json["outputs"][0]["shape"], serde_json::json!([1, 10]));
@@ -175,52 +255,171 @@ fn bad_input_is_refused_and_the_service_stays_well() {
     let cases: Vec<(&str, Answer, u16, &str)> = vec![
         ("empty body", octets(b""), 400, "empty"),
         ("11 MiB with its length", octets(&big), 413, "10485760"),
-        ("11 MiB without its length", post_chunked(address, "/infer", &big), 413, "10485760"),
-        ("truncated PNG", post(address, "/infer", "image/png", &png[..60]), 400, "PNG"),
-        ("60000x60000", post(address, "/infer", "image/png", &bomb()), 413, "60000x60000"),
-        ("text as an image", post(address, "/infer", "image/png", b"hello"), 400, "image"),
-        ("wrong shape", input("[1,1,8,7]", "FP32", &zeros), 400, "shape"),
-        ("shape that overflows", input("[4294967296,4294967296,8,8]", "FP32", "[]"), 400, "shape"),
-        ("too few values", input("[1,1,8,8]", "FP32", "[1,2,3]"), 400, "64"),
-        ("wrong datatype", input("[1,1,8,8]", "STRING", &zeros), 400, "STRING"),
-        ("text for numbers", input("[1,1,8,8]", "FP32", &zeros.replacen('0', "\"0\"", 1)), 400, ""),
-        ("unknown input", json(r#"{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}]}"#), 400, "`x`"),
+        (
+            "11 MiB without its length",
+            post_chunked(address, "/infer", &big),
+            413,
+            "10485760",
+        ),
+        (
+            "truncated PNG",
+            post(address, "/infer", "image/png", &png[..60]),
+            400,
+            "PNG",
+        ),
+        (
+            "60000x60000",
+            post(address, "/infer", "image/png", &bomb()),
+            413,
+            "60000x60000",
+        ),
+        (
+            "text as an image",
+            post(address, "/infer", "image/png", b"hello"),
+            400,
+            "image",
+        ),
+        (
+            "wrong shape",
+            input("[1,1,8,7]", "FP32", &zeros),
+            400,
+            "shape",
+        ),
+        (
+            "shape that overflows",
+            input("[4294967296,4294967296,8,8]", "FP32", "[]"),
+            400,
+            "shape",
+        ),
+        (
+            "too few values",
+            input("[1,1,8,8]", "FP32", "[1,2,3]"),
+            400,
+            "64",
+        ),
+        (
+            "wrong datatype",
+            input("[1,1,8,8]", "STRING", &zeros),
+            400,
+            "STRING",
+        ),
+        (
+            "text for numbers",
+            input("[1,1,8,8]", "FP32", &zeros.replacen('0', "\"0\"", 1)),
+            400,
+            "",
+        ),
+        (
+            "unknown input",
+            json(r#"{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [1]}]}"#),
+            400,
+            "`x`",
+        ),
         ("no inputs", json(r#"{"inputs": []}"#), 400, "image"),
         ("ragged", json("[[[[1,2],[3]]]]"), 400, ""),
         ("10000 levels", json(&nested), 400, ""),
-        ("NaN", input("[1,1,8,8]", "FP32", &zeros.replacen('0', "NaN", 1)), 400, ""),
-        ("too large for FP32", input("[1,1,8,8]", "FP32", &zeros.replacen('0', "1e999", 1)), 400, ""),
-        ("cut off", json("{\"inputs\": [{\"name\": \"image\""), 400, ""),
+        (
+            "NaN",
+            input("[1,1,8,8]", "FP32", &zeros.replacen('0', "NaN", 1)),
+            400,
+            "",
+        ),
+        (
+            "too large for FP32",
+            input("[1,1,8,8]", "FP32", &zeros.replacen('0', "1e999", 1)),
+            400,
+            "",
+        ),
+        (
+            "cut off",
+            json("{\"inputs\": [{\"name\": \"image\""),
+            400,
+            "",
+        ),
         ("not JSON", json("hello"), 400, ""),
         ("a JSON text", json("\"hello\""), 400, ""),
         ("one byte short", octets(&values[1..]), 400, "255"),
-        ("up and down", post(address, "/infer/../digits", "image/png", &png), 404, ""),
-        ("encoded up and down", post(address, "/infer/%2e%2e%2fdigits", "image/png", &png), 404, ""),
-        ("unknown model", post(address, "/infer/unknown", "image/png", &png), 404, "digits"),
+        (
+            "up and down",
+            post(address, "/infer/../digits", "image/png", &png),
+            404,
+            "",
+        ),
+        (
+            "encoded up and down",
+            post(address, "/infer/%2e%2e%2fdigits", "image/png", &png),
+            404,
+            "",
+        ),
+        (
+            "unknown model",
+            post(address, "/infer/unknown", "image/png", &png),
+            404,
+            "digits",
+        ),
         ("unknown route", get(address, "/nowhere"), 404, "nowhere"),
         ("GET", get(address, "/infer"), 405, "POST"),
-        ("PUT", send(address, "PUT", "/infer", &[], &png), 405, "POST"),
-        ("DELETE", send(address, "DELETE", "/infer", &[], b""), 405, "POST"),
-        ("another media type", post(address, "/infer", "text/html", b"<p>"), 415, "image/png"),
-        ("top_k of 0", post(address, "/infer?top_k=0", "image/png", &png), 400, "top_k"),
-        ("top_k of text", post(address, "/infer?top_k=all", "image/png", &png), 400, "top_k"),
+        (
+            "PUT",
+            send(address, "PUT", "/infer", &[], &png),
+            405,
+            "POST",
+        ),
+        (
+            "DELETE",
+            send(address, "DELETE", "/infer", &[], b""),
+            405,
+            "POST",
+        ),
+        (
+            "another media type",
+            post(address, "/infer", "text/html", b"<p>"),
+            415,
+            "image/png",
+        ),
+        (
+            "top_k of 0",
+            post(address, "/infer?top_k=0", "image/png", &png),
+            400,
+            "top_k",
+        ),
+        (
+            "top_k of text",
+            post(address, "/infer?top_k=all", "image/png", &png),
+            400,
+            "top_k",
+        ),
     ];
     let mut wrong = Vec::new();
     for (name, answer, status, word) in &cases {
-        let error = if answer.status == 200 { String::new() } else { answer.error() };
+        let error = if answer.status == 200 {
+            String::new()
+        } else {
+            answer.error()
+        };
         if answer.status != *status || !error.contains(word) {
-            wrong.push(format!("{name}, expected {status} with {word:?}: {} {}", answer.status, answer.text()));
+            wrong.push(format!(
+                "{name}, expected {status} with {word:?}: {} {}",
+                answer.status,
+                answer.text()
+            ));
         }
         if answer.status == 405 {
             assert_eq!(answer.header("allow"), Some("POST"), "{name}");
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(best(&post(address, "/infer", "image/png", &png)), "7", "still well");
+    assert_eq!(
+        best(&post(address, "/infer", "image/png", &png)),
+        "7",
+        "still well"
+    );
     let early = exchange(
         address,
-        &[b"POST /infer HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\n\
-            content-length: 99999999\r\n\r\n"],
+        &[
+            b"POST /infer HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\n\
+            content-length: 99999999\r\n\r\n",
+        ],
     );
     assert_eq!(early.status, 413, "refused before it is sent");
 }
@@ -246,7 +445,10 @@ fn two_hundred_at_once_of_which_a_third_are_bad() {
                 })
             })
             .collect();
-        threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.join().unwrap())
+            .collect()
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let last = post(address, "/infer", "image/png", &digits("samples/3.png"));
@@ -265,7 +467,11 @@ fn settings_are_read_at_request_time_and_not_from_the_snapshot() {
     let service = Service::start_with(&[], &[("INFER_DEFAULT_MODEL", "nothing")]);
     let answer = post(service.address, "/infer", "image/png", &png);
     assert_eq!(answer.status, 500);
-    assert!(!answer.error().contains("nothing"), "the cause is in the log: {}", answer.text());
+    assert!(
+        !answer.error().contains("nothing"),
+        "the cause is in the log: {}",
+        answer.text()
+    );
     let answer = post(service.address, "/infer/digits", "image/png", &png);
     assert_eq!(best(&answer), "7");
 }
@@ -275,7 +481,10 @@ fn a_signal_stops_it_after_the_last_answer() {
     for signal in ["TERM", "INT"] {
         let mut service = Service::start();
         let png = digits("samples/7.png");
-        assert_eq!(best(&post(service.address, "/infer", "image/png", &png)), "7");
+        assert_eq!(
+            best(&post(service.address, "/infer", "image/png", &png)),
+            "7"
+        );
         service.signal(signal);
         assert!(service.wait().success(), "SIG{signal}: {}", service.log());
     }
@@ -289,10 +498,18 @@ fn the_command_line_says_what_is_wrong_in_a_sentence() {
             .args(arguments)
             .output()
             .unwrap();
-        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+        (
+            output.status.success(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
     };
     let root = support::root();
-    for arguments in [&["--help"][..], &["up", "--help"], &["build", "--help"], &["bench", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["up", "--help"],
+        &["build", "--help"],
+        &["bench", "--help"],
+    ] {
         assert!(run(arguments, &root).0, "{arguments:?}");
     }
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -300,18 +517,45 @@ fn the_command_line_says_what_is_wrong_in_a_sentence() {
     let empty = tempfile::tempdir().unwrap();
     let empty_path = empty.path().to_str().unwrap();
     let cases = [
-        (vec!["up", "--listen", address.as_str()], root.as_path(), "cannot listen on 127.0.0.1:"),
-        (vec!["up", "--models", empty_path], root.as_path(), "there is no model in "),
-        (vec!["up", "--models", "/no/such/folder"], root.as_path(), "cannot read `/no/such/folder`"),
-        (vec!["up", "--listen", "nowhere"], root.as_path(), "invalid value 'nowhere'"),
-        (vec!["up", "--backend", "abacus"], root.as_path(), "invalid value 'abacus'"),
-        (vec!["up", "--threads", "0"], root.as_path(), "invalid value '0'"),
+        (
+            vec!["up", "--listen", address.as_str()],
+            root.as_path(),
+            "cannot listen on 127.0.0.1:",
+        ),
+        (
+            vec!["up", "--models", empty_path],
+            root.as_path(),
+            "there is no model in ",
+        ),
+        (
+            vec!["up", "--models", "/no/such/folder"],
+            root.as_path(),
+            "cannot read `/no/such/folder`",
+        ),
+        (
+            vec!["up", "--listen", "nowhere"],
+            root.as_path(),
+            "invalid value 'nowhere'",
+        ),
+        (
+            vec!["up", "--backend", "abacus"],
+            root.as_path(),
+            "invalid value 'abacus'",
+        ),
+        (
+            vec!["up", "--threads", "0"],
+            root.as_path(),
+            "invalid value '0'",
+        ),
         (vec!["build"], empty.path(), "no `spin.toml` in "),
     ];
     for (arguments, folder, sentence) in cases {
         let (success, stderr) = run(&arguments, folder);
         assert!(!success, "{arguments:?}");
-        assert!(stderr.starts_with(&format!("error: {sentence}")), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.starts_with(&format!("error: {sentence}")),
+            "{arguments:?}: {stderr}"
+        );
         assert!(!stderr.contains("panicked"), "{arguments:?}: {stderr}");
     }
 }

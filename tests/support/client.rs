@@ -38,7 +38,11 @@ impl Answer {
 
     /// The sentence of an error answer; panics when it is none as the contract wants it.
     pub fn error(&self) -> String {
-        assert_eq!(self.header("content-type"), Some("application/json"), "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/json"),
+            "{self:?}"
+        );
         let json = self.json();
         let object = json.as_object().unwrap();
         assert_eq!(object.len(), 1, "{json}");
@@ -64,7 +68,13 @@ pub fn send(
 
 /// POST with a `Content-Type`.
 pub fn post(address: SocketAddr, path: &str, content_type: &str, body: &[u8]) -> Answer {
-    send(address, "POST", path, &[("content-type", content_type)], body)
+    send(
+        address,
+        "POST",
+        path,
+        &[("content-type", content_type)],
+        body,
+    )
 }
 
 pub fn get(address: SocketAddr, path: &str) -> Answer {

@@ -10,12 +10,16 @@
 
 use std::collections::BTreeMap;
 
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{
     Component, ComponentNamedList, ComponentType, Instance, Lift, Linker, Lower, ResourceTable,
-    WasmList,
+    ResourceType, WasmList,
 };
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 /// The engine's interface for builds, `crates/engine/wit`.
@@ -179,10 +183,9 @@ impl Setup {
         let component = Component::new(&engine, instrumented)?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
-        // wasi:http and wasi:nn: a setup that calls them is at fault.
-        linker.allow_shadowing(true);
-        linker.define_unknown_imports_as_traps(&component)?;
-        let mut store = Store::new(&engine, Wasi::default());
+        wasmtime_wasi_http::p2::add_only_http_to_linker_sync(&mut linker)?;
+        refuse_wasi_nn(&mut linker, &component)?;
+        let mut store = Store::new(&engine, Wasi::new());
         let instance = linker.instantiate(&mut store, &component)?;
         Ok(Self { store, instance })
     }
@@ -248,11 +251,84 @@ impl ComponentInstanceState for Setup {
     }
 }
 
-/// WASI with nothing in it: no environment, no files, no arguments.
-#[derive(Default)]
+/// Define `infer`'s imports of wasi:nn so that it can be instantiated. There are no graphs during a
+/// setup: a call fails it.
+fn refuse_wasi_nn(linker: &mut Linker<Wasi>, component: &Component) -> wasmtime::Result<()> {
+    let engine = component.engine();
+    for (interface, item) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else {
+            continue;
+        };
+        if !interface.starts_with("wasi:nn/") {
+            continue;
+        }
+        let mut linked = linker.instance(interface)?;
+        for (name, item) in instance.exports(engine) {
+            match item.ty {
+                ComponentItem::ComponentFunc(_) => {
+                    let call = format!("{interface}#{name}");
+                    linked.func_new(name, move |_, _, _, _| {
+                        Err(wasmtime::format_err!("the setup called `{call}`"))
+                    })?;
+                }
+                ComponentItem::Resource(_) => {
+                    linked.resource(name, ResourceType::host::<NoResource>(), |_, _| Ok(()))?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a resource of wasi:nn is during a setup: there is none.
+struct NoResource;
+
+/// WASI with nothing in it: no environment, no files, no arguments, nobody to send requests to.
 struct Wasi {
     context: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: NoOutboundHttp,
     table: ResourceTable,
+}
+
+impl Wasi {
+    fn new() -> Self {
+        Self {
+            context: WasiCtx::default(),
+            http: WasiHttpCtx::new(),
+            hooks: NoOutboundHttp,
+            table: ResourceTable::new(),
+        }
+    }
+}
+
+struct NoOutboundHttp;
+
+type Sent = (
+    http::Response<WasiBody>,
+    Box<dyn Future<Output = Result<(), Error>> + Send>,
+);
+
+impl WasiHttpHooks for NoOutboundHttp {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
+    ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
+        Box::new(async { Err(Error::HttpRequestDenied) })
+    }
+}
+
+impl WasiHttpView for Wasi {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: &mut self.table,
+            hooks: &mut self.hooks,
+        }
+    }
 }
 
 impl WasiView for Wasi {

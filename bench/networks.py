@@ -1,0 +1,232 @@
+"""Write a model repository of well-known networks for measurements.
+
+usage: python3 networks.py DIR [NAME…]        (after: pip install -r requirements.txt)
+
+NAME is mobilenetv2 (14 MB), resnet50 (102 MB) or squeezenet (5 MB); all of them by default. Each
+folder DIR/NAME gets model.onnx, model.toml and, as raw little-endian f32, input.bin and output.bin:
+what ONNX Runtime computes from that input.
+
+The architectures are the published ones, so the time they take is too. The weights are random (seeded,
+He et al. 2015), with batch normalisation folded into the convolutions as for inference: the scores mean
+nothing, but stay in a range in which results can be compared.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET, IR_VERSION = 13, 8
+INPUT, INPUT_SHAPE = "data", [1, 3, 224, 224]
+OUTPUT, CLASSES = "logits", 1000
+
+
+class Network:
+    """A graph under construction. Layers take and give tensor names; channels are tracked by tensor."""
+
+    def __init__(self, seed):
+        self.rng = np.random.default_rng(seed)
+        self.nodes, self.initializers = [], []
+        self.channels = {INPUT: INPUT_SHAPE[1]}
+
+    def node(self, operator, inputs, channels, output=None, **attributes):
+        output = output or f"{operator.lower()}_{len(self.nodes)}"
+        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+        self.channels[output] = channels
+        return output
+
+    def constant(self, name, array):
+        self.initializers.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
+        return name
+
+    def parameters(self, shape, gain):
+        """Weights of variance gain/fan_in (2 keeps the scale through a ReLU) and small biases."""
+        fan_in = int(np.prod(shape[1:]))
+        number = len(self.nodes)
+        weight = self.rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(gain / fan_in))
+        bias = self.rng.standard_normal(shape[0], np.float32) * np.float32(0.01)
+        return [self.constant(f"weight_{number}", weight), self.constant(f"bias_{number}", bias)]
+
+    def conv(self, x, channels, kernel=1, stride=1, padding=None, groups=1, gain=2.0):
+        padding = kernel // 2 if padding is None else padding
+        shape = (channels, self.channels[x] // groups, kernel, kernel)
+        return self.node(
+            "Conv",
+            [x, *self.parameters(shape, gain)],
+            channels,
+            kernel_shape=[kernel] * 2,
+            strides=[stride] * 2,
+            pads=[padding] * 4,
+            dilations=[1, 1],
+            group=groups,
+        )
+
+    def relu(self, x):
+        return self.node("Relu", [x], self.channels[x])
+
+    def relu6(self, x):
+        if not any(tensor.name == "six" for tensor in self.initializers):
+            self.constant("zero", 0.0)
+            self.constant("six", 6.0)
+        return self.node("Clip", [x, "zero", "six"], self.channels[x])
+
+    def add(self, x, y):
+        return self.node("Add", [x, y], self.channels[x])
+
+    def concat(self, *xs):
+        return self.node("Concat", list(xs), sum(self.channels[x] for x in xs), axis=1)
+
+    def max_pool(self, x, padding=0):
+        window = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [padding] * 4}
+        return self.node("MaxPool", [x], self.channels[x], **window)
+
+    def average(self, x):
+        return self.node("GlobalAveragePool", [x], self.channels[x])
+
+    def flatten(self, x, output=None):
+        return self.node("Flatten", [x], self.channels[x], output, axis=1)
+
+    def dense(self, x, features, output=None):
+        shape = (features, self.channels[x])
+        return self.node("Gemm", [x, *self.parameters(shape, 1.0)], features, output, transB=1)
+
+    def model(self, name):
+        graph = helper.make_graph(
+            self.nodes,
+            name,
+            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, INPUT_SHAPE)],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [1, CLASSES])],
+            self.initializers,
+        )
+        model = helper.make_model(
+            graph,
+            producer_name="bench/networks.py",
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def mobilenetv2(net):
+    """Sandler et al. 2018, arXiv:1801.04381, table 2, width 1.0."""
+
+    def inverted_residual(x, channels, stride, expansion):
+        inside, y = net.channels[x] * expansion, x
+        if expansion != 1:
+            y = net.relu6(net.conv(y, inside))
+        y = net.relu6(net.conv(y, inside, kernel=3, stride=stride, groups=inside))
+        y = net.conv(y, channels, gain=1.0)
+        return net.add(x, y) if stride == 1 and net.channels[x] == channels else y
+
+    x = net.relu6(net.conv(INPUT, 32, kernel=3, stride=2))
+    stages = [
+        # expansion, channels, blocks, stride of the first
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ]
+    for expansion, channels, blocks, stride in stages:
+        for block in range(blocks):
+            x = inverted_residual(x, channels, stride if block == 0 else 1, expansion)
+    x = net.relu6(net.conv(x, 1280))
+    net.dense(net.flatten(net.average(x)), CLASSES, OUTPUT)
+
+
+def resnet50(net):
+    """He et al. 2015, arXiv:1512.03385, table 1; stride 2 in the 3x3 convolutions ("v1.5")."""
+
+    def bottleneck(x, width, stride):
+        y = net.relu(net.conv(x, width))
+        y = net.relu(net.conv(y, width, kernel=3, stride=stride))
+        # A smaller gain where branches meet, or sixteen sums would raise the scale by 2^8.
+        y = net.conv(y, 4 * width, gain=0.25)
+        if stride != 1 or net.channels[x] != 4 * width:
+            x = net.conv(x, 4 * width, stride=stride, gain=1.0)
+        return net.relu(net.add(x, y))
+
+    x = net.relu(net.conv(INPUT, 64, kernel=7, stride=2))
+    x = net.max_pool(x, padding=1)
+    for width, blocks, stride in [(64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)]:
+        for block in range(blocks):
+            x = bottleneck(x, width, stride if block == 0 else 1)
+    net.dense(net.flatten(net.average(x)), CLASSES, OUTPUT)
+
+
+def squeezenet(net):
+    """Iandola et al. 2016, arXiv:1602.07360; version 1.1 of the authors' release."""
+
+    def fire(x, squeezed, expanded):
+        x = net.relu(net.conv(x, squeezed))
+        return net.concat(net.relu(net.conv(x, expanded)), net.relu(net.conv(x, expanded, kernel=3)))
+
+    x = net.relu(net.conv(INPUT, 64, kernel=3, stride=2, padding=0))
+    for fires in [(16, 64), (16, 64)], [(32, 128), (32, 128)], [(48, 192), (48, 192), (64, 256), (64, 256)]:
+        x = net.max_pool(x)
+        for squeezed, expanded in fires:
+            x = fire(x, squeezed, expanded)
+    x = net.relu(net.conv(x, CLASSES))
+    net.flatten(net.average(x), OUTPUT)
+
+
+NETWORKS = {build.__name__: build for build in (mobilenetv2, resnet50, squeezenet)}
+SEED = 1
+
+CARD = """version = "1"
+description = "{name} with random weights, for measurements"
+
+[[input]]
+name = "{input}"
+datatype = "FP32"
+shape = {input_shape}
+
+[[output]]
+name = "{output}"
+datatype = "FP32"
+shape = {output_shape}
+"""
+
+
+def reference_input():
+    """x[i] = sin(i * 0.01), in f32 throughout."""
+    index = np.arange(np.prod(INPUT_SHAPE), dtype=np.float32)
+    return np.sin(index * np.float32(0.01)).reshape(INPUT_SHAPE)
+
+
+def write(folder, name):
+    net = Network(SEED)
+    NETWORKS[name](net)
+    encoded = net.model(name).SerializeToString(deterministic=True)
+    data = reference_input()
+    session = onnxruntime.InferenceSession(encoded, providers=["CPUExecutionProvider"])
+    (logits,) = session.run([OUTPUT], {INPUT: data})
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.onnx").write_bytes(encoded)
+    shapes = {"input_shape": INPUT_SHAPE, "output_shape": list(logits.shape)}
+    (folder / "model.toml").write_text(CARD.format(name=name, input=INPUT, output=OUTPUT, **shapes))
+    (folder / "input.bin").write_bytes(data.astype("<f4").tobytes())
+    (folder / "output.bin").write_bytes(logits.astype("<f4").tobytes())
+    print(f"{name}: {len(encoded) / 1e6:.1f} MB, logits {logits.min():.3f} to {logits.max():.3f}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Write a model repository of networks for measurements.")
+    parser.add_argument("directory", type=Path, metavar="DIR")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NETWORKS)}; all by default")
+    arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.names) - set(NETWORKS)):
+        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(NETWORKS)}")
+    for name in arguments.names or NETWORKS:
+        write(arguments.directory / name, name)
+
+
+if __name__ == "__main__":
+    main()

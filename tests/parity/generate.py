@@ -1,0 +1,331 @@
+"""Write the parity tests' models and cases; ONNX Runtime computes the outputs.
+
+usage: python3 generate.py        (after: pip install -r requirements.txt)
+
+models/<name>/  model.onnx and model.toml of three small graphs: floats, integers, pixels. Together
+                they take and give each of FP32, FP16, UINT8, INT32 and INT64.
+cases/<case>/   case.json and one file a tensor: raw, row-major, little-endian
+
+Weights and random inputs are seeded, and ONNX Runtime runs the graphs as they stand (no optimisation,
+one thread): running this again on the same kind of CPU writes the same bytes.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+FOLDER = Path(__file__).resolve().parent
+DIGITS = FOLDER.parent.parent / "models" / "digits"
+OPSET, IR_VERSION = 17, 8
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+
+# ONNX's element types by the Open Inference Protocol's names.
+DATATYPES = {
+    TensorProto.FLOAT: "FP32",
+    TensorProto.FLOAT16: "FP16",
+    TensorProto.UINT8: "UINT8",
+    TensorProto.INT32: "INT32",
+    TensorProto.INT64: "INT64",
+}
+
+
+def f32(*values):
+    return np.array(values, np.float32)
+
+
+def i32(*values):
+    return np.array(values, np.int32)
+
+
+def i64(*values):
+    return np.array(values, np.int64)
+
+
+def scalar(array):
+    return array.reshape(())
+
+
+def normal(rng, *shape):
+    """Weights that keep the scale of what they are multiplied with."""
+    fan_in = int(np.prod(shape[1:])) if len(shape) == 4 else shape[0]
+    return (rng.standard_normal(shape) / np.sqrt(fan_in)).astype(np.float32)
+
+
+class GraphBuilder:
+    """Collects nodes and initializers in the order of the calls."""
+
+    def __init__(self):
+        self.nodes, self.initializers = [], []
+
+    def constant(self, name, array):
+        self.initializers.append(numpy_helper.from_array(np.asarray(array), name))
+        return name
+
+    def node(self, operator, inputs, *outputs, **attributes):
+        """Add a node; gives the name of its first output."""
+        self.nodes.append(helper.make_node(operator, list(inputs), list(outputs), **attributes))
+        return outputs[0]
+
+    def model(self, name, description, inputs, outputs):
+        """`inputs` and `outputs` are (name, element type, shape); a string is a symbolic dimension."""
+        values = [[helper.make_tensor_value_info(*value) for value in side] for side in (inputs, outputs)]
+        graph = helper.make_graph(self.nodes, name, *values, self.initializers, doc_string=description)
+        model = helper.make_model(
+            graph,
+            producer_name="tests/parity/generate.py",
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def floats():
+    """An FP16 and an FP32 input, MatMul, LayerNormalization, Softmax; both datatypes out."""
+    rng = np.random.default_rng(1)
+    b = GraphBuilder()
+    b.node("Cast", ["half"], "widened", to=TensorProto.FLOAT)
+
+    b.node("MatMul", ["single", b.constant("gate_weight", normal(rng, 8, 8))], "gate_product")
+    b.node("Add", ["gate_product", b.constant("gate_bias", normal(rng, 8))], "gate_logits")
+    b.node("Sigmoid", ["gate_logits"], "gate")
+    b.node("Mul", ["widened", "gate"], "gated_wide")
+    b.node("Cast", ["gated_wide"], "gated", to=TensorProto.FLOAT16)
+
+    # Normalised, so that an input of 65504 does not make the softmax one-hot.
+    scale, shift = b.constant("norm_scale", np.ones(8, np.float32)), b.constant("norm_shift", normal(rng, 8))
+    b.node("LayerNormalization", ["widened", scale, shift], "normalised", axis=-1, epsilon=1e-5)
+    b.node("Concat", ["normalised", "single"], "joined", axis=1)
+    b.node("MatMul", ["joined", b.constant("hidden_weight", normal(rng, 16, 32))], "hidden_product")
+    b.node("Add", ["hidden_product", b.constant("hidden_bias", normal(rng, 32))], "hidden_sum")
+    b.node("Relu", ["hidden_sum"], "hidden")
+    b.node("MatMul", ["hidden", b.constant("class_weight", normal(rng, 32, 8))], "logits")
+    b.node("Softmax", ["logits"], "probabilities", axis=-1)
+    return b.model(
+        "floats",
+        "FP16 and FP32 in and out: a gate and a small classifier",
+        [("half", TensorProto.FLOAT16, ["batch", 8]), ("single", TensorProto.FLOAT, ["batch", 8])],
+        [("gated", TensorProto.FLOAT16, ["batch", 8]), ("probabilities", TensorProto.FLOAT, ["batch", 8])],
+    )
+
+
+def integers():
+    """INT32 and INT64 in and out. Inputs within 32 bits keep every intermediate value within them, as
+    the engine computes INT64 in i32 (as long as the embeddings' sum does: some 10^6 tokens a row)."""
+    rng = np.random.default_rng(2)
+    b = GraphBuilder()
+    table = rng.integers(-1000, 1000, (32, 4)).astype(np.int32)
+    b.node("Gather", [b.constant("table", table), "tokens"], "embedded", axis=0)
+    b.node("ReduceSum", ["embedded", b.constant("token_axis", i64(1))], "pooled", keepdims=0)
+    # Towards zero, so -7 / 4 is -1; then there is room for the product and the sum.
+    b.node("Div", ["values", b.constant("four", scalar(i32(4)))], "quarters")
+    b.node("Mul", ["quarters", b.constant("three", scalar(i32(3)))], "scaled_values")
+    b.node("Add", ["scaled_values", b.constant("offset", scalar(i32(-17)))], "shifted_values")
+    b.node("Concat", ["shifted_values", "pooled"], "features", axis=1)
+
+    b.node("ArgMax", ["features"], "best", axis=1, keepdims=0)
+    b.node("TopK", ["features", b.constant("top_count", i64(3))], "top", "top_index", axis=1)
+
+    # One step towards zero: even the branch that `Where` does not take stays within 32 bits.
+    b.node("Less", ["amounts", b.constant("zero", scalar(i64(0)))], "negative")
+    steps = b.constant("minus_one", scalar(i64(-1))), b.constant("one", scalar(i64(1)))
+    b.node("Where", ["negative", *steps], "step")
+    b.node("Sub", ["amounts", "step"], "nearer")
+    # The sign of the divisor, so -1 mod 7 is 6.
+    b.node("Mod", ["amounts", b.constant("seven", scalar(i64(7)))], "remainder")
+    return b.model(
+        "integers",
+        "INT32 and INT64 in and out: an embedding, the largest features, arithmetic near the limits",
+        [
+            ("values", TensorProto.INT32, ["rows", "columns"]),
+            ("tokens", TensorProto.INT64, ["rows", "tokens_per_row"]),
+            ("amounts", TensorProto.INT64, ["rows"]),
+        ],
+        [
+            ("features", TensorProto.INT32, ["rows", "columns_and_4"]),
+            ("top", TensorProto.INT32, ["rows", 3]),
+            ("top_index", TensorProto.INT64, ["rows", 3]),
+            ("best", TensorProto.INT64, ["rows"]),
+            ("nearer", TensorProto.INT64, ["rows"]),
+            ("remainder", TensorProto.INT64, ["rows"]),
+        ],
+    )
+
+
+def pixels():
+    """UINT8 pixels of any height and width; UINT8 and FP32 out."""
+    rng = np.random.default_rng(3)
+    b = GraphBuilder()
+    b.node("Cast", ["pixels"], "levels", to=TensorProto.FLOAT)
+
+    # Luma with more contrast, which leaves 0..255 on both sides. All terms are multiples of 1/512 and
+    # exact in f32; the odd multiple of 1/1024 at the end keeps every input off the rounding boundary.
+    luma = f32(77, 150, 29).reshape(3, 1) / 256
+    b.node("MatMul", ["levels", b.constant("luma_weight", luma)], "luma_column")
+    b.node("Squeeze", ["luma_column", b.constant("last_axis", i64(2))], "luma")
+    b.node("Mul", ["luma", b.constant("contrast", scalar(f32(1.5)))], "stretched")
+    shift = b.constant("contrast_shift", scalar(f32(-64 + 1 / 1024)))
+    b.node("Add", ["stretched", shift], "contrast_exact")
+    b.node("Round", ["contrast_exact"], "contrast_rounded")
+    limits = b.constant("black", scalar(f32(0))), b.constant("white", scalar(f32(255)))
+    b.node("Clip", ["contrast_rounded", *limits], "contrast_clipped")
+    b.node("Cast", ["contrast_clipped"], "brightness", to=TensorProto.UINT8)
+
+    # To NCHW; the transposition is of the bytes themselves.
+    b.node("Transpose", ["pixels"], "planes_bytes", perm=[2, 0, 1])
+    b.node("Cast", ["planes_bytes"], "planes", to=TensorProto.FLOAT)
+    b.node("Mul", ["planes", b.constant("level", scalar(f32(1 / 255)))], "planes_scaled")
+    first = b.constant("first_axis", i64(0))
+    b.node("Unsqueeze", ["planes_scaled", first], "image")
+    # rten 0.27 takes the number of spatial dimensions from `kernel_shape`, which ONNX lets one leave out.
+    kernel = b.constant("kernel", normal(rng, 4, 3, 3, 3))
+    bias = b.constant("kernel_bias", normal(rng, 4) / 4)
+    b.node("Conv", ["image", kernel, bias], "responses", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    b.node("Relu", ["responses"], "activations")
+    b.node("Squeeze", ["activations", first], "edges")
+    b.node("ReduceMean", ["activations"], "mean", axes=[0, 2, 3], keepdims=0)
+    return b.model(
+        "pixels",
+        "UINT8 pixels of any size in; UINT8 brightness and FP32 convolution out",
+        [("pixels", TensorProto.UINT8, ["height", "width", 3])],
+        [
+            ("brightness", TensorProto.UINT8, ["height", "width"]),
+            ("edges", TensorProto.FLOAT, [4, "height", "width"]),
+            ("mean", TensorProto.FLOAT, [4]),
+        ],
+    )
+
+
+def floats_cases():
+    rng = np.random.default_rng(4)
+
+    def random(batch):
+        return {
+            "half": rng.normal(0, 2, (batch, 8)).astype(np.float16),
+            "single": rng.normal(0, 2, (batch, 8)).astype(np.float32),
+        }
+
+    # Subnormals (the smallest is 2^-24), the normal that follows them, signed zeros, the largest.
+    extremes = random(2)
+    extremes["half"] = np.array(
+        [
+            [2**-24, -(2**-24), 2**-23, 3 * 2**-24, 1023 * 2**-24, -1023 * 2**-24, 2**-14, 0.0],
+            [65504, -65504, 65472, -1, 2**-24, -0.0, 2**-15, 1],
+        ],
+        np.float16,
+    )
+    extremes["single"][1] = [0, -0.0, 1e-40, -1e-40, 8, -8, 3, -3]
+    # An absolute tolerance under half the smallest subnormal, or it would hide them all.
+    return [(random(1), 1e-3, 1e-5), (random(5), 1e-3, 1e-5), (extremes, 1e-3, 2e-8)]
+
+
+def integers_cases():
+    rng = np.random.default_rng(5)
+
+    def random(rows, columns, tokens):
+        return {
+            "values": rng.integers(-10000, 10000, (rows, columns)).astype(np.int32),
+            "tokens": rng.integers(0, 32, (rows, tokens)),
+            "amounts": rng.integers(-(10**9), 10**9, rows),
+        }
+
+    limits = random(6, 4, 2)
+    # No two equal maxima in a row: rten 0.27's ArgMax gives the last of them, ONNX asks for the first.
+    limits["values"][:3] = [
+        [INT32_MAX, INT32_MIN, INT32_MAX - 4, INT32_MIN + 4],
+        [7, -7, 4, -4],
+        [3, -3, 0, -1],
+    ]
+    limits["tokens"][:3] = [[0, 31], [-1, -32], [31, 31]]
+    limits["amounts"] = i64(INT32_MAX, INT32_MIN, INT32_MAX - 1, INT32_MIN + 1, 0, -1)
+    return [(random(1, 1, 1), 0, 0), (random(4, 9, 7), 0, 0), (limits, 0, 0)]
+
+
+def pixels_cases():
+    rng = np.random.default_rng(6)
+    noise = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    halves = np.zeros((16, 9, 3), np.uint8)
+    halves[8:] = 255
+    # Every level in every channel, each against another one.
+    levels = np.arange(256, dtype=np.uint8)
+    ramps = np.stack([levels, levels[::-1], np.roll(levels, 85)], -1).reshape(16, 16, 3)
+    images = [noise, halves, ramps, np.full((1, 1, 3), 255, np.uint8), np.zeros((1, 3, 3), np.uint8)]
+    return [({"pixels": image}, 1e-4, 1e-5) for image in images]
+
+
+def digits_cases():
+    paths = sorted((DIGITS / "heldout").glob("*.png"))
+    images = np.stack([np.asarray(Image.open(path).convert("L")) for path in paths[:4]])
+    images = images[:, None].astype(np.float32) * np.float32(1 / 255)
+    return [({"image": images[:1]}, 1e-4, 1e-5), ({"image": images[1:]}, 1e-4, 1e-5)]
+
+
+def card(model):
+    """The model card of a graph."""
+    blocks = [f'version = "1"\ndescription = "{model.graph.doc_string}"\n']
+    for side, values in (("input", model.graph.input), ("output", model.graph.output)):
+        for value in values:
+            tensor = value.type.tensor_type
+            shape = [-1 if dim.dim_param else dim.dim_value for dim in tensor.shape.dim]
+            blocks.append(
+                f'[[{side}]]\nname = "{value.name}"\n'
+                f'datatype = "{DATATYPES[tensor.elem_type]}"\nshape = {shape}\n'
+            )
+    return "\n".join(blocks)
+
+
+def write_tensors(folder, side, values, arrays):
+    """One file a tensor; gives their entries in case.json."""
+    entries = []
+    for value in values:
+        array = np.ascontiguousarray(arrays[value.name])
+        expected = helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
+        assert array.dtype == expected, f"{value.name} is {array.dtype}, expected {expected}"
+        file = f"{side}-{value.name}.bin"
+        (folder / file).write_bytes(array.astype(expected.newbyteorder("<")).tobytes())
+        datatype = DATATYPES[value.type.tensor_type.elem_type]
+        entries.append({"name": value.name, "datatype": datatype, "shape": list(array.shape), "file": file})
+    return entries
+
+
+def write_cases(folder, name, model, cases):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    names = [value.name for value in model.graph.output]
+    for number, (inputs, rtol, atol) in enumerate(cases):
+        outputs = dict(zip(names, session.run(names, inputs)))
+        case_folder = folder / f"{name}-{number}"
+        case_folder.mkdir(parents=True)
+        case = {
+            "model": name,
+            "inputs": write_tensors(case_folder, "input", model.graph.input, inputs),
+            "outputs": write_tensors(case_folder, "output", model.graph.output, outputs),
+            "rtol": rtol,
+            "atol": atol,
+        }
+        (case_folder / "case.json").write_text(json.dumps(case, indent=2) + "\n")
+
+
+def main():
+    models, cases = FOLDER / "models", FOLDER / "cases"
+    for folder in (models, cases):
+        shutil.rmtree(folder, ignore_errors=True)
+    for build, make_cases in ((floats, floats_cases), (integers, integers_cases), (pixels, pixels_cases)):
+        model, name = build(), build.__name__
+        (models / name).mkdir(parents=True)
+        (models / name / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))
+        (models / name / "model.toml").write_text(card(model))
+        write_cases(cases, name, model, make_cases())
+    write_cases(cases, "digits", onnx.load(DIGITS / "model.onnx"), digits_cases())
+
+
+if __name__ == "__main__":
+    main()
