@@ -95,7 +95,7 @@ pub fn decode(body: Vec<u8>, card: &ModelCard) -> Result<(String, Tensor), RawEr
     };
     let count = came
         .checked_div(item)
-        .filter(|count| *count > 0 && came % item == 0 && (is_multiple || *count == 1))
+        .filter(|count| *count > 0 && came.is_multiple_of(item) && (is_multiple || *count == 1))
         .ok_or_else(wrong_length)?;
     let shape = spec
         .shape

@@ -30,8 +30,9 @@ fn best(answer: &Answer) -> String {
         .to_owned()
 }
 
-/// The digits model's input of a sample, as the model sees it.
+/// The digits model's input of a sample, as the model sees it: in the card's own arithmetic.
 fn sample_values(digit: u8) -> Vec<f32> {
+    const SCALE: f32 = 0.003_921_569;
     let decoder = png::Decoder::new(std::io::Cursor::new(digits(&format!(
         "samples/{digit}.png"
     ))));
@@ -40,7 +41,7 @@ fn sample_values(digit: u8) -> Vec<f32> {
     reader.next_frame(&mut pixels).unwrap();
     pixels
         .iter()
-        .map(|value| f32::from(*value) / 255.0)
+        .map(|value| f32::from(*value) * SCALE)
         .collect()
 }
 

@@ -22,18 +22,16 @@ pub(super) fn decode(bytes: &[u8], channels: Channels) -> Result<Pixels, ImageEr
         format,
         reason: error.to_string(),
     };
+    // From the header, before a decoder is made: on 32 bits some of them fail at such sizes with an
+    // error of their own.
+    if let Ok(size) = imagesize::blob_size(bytes) {
+        check_pixels(format, size.width as u64, size.height as u64)?;
+    }
     let mut decoder = ImageReader::with_format(Cursor::new(bytes), format.decoder())
         .into_decoder()
         .map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(ImageError::TooManyPixels {
-            format,
-            width,
-            height,
-            limit: MAX_PIXELS,
-        });
-    }
+    check_pixels(format, width.into(), height.into())?;
     if width == 0 || height == 0 {
         return Err(ImageError::Damaged {
             format,
@@ -56,6 +54,18 @@ pub(super) fn decode(bytes: &[u8], channels: Channels) -> Result<Pixels, ImageEr
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     image.apply_orientation(orientation);
     Ok(flatten(image, channels))
+}
+
+fn check_pixels(format: Format, width: u64, height: u64) -> Result<(), ImageError> {
+    if width.saturating_mul(height) > MAX_PIXELS {
+        return Err(ImageError::TooManyPixels {
+            format,
+            width,
+            height,
+            limit: MAX_PIXELS,
+        });
+    }
+    Ok(())
 }
 
 /// The JPEG decoder fills what is missing with grey. The end marker must come after the last start

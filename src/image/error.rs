@@ -15,16 +15,16 @@ pub enum ImageError {
     /// The header declares more than is decoded.
     #[error(
         "the {format} declares {width}x{height} pixels, {} megapixels; at most {} are decoded",
-        (u64::from(*width) * u64::from(*height)).div_ceil(1_000_000),
+        width.saturating_mul(*height).div_ceil(1_000_000),
         limit / 1_000_000
     )]
     TooManyPixels {
         /// Its format.
         format: Format,
         /// Declared.
-        width: u32,
+        width: u64,
         /// Declared.
-        height: u32,
+        height: u64,
         /// The most pixels that are decoded.
         limit: u64,
     },

@@ -2,7 +2,7 @@
 
 usage: python3 generate.py        (after: pip install -r requirements.txt)
 
-models/<name>/  model.onnx and model.toml of three small graphs: floats, integers, pixels. Together
+models/<name>/  model.onnx and model.toml of four small graphs: floats, halves, integers, pixels. Together
                 they take and give each of FP32, FP16, UINT8, INT32 and INT64.
 cases/<case>/   case.json and one file a tensor: raw, row-major, little-endian
 
@@ -112,6 +112,21 @@ def floats():
         "FP16 and FP32 in and out: a gate and a small classifier",
         [("half", TensorProto.FLOAT16, ["batch", 8]), ("single", TensorProto.FLOAT, ["batch", 8])],
         [("gated", TensorProto.FLOAT16, ["batch", 8]), ("probabilities", TensorProto.FLOAT, ["batch", 8])],
+    )
+
+
+def halves():
+    """One FP16 input, one FP16 output: what a raw tensor over HTTP can carry."""
+    rng = np.random.default_rng(6)
+    b = GraphBuilder()
+    b.node("Cast", ["half"], "widened", to=TensorProto.FLOAT)
+    b.node("Mul", ["widened", b.constant("factor", normal(rng, 8))], "scaled")
+    b.node("Cast", ["scaled"], "product", to=TensorProto.FLOAT16)
+    return b.model(
+        "halves",
+        "FP16 in and out, alone",
+        [("half", TensorProto.FLOAT16, ["batch", 8])],
+        [("product", TensorProto.FLOAT16, ["batch", 8])],
     )
 
 
@@ -225,6 +240,10 @@ def floats_cases():
     return [(random(1), 1e-3, 1e-5), (random(5), 1e-3, 1e-5), (extremes, 1e-3, 2e-8)]
 
 
+def halves_cases():
+    return [({"half": inputs["half"]}, rtol, atol) for inputs, rtol, atol in floats_cases()]
+
+
 def integers_cases():
     rng = np.random.default_rng(5)
 
@@ -318,7 +337,13 @@ def main():
     models, cases = FOLDER / "models", FOLDER / "cases"
     for folder in (models, cases):
         shutil.rmtree(folder, ignore_errors=True)
-    for build, make_cases in ((floats, floats_cases), (integers, integers_cases), (pixels, pixels_cases)):
+    graphs = (
+        (floats, floats_cases),
+        (halves, halves_cases),
+        (integers, integers_cases),
+        (pixels, pixels_cases),
+    )
+    for build, make_cases in graphs:
         model, name = build(), build.__name__
         (models / name).mkdir(parents=True)
         (models / name / "model.onnx").write_bytes(model.SerializeToString(deterministic=True))

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod client;
+pub mod parity;
 pub mod service;
 
 use std::path::PathBuf;

@@ -115,7 +115,11 @@ pub fn snapshot_engine(
                     };
                 }
                 EngineModel::Mount => {
-                    setup.call::<_, ()>(ENGINE_SETUP, "mount-model", (name.as_str(),))?;
+                    let (answer,): (Result<(), String>,) =
+                        setup.call(ENGINE_SETUP, "mount-model", (name.as_str(),))?;
+                    if let Err(reason) = answer {
+                        return Ok(Err((name, reason)));
+                    }
                 }
             }
         }
@@ -295,7 +299,9 @@ struct Wasi {
 impl Wasi {
     fn new() -> Self {
         Self {
-            context: WasiCtx::default(),
+            // The seeds of hash maps made during the setup are frozen into the snapshot whatever they
+            // are; fixed ones make the same artefact from the same sources.
+            context: WasiCtx::builder().insecure_random_seed(0).build(),
             http: WasiHttpCtx::new(),
             hooks: NoOutboundHttp,
             table: ResourceTable::new(),
