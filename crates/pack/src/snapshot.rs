@@ -299,9 +299,7 @@ struct Wasi {
 impl Wasi {
     fn new() -> Self {
         Self {
-            // The seeds of hash maps made during the setup are frozen into the snapshot whatever they
-            // are; fixed ones make the same artefact from the same sources.
-            context: WasiCtx::builder().insecure_random_seed(0).build(),
+            context: WasiCtx::default(),
             http: WasiHttpCtx::new(),
             hooks: NoOutboundHttp,
             table: ResourceTable::new(),
