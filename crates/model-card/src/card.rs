@@ -48,9 +48,9 @@ pub enum Placement {
 }
 
 impl Placement {
-    /// The largest `model.onnx` that [`Placement::Auto`] puts into the snapshot. A snapshot takes
-    /// about twice the file (weights are kept packed beside the originals), and the smallest limit
-    /// on an application among the hosts is 50 MiB.
+    /// The largest `model.onnx` that [`Placement::Auto`] puts into the snapshot. A snapshot takes the
+    /// file's size and, where weights are packed for the kernels beside the originals, up to twice
+    /// that; the smallest limit on an application among the hosts is 50 MiB.
     pub const SNAPSHOT_LIMIT_BYTES: u64 = 22 * 1024 * 1024;
 
     /// Whether a model of this size goes into the snapshot.
