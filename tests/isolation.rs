@@ -4,7 +4,7 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,6 +16,8 @@ use infer_pack::Silent;
 use infer_pack::toolchain::{self, TARGET};
 use support::client::{exchange, get, post, post_chunked, read_answer, send};
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// The bad component, compiled once.
 fn guest() -> PathBuf {
@@ -52,7 +54,11 @@ fn guest() -> PathBuf {
 struct Host {
     address: SocketAddr,
     data: tempfile::TempDir,
-    _runtime: Runtime,
+    /// Asks the server to stop.
+    stop: oneshot::Sender<()>,
+    /// Ends when the server has stopped.
+    served: JoinHandle<()>,
+    runtime: Runtime,
 }
 
 /// Small limits: a second of time, 64 MiB of memory, four instances, four that wait.
@@ -102,11 +108,16 @@ fn host(limits: Limits) -> Host {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = runtime.block_on(Server::bind(any, app)).unwrap();
     let address = server.local_addr().unwrap();
-    runtime.spawn(server.serve(std::future::pending()));
+    let (stop, stopped) = oneshot::channel();
+    let served = runtime.spawn(server.serve(async {
+        _ = stopped.await;
+    }));
     Host {
         address,
         data,
-        _runtime: runtime,
+        stop,
+        served,
+        runtime,
     }
 }
 
@@ -223,6 +234,39 @@ fn every_request_has_an_instance_of_its_own() {
     for _ in 0..20 {
         assert_eq!(get(host.address, "/count").text(), "0");
     }
+}
+
+#[test]
+fn a_server_that_stops_finishes_what_it_has_begun() {
+    let host = host(Limits {
+        request_timeout: Duration::from_secs(60),
+        drain_timeout: Duration::from_secs(60),
+        ..limits()
+    });
+    // A request whose body is only half sent when the server is asked to stop.
+    let mut stream = TcpStream::connect(host.address).unwrap();
+    stream
+        .write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst")
+        .unwrap();
+    // Its answer begins at once, which says that it is being served.
+    let mut begun = [0; 4];
+    stream.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP");
+    // A connection that waits for its next request has nothing to finish.
+    let idle = TcpStream::connect(host.address).unwrap();
+
+    host.stop.send(()).unwrap();
+    stream.write_all(b" half").unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).unwrap();
+    let rest = String::from_utf8(rest).unwrap();
+    assert!(rest.contains("first") && rest.contains(" half"), "{rest}");
+    host.runtime.block_on(host.served).unwrap();
+    assert!(
+        TcpStream::connect(host.address).is_err(),
+        "nobody listens any more"
+    );
+    drop(idle);
 }
 
 #[test]

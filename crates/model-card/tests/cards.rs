@@ -1,0 +1,236 @@
+//! Model cards: the example of the contract, and what is refused, word by word.
+
+use infer_model_card::{Activation, Channels, Datatype, Filter, Layout, ModelCard, ResizeMode};
+
+const CARD: &str = r#"
+version = "1"
+description = "Handwritten digits, 8×8 grey, 0-9"
+
+[[input]]
+name = "image"
+datatype = "FP32"
+shape = [-1, 1, 8, 8]
+
+[[output]]
+name = "probabilities"
+datatype = "FP32"
+shape = [-1, 10]
+
+[image]
+width = 8
+height = 8
+resize = "stretch"
+filter = "bilinear"
+channels = "gray"
+layout = "nchw"
+scale = 0.00392156862745098
+mean = [0.0]
+std = [1.0]
+
+[classification]
+output = "probabilities"
+activation = "none"
+labels = "labels.txt"
+top_k = 5
+"#;
+
+#[test]
+fn the_contracts_example_is_read_whole() {
+    let card = ModelCard::parse(CARD).unwrap();
+    assert_eq!(card.version, "1");
+    assert_eq!(card.inputs[0].datatype, Datatype::Fp32);
+    assert_eq!(card.inputs[0].shape, [-1, 1, 8, 8]);
+    let (image, input) = card.image_input().unwrap();
+    assert_eq!(input.name, "image");
+    assert_eq!((image.width, image.height), (8, 8));
+    assert_eq!(image.resize, ResizeMode::Stretch);
+    assert_eq!(image.filter, Filter::Bilinear);
+    assert_eq!(image.channels, Channels::Gray);
+    assert_eq!(image.layout, Layout::Nchw);
+    let classification = card.classification.unwrap();
+    assert_eq!(classification.activation, Activation::None);
+    assert_eq!(classification.labels.as_deref(), Some("labels.txt"));
+    assert_eq!(classification.top_k, 5);
+}
+
+#[test]
+fn defaults_are_those_of_most_models() {
+    let text = "[[input]]\nname = \"x\"\ndatatype = \"FP32\"\nshape = [-1, 3, 4, 4]\n\
+                [[output]]\nname = \"y\"\ndatatype = \"INT64\"\nshape = []\n\
+                [image]\nwidth = 4\nheight = 4\n";
+    let card = ModelCard::parse(text).unwrap();
+    assert_eq!(card.version, "1");
+    let image = card.image.unwrap();
+    assert_eq!(image.channels, Channels::Rgb);
+    assert_eq!(image.scale, 1.0 / 255.0);
+    assert_eq!((image.mean, image.std), (vec![0.0], vec![1.0]));
+    assert!(card.classification.is_none());
+}
+
+#[test]
+fn cards_that_cannot_be_are_refused_in_words() {
+    /// A part of the card, what it is replaced by, and how the message begins.
+    type Case = (&'static str, &'static str, &'static str);
+    let cases: &[Case] = &[
+        (
+            "width = 8",
+            "widht = 8",
+            "unknown key `widht` in [image]; did you mean `width`?",
+        ),
+        (
+            "top_k = 5",
+            "topk = 5",
+            "unknown key `topk` in [classification]; did you mean `top_k`?",
+        ),
+        (
+            "version = \"1\"",
+            "Version = \"1\"",
+            "unknown key `Version` in the card; did you mean `version`?",
+        ),
+        (
+            "[image]",
+            "[picture]",
+            "unknown key `picture` in the card; known are `classification`, ",
+        ),
+        (
+            "datatype = \"FP32\"\nshape = [-1, 1",
+            "dtype = \"FP32\"\nshape = [-1, 1",
+            "unknown key `dtype` in [[input]]; did you mean `datatype`?",
+        ),
+        (
+            "version = \"1\"",
+            "version = 1",
+            "TOML parse error at line 2, column 11",
+        ),
+        (
+            "version = \"1\"",
+            "version = \"\"",
+            "`version`: expected 1 to 64 characters, came 0",
+        ),
+        (
+            "name = \"image\"",
+            "",
+            "TOML parse error at line 5, column 1",
+        ),
+        (
+            "name = \"image\"",
+            "name = \"\"",
+            "[[input]]: a name is empty",
+        ),
+        (
+            "\"FP32\"\nshape = [-1, 1",
+            "\"FLOAT\"\nshape = [-1, 1",
+            "TOML parse error at line 7, column 12",
+        ),
+        (
+            "\"FP32\"\nshape = [-1, 1",
+            "\"INT8\"\nshape = [-1, 1",
+            "[[input]] `image`: a graph cannot have INT8 tensors in wasi-nn",
+        ),
+        (
+            "[-1, 1, 8, 8]",
+            "[0, 1, 8, 8]",
+            "[[input]] `image`: a dimension is -1 (any size) or 1 and more, came 0",
+        ),
+        (
+            "[-1, 1, 8, 8]",
+            "[-1, 3, 8, 8]",
+            "[image]: gives input `image` the shape [1, 1, 8, 8], but the card says [-1, 3, 8, 8]",
+        ),
+        (
+            "[-1, 1, 8, 8]",
+            "[-1, 64]",
+            "[image]: gives input `image` the shape [1, 1, 8, 8], but the card says [-1, 64]",
+        ),
+        (
+            "width = 8",
+            "width = 0",
+            "[image] `width`: expected 1 to 8192 pixels, came 0",
+        ),
+        (
+            "width = 8",
+            "width = 9",
+            "[image]: gives input `image` the shape [1, 1, 8, 9]",
+        ),
+        ("width = 8", "width = -8", "TOML parse error at line "),
+        (
+            "filter = \"bilinear\"",
+            "filter = \"linear\"",
+            "TOML parse error at line ",
+        ),
+        (
+            "scale = 0.00392156862745098",
+            "scale = 0.0",
+            "[image] `scale`: expected a number other than 0, came 0",
+        ),
+        (
+            "mean = [0.0]",
+            "mean = [0.0, 0.0]",
+            "[image] `mean`: expected 1 value or one a channel (1), came 2",
+        ),
+        (
+            "std = [1.0]",
+            "std = [0.0]",
+            "[image] `std`: 0 is not possible here",
+        ),
+        (
+            "std = [1.0]",
+            "std = [nan]",
+            "[image] `std`: NaN is not possible here",
+        ),
+        (
+            "std = [1.0]",
+            "input = \"x\"",
+            "[image] `input`: there is no input `x`",
+        ),
+        (
+            "output = \"probabilities\"",
+            "output = \"logits\"",
+            "[classification] `output`: there is no output `logits`",
+        ),
+        (
+            "\"FP32\"\nshape = [-1, 10]",
+            "\"INT64\"\nshape = [-1, 10]",
+            "[classification] `output`: `probabilities` is INT64, expected FP32 or FP16",
+        ),
+        (
+            "[-1, 10]",
+            "[]",
+            "[classification] `output`: `probabilities` is a scalar, expected one value a class",
+        ),
+        (
+            "top_k = 5",
+            "top_k = 0",
+            "[classification] `top_k`: expected 1 or more, came 0",
+        ),
+        (
+            "\"labels.txt\"",
+            "\"../labels.txt\"",
+            "[classification] `labels`: expected the name of a file in the model's folder, came `../labels.txt`",
+        ),
+        (
+            "[[output]]",
+            "[[input]]\nname = \"image\"\ndatatype = \"FP32\"\nshape = [1]\n[[output]]",
+            "[[input]] `image`: is there twice",
+        ),
+        (
+            "[[output]]\nname = \"probabilities\"\ndatatype = \"FP32\"\nshape = [-1, 10]\n",
+            "",
+            "TOML parse error",
+        ),
+        ("[[input]]", "[[input]", "TOML parse error at line 5"),
+    ];
+    let wrong: Vec<_> = cases
+        .iter()
+        .filter_map(|(from, to, expected)| {
+            assert!(CARD.contains(from), "{from}");
+            let message = match ModelCard::parse(&CARD.replacen(from, to, 1)) {
+                Ok(_) => "it was accepted".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            (!message.starts_with(expected))
+                .then(|| format!("{to}\n  expected {expected}\n  came     {message}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
