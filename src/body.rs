@@ -5,14 +5,20 @@ use crate::image;
 use crate::json;
 use crate::media::MediaType;
 use crate::models::Model;
+use crate::multipart;
+use crate::npy;
 use crate::raw;
 use crate::request::Head;
 
 /// A body's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyKind {
     /// An encoded image of any format.
     Image,
+    /// `multipart/form-data` with this boundary: one image a part.
+    Multipart(String),
+    /// `application/x-npy`: one NumPy array.
+    Npy,
     /// `application/json`
     Json,
     /// One raw tensor.
@@ -20,7 +26,7 @@ pub enum BodyKind {
 }
 
 /// What `Content-Type` says of a body, before it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Declared {
     /// This kind.
     Kind(BodyKind),
@@ -49,6 +55,13 @@ pub fn declared(head: &Head, model: &Model) -> Result<Declared, ApiError> {
             Ok(Declared::Bytes)
         }
         Some("application/json") => Ok(Declared::Kind(BodyKind::Json)),
+        Some("application/x-npy") if model.card.inputs.len() == 1 => {
+            Ok(Declared::Kind(BodyKind::Npy))
+        }
+        Some("multipart/form-data") if model.takes_images() => {
+            let boundary = multipart::boundary(header)?;
+            Ok(Declared::Kind(BodyKind::Multipart(boundary)))
+        }
         // `image/jpg` is no media type, but it is what many clients send.
         Some(name) if (is_image(name) || name == "image/jpg") && model.takes_images() => {
             Ok(Declared::Kind(BodyKind::Image))
@@ -57,13 +70,31 @@ pub fn declared(head: &Head, model: &Model) -> Result<Declared, ApiError> {
     }
 }
 
+/// Check that a body may be JSON. curl and clients of Triton often do not say what theirs is.
+///
+/// # Errors
+/// 415 for any other media type.
+pub fn expect_json(head: &Head) -> Result<(), ApiError> {
+    let Some(header) = head.header("content-type") else {
+        return Ok(());
+    };
+    let media_type = MediaType::parse(header);
+    match media_type.as_ref().map(MediaType::as_str) {
+        Some(
+            "application/json" | "application/octet-stream" | "application/x-www-form-urlencoded",
+        ) => Ok(()),
+        _ => Err(ApiError::unsupported_media_type(format!(
+            "{} is not taken here, expected `application/json`; `/infer` takes images and arrays",
+            quoted(header)
+        ))),
+    }
+}
+
 /// The kind of a body that is declared as bytes.
 ///
 /// # Errors
 /// 415 for an image that the model does not take.
 pub fn sniff(body: &[u8], model: &Model) -> Result<BodyKind, ApiError> {
-    /// How a NumPy file begins.
-    const NPY_MAGIC: &[u8] = b"\x93NUMPY";
     if let Some(format) = image::sniff(body) {
         if model.takes_images() {
             return Ok(BodyKind::Image);
@@ -73,8 +104,8 @@ pub fn sniff(body: &[u8], model: &Model) -> Result<BodyKind, ApiError> {
             return Err(not_taken(model, &format!("`{}`", format.media_type())));
         }
     }
-    if body.starts_with(NPY_MAGIC) {
-        return Err(not_taken(model, "`application/x-npy`"));
+    if body.starts_with(npy::MAGIC) {
+        return Ok(BodyKind::Npy);
     }
     if json::begins(body) && (json::is_well_formed(body) || !raw::is_possible(&model.card)) {
         return Ok(BodyKind::Json);

@@ -56,6 +56,66 @@ pub fn check(sent: Datatype, stored: Datatype) -> Result<(), DatatypeError> {
     }
 }
 
+/// A value that the input does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("value {index} is {value}, which {datatype} does not hold")]
+pub struct ValueError {
+    index: usize,
+    value: i128,
+    datatype: Datatype,
+}
+
+/// Elements of datatype `sent` as elements of datatype `stored`, both little-endian; the pair has
+/// passed [`check`]. Elements of one and the same datatype are copied as they are, but BOOL must be 0
+/// or 1.
+///
+/// # Errors
+/// When a value is not held by `stored`, or is no BOOL.
+pub fn convert(bytes: &[u8], sent: Datatype, stored: Datatype) -> Result<Vec<u8>, ValueError> {
+    if sent == stored && sent != Datatype::Bool {
+        return Ok(bytes.to_vec());
+    }
+    match sent {
+        Datatype::Bool => {
+            let wrong = bytes.iter().enumerate().find(|(_, value)| **value > 1);
+            if let Some((index, value)) = wrong {
+                return Err(ValueError {
+                    index,
+                    value: i128::from(*value),
+                    datatype: Datatype::Bool,
+                });
+            }
+            each(bytes, u8::from_le_bytes, stored)
+        }
+        Datatype::Int8 => each(bytes, i8::from_le_bytes, stored),
+        Datatype::Int16 => each(bytes, i16::from_le_bytes, stored),
+        Datatype::Uint16 => each(bytes, u16::from_le_bytes, stored),
+        Datatype::Uint32 => each(bytes, u32::from_le_bytes, stored),
+        Datatype::Uint64 => each(bytes, u64::from_le_bytes, stored),
+        // No other datatype is carried in a foreign one.
+        _ => Ok(bytes.to_vec()),
+    }
+}
+
+fn each<T: Into<i128>, const N: usize>(
+    bytes: &[u8],
+    from_bytes: fn([u8; N]) -> T,
+    stored: Datatype,
+) -> Result<Vec<u8>, ValueError> {
+    let (elements, _) = bytes.as_chunks::<N>();
+    let width = stored.element_bytes().unwrap_or_default();
+    let mut data = Vec::with_capacity(elements.len().saturating_mul(width));
+    for (index, element) in elements.iter().enumerate() {
+        let value = from_bytes(*element).into();
+        push_integer(value, stored, &mut data).ok_or(ValueError {
+            index,
+            value,
+            datatype: stored,
+        })?;
+    }
+    Ok(data)
+}
+
 /// The smallest and largest value of an integer datatype (BOOL counts as 0 to 1); `None` for others.
 #[must_use]
 pub const fn integer_range(datatype: Datatype) -> Option<(i128, i128)> {

@@ -11,9 +11,9 @@ use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::bindings;
 use crate::error::ApiError;
+use crate::handlers::{Plan, too_large};
 use crate::models::Models;
 use crate::nn_wasi::WasiNn;
-use crate::predict::{Plan, too_large};
 use crate::request::Head;
 use crate::response::Response;
 use crate::settings::Settings;
@@ -66,7 +66,11 @@ fn serve(
     let settings = Settings::read(environment_variable)
         .map_err(|error| ApiError::internal(error.to_string()))?;
     let plan = Plan::new(head, models, &settings)?;
-    let body = read_body(request, head, &settings)?;
+    let body = if plan.takes_body() {
+        read_body(request, head, &settings)?
+    } else {
+        Vec::new()
+    };
     plan.answer(body, &WasiNn, timing)
 }
 

@@ -1,5 +1,6 @@
 //! What a client is told when a request cannot be answered.
 
+use crate::encoding;
 use crate::response::Response;
 
 /// Why a request is refused: a kind, which becomes the status, and one sentence for the client.
@@ -30,8 +31,10 @@ pub enum ErrorKind {
     NotAcceptable,
     /// 413: a body or an image over its limit.
     TooLarge,
-    /// 415: a media type or content encoding that is not taken.
+    /// 415: a media type that is not taken.
     UnsupportedMediaType,
+    /// 415: a content coding that is not known.
+    UnsupportedCoding,
     /// 500: our fault.
     Internal,
     /// 501: the backend lacks a datatype or feature.
@@ -52,7 +55,7 @@ impl ErrorKind {
             Self::MethodNotAllowed { .. } => 405,
             Self::NotAcceptable => 406,
             Self::TooLarge => 413,
-            Self::UnsupportedMediaType => 415,
+            Self::UnsupportedMediaType | Self::UnsupportedCoding => 415,
             Self::Internal => 500,
             Self::Unsupported => 501,
             Self::Unavailable => 503,
@@ -123,6 +126,7 @@ impl ApiError {
         match self.kind {
             ErrorKind::MethodNotAllowed { allow } => response.with("Allow", allow),
             ErrorKind::Unavailable => response.with("Retry-After", RETRY_AFTER_S),
+            ErrorKind::UnsupportedCoding => response.with("Accept-Encoding", encoding::KNOWN),
             ErrorKind::Internal => response.with("X-Request-Id", request_id),
             _ => response,
         }

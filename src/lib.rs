@@ -4,30 +4,43 @@
 //!
 //! 1. `component` (on Wasm only): the entry. It turns wasi:http's request into a [`request::Head`],
 //!    reads the body within its limit, and hands the [`response::Response`] over.
-//! 2. [`predict::Plan::new`], before the body is read: [`router`] finds the route, [`models`] the
+//! 2. [`handlers::Plan::new`], before the body is read: [`router`] finds the route, [`models`] the
 //!    model, [`body`] what the body is declared to be, [`negotiate`] the kind of answer.
-//! 3. [`predict::Plan::answer`]: the body becomes tensors, by [`image`], [`json`] or [`raw`];
-//!    [`nn`] is the trait behind which they are computed, in the component by `nn_wasi`.
-//! 4. [`classify`] and [`answer`]: outputs become labels and scores, JSON, NumPy or bytes.
+//! 3. [`handlers::Plan::answer`]: [`encoding`] inflates the body, and a handler of its own for each
+//!    task goes on. For inference the body becomes an [`inference::InferenceRequest`]: by [`pictures`]
+//!    and [`image`], [`json`], [`npy`], [`raw`], [`multipart`], or by the protocols' own readers in
+//!    [`oip`] and [`v1`].
+//! 4. [`compute`] runs the model; [`nn`] is the trait behind which that is done, in the component by
+//!    `nn_wasi`.
+//! 5. [`classify`], [`answer`] and [`v1::answer`]: outputs become labels and scores, JSON, NumPy or
+//!    bytes.
 //!
 //! [`error`] has what a client is told when something cannot be done, [`settings`] what a host can
-//! set, [`timing`] the phases for `Server-Timing`. [`tensor`] and [`carry`] are what tensors are made
-//! of; [`media`] reads media types.
+//! set, [`timing`] the phases for `Server-Timing`. [`tensor`], [`carry`] and [`byte_strings`] are what
+//! tensors are made of; [`media`] reads media types.
 //!
 //! All but the entry and `nn_wasi` is plain Rust, and tested natively on the engine itself.
 
 pub mod answer;
 pub mod body;
+pub mod byte_strings;
 pub mod carry;
 pub mod classify;
+pub mod compute;
+pub mod encoding;
 pub mod error;
+pub mod handlers;
 pub mod image;
+pub mod inference;
 pub mod json;
 pub mod media;
 pub mod models;
+pub mod multipart;
 pub mod negotiate;
 pub mod nn;
-pub mod predict;
+pub mod npy;
+pub mod oip;
+pub mod pictures;
 pub mod raw;
 pub mod request;
 pub mod response;
@@ -35,6 +48,7 @@ pub mod router;
 pub mod settings;
 pub mod tensor;
 pub mod timing;
+pub mod v1;
 
 #[cfg(target_arch = "wasm32")]
 mod component;

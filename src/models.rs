@@ -1,12 +1,15 @@
 //! The table of models: filled before the snapshot, only read after it.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use infer_model_card::{CardError, InvalidModelName, Labels, LabelsError, ModelCard, ModelName};
 
 use crate::error::{ApiError, listed, quoted};
+use crate::oip::classification::{Classes, classify};
 use crate::raw;
 use crate::settings::{DEFAULT_MODEL, Settings};
+use crate::tensor::Tensor;
 
 /// A model as a request sees it.
 #[derive(Clone, Debug)]
@@ -92,6 +95,27 @@ impl Models {
         })
     }
 
+    /// The model of that name and, if one is given, version; both come from a request.
+    ///
+    /// # Errors
+    /// 404, with what there is.
+    pub fn get_version(&self, name: &str, version: Option<&str>) -> Result<&Model, ApiError> {
+        let model = self.get(name)?;
+        match version {
+            Some(version) if version != model.card.version => Err(ApiError::not_found(format!(
+                "model `{name}` has no version {}; it has `{}`",
+                quoted(version),
+                model.card.version
+            ))),
+            _ => Ok(model),
+        }
+    }
+
+    /// All models, in the order of their names.
+    pub fn all(&self) -> impl Iterator<Item = &Model> {
+        self.0.values()
+    }
+
     /// The model of a request that names none: that of the settings, else the only one.
     ///
     /// # Errors
@@ -134,13 +158,31 @@ impl Model {
                 "image/webp",
                 "image/gif",
                 "image/bmp",
+                "multipart/form-data",
             ]);
         }
         types.push("application/json");
+        if self.card.inputs.len() == 1 {
+            types.push("application/x-npy");
+        }
         if raw::is_possible(&self.card) {
             types.push("application/octet-stream");
         }
         types
+    }
+
+    /// The best `count` classes of one of its outputs, with the labels if it is the one that the card
+    /// classifies.
+    #[must_use]
+    pub fn classes(&self, output: &str, tensor: &Tensor, count: NonZeroUsize) -> Classes {
+        let no_labels = Labels::default();
+        let labels = match &self.card.classification {
+            Some(spec) if spec.output == output => &self.labels,
+            _ => &no_labels,
+        };
+        let spec = self.card.outputs.iter().find(|spec| spec.name == output);
+        let shape = spec.map_or(&[][..], |spec| &spec.shape);
+        classify(tensor, shape, labels, count)
     }
 
     /// Whether one image is all that the model needs.

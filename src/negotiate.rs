@@ -17,7 +17,7 @@ pub enum AnswerType {
 
 impl AnswerType {
     /// In the order in which equal wishes are served.
-    const ALL: [Self; 3] = [Self::Json, Self::Npy, Self::Raw];
+    pub const ALL: [Self; 3] = [Self::Json, Self::Npy, Self::Raw];
 
     /// The media type.
     #[must_use]
@@ -30,19 +30,20 @@ impl AnswerType {
     }
 }
 
-/// Pick the answer's kind: the largest weight, then the one that is named most closely, then JSON.
+/// Pick the answer's kind among those that are possible, in the order in which equal wishes are served
+/// (JSON is one of them): the largest weight, then the one that is named most closely.
 /// Items that are malformed are passed over.
 ///
 /// # Errors
 /// 406 when nothing that there is is acceptable.
-pub fn answer_type(head: &Head) -> Result<AnswerType, ApiError> {
+pub fn answer_type(head: &Head, possible: &[AnswerType]) -> Result<AnswerType, ApiError> {
     let accept = head.headers("accept").collect::<Vec<_>>().join(",");
     if accept.trim().is_empty() {
         return Ok(AnswerType::Json);
     }
-    let ranges: Vec<MediaRange> = accept.split(',').filter_map(MediaRange::parse).collect();
+    let ranges = ranges(&accept);
     let mut best: Option<(f32, u8, AnswerType)> = None;
-    for answer in AnswerType::ALL {
+    for answer in possible.iter().copied() {
         // The closest range decides a type's weight, whatever a wider one says.
         let closest = ranges
             .iter()
@@ -63,10 +64,24 @@ pub fn answer_type(head: &Head) -> Result<AnswerType, ApiError> {
             ErrorKind::NotAcceptable,
             format!(
                 "`Accept` allows none of the answers that there are: {}",
-                listed(AnswerType::ALL.map(AnswerType::media_type), "and")
+                listed(possible.iter().map(|kind| kind.media_type()), "and")
             ),
         )
     })
+}
+
+/// Whether a client names JSON itself, and not only by a range that it falls in.
+#[must_use]
+pub fn names_json(head: &Head) -> bool {
+    head.headers("accept").any(|accept| {
+        ranges(accept).iter().any(|range| {
+            range.weight > 0.0 && range.closeness(AnswerType::Json.media_type()) == Some(2)
+        })
+    })
+}
+
+fn ranges(accept: &str) -> Vec<MediaRange> {
+    accept.split(',').filter_map(MediaRange::parse).collect()
 }
 
 #[cfg(test)]
@@ -110,7 +125,7 @@ mod tests {
                 .iter()
                 .map(|value| ("accept".to_owned(), (*value).to_owned()))
                 .collect();
-            let came = answer_type(&Head::new("POST", "/infer", headers));
+            let came = answer_type(&Head::new("POST", "/infer", headers), &AnswerType::ALL);
             if came.as_ref().ok() != expected.as_ref() {
                 wrong.push((values, came));
             }

@@ -3,18 +3,60 @@
 use crate::error::{ApiError, ErrorKind, quoted};
 use crate::request::{Head, percent_decoded};
 
-/// What a request asks for.
+/// What a request asks for. Names of models and versions are as the path has them, decoded; they have
+/// not been looked up yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are all alike: see above")]
 pub enum Route {
     /// `POST /infer` and `POST /infer/{model}`.
-    Infer {
-        /// The model's name as the path has it, decoded; it has not been looked up yet.
-        model: Option<String>,
+    Infer { model: Option<String> },
+    /// `GET /v2`
+    ServerMetadata,
+    /// `GET /v2/health/live`
+    ServerLive,
+    /// `GET /v2/health/ready`
+    ServerReady,
+    /// `GET /v2/models/{model}[/versions/{version}]` and what stands below it.
+    V2Model {
+        model: String,
+        version: Option<String>,
+        what: V2Model,
+    },
+    /// `POST /v2/repository/index`
+    RepositoryIndex,
+    /// `GET /v1/models`
+    V1Models,
+    /// `GET /v1/models/{model}[/versions/{version}]`
+    V1Model {
+        model: String,
+        version: Option<String>,
+    },
+    /// `POST /v1/models/{model}[/versions/{version}]:predict`
+    V1Predict {
+        model: String,
+        version: Option<String>,
     },
 }
 
+/// What stands at a model in V2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum V2Model {
+    /// The model's metadata.
+    Metadata,
+    /// `/ready`
+    Ready,
+    /// `/config`, Triton's model configuration extension.
+    Config,
+    /// `/infer`
+    Infer,
+}
+
 /// The routes, for the message of a 404.
-const ROUTES: &str = "`POST /infer` and `POST /infer/{model}`";
+const ROUTES: &str = "`POST /infer`, `POST /infer/{model}`, the Open Inference Protocol under `/v2` and \
+                      the V1 protocol under `/v1/models`";
+
+/// The methods of what is only read, as the header `Allow` lists them.
+const READ: &str = "GET, HEAD";
 
 /// Find the route of a request.
 ///
@@ -31,21 +73,95 @@ pub fn route(head: &Head) -> Result<Route, ApiError> {
         .map(percent_decoded)
         .collect::<Result<Vec<String>, ApiError>>()?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    match segments.as_slice() {
-        ["infer"] => {
-            only(head, "POST")?;
-            Ok(Route::Infer { model: None })
-        }
+    let (route, methods) = match segments.as_slice() {
+        ["infer"] => (Some(Route::Infer { model: None }), "POST"),
         ["infer", model] if !model.is_empty() => {
-            only(head, "POST")?;
-            Ok(Route::Infer {
-                model: Some((*model).to_owned()),
-            })
+            let model = Some((*model).to_owned());
+            (Some(Route::Infer { model }), "POST")
         }
-        _ => Err(ApiError::not_found(format!(
+        ["v2", rest @ ..] => v2(rest)?,
+        ["v1", "models", rest @ ..] => v1(rest),
+        _ => (None, ""),
+    };
+    let Some(route) = route else {
+        return Err(ApiError::not_found(format!(
             "there is no route {}; there are {ROUTES}",
             quoted(&head.path)
-        ))),
+        )));
+    };
+    only(head, methods)?;
+    Ok(route)
+}
+
+/// A route with its methods; none where there is no route.
+type Found = (Option<Route>, &'static str);
+
+/// Below `/v2`.
+fn v2(segments: &[&str]) -> Result<Found, ApiError> {
+    let model = |model: &str, version: Option<&str>, rest: &[&str]| {
+        let (what, methods) = match rest {
+            [] => (V2Model::Metadata, READ),
+            ["ready"] => (V2Model::Ready, READ),
+            ["config"] => (V2Model::Config, READ),
+            ["infer"] => (V2Model::Infer, "POST"),
+            _ => return (None, ""),
+        };
+        let route = Route::V2Model {
+            model: model.to_owned(),
+            version: version.map(str::to_owned),
+            what,
+        };
+        (Some(route), methods)
+    };
+    Ok(match segments {
+        // The protocol's own OpenAPI file has the slash.
+        [] | [""] => (Some(Route::ServerMetadata), READ),
+        ["health", "live"] => (Some(Route::ServerLive), READ),
+        ["health", "ready"] => (Some(Route::ServerReady), READ),
+        ["models", name, "versions", version, rest @ ..]
+            if !name.is_empty() && !version.is_empty() =>
+        {
+            model(name, Some(version), rest)
+        }
+        ["models", name, rest @ ..] if !name.is_empty() => model(name, None, rest),
+        ["repository", "index"] => (Some(Route::RepositoryIndex), "POST"),
+        ["repository", "models", _, "load" | "unload"] => {
+            return Err(ApiError::new(
+                ErrorKind::Unsupported,
+                "models are neither loaded nor unloaded while the service runs: they are part of its \
+                 artefact, which `cargo infer build` makes",
+            ));
+        }
+        _ => (None, ""),
+    })
+}
+
+/// Below `/v1/models`.
+fn v1(segments: &[&str]) -> Found {
+    // The verb stands behind the last name.
+    let split = |last: &'_ str| match last.rsplit_once(':') {
+        Some((name, verb)) => (name.to_owned(), Some(verb.to_owned())),
+        None => (last.to_owned(), None),
+    };
+    let (model, version, verb) = match segments {
+        [] => return (Some(Route::V1Models), READ),
+        [model] => {
+            let (model, verb) = split(model);
+            (model, None, verb)
+        }
+        [model, "versions", version] => {
+            let (version, verb) = split(version);
+            ((*model).to_owned(), Some(version), verb)
+        }
+        _ => return (None, ""),
+    };
+    if model.is_empty() || version.as_ref().is_some_and(String::is_empty) {
+        return (None, "");
+    }
+    match verb.as_deref() {
+        None => (Some(Route::V1Model { model, version }), READ),
+        Some("predict") => (Some(Route::V1Predict { model, version }), "POST"),
+        Some(_) => (None, ""),
     }
 }
 
@@ -75,6 +191,25 @@ mod tests {
                 model: model.map(str::to_owned),
             })
         };
+        let v2 = |model: &str, version: Option<&str>, what| {
+            Ok(Route::V2Model {
+                model: model.to_owned(),
+                version: version.map(str::to_owned),
+                what,
+            })
+        };
+        let v1 = |model: &str, version: Option<&str>| {
+            Ok(Route::V1Model {
+                model: model.to_owned(),
+                version: version.map(str::to_owned),
+            })
+        };
+        let predict = |model: &str, version: Option<&str>| {
+            Ok(Route::V1Predict {
+                model: model.to_owned(),
+                version: version.map(str::to_owned),
+            })
+        };
         let cases = [
             ("POST", "/infer", infer(None)),
             ("POST", "/infer?top_k=1", infer(None)),
@@ -97,6 +232,57 @@ mod tests {
             ("DELETE", "/infer/digits", Err(405)),
             ("post", "/infer", Err(405)),
             ("GET", "/nowhere", Err(404)),
+            ("GET", "/v2", Ok(Route::ServerMetadata)),
+            ("HEAD", "/v2/", Ok(Route::ServerMetadata)),
+            ("POST", "/v2", Err(405)),
+            ("GET", "/v2/health/live", Ok(Route::ServerLive)),
+            ("GET", "/v2/health/ready", Ok(Route::ServerReady)),
+            ("GET", "/v2/health", Err(404)),
+            ("GET", "/v2/models", Err(404)),
+            ("GET", "/v2/models/", Err(404)),
+            ("GET", "/v2/models/m", v2("m", None, V2Model::Metadata)),
+            ("GET", "/v2/models/m/", Err(404)),
+            ("GET", "/v2/models/m/ready", v2("m", None, V2Model::Ready)),
+            ("GET", "/v2/models/m/config", v2("m", None, V2Model::Config)),
+            ("POST", "/v2/models/m/config", Err(405)),
+            ("POST", "/v2/models/m/infer", v2("m", None, V2Model::Infer)),
+            ("HEAD", "/v2/models/m/infer", Err(405)),
+            (
+                "GET",
+                "/v2/models/m/versions/1",
+                v2("m", Some("1"), V2Model::Metadata),
+            ),
+            (
+                "POST",
+                "/v2/models/%6D/versions/1%2F2/infer",
+                v2("m", Some("1/2"), V2Model::Infer),
+            ),
+            ("GET", "/v2/models/m/versions", Err(404)),
+            ("GET", "/v2/models/m/versions/", Err(404)),
+            ("GET", "/v2/models/m/stats", Err(404)),
+            ("GET", "/v2/models/m/versions/1/x", Err(404)),
+            ("POST", "/v2/repository/index", Ok(Route::RepositoryIndex)),
+            ("GET", "/v2/repository/index", Err(405)),
+            ("POST", "/v2/repository/models/m/load", Err(501)),
+            ("GET", "/v2/systemsharedmemory/status", Err(404)),
+            ("GET", "/v1/models", Ok(Route::V1Models)),
+            ("GET", "/v1", Err(404)),
+            ("GET", "/v1/models/", Err(404)),
+            ("GET", "/v1/models/m", v1("m", None)),
+            ("GET", "/v1/models/m/versions/1", v1("m", Some("1"))),
+            ("POST", "/v1/models/m", Err(405)),
+            ("POST", "/v1/models/m:predict", predict("m", None)),
+            ("POST", "/v1/models/m%3Apredict", predict("m", None)),
+            (
+                "POST",
+                "/v1/models/m/versions/1:predict",
+                predict("m", Some("1")),
+            ),
+            ("GET", "/v1/models/m:predict", Err(405)),
+            ("POST", "/v1/models/m:explain", Err(404)),
+            ("POST", "/v1/models/:predict", Err(404)),
+            ("POST", "/v1/models/m/versions/:predict", Err(404)),
+            ("POST", "/v1/models/m:predict/x", Err(404)),
         ];
         let mut wrong = Vec::new();
         for (method, target, expected) in cases {

@@ -64,6 +64,24 @@ pub fn check_shape(spec: &TensorSpec, shape: &[u64]) -> Result<Vec<u32>, ShapeEr
         .collect()
 }
 
+/// Give a shape the first dimension that it lacks: where the input has one more, and that one is free
+/// or 1, what came is a batch of one.
+pub fn add_batch(spec: &TensorSpec, shape: &mut Vec<u64>) {
+    if matches!(spec.shape.first(), Some(-1 | 1)) && shape.len() + 1 == spec.shape.len() {
+        shape.insert(0, 1);
+    }
+}
+
+/// A shape from a request as it may stand in a message: the client decides how long it is.
+#[must_use]
+pub fn shown(shape: &[u64]) -> String {
+    if shape.len() <= MAX_RANK {
+        format!("{shape:?}")
+    } else {
+        format!("{} dimensions", shape.len())
+    }
+}
+
 /// How many elements a shape has; `None` when that is more than 64 bits hold.
 pub fn elements<T: Copy + Into<u64>>(shape: &[T]) -> Option<u64> {
     shape

@@ -1,6 +1,8 @@
 //! What several modules' tests need.
 
-use infer_model_card::ModelCard;
+use infer_model_card::{Labels, ModelCard, ModelName};
+
+use crate::models::Model;
 
 /// A card with these inputs (name, datatype, shape) and one output `y`.
 pub(crate) fn card(inputs: &[(&str, &str, &[i64])]) -> ModelCard {
@@ -12,4 +14,13 @@ pub(crate) fn card(inputs: &[(&str, &str, &[i64])]) -> ModelCard {
         .collect();
     let output = "[[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = [-1]\n";
     ModelCard::parse(&format!("{inputs}{output}")).unwrap()
+}
+
+/// A model `m` with such a card.
+pub(crate) fn model(inputs: &[(&str, &str, &[i64])]) -> Model {
+    Model {
+        name: ModelName::new("m").unwrap(),
+        card: card(inputs),
+        labels: Labels::default(),
+    }
 }

@@ -11,30 +11,36 @@ pub enum Phase {
     Load,
     /// The inference.
     Compute,
+    /// From tensors to the answer's bytes.
+    Encode,
 }
 
 impl Phase {
-    const ALL: [Self; 3] = [Self::Decode, Self::Load, Self::Compute];
+    const ALL: [Self; 4] = [Self::Decode, Self::Load, Self::Compute, Self::Encode];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Decode => "decode",
             Self::Load => "load",
             Self::Compute => "compute",
+            Self::Encode => "encode",
         }
     }
 }
 
-/// The phases that have run.
+/// The phases that have run, with their milliseconds.
 #[derive(Clone, Debug, Default)]
-pub struct Timing(Vec<(Phase, f64)>);
+pub struct Timing([Option<f64>; Phase::ALL.len()]);
 
 impl Timing {
-    /// Run a phase and keep its duration, whether it succeeds or not.
+    /// Run a phase, or a part of one, and keep its duration, whether it succeeds or not.
     pub fn measure<T>(&mut self, phase: Phase, run: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = run();
-        self.0.push((phase, start.elapsed().as_secs_f64() * 1e3));
+        let ms = start.elapsed().as_secs_f64() * 1e3;
+        if let Some(sum) = self.0.get_mut(phase as usize) {
+            *sum = Some(sum.unwrap_or_default() + ms);
+        }
         result
     }
 
@@ -44,7 +50,7 @@ impl Timing {
         let entries: Vec<String> = Phase::ALL
             .into_iter()
             .filter_map(|phase| {
-                let (_, ms) = self.0.iter().find(|(known, _)| *known == phase)?;
+                let ms = (*self.0.get(phase as usize)?)?;
                 Some(format!("{};dur={ms:.3}", phase.name()))
             })
             .collect();

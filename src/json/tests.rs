@@ -1,7 +1,9 @@
 //! Every form of JSON body: what becomes a tensor, and what is refused, word by word.
 
+use std::num::NonZeroUsize;
+
 use super::*;
-use crate::testing::card;
+use crate::testing::model;
 
 fn floats(values: &[f32]) -> Vec<u8> {
     values
@@ -10,14 +12,14 @@ fn floats(values: &[f32]) -> Vec<u8> {
         .collect()
 }
 
-fn sole(request: &JsonRequest) -> (&str, &[u32], &[u8]) {
+fn sole(request: &InferenceRequest) -> (&str, &[u32], &[u8]) {
     let (name, tensor) = &request.inputs[0];
     (name, &tensor.shape, &tensor.data)
 }
 
 #[test]
 fn all_forms_of_one_tensor_are_the_same() {
-    let card = card(&[("x", "FP32", &[-1, 2, 2])]);
+    let model = model(&[("x", "FP32", &[-1, 2, 2])]);
     let expected = floats(&[1.0, -2.5, 3e-3, 4.0]);
     let bodies = [
         r#"{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2,2],"data":[1,-2.5,3e-3,4]}]}"#,
@@ -31,7 +33,7 @@ fn all_forms_of_one_tensor_are_the_same() {
     ];
     for body in bodies {
         let request =
-            decode(body.as_bytes(), &card).unwrap_or_else(|error| panic!("{body}: {error}"));
+            decode(body.as_bytes(), &model).unwrap_or_else(|error| panic!("{body}: {error}"));
         assert_eq!(
             sole(&request),
             ("x", &[1, 2, 2][..], &expected[..]),
@@ -42,19 +44,24 @@ fn all_forms_of_one_tensor_are_the_same() {
 
 #[test]
 fn ids_and_outputs() {
-    let card = card(&[("x", "FP32", &[1])]);
+    let model = model(&[("x", "FP32", &[1])]);
     let body = r#"{"id":"4\u0032","inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}],
                    "outputs":[{"name":"y","parameters":{"classification":2}}]}"#;
-    let request = decode(body.as_bytes(), &card).unwrap();
+    let request = decode(body.as_bytes(), &model).unwrap();
     assert_eq!(request.id.as_deref(), Some("42"));
-    assert_eq!(request.outputs, ["y"]);
+    let [output] = request.outputs.as_slice() else {
+        panic!("{:?}", request.outputs);
+    };
+    assert_eq!(output.name, "y");
+    assert_eq!(output.binary, None);
+    assert_eq!(output.classes.map(NonZeroUsize::get), Some(2));
 }
 
 #[test]
 fn several_inputs_and_batches() {
-    let card = card(&[("a", "FP32", &[-1, 2]), ("b", "INT64", &[-1])]);
+    let model = model(&[("a", "FP32", &[-1, 2]), ("b", "INT64", &[-1])]);
     let body = r#"{"instances":[{"a":[1,2],"b":3},{"b":5,"a":[3,4]}]}"#;
-    let request = decode(body.as_bytes(), &card).unwrap();
+    let request = decode(body.as_bytes(), &model).unwrap();
     assert_eq!(request.inputs[0].1.shape, [2, 2]);
     assert_eq!(request.inputs[0].1.data, floats(&[1.0, 2.0, 3.0, 4.0]));
     assert_eq!(request.inputs[1].1.shape, [2]);
@@ -217,7 +224,7 @@ fn values_are_carried_whole_or_refused() {
             let body = format!(
                 "{{\"inputs\":[{{\"name\":\"x\",\"datatype\":\"{sent}\",\"shape\":[1],\"data\":[{value}]}}]}}"
             );
-            let came = decode(body.as_bytes(), &card(&[("x", stored, &[-1])]));
+            let came = decode(body.as_bytes(), &model(&[("x", stored, &[-1])]));
             let is_right = match (&came, &expected) {
                 (Ok(request), Ok(bytes)) => request.inputs[0].1.data == *bytes,
                 (Err(error), Err(reason)) => error.to_string().starts_with(&format!("input `x`: {reason}")),
@@ -231,15 +238,15 @@ fn values_are_carried_whole_or_refused() {
 
 #[test]
 fn bodies_that_do_not_fit_are_refused_in_words() {
-    let one = card(&[("x", "FP32", &[-1, 2])]);
-    let two = card(&[("a", "FP32", &[2]), ("b", "FP32", &[2])]);
+    let one = model(&[("x", "FP32", &[-1, 2])]);
+    let two = model(&[("a", "FP32", &[2]), ("b", "FP32", &[2])]);
     let input = |shape: &str, data: &str| {
         format!(
             "{{\"inputs\":[{{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":{shape},\"data\":{data}}}]}}"
         )
     };
     let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let cases: Vec<(&ModelCard, String, &str)> = vec![
+    let cases: Vec<(&Model, String, &str)> = vec![
         (
             &one,
             String::new(),
@@ -353,7 +360,7 @@ fn bodies_that_do_not_fit_are_refused_in_words() {
         (
             &one,
             "{\"instances\":7}".to_owned(),
-            "input `x`: shape [] does not fit [-1, 2]",
+            "`instances` is `7`, expected a list",
         ),
         (
             &one,
@@ -435,8 +442,8 @@ fn bodies_that_do_not_fit_are_refused_in_words() {
     ];
     let wrong: Vec<_> = cases
         .iter()
-        .filter_map(|(card, body, expected)| {
-            let message = match decode(body.as_bytes(), card) {
+        .filter_map(|(model, body, expected)| {
+            let message = match decode(body.as_bytes(), model) {
                 Ok(request) => format!("{request:?}"),
                 Err(error) => format!(
                     "{}{error}",

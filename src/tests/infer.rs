@@ -1,131 +1,7 @@
-//! Requests as a whole, natively on the engine itself: the digits model, every kind of body, and what
-//! is refused before and after the body is read.
+//! `/infer`: the digits model, every kind of body, and what is refused before and after the body is
+//! read.
 
-use std::rc::Rc;
-
-use infer_engine::{ElementType, ErrorKind, Graph, Registry};
-use infer_model_card::{Datatype, ModelName};
-
-use crate::error::ApiError;
-use crate::models::Models;
-use crate::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor};
-use crate::predict::Plan;
-use crate::request::Head;
-use crate::response::Response;
-use crate::settings::Settings;
-use crate::tensor::Tensor;
-use crate::timing::Timing;
-
-/// The engine without WebAssembly around it.
-struct Engine(Registry);
-
-struct Context(Rc<Graph>);
-
-fn nn_error(error: infer_engine::Error) -> NnError {
-    let code = match error.kind() {
-        ErrorKind::InvalidArgument => NnErrorCode::InvalidArgument,
-        ErrorKind::UnsupportedOperation => NnErrorCode::UnsupportedOperation,
-        ErrorKind::NotFound => NnErrorCode::NotFound,
-        _ => NnErrorCode::RuntimeError,
-    };
-    NnError {
-        code,
-        message: error.message().to_owned(),
-    }
-}
-
-impl Backend for Engine {
-    fn load(&self, model: &ModelName) -> Result<Box<dyn ExecutionContext>, NnError> {
-        let graph = self
-            .0
-            .get(model.as_str(), "/nowhere".as_ref())
-            .map_err(nn_error)?;
-        Ok(Box::new(Context(graph)))
-    }
-}
-
-impl ExecutionContext for Context {
-    fn compute(
-        &self,
-        inputs: Vec<(String, Tensor)>,
-    ) -> Result<Vec<(String, OutputTensor)>, NnError> {
-        let inputs = inputs
-            .into_iter()
-            .map(|(name, tensor)| {
-                let tensor = infer_engine::Tensor {
-                    shape: tensor.shape,
-                    element_type: match tensor.datatype {
-                        Datatype::Fp32 => ElementType::Fp32,
-                        other => panic!("no test sends {other}"),
-                    },
-                    data: tensor.data,
-                };
-                (name, tensor)
-            })
-            .collect();
-        let outputs = self.0.compute(inputs).map_err(nn_error)?;
-        Ok(outputs
-            .into_iter()
-            .map(|(name, tensor)| {
-                let output = OutputTensor {
-                    shape: tensor.shape,
-                    data: tensor.data,
-                };
-                (name, output)
-            })
-            .collect())
-    }
-}
-
-fn file(path: &str) -> Vec<u8> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::fs::read(root.join(path)).unwrap()
-}
-
-fn text(path: &str) -> String {
-    String::from_utf8(file(path)).unwrap()
-}
-
-/// The digits model, and `sum`, which is no classifier and takes no images.
-fn service() -> (Models, Engine) {
-    let mut models = Models::new();
-    let labels = text("models/digits/labels.txt");
-    models
-        .add("digits", &text("models/digits/model.toml"), Some(&labels))
-        .unwrap();
-    let card = "[[input]]\nname = 'x'\ndatatype = 'FP32'\nshape = [-1]\n\
-                [[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = []\n";
-    models.add("sum", card, None).unwrap();
-    let mut registry = Registry::new();
-    registry
-        .add("digits", file("models/digits/model.onnx"))
-        .unwrap();
-    registry
-        .add("sum", file("crates/engine/tests/graphs/sum.onnx"))
-        .unwrap();
-    (models, Engine(registry))
-}
-
-fn ask(
-    method: &str,
-    target: &str,
-    headers: &[(&str, &str)],
-    body: &[u8],
-) -> Result<Response, ApiError> {
-    let (models, engine) = service();
-    let headers = headers
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    let head = Head::new(method, target, headers);
-    let settings = Settings::default();
-    let plan = Plan::new(&head, &models, &settings)?;
-    plan.answer(body.to_vec(), &engine, &mut Timing::default())
-}
-
-fn json(response: &Response) -> serde_json::Value {
-    serde_json::from_slice(&response.body).unwrap()
-}
+use super::{Refused, ask, check_refused, file, json};
 
 #[test]
 fn an_image_is_classified_whatever_it_is_called() {
@@ -184,7 +60,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[],
             png(),
             400,
-            "the request names no model; send it to `/infer/{model}` with one of: `digits` and `sum`",
+            "the request names no model; send it to `/infer/{model}` with one of: `add`, `digits`, ",
         ),
         Case(
             "GET",
@@ -232,7 +108,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[],
             png(),
             404,
-            "there is no model `..`; there are: `digits` and `sum`",
+            "there is no model `..`; there are: `add`, `digits`, ",
         ),
         Case(
             "POST",
@@ -280,7 +156,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[("content-type", "text/html")],
             vec![],
             415,
-            "model `digits` does not take `text/html`; it takes `image/jpeg`, `image/png`, `image/webp`, `image/gif`, `image/bmp`, `application/json` and `application/octet-stream`",
+            "model `digits` does not take `text/html`; it takes `image/jpeg`, `image/png`, `image/webp`, `image/gif`, `image/bmp`, `multipart/form-data`, `application/json`, `application/x-npy` and `application/octet-stream`",
         ),
         Case(
             "POST",
@@ -296,7 +172,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[("content-type", "image/png")],
             vec![],
             415,
-            "model `sum` does not take `image/png`; it takes `application/json` and `application/octet-stream`",
+            "model `sum` does not take `image/png`; it takes `application/json`, `application/x-npy` and `application/octet-stream`",
         ),
         Case(
             "POST",
@@ -311,8 +187,8 @@ fn what_cannot_be_answered_is_refused_in_words() {
             "/infer/digits",
             &[],
             b"\x93NUMPY\x01\x00".to_vec(),
-            415,
-            "model `digits` does not take `application/x-npy`",
+            400,
+            "the body is no NumPy file: it ends within the header",
         ),
         Case(
             "POST",
@@ -395,17 +271,19 @@ fn what_cannot_be_answered_is_refused_in_words() {
             "output `y` has the value inf, which JSON cannot carry; ask for `Accept: application/octet-stream`",
         ),
     ];
-    let wrong: Vec<_> = cases
-        .into_iter()
-        .filter_map(|Case(method, target, headers, body, status, sentence)| {
-            let came = ask(method, target, headers, &body)
-                .map(|response| String::from_utf8_lossy(&response.body).into_owned())
-                .map_err(|error| (error.kind().status(), error.to_string()));
-            let is_right = came
-                .as_ref()
-                .is_err_and(|(came, message)| *came == status && message.starts_with(sentence));
-            (!is_right).then(|| format!("{method} {target} {headers:?}\n  expected {status} {sentence}\n  came     {came:?}"))
-        })
-        .collect();
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let rows = cases.into_iter().map(|case| {
+        let Case(method, target, headers, body, status, sentence) = case;
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()));
+        Refused {
+            method,
+            target: target.to_owned(),
+            headers: headers.collect(),
+            body,
+            status,
+            sentence,
+        }
+    });
+    check_refused(rows.collect());
 }

@@ -1,0 +1,123 @@
+//! Liveness and readiness. A model is ready when it has computed: its graph is run once, on zeros.
+
+use infer_model_card::{ModelCard, TensorSpec};
+use serde::Serialize;
+
+use crate::answer;
+use crate::compute;
+use crate::error::{ApiError, ErrorKind};
+use crate::models::{Model, Models};
+use crate::nn::Backend;
+use crate::response::Response;
+use crate::tensor::{Tensor, elements};
+use crate::timing::Timing;
+
+/// `GET /v2/health/live`
+///
+/// # Errors
+/// None that can be.
+pub fn live() -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Live {
+        live: bool,
+    }
+    answer::json(&Live { live: true })
+}
+
+/// `GET /v2/health/ready`: whether every model is.
+///
+/// # Errors
+/// 503, naming the first that is not.
+pub fn server_ready(models: &Models, backend: &dyn Backend) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Ready {
+        ready: bool,
+    }
+    for model in models.all() {
+        check(model, backend)?;
+    }
+    answer::json(&Ready { ready: true })
+}
+
+/// `GET /v2/models/{model}/ready`
+///
+/// # Errors
+/// 503 when it is not.
+pub fn model_ready(model: &Model, backend: &dyn Backend) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Ready<'a> {
+        name: &'a str,
+        ready: bool,
+    }
+    check(model, backend)?;
+    answer::json(&Ready {
+        name: model.name.as_str(),
+        ready: true,
+    })
+}
+
+/// Run a model on zeros.
+///
+/// # Errors
+/// 503 when it cannot compute; the cause is logged.
+pub fn check(model: &Model, backend: &dyn Backend) -> Result<(), ApiError> {
+    let mut cause = None;
+    for inputs in trials(&model.card) {
+        match compute::run(model, inputs, backend, &mut Timing::default()) {
+            Ok(_) => return Ok(()),
+            Err(error) => cause = Some(error),
+        }
+    }
+    if let Some(error) = cause {
+        eprintln!("model `{}` is not ready: {error}", model.name);
+    }
+    Err(ApiError::new(
+        ErrorKind::Unavailable,
+        format!("model `{}` is not ready: it could not compute", model.name),
+    ))
+}
+
+/// Zeros for every input. A free first dimension is a batch of one; what other free dimensions may be
+/// the card does not say, so a few sizes are tried.
+fn trials(card: &ModelCard) -> Vec<Vec<(String, Tensor)>> {
+    /// A lone item, the least that most convolutions take, and the size of most pictures.
+    const SIZES: [u32; 3] = [1, 32, 224];
+    let has_free = card
+        .inputs
+        .iter()
+        .any(|spec| spec.shape.iter().skip(1).any(|size| *size < 0));
+    let sizes = if has_free { &SIZES[..] } else { &SIZES[..1] };
+    sizes
+        .iter()
+        .filter_map(|size| {
+            card.inputs
+                .iter()
+                .map(|spec| Some((spec.name.clone(), zeros(spec, *size)?)))
+                .collect()
+        })
+        .collect()
+}
+
+/// `None` when it would be larger than a trial is worth.
+fn zeros(spec: &TensorSpec, free: u32) -> Option<Tensor> {
+    const MAX_BYTES: u64 = 64 * 1024 * 1024;
+    let shape: Vec<u32> = spec
+        .shape
+        .iter()
+        .enumerate()
+        .map(|(place, size)| match u32::try_from(*size) {
+            Ok(size) => size,
+            Err(_) if place == 0 => 1,
+            Err(_) => free,
+        })
+        .collect();
+    let bytes = elements(&shape)?.checked_mul(spec.datatype.element_bytes()? as u64)?;
+    if free > 1 && bytes > MAX_BYTES {
+        return None;
+    }
+    Some(Tensor {
+        datatype: spec.datatype,
+        data: vec![0; usize::try_from(bytes).ok()?],
+        shape,
+    })
+}

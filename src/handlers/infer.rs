@@ -1,0 +1,169 @@
+//! `POST /infer`: an image, a tensor or JSON in, labels or tensors out.
+
+use crate::answer;
+use crate::body::{self, BodyKind, Declared};
+use crate::classify::classify;
+use crate::compute;
+use crate::error::{ApiError, quoted};
+use crate::inference::InferenceRequest;
+use crate::json;
+use crate::models::Model;
+use crate::multipart;
+use crate::negotiate::{AnswerType, answer_type};
+use crate::nn::Backend;
+use crate::npy;
+use crate::oip;
+use crate::pictures;
+use crate::raw;
+use crate::request::Head;
+use crate::response::Response;
+use crate::tensor::Tensor;
+use crate::timing::{Phase, Timing};
+
+/// What the head of a request says is to be done.
+#[derive(Clone, Debug)]
+pub struct Infer<'a> {
+    model: &'a Model,
+    declared: Declared,
+    /// The length of the JSON before binary tensor data.
+    header_length: Option<u64>,
+    answer: AnswerType,
+    top_k: Option<usize>,
+    with_outputs: bool,
+}
+
+impl<'a> Infer<'a> {
+    /// Decide from the head.
+    ///
+    /// # Errors
+    /// 415 and 406 for the media types, 400 for the query.
+    pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
+        let header_length = oip::binary::header_length(head)?;
+        // With that header the body is binary, whatever its type says.
+        let declared = match header_length {
+            Some(_) => Declared::Bytes,
+            None => body::declared(head, model)?,
+        };
+        let plan = Self {
+            model,
+            declared,
+            header_length,
+            answer: answer_type(head, &AnswerType::ALL)?,
+            top_k: top_k(head)?,
+            with_outputs: flag(head, "outputs")?,
+        };
+        if plan.top_k.is_some() && model.card.classification.is_none() {
+            return Err(ApiError::invalid(format!(
+                "`top_k` is for classifiers, and model `{}` is none",
+                model.name
+            )));
+        }
+        Ok(plan)
+    }
+
+    /// Decode the body, infer, and word the answer; `timing` gets the phases that ran.
+    ///
+    /// # Errors
+    /// 400 for a body that does not fit the model, and what the backend refuses.
+    pub fn answer(
+        &self,
+        body: Vec<u8>,
+        backend: &dyn Backend,
+        timing: &mut Timing,
+    ) -> Result<Response, ApiError> {
+        let mut request = timing.measure(Phase::Decode, || self.decode(body))?;
+        let inputs = std::mem::take(&mut request.inputs);
+        let outputs = compute::run(self.model, inputs, backend, timing)?;
+        timing.measure(Phase::Encode, || self.word(&request, outputs))
+    }
+
+    fn decode(&self, body: Vec<u8>) -> Result<InferenceRequest, ApiError> {
+        let model = self.model;
+        if body.is_empty() {
+            return Err(ApiError::invalid(format!(
+                "the body is empty; model `{}` takes {}",
+                model.name,
+                model.media_types().join(", ")
+            )));
+        }
+        if self.header_length.is_some_and(|length| length > 0) {
+            return oip::request::decode(&body, self.header_length, model);
+        }
+        let kind = match &self.declared {
+            Declared::Kind(kind) => kind.clone(),
+            Declared::Bytes => body::sniff(&body, model)?,
+        };
+        let input = match kind {
+            BodyKind::Json => return json::decode(&body, model),
+            BodyKind::Raw => raw::decode(body, &model.card)?,
+            BodyKind::Npy => npy::decode(&body, &model.card)?,
+            BodyKind::Image => pictures::to_input(&[&body], model)?,
+            BodyKind::Multipart(boundary) => {
+                let parts = multipart::parts(body, &boundary)?;
+                let images: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
+                pictures::to_input(&images, model)?
+            }
+        };
+        Ok(InferenceRequest::of(input))
+    }
+
+    fn word(
+        &self,
+        request: &InferenceRequest,
+        outputs: Vec<(String, Tensor)>,
+    ) -> Result<Response, ApiError> {
+        if self.answer != AnswerType::Json {
+            let wanted = request.outputs.first();
+            let first = outputs
+                .into_iter()
+                .find(|(name, _)| wanted.is_none_or(|wanted| wanted.name == *name));
+            let (_, tensor) =
+                first.ok_or_else(|| ApiError::internal("the backend gave no output"))?;
+            return match self.answer {
+                AnswerType::Npy => npy::encode(&tensor),
+                _ => Ok(answer::raw(tensor)),
+            };
+        }
+        let model = self.model;
+        let predictions = model
+            .card
+            .classification
+            .as_ref()
+            .map(|spec| {
+                let output = outputs.iter().find(|(name, _)| *name == spec.output);
+                let (_, tensor) = output.ok_or_else(|| {
+                    ApiError::internal(format!("the backend gave no output `{}`", spec.output))
+                })?;
+                let top_k = self.top_k.unwrap_or(spec.top_k);
+                classify(tensor, spec, &model.labels, top_k)
+            })
+            .transpose()?;
+        let with_outputs =
+            self.with_outputs || !request.outputs.is_empty() || predictions.is_none();
+        answer::encode(model, request, &outputs, predictions, with_outputs)
+    }
+}
+
+fn top_k(head: &Head) -> Result<Option<usize>, ApiError> {
+    let Some(value) = head.query_parameter("top_k")? else {
+        return Ok(None);
+    };
+    match value.parse() {
+        Ok(top_k) if top_k > 0 => Ok(Some(top_k)),
+        _ => Err(ApiError::invalid(format!(
+            "`top_k` is {}, expected a whole number from 1",
+            quoted(&value)
+        ))),
+    }
+}
+
+fn flag(head: &Head, name: &str) -> Result<bool, ApiError> {
+    match head.query_parameter(name)?.as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true" | "") => Ok(true),
+        Some(other) => Err(ApiError::invalid(format!(
+            "`{name}` is {}, expected true or false",
+            quoted(other)
+        ))),
+    }
+}

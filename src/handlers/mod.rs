@@ -1,0 +1,193 @@
+//! From a request to an answer, a file a task.
+//!
+//! In two steps, because the body is read between them: [`Plan::new`] decides from the head alone
+//! whether the body is worth reading, [`Plan::answer`] does the rest.
+
+mod describe;
+mod health;
+mod infer;
+mod v1_predict;
+mod v2_infer;
+
+use crate::encoding::{self, Coding};
+use crate::error::ApiError;
+use crate::models::{Model, Models};
+use crate::negotiate::{AnswerType, answer_type};
+use crate::nn::Backend;
+use crate::request::Head;
+use crate::response::Response;
+use crate::router::{Route, V2Model, route};
+use crate::settings::Settings;
+use crate::timing::{Phase, Timing};
+use infer::Infer;
+use v1_predict::V1Predict;
+use v2_infer::V2Infer;
+
+/// What the head of a request says is to be done.
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    task: Task<'a>,
+    models: &'a Models,
+    settings: &'a Settings,
+    request_codings: Vec<Coding>,
+    answer_coding: Option<Coding>,
+}
+
+#[derive(Clone, Debug)]
+enum Task<'a> {
+    Infer(Infer<'a>),
+    V2Infer(V2Infer<'a>),
+    V1Predict(V1Predict<'a>),
+    RepositoryIndex,
+    Read(Read<'a>),
+}
+
+/// What has no body.
+#[derive(Clone, Debug)]
+enum Read<'a> {
+    ServerMetadata,
+    ServerLive,
+    ServerReady,
+    ModelMetadata(&'a Model),
+    ModelReady(&'a Model),
+    ModelConfig(&'a Model),
+    V1Models,
+    V1Model(&'a Model),
+}
+
+impl<'a> Plan<'a> {
+    /// Decide from the head.
+    ///
+    /// # Errors
+    /// 404 and 405 for the route, 404 for the model, 413 for the declared length, 415 and 406 for
+    /// the media types and codings, 400 for the query.
+    pub fn new(head: &Head, models: &'a Models, settings: &'a Settings) -> Result<Self, ApiError> {
+        let found = route(head)?;
+        // Whose body is larger than any may be is told so before anything about its kind, but not
+        // before it is said that there is nothing to send it to.
+        let within_limit = || match head.content_length()? {
+            Some(length) if length > settings.max_body_bytes => {
+                Err(too_large(settings, &format!("came {length}")))
+            }
+            _ => Ok(()),
+        };
+        let task = match found {
+            Route::Infer { model } => {
+                let model = match model {
+                    Some(name) => models.get(&name)?,
+                    None => models.default(settings)?,
+                };
+                within_limit()?;
+                Task::Infer(Infer::new(head, model)?)
+            }
+            Route::V2Model {
+                model,
+                version,
+                what,
+            } => {
+                let model = models.get_version(&model, version.as_deref())?;
+                match what {
+                    V2Model::Metadata => Task::Read(Read::ModelMetadata(model)),
+                    V2Model::Ready => Task::Read(Read::ModelReady(model)),
+                    V2Model::Config => Task::Read(Read::ModelConfig(model)),
+                    V2Model::Infer => {
+                        within_limit()?;
+                        Task::V2Infer(V2Infer::new(head, model)?)
+                    }
+                }
+            }
+            Route::V1Predict { model, version } => {
+                let model = models.get_version(&model, version.as_deref())?;
+                within_limit()?;
+                Task::V1Predict(V1Predict::new(head, model)?)
+            }
+            Route::V1Model { model, version } => Task::Read(Read::V1Model(
+                models.get_version(&model, version.as_deref())?,
+            )),
+            Route::RepositoryIndex => {
+                within_limit()?;
+                Task::RepositoryIndex
+            }
+            Route::ServerMetadata => Task::Read(Read::ServerMetadata),
+            Route::ServerLive => Task::Read(Read::ServerLive),
+            Route::ServerReady => Task::Read(Read::ServerReady),
+            Route::V1Models => Task::Read(Read::V1Models),
+        };
+        if matches!(task, Task::Read(_) | Task::RepositoryIndex) {
+            answer_type(head, &[AnswerType::Json])?;
+        }
+        let request_codings = match task {
+            Task::Read(_) => Vec::new(),
+            _ => encoding::of_request(head)?,
+        };
+        Ok(Self {
+            task,
+            models,
+            settings,
+            request_codings,
+            answer_coding: encoding::of_answer(head),
+        })
+    }
+
+    /// Whether the request's body means anything, and must be read.
+    #[must_use]
+    pub fn takes_body(&self) -> bool {
+        !matches!(self.task, Task::Read(_))
+    }
+
+    /// Answer; `timing` gets the phases that ran. The body is as it came, empty where it means nothing.
+    ///
+    /// # Errors
+    /// 400 and 413 for the body, 503 for a model that is not ready, and what the backend refuses.
+    pub fn answer(
+        &self,
+        body: Vec<u8>,
+        backend: &dyn Backend,
+        timing: &mut Timing,
+    ) -> Result<Response, ApiError> {
+        let body = if self.request_codings.is_empty() {
+            body
+        } else {
+            timing.measure(Phase::Decode, || {
+                encoding::inflate(body, &self.request_codings, self.settings)
+            })?
+        };
+        let response = match &self.task {
+            Task::Infer(task) => task.answer(body, backend, timing)?,
+            Task::V2Infer(task) => task.answer(body, backend, timing)?,
+            Task::V1Predict(task) => task.answer(&body, backend, timing)?,
+            Task::RepositoryIndex => describe::repository_index(&body, self.models, backend)?,
+            Task::Read(what) => self.read(what, backend)?,
+        };
+        Ok(match self.answer_coding {
+            Some(coding) if self.takes_body() => {
+                timing.measure(Phase::Encode, || encoding::encoded(response, coding))
+            }
+            Some(coding) => encoding::encoded(response, coding),
+            None => response,
+        })
+    }
+
+    fn read(&self, what: &Read, backend: &dyn Backend) -> Result<Response, ApiError> {
+        match what {
+            Read::ServerMetadata => describe::server(),
+            Read::ServerLive => health::live(),
+            Read::ServerReady => health::server_ready(self.models, backend),
+            Read::ModelMetadata(model) => describe::model(model),
+            Read::ModelReady(model) => health::model_ready(model, backend),
+            Read::ModelConfig(model) => describe::config(model, self.settings),
+            Read::V1Models => describe::v1_models(self.models),
+            Read::V1Model(model) => describe::v1_model(model, backend),
+        }
+    }
+}
+
+/// The refusal of a body over the limit.
+#[must_use]
+pub fn too_large(settings: &Settings, came: &str) -> ApiError {
+    ApiError::too_large(format!(
+        "the body has more than {} bytes, {came}; the limit is the setting `{}`",
+        settings.max_body_bytes,
+        crate::settings::MAX_BODY_BYTES
+    ))
+}

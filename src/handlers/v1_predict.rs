@@ -1,0 +1,45 @@
+//! `POST /v1/models/{model}:predict`: the V1 protocol's inference.
+
+use crate::body;
+use crate::compute;
+use crate::error::ApiError;
+use crate::models::Model;
+use crate::negotiate::{AnswerType, answer_type};
+use crate::nn::Backend;
+use crate::request::Head;
+use crate::response::Response;
+use crate::timing::{Phase, Timing};
+use crate::v1;
+
+/// What the head of a request says is to be done.
+#[derive(Clone, Debug)]
+pub struct V1Predict<'a> {
+    model: &'a Model,
+}
+
+impl<'a> V1Predict<'a> {
+    /// Decide from the head.
+    ///
+    /// # Errors
+    /// 415 and 406 for the media types.
+    pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
+        body::expect_json(head)?;
+        answer_type(head, &[AnswerType::Json])?;
+        Ok(Self { model })
+    }
+
+    /// Decode the body, infer, and word the answer; `timing` gets the phases that ran.
+    ///
+    /// # Errors
+    /// 400 for a body that does not fit the model, and what the backend refuses.
+    pub fn answer(
+        &self,
+        body: &[u8],
+        backend: &dyn Backend,
+        timing: &mut Timing,
+    ) -> Result<Response, ApiError> {
+        let request = timing.measure(Phase::Decode, || v1::request::decode(body, self.model))?;
+        let outputs = compute::run(self.model, request.inputs, backend, timing)?;
+        timing.measure(Phase::Encode, || v1::answer::encode(&outputs, request.rows))
+    }
+}

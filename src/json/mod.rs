@@ -1,0 +1,115 @@
+//! JSON to tensors and back, without a tree of values between: the text of an array goes straight into
+//! a tensor's bytes ([`array`]), and a tensor's bytes straight into text ([`values`]).
+//!
+//! [`decode`] reads the JSON bodies of `/infer`: an Open Inference Protocol request,
+//! `{"instances": …}`, or a bare array.
+
+mod array;
+mod float;
+pub mod object;
+pub mod values;
+
+use infer_model_card::{Datatype, TensorSpec};
+use serde_json::value::RawValue;
+
+use crate::error::ApiError;
+use crate::inference::{InferenceRequest, only_input, refused};
+use crate::models::Model;
+use crate::oip::request as oip;
+use crate::tensor::{Tensor, add_batch, check_shape};
+use crate::v1;
+pub(crate) use array::Array;
+use object::Object;
+
+/// Whether a body looks like JSON that could be a request: it begins as an object or an array.
+#[must_use]
+pub fn begins(body: &[u8]) -> bool {
+    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+}
+
+/// Whether a body is well-formed JSON.
+#[must_use]
+pub fn is_well_formed(body: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(body).is_ok()
+}
+
+/// The refusal of a body that is no JSON, or not of the form that was expected.
+#[must_use]
+pub fn malformed(error: serde_json::Error) -> ApiError {
+    ApiError::invalid(format!("the JSON body cannot be read: {error}"))
+}
+
+/// Read a JSON body of `/infer` for a model.
+///
+/// # Errors
+/// 400 for malformed JSON, an unknown, repeated or missing input, a shape, datatype, count or value
+/// that does not fit, and an output that does not exist.
+pub fn decode(body: &[u8], model: &Model) -> Result<InferenceRequest, ApiError> {
+    match body.trim_ascii_start().first() {
+        Some(b'[') => {
+            let array: &RawValue = serde_json::from_slice(body).map_err(malformed)?;
+            let spec = only_input(&model.card, "a bare array")?;
+            let tensor = tensor(spec, array)?;
+            return Ok(InferenceRequest::of((spec.name.clone(), tensor)));
+        }
+        Some(b'{') => {}
+        _ => {
+            // For its message: what is no JSON at all is told so.
+            serde_json::from_slice::<&RawValue>(body).map_err(malformed)?;
+            return Err(ApiError::invalid(
+                "the JSON body is neither an object nor an array, expected an Open Inference Protocol \
+                 request, `{\"instances\": […]}` or the input's array",
+            ));
+        }
+    }
+    let Object(body) = serde_json::from_slice::<Object<oip::Body>>(body).map_err(malformed)?;
+    match (&body.inputs, body.instances) {
+        (Some(_), None) => oip::from_body(body, None, model),
+        (None, Some(instances)) => {
+            let inputs = v1::request::instances(model, instances)?.inputs;
+            Ok(InferenceRequest {
+                inputs,
+                ..oip::requested(body, model)?
+            })
+        }
+        (Some(_), Some(_)) => Err(ApiError::invalid(
+            "the JSON body has both `inputs` and `instances`, expected one of them",
+        )),
+        (None, None) => Err(ApiError::invalid(
+            "the JSON body has neither `inputs` nor `instances`, expected one of them",
+        )),
+    }
+}
+
+/// Read the array of an input as elements of datatype `sent`.
+///
+/// # Errors
+/// 400 when it is ragged or too deep, or a value does not fit.
+pub(crate) fn read(spec: &TensorSpec, json: &RawValue, sent: Datatype) -> Result<Array, ApiError> {
+    array::read(json.get(), sent, spec.datatype).map_err(|error| refused(spec, error))
+}
+
+/// A tensor whose shape is that of its nesting; a free first dimension may be missing.
+///
+/// # Errors
+/// 400 when it is no array, or does not fit the input.
+pub(crate) fn tensor(spec: &TensorSpec, json: &RawValue) -> Result<Tensor, ApiError> {
+    let mut array = read(spec, json, spec.datatype)?;
+    add_batch(spec, &mut array.shape);
+    whole(spec, array)
+}
+
+/// An array as the tensor that it is.
+///
+/// # Errors
+/// 400 when its shape does not fit the input.
+pub(crate) fn whole(spec: &TensorSpec, array: Array) -> Result<Tensor, ApiError> {
+    Ok(Tensor {
+        datatype: spec.datatype,
+        shape: check_shape(spec, &array.shape).map_err(|error| refused(spec, error))?,
+        data: array.data,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! `{"instances": […]}`, an item of the batch an entry, and `{"inputs": …}`, a tensor an input.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use infer_model_card::TensorSpec;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::{ApiError, quoted};
+use crate::inference::{in_order, known_input, only_input, refused};
+use crate::json::{self, Array, object::Object};
+use crate::models::Model;
+use crate::oip::request::from_base64;
+use crate::pictures;
+use crate::tensor::Tensor;
+
+/// A request of V1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The inputs by name, each there once, in the card's order.
+    pub inputs: Vec<(String, Tensor)>,
+    /// How many instances there were; `None` for the columnar form.
+    pub rows: Option<usize>,
+}
+
+/// Members of no meaning here (`signature_name`) are passed over.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    instances: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    inputs: Option<&'a RawValue>,
+}
+
+/// Bytes in JSON, as TensorFlow Serving has them: here an encoded image.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Encoded<'a> {
+    #[serde(borrow)]
+    b64: Cow<'a, str>,
+}
+
+/// Named values of one instance.
+type Row<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// Read a body of `:predict`.
+///
+/// # Errors
+/// 400 for malformed JSON and values that do not fit the inputs.
+pub fn decode(body: &[u8], model: &Model) -> Result<Request, ApiError> {
+    let Object(body) = serde_json::from_slice::<Object<Body>>(body).map_err(json::malformed)?;
+    match (body.instances, body.inputs) {
+        (Some(rows), None) => instances(model, rows),
+        (None, Some(columns)) => columnar(model, columns),
+        (Some(_), Some(_)) => Err(ApiError::invalid(
+            "the JSON body has both `instances` and `inputs`, expected one of them",
+        )),
+        (None, None) => Err(ApiError::invalid(
+            "the JSON body has neither `instances` nor `inputs`, expected one of them",
+        )),
+    }
+}
+
+/// One item of the batch an entry: its value for a model with one input, or an object with a value
+/// for each input. A value of an image's input may be `{"b64": "…"}`, an encoded image.
+///
+/// # Errors
+/// 400 when they are no list, or do not fit the inputs.
+pub(crate) fn instances(model: &Model, json: &RawValue) -> Result<Request, ApiError> {
+    let wrong = |error: serde_json::Error| {
+        ApiError::invalid(format!("`instances` cannot be read: {error}"))
+    };
+    let Some(after_bracket) = json.get().strip_prefix('[') else {
+        return Err(ApiError::invalid(format!(
+            "`instances` is {}, expected a list",
+            quoted(json.get())
+        )));
+    };
+    if let Some(images) = encoded_images(model, json) {
+        let input = images?;
+        return Ok(Request {
+            rows: input.1.shape.first().map(|rows| *rows as usize),
+            inputs: vec![input],
+        });
+    }
+    if !after_bracket.trim_ascii_start().starts_with('{') {
+        let spec = only_input(&model.card, "a list of plain instances")?;
+        let array = json::read(spec, json, spec.datatype)?;
+        return Ok(Request {
+            rows: array.shape.first().map(|rows| *rows as usize),
+            inputs: vec![(spec.name.clone(), json::whole(spec, array)?)],
+        });
+    }
+    let rows: Vec<Row> = serde_json::from_str(json.get()).map_err(wrong)?;
+    let mut columns: BTreeMap<&str, Vec<&RawValue>> = BTreeMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        for (name, value) in row {
+            let spec = known_input(&model.card, name)?;
+            let column = columns.entry(&spec.name).or_default();
+            if column.len() != index {
+                return Err(refused(spec, "not every instance has it"));
+            }
+            column.push(value);
+        }
+    }
+    let mut tensors = BTreeMap::new();
+    for (name, values) in columns {
+        let spec = known_input(&model.card, name)?;
+        if values.len() != rows.len() {
+            return Err(refused(spec, "not every instance has it"));
+        }
+        tensors.insert(spec.name.clone(), column(spec, &values, model)?);
+    }
+    Ok(Request {
+        inputs: in_order(&model.card, tensors)?,
+        rows: Some(rows.len()),
+    })
+}
+
+/// The values of one input in all instances, as one tensor.
+fn column(spec: &TensorSpec, values: &[&RawValue], model: &Model) -> Result<Tensor, ApiError> {
+    let is_image = model
+        .card
+        .image_input()
+        .is_some_and(|(_, image)| image.name == spec.name);
+    if is_image {
+        let images: Result<Vec<Object<Encoded>>, _> = values
+            .iter()
+            .map(|value| serde_json::from_str(value.get()))
+            .collect();
+        if let Ok(images) = images {
+            return decoded(&images, model).map(|(_, tensor)| tensor);
+        }
+    }
+    let mut stacked: Option<Array> = None;
+    for (index, value) in values.iter().enumerate() {
+        let array = json::read(spec, value, spec.datatype)?;
+        let Some(all) = &mut stacked else {
+            stacked = Some(Array {
+                shape: std::iter::once(1).chain(array.shape).collect(),
+                data: array.data,
+            });
+            continue;
+        };
+        let (count, shape) = match all.shape.split_first_mut() {
+            Some((count, shape)) => (count, &*shape),
+            None => continue,
+        };
+        if shape != array.shape {
+            return Err(refused(
+                spec,
+                format!(
+                    "instance {index} has the shape {:?}, expected {shape:?} in every instance",
+                    array.shape
+                ),
+            ));
+        }
+        *count += 1;
+        all.data.extend(array.data);
+    }
+    let array = stacked.ok_or_else(|| refused(spec, "there is no instance"))?;
+    json::whole(spec, array)
+}
+
+/// The tensor of the only input, or an object with a tensor for each.
+fn columnar(model: &Model, json: &RawValue) -> Result<Request, ApiError> {
+    if let Some(images) = encoded_images(model, json) {
+        return Ok(Request {
+            inputs: vec![images?],
+            rows: None,
+        });
+    }
+    if !json.get().starts_with('{') {
+        let spec = only_input(&model.card, "a bare tensor")?;
+        return Ok(Request {
+            inputs: vec![(spec.name.clone(), json::tensor(spec, json)?)],
+            rows: None,
+        });
+    }
+    let named: Row = serde_json::from_str(json.get())
+        .map_err(|error| ApiError::invalid(format!("`inputs` cannot be read: {error}")))?;
+    let mut tensors = BTreeMap::new();
+    for (name, value) in named {
+        let spec = known_input(&model.card, &name)?;
+        tensors.insert(spec.name.clone(), json::tensor(spec, value)?);
+    }
+    Ok(Request {
+        inputs: in_order(&model.card, tensors)?,
+        rows: None,
+    })
+}
+
+/// `{"b64": "…"}`, or a list of them, for a model that needs an image and nothing else; `None` when
+/// it is something else.
+fn encoded_images(model: &Model, json: &RawValue) -> Option<Result<(String, Tensor), ApiError>> {
+    let text = json.get();
+    let first = text.trim_start_matches(['[', ' ', '\t', '\n', '\r']);
+    if !model.takes_images() || !first.starts_with('{') {
+        return None;
+    }
+    let images = serde_json::from_str::<Vec<Object<Encoded>>>(text)
+        .or_else(|_| serde_json::from_str(text).map(|one| vec![one]))
+        .ok()?;
+    (!images.is_empty()).then(|| decoded(&images, model))
+}
+
+fn decoded(images: &[Object<Encoded>], model: &Model) -> Result<(String, Tensor), ApiError> {
+    let images = images
+        .iter()
+        .enumerate()
+        .map(|(index, image)| {
+            from_base64(&image.0.b64).map_err(|error| {
+                let text = quoted(&image.0.b64);
+                ApiError::invalid(format!("image {index} is not base64: {text}: {error}"))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+    pictures::to_input(&images, model)
+}
