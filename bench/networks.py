@@ -2,7 +2,8 @@
 
 usage: python3 networks.py DIR [NAME…]        (after: pip install -r requirements.txt)
 
-NAME is mobilenetv2 (14 MB), resnet50 (102 MB) or squeezenet (5 MB); all of them by default. Each
+NAME is mobilenetv2 (14 MB), resnet50 (102 MB), squeezenet (5 MB) or identity (which answers its input);
+all of them by default. Each
 folder DIR/NAME gets model.onnx, model.toml and, as raw little-endian f32, input.bin and output.bin:
 what ONNX Runtime computes from that input.
 
@@ -31,6 +32,7 @@ class Network:
         self.rng = np.random.default_rng(seed)
         self.nodes, self.initializers = [], []
         self.channels = {INPUT: INPUT_SHAPE[1]}
+        self.output_shape = [1, CLASSES]
 
     def node(self, operator, inputs, channels, output=None, **attributes):
         output = output or f"{operator.lower()}_{len(self.nodes)}"
@@ -98,7 +100,7 @@ class Network:
             self.nodes,
             name,
             [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, INPUT_SHAPE)],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, [1, CLASSES])],
+            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, self.output_shape)],
             self.initializers,
         )
         model = helper.make_model(
@@ -176,7 +178,13 @@ def squeezenet(net):
     net.flatten(net.average(x), OUTPUT)
 
 
-NETWORKS = {build.__name__: build for build in (mobilenetv2, resnet50, squeezenet)}
+def identity(net):
+    """No network: what goes in comes out, so that all the time is spent on the way there and back."""
+    net.node("Identity", [INPUT], net.channels[INPUT], OUTPUT)
+    net.output_shape = INPUT_SHAPE
+
+
+NETWORKS = {build.__name__: build for build in (mobilenetv2, resnet50, squeezenet, identity)}
 SEED = 1
 
 CARD = """version = "1"

@@ -9,6 +9,7 @@ use wasmtime::component::{InstancePre, Linker, ResourceAny, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::Input;
 use bindings::exports::wasi::nn::tensor::TensorType;
 
 mod bindings {
@@ -78,30 +79,24 @@ impl Alone {
     }
 
     /// One inference after another in one instance.
-    pub(super) fn compute(
-        &self,
-        model: &str,
-        input: &str,
-        shape: &Vec<u32>,
-        data: &Vec<u8>,
-        warm_up: u32,
-        runs: u32,
-    ) -> Result<Vec<Duration>> {
+    pub(super) fn compute(&self, input: &Input, warm_up: u32, runs: u32) -> Result<Vec<Duration>> {
         let (mut store, engine) = self.instance().map_err(|error| anyhow!("{error:#}"))?;
-        let graph = context(&mut store, &engine, model)
+        let graph = context(&mut store, &engine, input.model)
             .map_err(|error| anyhow!("{error:#}"))
             .context("making an execution context")?;
         let mut once = || -> wasmtime::Result<Duration> {
             let tensors = engine.wasi_nn_tensor();
             let start = Instant::now();
-            let tensor =
-                tensors
-                    .tensor()
-                    .call_constructor(&mut store, shape, TensorType::Fp32, data)?;
+            let tensor = tensors.tensor().call_constructor(
+                &mut store,
+                &input.shape,
+                TensorType::Fp32,
+                &input.data,
+            )?;
             let outputs = engine
                 .wasi_nn_inference()
                 .graph_execution_context()
-                .call_compute(&mut store, graph, &[(input.to_owned(), tensor)])?
+                .call_compute(&mut store, graph, &[(input.name.to_owned(), tensor)])?
                 .map_err(|_| wasmtime::format_err!("the engine refused to compute"))?;
             let elapsed = start.elapsed();
             for (_, output) in outputs {

@@ -32,34 +32,68 @@ impl Running {
         })
     }
 
-    /// One request after another on one connection: the time of each, and of its `compute` phase.
+    /// One request after another on one connection: what was measured of each.
     pub(super) fn requests(
         &self,
-        model: &str,
-        data: &[u8],
+        request: &Request,
         warm_up: u32,
         runs: u32,
-    ) -> Result<(Vec<Duration>, Vec<Duration>)> {
-        let url = format!("http://{}/infer/{model}", self.address);
-        let agent = ureq::Agent::new_with_defaults();
-        let pairs = series(warm_up, runs, || {
+    ) -> Result<Vec<Measured>> {
+        let url = format!("http://{}{}", self.address, request.path);
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            // Why a request is refused is in the answer's body.
+            .http_status_as_error(false)
+            .build()
+            .into();
+        series(warm_up, runs, || {
             let start = Instant::now();
-            let mut response = agent
-                .post(&url)
-                .header("content-type", "application/octet-stream")
-                .send(data)?;
-            response.body_mut().read_to_vec()?;
+            let mut post = agent.post(&url);
+            for (name, value) in &request.headers {
+                post = post.header(*name, value);
+            }
+            let mut response = post.send(&request.body)?;
+            let answer = response.body_mut().read_to_vec()?;
             let elapsed = start.elapsed();
+            anyhow::ensure!(
+                response.status() == 200,
+                "{} is answered {}: {}",
+                request.path,
+                response.status(),
+                String::from_utf8_lossy(&answer)
+            );
             let timing = response
                 .headers()
                 .get("server-timing")
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
-            let compute = phase(timing, "compute").context("the answer has no Server-Timing")?;
-            Ok((elapsed, compute))
-        })?;
-        Ok(pairs.into_iter().unzip())
+            let of =
+                |name| phase(timing, name).context("the answer lacks a phase in Server-Timing");
+            Ok(Measured {
+                elapsed,
+                decode: of("decode")?,
+                compute: of("compute")?,
+                encode: of("encode")?,
+                answer_bytes: answer.len(),
+            })
+        })
     }
+}
+
+/// A request that is sent again and again.
+pub(super) struct Request {
+    pub(super) path: String,
+    pub(super) headers: Vec<(&'static str, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+/// What was measured of one request.
+pub(super) struct Measured {
+    /// From its first byte sent to the answer's last.
+    pub(super) elapsed: Duration,
+    pub(super) decode: Duration,
+    pub(super) compute: Duration,
+    pub(super) encode: Duration,
+    pub(super) answer_bytes: usize,
 }
 
 /// A phase's duration in `Server-Timing` (W3C), which counts milliseconds.

@@ -2,9 +2,11 @@
 //!
 //! For every model of a repository, in one run on one machine: the time until an instance has its
 //! models ready, the warm compute time in the engine alone, and the time of a request over HTTP with
-//! a fresh instance each. Ratios are what to quote; absolute times are this machine's.
+//! a fresh instance each; then, for each form that a tensor travels in, what decoding and encoding
+//! cost beside computing. Ratios are what to quote; absolute times are this machine's.
 
 mod engine;
+mod forms;
 mod http;
 mod stats;
 
@@ -70,52 +72,74 @@ impl Bench {
             .collect(),
         })?;
         let server = http::Running::start(app)?;
-        let mut rows = Vec::new();
+        let (mut rows, mut forms) = (Vec::new(), Vec::new());
         for model in artefacts.models.iter().filter(|model| model.is_snapshot()) {
-            let row = measure(model, &engine, &server, self.runs)
-                .with_context(|| format!("measuring `{}`", model.name))?;
-            rows.push(row);
+            let measured = Input::of(model).and_then(|input| {
+                rows.push(measure(&input, &engine, &server, self.runs)?);
+                forms.extend(forms::measure(&input, &server, self.runs)?);
+                Ok(())
+            });
+            measured.with_context(|| format!("measuring `{}`", model.name))?;
         }
         print(&rows, self.runs);
+        forms::print(&forms);
         Ok(())
     }
 }
 
+/// What a model is asked.
+struct Input<'a> {
+    model: &'a str,
+    name: &'a str,
+    shape: Vec<u32>,
+    /// The floats sin(0.01 i), little-endian.
+    data: Vec<u8>,
+}
+
+impl<'a> Input<'a> {
+    fn of(model: &'a Model) -> Result<Self> {
+        let spec = model
+            .card
+            .inputs
+            .first()
+            .context("the model has no input")?;
+        anyhow::ensure!(
+            model.card.inputs.len() == 1 && spec.datatype == Datatype::Fp32,
+            "only models with one FP32 input are measured"
+        );
+        let shape: Vec<u32> = spec
+            .shape
+            .iter()
+            .map(|size| u32::try_from(*size).unwrap_or(1))
+            .collect();
+        let elements: u32 = shape.iter().product();
+        Ok(Self {
+            model: model.name.as_str(),
+            name: &spec.name,
+            shape,
+            data: (0..elements)
+                .flat_map(|index| (index as f32 * 0.01).sin().to_le_bytes())
+                .collect(),
+        })
+    }
+}
+
 fn measure(
-    model: &Model,
+    input: &Input,
     engine: &engine::Alone,
     server: &http::Running,
     runs: u32,
 ) -> Result<Row> {
-    let input = model
-        .card
-        .inputs
-        .first()
-        .context("the model has no input")?;
-    anyhow::ensure!(
-        model.card.inputs.len() == 1 && input.datatype == Datatype::Fp32,
-        "only models with one FP32 input are measured"
-    );
-    let shape: Vec<u32> = input
-        .shape
-        .iter()
-        .map(|size| u32::try_from(*size).unwrap_or(1))
-        .collect();
-    let elements: u32 = shape.iter().product();
-    let data: Vec<u8> = (0..elements)
-        .flat_map(|index| (index as f32 * 0.01).sin().to_le_bytes())
-        .collect();
-    let name = model.name.as_str();
     let warm_up = runs / 10;
-    let ready = engine.time_to_ready(name, warm_up, runs)?;
-    let engine_compute = engine.compute(name, &input.name, &shape, &data, warm_up, runs)?;
-    let (request, server_compute) = server.requests(name, &data, warm_up, runs)?;
+    let ready = engine.time_to_ready(input.model, warm_up, runs)?;
+    let compute = engine.compute(input, warm_up, runs)?;
+    let requests = server.requests(&forms::raw(input), warm_up, runs)?;
     Ok(Row {
-        model: name.to_owned(),
+        model: input.model.to_owned(),
         ready: Stats::of(ready),
-        engine_compute: Stats::of(engine_compute),
-        request: Stats::of(request),
-        server_compute: Stats::of(server_compute),
+        engine_compute: Stats::of(compute),
+        request: Stats::of(requests.iter().map(|one| one.elapsed).collect()),
+        server_compute: Stats::of(requests.iter().map(|one| one.compute).collect()),
     })
 }
 

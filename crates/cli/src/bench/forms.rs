@@ -1,0 +1,150 @@
+//! The forms that a tensor travels in, JSON, binary, NumPy and raw: what each costs beside computing.
+
+use anyhow::Result;
+use serde_json::json;
+
+use super::http::{Request, Running};
+use super::stats::Stats;
+use super::{Input, ms};
+
+/// One form's measurements for one model.
+pub(super) struct Row {
+    model: String,
+    form: &'static str,
+    body_bytes: usize,
+    decode: Stats,
+    compute: Stats,
+    encode: Stats,
+    answer_bytes: usize,
+}
+
+/// Measure each form.
+pub(super) fn measure(input: &Input, server: &Running, runs: u32) -> Result<Vec<Row>> {
+    let forms = [
+        ("JSON", protocol_json(input)),
+        ("binary", protocol_binary(input)),
+        ("npy", npy(input)),
+        ("raw", raw(input)),
+    ];
+    forms
+        .into_iter()
+        .map(|(form, request)| {
+            let all = server.requests(&request, runs / 10, runs)?;
+            Ok(Row {
+                model: input.model.to_owned(),
+                form,
+                body_bytes: request.body.len(),
+                decode: Stats::of(all.iter().map(|one| one.decode).collect()),
+                compute: Stats::of(all.iter().map(|one| one.compute).collect()),
+                encode: Stats::of(all.iter().map(|one| one.encode).collect()),
+                answer_bytes: all.last().map_or(0, |one| one.answer_bytes),
+            })
+        })
+        .collect()
+}
+
+/// `/infer` with nothing but the tensor, answered in kind.
+pub(super) fn raw(input: &Input) -> Request {
+    alone(input, "application/octet-stream", input.data.clone())
+}
+
+fn npy(input: &Input) -> Request {
+    let sizes: String = input.shape.iter().map(|size| format!("{size},")).collect();
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}");
+    // As NumPy pads it: the data begin at a multiple of 64.
+    let padding = (10 + header.len() + 1).next_multiple_of(64) - 11 - header.len();
+    let header = format!("{header}{}\n", " ".repeat(padding));
+    let mut body = b"\x93NUMPY\x01\x00".to_vec();
+    body.extend(
+        u16::try_from(header.len())
+            .unwrap_or_default()
+            .to_le_bytes(),
+    );
+    body.extend(header.bytes());
+    body.extend(&input.data);
+    alone(input, "application/x-npy", body)
+}
+
+fn alone(input: &Input, media_type: &str, body: Vec<u8>) -> Request {
+    Request {
+        path: format!("/infer/{}", input.model),
+        headers: vec![
+            ("content-type", media_type.to_owned()),
+            ("accept", media_type.to_owned()),
+        ],
+        body,
+    }
+}
+
+/// The Open Inference Protocol, data flat; each float in its shortest form.
+fn protocol_json(input: &Input) -> Request {
+    let (floats, _) = input.data.as_chunks::<4>();
+    let values: Vec<f32> = floats
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect();
+    let body = json!({"inputs": [{
+        "name": input.name, "datatype": "FP32", "shape": input.shape, "data": [],
+    }]});
+    // Not by way of a value, which would write each float as the f64 that it is.
+    let values = serde_json::to_string(&values).unwrap_or_default();
+    let body = body
+        .to_string()
+        .replace("\"data\":[]", &format!("\"data\":{values}"));
+    Request {
+        path: format!("/v2/models/{}/infer", input.model),
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: body.into_bytes(),
+    }
+}
+
+/// The Open Inference Protocol with Triton's binary tensor data, both ways.
+fn protocol_binary(input: &Input) -> Request {
+    let json = json!({
+        "parameters": {"binary_data_output": true},
+        "inputs": [{
+            "name": input.name, "datatype": "FP32", "shape": input.shape,
+            "parameters": {"binary_data_size": input.data.len()},
+        }],
+    });
+    let mut body = json.to_string().into_bytes();
+    let length = body.len().to_string();
+    body.extend(&input.data);
+    Request {
+        path: format!("/v2/models/{}/infer", input.model),
+        headers: vec![("inference-header-content-length", length)],
+        body,
+    }
+}
+
+/// A table, and how fast each form is read and written.
+pub(super) fn print(rows: &[Row]) {
+    println!();
+    println!("The same tensor in each form; phases as Server-Timing has them, in milliseconds.");
+    println!();
+    println!("| model | form | body | decode | MB/s | compute | encode | answer | MB/s |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    for row in rows {
+        println!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            row.model,
+            row.form,
+            row.body_bytes,
+            row.decode,
+            megabytes_a_second(row.body_bytes, &row.decode),
+            row.compute,
+            row.encode,
+            row.answer_bytes,
+            megabytes_a_second(row.answer_bytes, &row.encode),
+        );
+    }
+}
+
+fn megabytes_a_second(bytes: usize, time: &Stats) -> String {
+    let ms = ms(time.median);
+    // Below, the clock's last digit would be what is divided by.
+    if ms < 0.01 {
+        return "-".to_owned();
+    }
+    format!("{:.0}", bytes as f64 / 1e3 / ms)
+}
