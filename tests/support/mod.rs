@@ -3,7 +3,9 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod client;
+pub mod models;
 pub mod parity;
+pub mod python;
 pub mod service;
 
 use std::path::PathBuf;

@@ -1,0 +1,92 @@
+//! The clients that people have, against the running service: `tritonclient`, KServe's, and a tester
+//! that makes requests up from a schema. Each runs in a Python environment that this test makes.
+
+mod support;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use support::models::repository;
+use support::python::Python;
+use support::service::Service;
+
+fn folder() -> PathBuf {
+    support::root().join("tests/clients")
+}
+
+fn start() -> Service {
+    Service::start_with(
+        &["--models", repository().to_str().unwrap()],
+        // Five megabytes of floats are more than twice as much as text.
+        &[("INFER_MAX_BODY_BYTES", "33554432")],
+    )
+}
+
+/// Run a command to its end; its output is what the test says when it fails.
+fn expect_success(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn unittest(module: &str) {
+    let Some(python) = Python::prepare(&folder()) else {
+        return;
+    };
+    let service = start();
+    expect_success(
+        python
+            .command("python")
+            .args(["-m", "unittest", "--verbose", module])
+            .current_dir(folder())
+            .env("INFER_ADDRESS", service.address.to_string())
+            .env("INFER_ROOT", support::root()),
+    );
+}
+
+#[test]
+fn tritons_client_works() {
+    unittest("test_triton");
+}
+
+#[test]
+fn kserves_client_works() {
+    unittest("test_kserve");
+}
+
+#[test]
+fn made_up_requests_are_answered_as_the_protocol_says() {
+    let Some(python) = Python::prepare(&folder()) else {
+        return;
+    };
+    let service = start();
+    expect_success(
+        python
+            .command("schemathesis")
+            .arg("run")
+            .arg(folder().join("open-inference.yaml"))
+            .args(["--url", &format!("http://{}", service.address)])
+            // The same requests each time.
+            .args([
+                "--seed",
+                "1",
+                "--generation-deterministic",
+                "--max-examples",
+                "100",
+            ])
+            // There is no state for its stateful phase to find.
+            .args([
+                "--checks",
+                "all",
+                "--phases",
+                "coverage,fuzzing",
+                "--no-color",
+            ])
+            .current_dir(env!("CARGO_TARGET_TMPDIR")),
+    );
+}

@@ -1,0 +1,92 @@
+//! A Python environment with what a test's folder asks for.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Mutex;
+
+/// An environment of its own, made once for the same requirements.
+pub struct Python {
+    bin: PathBuf,
+}
+
+impl Python {
+    /// Make the environment with `requirements.txt` of that folder, in the versions of its
+    /// `constraints.txt`. `None` where there is no Python or no package index in reach, which is said
+    /// on standard error; in CI (the variable `CI` is set) that fails the test instead.
+    pub fn prepare(folder: &Path) -> Option<Self> {
+        // Tests of one program run side by side.
+        static MAKING: Mutex<()> = Mutex::new(());
+        let _making = MAKING.lock().unwrap_or_else(|error| error.into_inner());
+        match make(folder) {
+            Ok(python) => Some(python),
+            Err(reason) if std::env::var_os("CI").is_some() => {
+                panic!("the clients cannot be installed: {reason}")
+            }
+            Err(reason) => {
+                eprintln!("SKIPPED, the clients cannot be installed: {reason}");
+                None
+            }
+        }
+    }
+
+    /// A command of the environment's.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        // Nothing of the user's own.
+        command
+            .env("PYTHONNOUSERSITE", "1")
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env_remove("PYTHONPATH");
+        command
+    }
+}
+
+fn make(folder: &Path) -> Result<Python, String> {
+    let environment = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("python-clients");
+    let python = Python {
+        bin: environment.join("bin"),
+    };
+    let asked = ["requirements.txt", "constraints.txt"]
+        .map(|name| std::fs::read_to_string(folder.join(name)).unwrap())
+        .concat();
+    // Written last: an environment without it was not finished.
+    let installed = environment.join("installed.txt");
+    if std::fs::read_to_string(&installed).is_ok_and(|text| text == asked) {
+        return Ok(python);
+    }
+    succeed(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&environment),
+    )?;
+    succeed(
+        python
+            .command("pip")
+            .args([
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-input",
+            ])
+            .arg("--requirement")
+            .arg(folder.join("requirements.txt"))
+            .arg("--constraint")
+            .arg(folder.join("constraints.txt")),
+    )?;
+    std::fs::write(&installed, asked).map_err(|error| error.to_string())?;
+    Ok(python)
+}
+
+fn succeed(command: &mut Command) -> Result<Output, String> {
+    let output = command
+        .output()
+        .map_err(|error| format!("{command:?}: {error}"))?;
+    if output.status.success() {
+        return Ok(output);
+    }
+    Err(format!(
+        "{command:?}: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
