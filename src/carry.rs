@@ -56,6 +56,17 @@ pub fn check(sent: Datatype, stored: Datatype) -> Result<(), DatatypeError> {
     }
 }
 
+/// Check whether JSON carries a datatype.
+///
+/// # Errors
+/// For FP16 and BF16, whatever the input takes.
+pub fn check_in_json(datatype: Datatype) -> Result<(), DatatypeError> {
+    match datatype {
+        Datatype::Fp16 | Datatype::Bf16 => Err(DatatypeError::NotInJson { datatype }),
+        _ => Ok(()),
+    }
+}
+
 /// A value that the input does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("value {index} is {value}, which {datatype} does not hold")]

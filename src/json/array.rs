@@ -65,16 +65,7 @@ pub(super) enum ArrayError {
 /// # Errors
 /// When it is ragged or too deep, or a value does not fit.
 pub(super) fn read(json: &str, sent: Datatype, stored: Datatype) -> Result<Array, ArrayError> {
-    if matches!(sent, Datatype::Fp16 | Datatype::Bf16)
-        || matches!(stored, Datatype::Fp16 | Datatype::Bf16)
-    {
-        let datatype = if matches!(sent, Datatype::Fp16 | Datatype::Bf16) {
-            sent
-        } else {
-            stored
-        };
-        return Err(DatatypeError::NotInJson { datatype }.into());
-    }
+    carry::check_in_json(sent)?;
     let mut reader = Reader {
         // A number has two or three characters at the least: a guess that seldom has to grow twice.
         data: Vec::with_capacity(json.len() / 4),

@@ -109,7 +109,19 @@ fn values_are_carried_whole_or_refused() {
             Err("value 0 is `\"1\"]`, expected a number"),
         ),
         ("FP32", "FP64", "1", Err("datatype FP64, expected FP32")),
-        ("FP32", "FP16", "1", Err("datatype FP16, expected FP32")),
+        (
+            "FP32",
+            "FP16",
+            "1",
+            Err("FP16 is not carried in JSON; send binary"),
+        ),
+        ("FP16", "INT8", "-2", Ok(vec![0x00, 0xc0])),
+        (
+            "FP16",
+            "UINT16",
+            "2049",
+            Err("value 0 is `2049`, which FP16 does not hold"),
+        ),
         ("FP32", "UINT16", "65535", Ok(floats(&[65535.0]))),
         (
             "FP32",

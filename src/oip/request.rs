@@ -247,14 +247,9 @@ fn named_inputs(
     in_order(&model.card, named)
 }
 
-/// The datatype that the request declares, one that the input takes.
-fn declared_datatype(spec: &TensorSpec, input: &Input) -> Result<Datatype, ApiError> {
-    let sent = input
-        .datatype
-        .parse()
-        .map_err(|error| refused(spec, error))?;
-    carry::check(sent, spec.datatype).map_err(|error| refused(spec, error))?;
-    Ok(sent)
+/// The datatype that the request declares.
+fn sent_datatype(spec: &TensorSpec, input: &Input) -> Result<Datatype, ApiError> {
+    input.datatype.parse().map_err(|error| refused(spec, error))
 }
 
 /// Whether the input is a list of encoded images: BYTES for what the card makes of an image.
@@ -312,7 +307,11 @@ fn from_json(
         let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
         return pictures::to_input(&images, model).map(|(_, tensor)| tensor);
     }
-    let sent = declared_datatype(spec, input)?;
+    // Before it is said that the input has another datatype: the advice is what helps.
+    let sent = sent_datatype(spec, input)?;
+    carry::check_in_json(sent)
+        .and_then(|()| carry::check(sent, spec.datatype))
+        .map_err(|error| refused(spec, error))?;
     let shape = check_shape(spec, &input.shape).map_err(|error| refused(spec, error))?;
     let expected = elements(&shape).unwrap_or(u64::MAX);
     let array = json::read(spec, data, sent)?;
@@ -346,7 +345,8 @@ fn from_bytes(
         let images = byte_strings::split(bytes, count).map_err(|error| refused(spec, error))?;
         return pictures::to_input(&images, model).map(|(_, tensor)| tensor);
     }
-    let sent = declared_datatype(spec, input)?;
+    let sent = sent_datatype(spec, input)?;
+    carry::check(sent, spec.datatype).map_err(|error| refused(spec, error))?;
     let shape = check_shape(spec, &input.shape).map_err(|error| refused(spec, error))?;
     let expected = elements(&shape)
         .and_then(|count| count.checked_mul(sent.element_bytes()? as u64))

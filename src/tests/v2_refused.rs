@@ -216,8 +216,14 @@ fn values_out_of_range() {
             "input `x`: value 0 is `1e39`, which FP32 does not hold",
         ),
         invalid(of("FP64", "[1]"), "input `x`: datatype FP64, expected FP32"),
-        invalid(of("FP16", "[1]"), "input `x`: datatype FP16, expected FP32"),
-        invalid(of("BF16", "[1]"), "input `x`: datatype BF16, expected FP32"),
+        invalid(
+            of("FP16", "[1]"),
+            "input `x`: FP16 is not carried in JSON; send binary",
+        ),
+        invalid(
+            of("BF16", "[1]"),
+            "input `x`: BF16 is not carried in JSON; send binary",
+        ),
         invalid(
             of("BYTES", "[\"a\"]"),
             "input `x`: datatype BYTES, expected FP32",
