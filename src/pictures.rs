@@ -1,6 +1,6 @@
 //! Encoded images become a model's input: one, or a batch.
 
-use infer_model_card::{ImageSpec, Layout, TensorSpec};
+use infer_model_card::{ImageSpec, TensorSpec};
 
 use crate::error::{ApiError, ErrorKind};
 use crate::image::{self, ImageError};
@@ -44,12 +44,7 @@ pub fn to_input(images: &[&[u8]], model: &Model) -> Result<(String, Tensor), Api
 /// The shape of so many images, checked before any of them is decoded.
 fn shape(count: usize, spec: &ImageSpec, input: &TensorSpec) -> Result<Vec<u32>, ApiError> {
     let batch = count as u64;
-    let channels = spec.channels.count() as u64;
-    let (width, height) = (u64::from(spec.width), u64::from(spec.height));
-    let shape = match spec.layout {
-        Layout::Nchw => [batch, channels, height, width],
-        Layout::Nhwc => [batch, height, width, channels],
-    };
+    let shape = spec.shape(batch);
     let images = if count == 1 {
         "image does"
     } else {

@@ -77,47 +77,57 @@ pub fn check(model: &Model, backend: &dyn Backend) -> Result<(), ApiError> {
     ))
 }
 
-/// Zeros for every input. A free first dimension is a batch of one; what other free dimensions may be
-/// the card does not say, so a few sizes are tried.
+/// Zeros for every input. A free first dimension is a batch of one, and an image has the size that the
+/// card prepares; what other free dimensions may be the card does not say, so a few sizes are tried.
 fn trials(card: &ModelCard) -> Vec<Vec<(String, Tensor)>> {
     /// A lone item, the least that most convolutions take, and the size of most pictures.
     const SIZES: [u32; 3] = [1, 32, 224];
-    let has_free = card
-        .inputs
-        .iter()
-        .any(|spec| spec.shape.iter().skip(1).any(|size| *size < 0));
+    let image = card.image_input();
+    let has_free = card.inputs.iter().any(|spec| {
+        let is_image = image.is_some_and(|(_, input)| input.name == spec.name);
+        !is_image && spec.shape.iter().skip(1).any(|size| *size < 0)
+    });
     let sizes = if has_free { &SIZES[..] } else { &SIZES[..1] };
     sizes
         .iter()
         .filter_map(|size| {
             card.inputs
                 .iter()
-                .map(|spec| Some((spec.name.clone(), zeros(spec, *size)?)))
+                .map(|spec| {
+                    let image = image.filter(|(_, input)| input.name == spec.name);
+                    let shape = match image {
+                        Some((image, _)) => image.shape(1).to_vec(),
+                        None => sizes_of(spec, *size),
+                    };
+                    Some((spec.name.clone(), zeros(spec, &shape, *size > 1)?))
+                })
                 .collect()
         })
         .collect()
 }
 
-/// `None` when it would be larger than a trial is worth.
-fn zeros(spec: &TensorSpec, free: u32) -> Option<Tensor> {
-    const MAX_BYTES: u64 = 64 * 1024 * 1024;
-    let shape: Vec<u32> = spec
-        .shape
+fn sizes_of(spec: &TensorSpec, free: u32) -> Vec<u64> {
+    let free = |place: usize| if place == 0 { 1 } else { u64::from(free) };
+    spec.shape
         .iter()
         .enumerate()
-        .map(|(place, size)| match u32::try_from(*size) {
-            Ok(size) => size,
-            Err(_) if place == 0 => 1,
-            Err(_) => free,
-        })
-        .collect();
-    let bytes = elements(&shape)?.checked_mul(spec.datatype.element_bytes()? as u64)?;
-    if free > 1 && bytes > MAX_BYTES {
+        .map(|(place, size)| u64::try_from(*size).unwrap_or_else(|_| free(place)))
+        .collect()
+}
+
+/// `None` when no tensor has that shape, or when it is a guess larger than a trial is worth.
+fn zeros(spec: &TensorSpec, shape: &[u64], is_guess: bool) -> Option<Tensor> {
+    const MAX_BYTES: u64 = 64 * 1024 * 1024;
+    let bytes = elements(shape)?.checked_mul(spec.datatype.element_bytes()? as u64)?;
+    if is_guess && bytes > MAX_BYTES {
         return None;
     }
     Some(Tensor {
         datatype: spec.datatype,
+        shape: shape
+            .iter()
+            .map(|size| u32::try_from(*size).ok())
+            .collect::<Option<_>>()?,
         data: vec![0; usize::try_from(bytes).ok()?],
-        shape,
     })
 }

@@ -5,7 +5,7 @@
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use infer_model_card::{Filter, ImageSpec, ResizeMode};
+use infer_model_card::{Crop, Filter, ImageSpec, ResizeMode};
 
 use super::{ImageError, Pixels};
 
@@ -15,19 +15,24 @@ use super::{ImageError, Pixels};
 /// When it is so narrow or flat that the intermediate picture would have too many pixels.
 pub(super) fn fit(pixels: Pixels, spec: &ImageSpec) -> Result<Pixels, ImageError> {
     let target = (spec.width, spec.height);
-    match spec.resize {
-        ResizeMode::Stretch => resize(pixels, target, spec.filter),
+    let size = match spec.resize {
+        ResizeMode::Stretch => (
+            spec.resize_width.unwrap_or(spec.width),
+            spec.resize_height.unwrap_or(spec.height),
+        ),
+        // A square is covered when the shortest edge has its length.
         ResizeMode::ShortestEdge => {
-            let size = covering_size(&pixels, target);
-            let scaled = resize(pixels, size, spec.filter)?;
-            Ok(place(&scaled, target))
+            let covered = spec.shortest_edge.map_or(target, |edge| (edge, edge));
+            covering_size(&pixels, covered)
         }
-        ResizeMode::Pad => {
-            let size = inner_size(&pixels, target);
-            let scaled = resize(pixels, size, spec.filter)?;
-            Ok(place(&scaled, target))
-        }
+        ResizeMode::Pad => inner_size(&pixels, target),
+        ResizeMode::None => (pixels.width, pixels.height),
+    };
+    let scaled = resize(pixels, size, spec.filter)?;
+    if (scaled.width, scaled.height) == target {
+        return Ok(scaled);
     }
+    Ok(place(&scaled, target, spec.crop))
 }
 
 /// The size of the same proportions that just covers `target`: one edge is the target's, the other is
@@ -62,10 +67,10 @@ fn clamp(size: u64) -> u32 {
 }
 
 /// Centre the picture in `target`: cut where it is larger, black where it is smaller.
-fn place(pixels: &Pixels, (width, height): (u32, u32)) -> Pixels {
+fn place(pixels: &Pixels, (width, height): (u32, u32), crop: Crop) -> Pixels {
     let channels = pixels.channels;
-    let columns = overlap(pixels.width, width);
-    let rows = overlap(pixels.height, height);
+    let columns = overlap(pixels.width, width, crop);
+    let rows = overlap(pixels.height, height, crop);
     let row_bytes = |width: u32| width as usize * channels;
     let mut data = vec![0; row_bytes(width) * height as usize];
     let sources = pixels.data.chunks_exact(row_bytes(pixels.width).max(1));
@@ -97,16 +102,17 @@ struct Overlap {
     length: usize,
 }
 
-/// An odd pixel is cut off as torchvision's `center_crop` does: `round((source - target) / 2)`, halves
-/// to even.
-fn overlap(source: u32, target: u32) -> Overlap {
-    let half = |difference: u32| {
-        let half = difference / 2;
-        (half + (difference % 2) * (half % 2)) as usize
+fn overlap(source: u32, target: u32, crop: Crop) -> Overlap {
+    let cut = source.saturating_sub(target);
+    let added = target.saturating_sub(source);
+    let (from, to) = match crop {
+        // Halves to even: an odd difference is rounded up where its half is odd.
+        Crop::Torchvision => (cut / 2 + (cut % 2) * (cut / 2 % 2), added / 2),
+        Crop::Transformers => (cut / 2, added.div_ceil(2)),
     };
     Overlap {
-        from: half(source.saturating_sub(target)),
-        to: (target.saturating_sub(source) / 2) as usize,
+        from: from as usize,
+        to: to as usize,
         length: source.min(target) as usize,
     }
 }
@@ -137,6 +143,7 @@ fn resize(
     let algorithm = match filter {
         Filter::Nearest => ResizeAlg::Nearest,
         Filter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
+        Filter::Hamming => ResizeAlg::Convolution(FilterType::Hamming),
         Filter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
         Filter::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
     };
@@ -204,16 +211,21 @@ mod tests {
 
     #[test]
     fn the_middle_stays_the_middle() {
-        // (source, target) to (first source pixel, first target pixel, length)
+        // (source, target, crop) to (first source pixel, first target pixel, length); by torchvision's
+        // and transformers' own functions.
         let cases = [
-            ((5, 5), (0, 0, 5)),
-            ((6, 4), (1, 0, 4)),
-            ((7, 4), (2, 0, 4)),
-            ((5, 4), (0, 0, 4)),
-            ((4, 7), (0, 1, 4)),
+            ((5, 5, Crop::Torchvision), (0, 0, 5)),
+            ((6, 4, Crop::Torchvision), (1, 0, 4)),
+            ((7, 4, Crop::Torchvision), (2, 0, 4)),
+            ((5, 4, Crop::Torchvision), (0, 0, 4)),
+            ((4, 7, Crop::Torchvision), (0, 1, 4)),
+            ((6, 4, Crop::Transformers), (1, 0, 4)),
+            ((7, 4, Crop::Transformers), (1, 0, 4)),
+            ((5, 4, Crop::Transformers), (0, 0, 4)),
+            ((4, 7, Crop::Transformers), (0, 2, 4)),
         ];
-        for ((source, target), expected) in cases {
-            let Overlap { from, to, length } = overlap(source, target);
+        for ((source, target, crop), expected) in cases {
+            let Overlap { from, to, length } = overlap(source, target, crop);
             assert_eq!((from, to, length), expected, "{source} into {target}");
         }
     }

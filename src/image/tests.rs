@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use infer_model_card::{Channels, Datatype, Filter, ImageSpec, Layout, ResizeMode};
+use infer_model_card::{Channels, Crop, Datatype, Filter, ImageSpec, Layout, ResizeMode};
 use serde::Deserialize;
 
 use super::*;
@@ -22,6 +22,10 @@ fn spec(resize: ResizeMode, filter: Filter, channels: Channels, layout: Layout) 
         width: 19,
         height: 13,
         resize,
+        shortest_edge: None,
+        resize_width: None,
+        resize_height: None,
+        crop: Crop::Torchvision,
         filter,
         channels,
         layout,

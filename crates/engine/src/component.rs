@@ -57,7 +57,7 @@ fn describe(info: &TensorInfo) -> setup::TensorInfo {
     setup::TensorInfo {
         name: info.name.clone(),
         datatype: info.datatype().to_owned(),
-        shape: info.shape_or_any(),
+        shape: info.sizes(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What an ONNX file declares of its inputs and outputs (onnx.proto3, `GraphProto`).
 
-use rten_onnx::onnx::{DataType, ModelProto, ValueInfoProto};
+use std::collections::BTreeMap;
+
+use rten_onnx::onnx::{DataType, ModelProto, NodeProto, ValueInfoProto};
 
 use crate::error::ErrorKind;
 use crate::{ElementType, Error};
@@ -86,17 +88,87 @@ impl TensorInfo {
         DataType(self.onnx_type) == DataType::BOOL
     }
 
-    /// The shape with -1 for any size; empty where the file does not say.
+    /// The shape with -1 for any size; `None` where the file does not say.
     #[must_use]
-    pub fn shape_or_any(&self) -> Vec<i64> {
-        let dims = self.shape.as_deref().unwrap_or_default();
-        dims.iter()
-            .map(|dim| match dim {
-                Dim::Fixed(size) => i64::from(*size),
-                Dim::Symbolic(_) | Dim::Any => -1,
-            })
-            .collect()
+    pub fn sizes(&self) -> Option<Vec<i64>> {
+        let dims = self.shape.as_deref()?;
+        let size = |dim: &Dim| match dim {
+            Dim::Fixed(size) => i64::from(*size),
+            Dim::Symbolic(_) | Dim::Any => -1,
+        };
+        Some(dims.iter().map(size).collect())
     }
+}
+
+/// What an ONNX file says of its making, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Who wrote the file, with the version; empty when it does not say.
+    pub producer: String,
+    /// Each operator set with its version; the empty name is ONNX's own.
+    pub opsets: Vec<(String, i64)>,
+    /// How often each operator stands in the graph, those of subgraphs aside.
+    pub operators: BTreeMap<String, usize>,
+    /// The operator that each output comes from, in the graph's order; empty for one that is an input.
+    pub last_operators: Vec<String>,
+}
+
+/// Read what a file says of its making.
+///
+/// # Errors
+/// `InvalidEncoding` when it is no ONNX file.
+pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
+    let model = parse(onnx)?;
+    let graph = model.graph.unwrap_or_default();
+    let name = |node: &NodeProto| {
+        let name = node.op_type.as_deref().unwrap_or_default();
+        match node.domain.as_deref() {
+            None | Some("") => name.to_owned(),
+            Some(domain) => format!("{domain}.{name}"),
+        }
+    };
+    let mut operators = BTreeMap::new();
+    for node in &graph.node {
+        *operators.entry(name(node)).or_default() += 1;
+    }
+    let last_operators = graph.output.iter().map(|output| {
+        let output = output.name.as_deref().unwrap_or_default();
+        let node = graph
+            .node
+            .iter()
+            .find(|node| node.output.iter().any(|name| name == output));
+        node.map(name).unwrap_or_default()
+    });
+    let parts = [model.producer_name, model.producer_version];
+    Ok(Summary {
+        producer: parts.into_iter().flatten().collect::<Vec<_>>().join(" "),
+        opsets: model
+            .opset_import
+            .into_iter()
+            .map(|opset| {
+                (
+                    opset.domain.unwrap_or_default(),
+                    opset.version.unwrap_or_default(),
+                )
+            })
+            .collect(),
+        last_operators: last_operators.collect(),
+        operators,
+    })
+}
+
+fn unreadable(onnx: &[u8], reason: &str) -> Error {
+    Error::new(
+        ErrorKind::InvalidEncoding,
+        format!("not a readable ONNX file of {} bytes: {reason}", onnx.len()),
+    )
+}
+
+fn parse(onnx: &[u8]) -> Result<ModelProto, Error> {
+    if onnx.is_empty() {
+        return Err(unreadable(onnx, "it is empty"));
+    }
+    ModelProto::parse_buf(onnx).map_err(|error| unreadable(onnx, &error.to_string()))
 }
 
 /// Read the declarations.
@@ -105,21 +177,12 @@ impl TensorInfo {
 /// `InvalidEncoding` when it is no ONNX file or its graph declares nothing usable,
 /// `UnsupportedOperation` when weights are in other files.
 pub fn read(onnx: &[u8]) -> Result<GraphInfo, Error> {
-    let unreadable = |reason: &str| {
-        Error::new(
-            ErrorKind::InvalidEncoding,
-            format!("not a readable ONNX file of {} bytes: {reason}", onnx.len()),
-        )
-    };
-    if onnx.is_empty() {
-        return Err(unreadable("it is empty"));
-    }
-    let model = ModelProto::parse_buf(onnx).map_err(|error| unreadable(&error.to_string()))?;
+    let model = parse(onnx)?;
     let graph = model
         .graph
         .as_ref()
         .filter(|graph| !graph.output.is_empty())
-        .ok_or_else(|| unreadable("it has no graph with an output"))?;
+        .ok_or_else(|| unreadable(onnx, "it has no graph with an output"))?;
     if let Some(tensor) = graph
         .initializer
         .iter()

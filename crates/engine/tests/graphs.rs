@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use infer_engine::rten_runtime::Rten;
-use infer_engine::{ElementType, Error, ErrorKind, Graph, Registry, Tensor};
+use infer_engine::{ElementType, Error, ErrorKind, Graph, Registry, Tensor, onnx};
 
 fn bytes(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs");
@@ -324,14 +324,32 @@ fn models_that_cannot_run_are_refused_in_words() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn a_file_says_what_it_is_made_of() {
+    let summary = onnx::summary(&bytes("unknown-operator")).unwrap();
+    assert_eq!(summary.opsets, [(String::new(), 17)]);
+    let operators: Vec<_> = summary
+        .operators
+        .iter()
+        .map(|(name, count)| (name.as_str(), *count))
+        .collect();
+    assert_eq!(operators, [("Frobnicate", 1), ("Relu", 1)]);
+    assert_eq!(summary.last_operators, ["Frobnicate"]);
+    for nothing in [&b""[..], b"garbage"] {
+        let error = onnx::summary(nothing).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidEncoding);
+    }
+}
+
 /// A file with any of its bytes changed is loaded or refused; nothing else happens.
 #[test]
 fn a_damaged_file_never_panics() {
-    let onnx = bytes("add-default");
-    for position in 0..onnx.len() {
+    let whole = bytes("add-default");
+    for position in 0..whole.len() {
         for change in [0x00, 0x7f, 0xff] {
-            let mut damaged = onnx.clone();
+            let mut damaged = whole.clone();
             damaged[position] = change;
+            _ = onnx::summary(&damaged);
             if let Ok(graph) = Graph::load(&Rten, damaged) {
                 _ = graph.compute(vec![("a".to_owned(), floats(&[1, 2], &[1.0, 2.0]))]);
             }
@@ -349,7 +367,7 @@ fn graphs_are_found_by_name_and_nowhere_else() {
 
     let mut registry = Registry::new();
     let info = registry.add("small", bytes("sum")).unwrap();
-    assert_eq!(info.inputs[0].shape_or_any(), [-1]);
+    assert_eq!(info.inputs[0].sizes(), Some(vec![-1]));
     assert_eq!(info.inputs[0].datatype(), "FP32");
     registry.mount("large").unwrap();
     registry.mount("gone").unwrap();

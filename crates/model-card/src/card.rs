@@ -119,6 +119,20 @@ pub struct ImageSpec {
     /// How an image of another size is fitted.
     #[serde(default)]
     pub resize: ResizeMode,
+    /// With `resize = "shortest-edge"`: how long that edge becomes before the middle is cut out, in
+    /// pixels; just long enough for `width` and `height` when the card does not say.
+    #[serde(default)]
+    pub shortest_edge: Option<u32>,
+    /// With `resize = "stretch"`: the width, in pixels, before the middle is cut out; `width` when the
+    /// card does not say.
+    #[serde(default)]
+    pub resize_width: Option<u32>,
+    /// The same for the height.
+    #[serde(default)]
+    pub resize_height: Option<u32>,
+    /// Where the middle is when a pixel is left over.
+    #[serde(default)]
+    pub crop: Crop,
     /// How pixels are interpolated.
     #[serde(default)]
     pub filter: Filter,
@@ -137,6 +151,19 @@ pub struct ImageSpec {
     /// What is divided by then: one value, or one a channel.
     #[serde(default = "one")]
     pub std: Vec<f32>,
+}
+
+impl ImageSpec {
+    /// The shape of so many images, as the input takes them.
+    #[must_use]
+    pub fn shape(&self, batch: u64) -> [u64; 4] {
+        let channels = self.channels.count() as u64;
+        let (width, height) = (u64::from(self.width), u64::from(self.height));
+        match self.layout {
+            Layout::Nchw => [batch, channels, height, width],
+            Layout::Nhwc => [batch, height, width, channels],
+        }
+    }
 }
 
 fn unit_range() -> f32 {
@@ -162,6 +189,33 @@ pub enum ResizeMode {
     ShortestEdge,
     /// Until it fits inside, then centred on black.
     Pad,
+    /// Not at all: the middle is cut out, or centred on black.
+    None,
+}
+
+impl ResizeMode {
+    /// As the card has it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Stretch => "`stretch`",
+            Self::ShortestEdge => "`shortest-edge`",
+            Self::Pad => "`pad`",
+            Self::None => "`none`",
+        }
+    }
+}
+
+/// Where the middle of an image is when the pixels to cut off, or to add, are odd in number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Crop {
+    /// As torchvision's `CenterCrop` has it: the cut begins at half the difference, halves rounded to
+    /// even; of added pixels, the odd one comes after.
+    #[default]
+    Torchvision,
+    /// As `transformers`' `center_crop` has it (its NumPy backend): halves rounded down; of added
+    /// pixels, the odd one comes before.
+    Transformers,
 }
 
 /// How pixels are interpolated; antialiased when shrinking, as Pillow's filters are.
@@ -172,6 +226,7 @@ pub enum Filter {
     Nearest,
     #[default]
     Bilinear,
+    Hamming,
     Bicubic,
     Lanczos,
 }
@@ -294,7 +349,24 @@ impl ModelCard {
         const MAX_EDGE: u32 = 8192;
         let fail =
             |key: &str, problem: String| Err(CardError::value(format!("[image] `{key}`"), problem));
-        for (key, edge) in [("width", image.width), ("height", image.height)] {
+        let optional = [
+            (
+                "shortest_edge",
+                image.shortest_edge,
+                ResizeMode::ShortestEdge,
+            ),
+            ("resize_width", image.resize_width, ResizeMode::Stretch),
+            ("resize_height", image.resize_height, ResizeMode::Stretch),
+        ];
+        for (key, edge, mode) in optional {
+            if edge.is_some() && image.resize != mode {
+                return fail(key, format!("needs `resize` to be {}", mode.name()));
+            }
+        }
+        let edges = [("width", Some(image.width)), ("height", Some(image.height))]
+            .into_iter()
+            .chain(optional.map(|(key, edge, _)| (key, edge)));
+        for (key, edge) in edges.filter_map(|(key, edge)| Some((key, edge?))) {
             if edge == 0 || edge > MAX_EDGE {
                 return fail(key, format!("expected 1 to {MAX_EDGE} pixels, came {edge}"));
             }
@@ -345,12 +417,7 @@ impl ModelCard {
                 ),
             );
         }
-        let (height, width) = (u64::from(image.height), u64::from(image.width));
-        let channels = channels as u64;
-        let shape = match image.layout {
-            Layout::Nchw => [1, channels, height, width],
-            Layout::Nhwc => [1, height, width, channels],
-        };
+        let shape = image.shape(1);
         // The batch may be fixed to something else than 1: the request decides that, not the card.
         let mut any_batch = input.clone();
         if let Some(batch) = any_batch.shape.first_mut() {

@@ -14,7 +14,20 @@ const CARD: &[&str] = &[
 ];
 const TENSOR: &[&str] = &["datatype", "name", "shape"];
 const IMAGE: &[&str] = &[
-    "channels", "filter", "height", "input", "layout", "mean", "resize", "scale", "std", "width",
+    "channels",
+    "crop",
+    "filter",
+    "height",
+    "input",
+    "layout",
+    "mean",
+    "resize",
+    "resize_height",
+    "resize_width",
+    "scale",
+    "shortest_edge",
+    "std",
+    "width",
 ];
 const CLASSIFICATION: &[&str] = &["activation", "labels", "output", "top_k"];
 

@@ -12,17 +12,19 @@
 mod card;
 mod datatype;
 mod error;
+mod graph;
 mod keys;
 mod labels;
 mod name;
 mod repository;
 
 pub use card::{
-    Activation, Channels, ClassificationSpec, Filter, ImageSpec, Layout, ModelCard, Placement,
-    ResizeMode, TensorSpec, TensorSpecError,
+    Activation, Channels, ClassificationSpec, Crop, Filter, ImageSpec, Layout, ModelCard,
+    Placement, ResizeMode, TensorSpec, TensorSpecError,
 };
 pub use datatype::{Datatype, UnknownDatatype};
 pub use error::CardError;
+pub use graph::{GraphMismatch, GraphTensor};
 pub use labels::{Labels, LabelsError};
 pub use name::{InvalidModelName, ModelName};
 pub use repository::{Model, RepositoryError, read_repository};

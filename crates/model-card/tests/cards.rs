@@ -154,6 +154,36 @@ fn cards_that_cannot_be_are_refused_in_words() {
         ),
         ("width = 8", "width = -8", "TOML parse error at line "),
         (
+            "width = 8",
+            "width = 8\nshortest_edge = 9",
+            "[image] `shortest_edge`: needs `resize` to be `shortest-edge`",
+        ),
+        (
+            "resize = \"stretch\"",
+            "resize = \"shortest-edge\"\nresize_width = 9",
+            "[image] `resize_width`: needs `resize` to be `stretch`",
+        ),
+        (
+            "resize = \"stretch\"",
+            "resize = \"none\"\nresize_height = 9",
+            "[image] `resize_height`: needs `resize` to be `stretch`",
+        ),
+        (
+            "resize = \"stretch\"",
+            "resize = \"shortest-edge\"\nshortest_edge = 9000",
+            "[image] `shortest_edge`: expected 1 to 8192 pixels, came 9000",
+        ),
+        (
+            "width = 8",
+            "width = 8\nresize_width = 0",
+            "[image] `resize_width`: expected 1 to 8192 pixels, came 0",
+        ),
+        (
+            "width = 8",
+            "width = 8\ncrop = \"middle\"",
+            "TOML parse error at line ",
+        ),
+        (
             "filter = \"bilinear\"",
             "filter = \"linear\"",
             "TOML parse error at line ",

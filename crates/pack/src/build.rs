@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use infer_model_card::{Model, RepositoryError, read_repository};
+use infer_model_card::{
+    GraphMismatch, GraphTensor, Model, ModelName, RepositoryError, read_repository,
+};
 
 use crate::check::{self, CheckError};
 use crate::compile::{Component, compile};
 use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
 use crate::snapshot::{
-    CardEntry, EngineModel, ModelInfo, SnapshotError, snapshot_engine, snapshot_infer,
+    CardEntry, EngineModel, ModelInfo, SnapshotError, TensorInfo, snapshot_engine, snapshot_infer,
 };
 use crate::stage::{Inputs, Stage, WriteError};
 use crate::toolchain::run::CommandError;
@@ -87,12 +89,12 @@ pub enum BuildError {
         path: PathBuf,
     },
     /// A model card that contradicts its graph.
-    #[error("model `{model}`: {problem}")]
+    #[error("model `{model}`: {source}")]
     CardMismatch {
         /// The model's name.
-        model: String,
+        model: ModelName,
         /// Where the card differs.
-        problem: String,
+        source: GraphMismatch,
     },
     /// A file could not be read, or the build's folder not be locked.
     #[error("cannot read `{}`: {source}", path.display())]
@@ -270,56 +272,31 @@ fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, Bu
     Ok(Built { file, bytes })
 }
 
-/// Hold a model card against the graph: the same tensors, of the same datatypes, and shapes that can
-/// agree (the card may fix what the graph leaves open).
+/// Hold a model card against the graph.
 fn check_card(model: &Model, info: &ModelInfo) -> Result<(), BuildError> {
-    let mismatch = |problem: String| BuildError::CardMismatch {
-        model: model.name.to_string(),
-        problem,
+    let declared = |tensors: &[TensorInfo]| -> Vec<GraphTensor> {
+        let tensors = tensors.iter().cloned();
+        tensors
+            .map(
+                |TensorInfo {
+                     name,
+                     datatype,
+                     shape,
+                 }| GraphTensor {
+                    name,
+                    datatype,
+                    shape,
+                },
+            )
+            .collect()
     };
-    for (kind, declared, found) in [
-        ("input", &model.card.inputs, &info.inputs),
-        ("output", &model.card.outputs, &info.outputs),
-    ] {
-        let found_names: Vec<&str> = found.iter().map(|tensor| tensor.name.as_str()).collect();
-        if let Some(tensor) = found
-            .iter()
-            .find(|tensor| kind == "input" && !declared.iter().any(|spec| spec.name == tensor.name))
-        {
-            return Err(mismatch(format!(
-                "the graph's input `{}` is not in the card",
-                tensor.name
-            )));
-        }
-        for spec in declared {
-            let Some(tensor) = found.iter().find(|tensor| tensor.name == spec.name) else {
-                return Err(mismatch(format!(
-                    "the card's {kind} `{}` is not in the graph, which has {}",
-                    spec.name,
-                    found_names.join(", ")
-                )));
-            };
-            if tensor.datatype != spec.datatype.name() {
-                return Err(mismatch(format!(
-                    "{kind} `{}` is {} in the card and {} in the graph",
-                    spec.name, spec.datatype, tensor.datatype
-                )));
-            }
-            let agrees = tensor.shape.len() == spec.shape.len()
-                && tensor
-                    .shape
-                    .iter()
-                    .zip(&spec.shape)
-                    .all(|(graph, card)| *graph == -1 || *card == -1 || graph == card);
-            if !agrees {
-                return Err(mismatch(format!(
-                    "{kind} `{}` has shape {:?} in the card and {:?} in the graph",
-                    spec.name, spec.shape, tensor.shape
-                )));
-            }
-        }
-    }
-    Ok(())
+    model
+        .card
+        .check_graph(&declared(&info.inputs), &declared(&info.outputs))
+        .map_err(|source| BuildError::CardMismatch {
+            model: model.name.clone(),
+            source,
+        })
 }
 
 /// One build at a time: two test processes would write the same files.

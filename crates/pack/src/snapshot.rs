@@ -57,8 +57,8 @@ pub struct TensorInfo {
     pub name: String,
     /// The Open Inference Protocol's name.
     pub datatype: String,
-    /// -1 is any size.
-    pub shape: Vec<i64>,
+    /// -1 is any size; `None` where the file says nothing of the shape.
+    pub shape: Option<Vec<i64>>,
 }
 
 /// What the engine found in a model.
