@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod models;
 mod progress;
 mod up;
 mod workspace;
@@ -22,6 +23,11 @@ struct Cli {
 enum Command {
     Up(up::Up),
     Build(build::Build),
+    Add(models::Add),
+    Inspect(models::Inspect),
+    List(models::List),
+    Check(models::Check),
+    Remove(models::Remove),
     Bench(bench::Bench),
 }
 
@@ -29,14 +35,51 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Up(up) => up.run(),
         Command::Build(build) => build.run(),
+        Command::Add(add) => add.run(),
+        Command::Inspect(inspect) => inspect.run(),
+        Command::List(list) => list.run(),
+        Command::Check(check) => check.run(),
+        Command::Remove(remove) => remove.run(),
         Command::Bench(bench) => bench.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // One sentence: each cause in one line after what failed because of it.
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", sentence(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// One sentence: each cause after what failed because of it, unless that has said it already.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if sentence.is_empty() {
+            sentence = cause;
+        } else if !sentence.contains(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let inner = anyhow!("no such file");
+        assert_eq!(sentence(&inner), "no such file");
+        let outer = inner.context("cannot read `x`: no such file");
+        assert_eq!(sentence(&outer), "cannot read `x`: no such file");
+        let three = Err::<(), _>(anyhow!("c"))
+            .context("b")
+            .context("a")
+            .unwrap_err();
+        assert_eq!(sentence(&three), "a: b: c");
     }
 }

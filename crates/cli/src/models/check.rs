@@ -1,0 +1,48 @@
+//! `cargo infer check`
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use infer_model_card::Model;
+
+use super::Repository;
+use super::report::milliseconds;
+
+/// Check every model of the repository: its card, its graph, and that the graph computes.
+#[derive(Args)]
+pub struct Check {
+    #[command(flatten)]
+    repository: Repository,
+}
+
+impl Check {
+    /// One line a model, each of them looked at; fails when one cannot be used.
+    pub fn run(self) -> Result<()> {
+        let models = infer_model_card::read_repository(&self.repository.path()?)?;
+        let mut bad = 0;
+        for model in &models {
+            match check(model) {
+                Ok(warm) => println!("ok      {}  {}", model.name, milliseconds(warm)),
+                Err(error) => {
+                    bad += 1;
+                    println!("failed  {}  {error:#}", model.name);
+                }
+            }
+        }
+        if bad > 0 {
+            bail!("{bad} of {} models cannot be used", models.len());
+        }
+        Ok(())
+    }
+}
+
+fn check(model: &Model) -> Result<std::time::Duration> {
+    let onnx = std::fs::read(&model.onnx_path)
+        .with_context(|| format!("cannot read `{}`", model.onnx_path.display()))?;
+    let tried = infer_import::graph::try_out(onnx)?;
+    let declared = infer_import::graph::declared;
+    model.card.check_graph(
+        &declared(&tried.info.inputs),
+        &declared(&tried.info.outputs),
+    )?;
+    Ok(tried.warm)
+}

@@ -1,0 +1,41 @@
+//! `cargo infer list`
+
+use anyhow::Result;
+use clap::Args;
+
+use super::Repository;
+use super::report::{described, size};
+
+/// List the models of the repository.
+#[derive(Args)]
+pub struct List {
+    #[command(flatten)]
+    repository: Repository,
+}
+
+impl List {
+    /// One line a model.
+    pub fn run(self) -> Result<()> {
+        let models = infer_model_card::read_repository(&self.repository.path()?)?;
+        let width = models
+            .iter()
+            .map(|model| model.name.as_str().len())
+            .max()
+            .unwrap_or_default();
+        for model in &models {
+            let place = if model.is_snapshot() {
+                "snapshot"
+            } else {
+                "mount"
+            };
+            println!(
+                "{:width$}  {:>9}  {place:8}  {} -> {}",
+                model.name.as_str(),
+                size(model.onnx_bytes),
+                described(&model.card.inputs),
+                described(&model.card.outputs),
+            );
+        }
+        Ok(())
+    }
+}

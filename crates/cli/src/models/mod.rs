@@ -1,0 +1,94 @@
+//! The model repository's commands: `add`, `inspect`, `list`, `check`, `remove`.
+
+mod add;
+mod check;
+mod inspect;
+mod list;
+mod remove;
+mod report;
+
+pub use add::Add;
+pub use check::Check;
+pub use inspect::Inspect;
+pub use list::List;
+pub use remove::Remove;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+use infer_import::Options;
+use infer_model_card::Activation;
+
+use crate::workspace;
+
+/// Which repository.
+#[derive(Args)]
+struct Repository {
+    /// The model repository [default: models]
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+}
+
+impl Repository {
+    fn path(&self) -> Result<PathBuf> {
+        match &self.models {
+            Some(path) => Ok(path.clone()),
+            None => Ok(workspace::root()?.join("models")),
+        }
+    }
+}
+
+/// What is said of a source beside where it is.
+#[derive(Args)]
+struct SourceOptions {
+    /// An ONNX file, or a folder with one, as `optimum-cli export onnx` writes it
+    #[arg(value_name = "SOURCE")]
+    source: PathBuf,
+    /// Which of several graphs: `quantized` for `model_quantized.onnx`
+    #[arg(long, value_name = "V")]
+    variant: Option<String>,
+    /// What the classes are called, one label a line
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+    /// Images are taken and prepared as for ImageNet: `224`, or `320x240` for width and height
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    image: Option<(u32, u32)>,
+    /// What turns the classes' values into scores [default: as the files say]
+    #[arg(long, value_enum)]
+    activation: Option<ActivationName>,
+}
+
+/// What turns values into scores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ActivationName {
+    /// The values are scores
+    None,
+    /// One class is right
+    Softmax,
+    /// Any number of classes is right
+    Sigmoid,
+}
+
+impl SourceOptions {
+    fn options(&self) -> Options {
+        Options {
+            variant: self.variant.clone(),
+            labels: self.labels.clone(),
+            image: self.image,
+            activation: self.activation.map(|name| match name {
+                ActivationName::None => Activation::None,
+                ActivationName::Softmax => Activation::Softmax,
+                ActivationName::Sigmoid => Activation::Sigmoid,
+            }),
+        }
+    }
+}
+
+fn size(text: &str) -> Result<(u32, u32), String> {
+    let (width, height) = text.split_once('x').unwrap_or((text, text));
+    let pixels = |text: &str| text.parse().ok().filter(|pixels| *pixels > 0);
+    pixels(width)
+        .zip(pixels(height))
+        .ok_or_else(|| "expected a number of pixels, or WIDTHxHEIGHT".to_owned())
+}

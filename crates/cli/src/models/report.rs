@@ -1,0 +1,99 @@
+//! What is shown of a model.
+
+use std::time::Duration;
+
+use infer_import::Found;
+use infer_model_card::{ModelCard, TensorSpec};
+
+/// A table of what was found.
+pub(super) fn print(found: &Found) {
+    let row = |key: &str, value: &str| {
+        if !value.is_empty() {
+            println!("{key:<10} {value}");
+        }
+    };
+    row("file", &found.onnx.display().to_string());
+    row("size", &size(found.onnx_bytes));
+    row("producer", &found.summary.producer);
+    row("opset", &opsets(&found.summary.opsets));
+    for spec in &found.card.inputs {
+        row("input", &one(spec));
+    }
+    for spec in &found.card.outputs {
+        row("output", &one(spec));
+    }
+    let operators: Vec<String> = found
+        .summary
+        .operators
+        .iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    row("operators", &operators.join(", "));
+    if let Some((image, _)) = found.card.image_input() {
+        row("images", &format!("{} x {}", image.width, image.height));
+    }
+    if let Some(text) = &found.labels_text {
+        let count = text.lines().count();
+        let first = text.lines().next().unwrap_or_default();
+        row("labels", &format!("{count}, from `{first}` on"));
+    }
+    row(
+        "inference",
+        &format!(
+            "{} warm, natively on this machine",
+            milliseconds(found.warm)
+        ),
+    );
+}
+
+fn opsets(opsets: &[(String, i64)]) -> String {
+    let opsets: Vec<String> = opsets
+        .iter()
+        .map(|(domain, version)| match domain.as_str() {
+            "" => version.to_string(),
+            domain => format!("{domain} {version}"),
+        })
+        .collect();
+    opsets.join(", ")
+}
+
+fn one(spec: &TensorSpec) -> String {
+    format!("{} {} {:?}", spec.name, spec.datatype, spec.shape)
+}
+
+/// Tensors in a line.
+pub(super) fn described(specs: &[TensorSpec]) -> String {
+    specs.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn size(bytes: u64) -> String {
+    if bytes < 1_000_000 {
+        format!("{:.1} kB", bytes as f64 / 1e3)
+    } else {
+        format!("{:.1} MB", bytes as f64 / 1e6)
+    }
+}
+
+pub(super) fn milliseconds(duration: Duration) -> String {
+    format!("{:.2} ms", duration.as_secs_f64() * 1e3)
+}
+
+/// A request that the model answers, as a line for a shell.
+pub(super) fn curl(name: &str, card: &ModelCard) -> String {
+    if card.image.is_some() && card.inputs.len() == 1 {
+        return format!("curl --data-binary @picture.jpg localhost:3000/infer/{name}");
+    }
+    let inputs: Vec<serde_json::Value> = card
+        .inputs
+        .iter()
+        .map(|spec| {
+            let shape: Vec<i64> = spec.shape.iter().map(|size| (*size).max(1)).collect();
+            serde_json::json!({
+                "name": spec.name, "datatype": spec.datatype.name(), "shape": shape, "data": ["…"],
+            })
+        })
+        .collect();
+    let body = serde_json::json!({ "inputs": inputs }).to_string();
+    let body = body.replace("\"…\"", "…");
+    format!("curl localhost:3000/v2/models/{name}/infer -d '{body}'")
+}

@@ -1,0 +1,400 @@
+//! A source is looked at as a whole, and only then put into the repository.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use infer_engine::onnx::Summary;
+use infer_model_card::{
+    Activation, CardError, Channels, Crop, Datatype, Filter, ImageSpec, InvalidModelName,
+    LabelsError, Layout, ModelCard, ModelName, ResizeMode, TensorSpec,
+};
+
+use crate::card::{self, Classification, LABELS_FILE, Parts};
+use crate::graph::{self, Tried};
+use crate::labels::{self, Config, ConfigError};
+use crate::processor::{self, ProcessorError};
+use crate::source::{Source, SourceError};
+
+/// What a user says of a source.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Which of several graphs.
+    pub variant: Option<String>,
+    /// A label file, one label a line.
+    pub labels: Option<PathBuf>,
+    /// That images are taken, of this width and height, prepared as torchvision does for ImageNet.
+    pub image: Option<(u32, u32)>,
+    /// What turns the classes' values into scores.
+    pub activation: Option<Activation>,
+}
+
+/// A model that can be added.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The graph's file.
+    pub onnx: PathBuf,
+    /// Its size.
+    pub onnx_bytes: u64,
+    /// What the model is called where it comes from, as far as that can be a name.
+    pub name: String,
+    /// Who wrote the graph, and of what it is made.
+    pub summary: Summary,
+    /// How long one inference takes once it is warm, natively on this machine.
+    pub warm: std::time::Duration,
+    /// What goes into `model.toml`.
+    pub card_text: String,
+    /// The same, read.
+    pub card: ModelCard,
+    /// What goes into the label file.
+    pub labels_text: Option<String>,
+}
+
+/// Why a source cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InspectError {
+    /// There is no graph to be had.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The engine cannot run the graph.
+    #[error("`{}` cannot be used: {source}", path.display())]
+    Graph {
+        /// The graph's file.
+        path: PathBuf,
+        /// The engine's word.
+        source: infer_engine::Error,
+    },
+    /// `config.json`.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// `preprocessor_config.json`.
+    #[error(transparent)]
+    Processor(#[from] ProcessorError),
+    /// The label file.
+    #[error("`{}`: {source}", path.display())]
+    Labels {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: LabelsError,
+    },
+    /// As many labels as classes.
+    #[error("there are {labels} labels, but output `{output}` has {classes} classes")]
+    LabelCount {
+        /// How many labels.
+        labels: usize,
+        /// The output.
+        output: String,
+        /// How many classes.
+        classes: i64,
+    },
+    /// Images are to be taken, but no input could be one.
+    #[error(
+        "images need an input of shape [batch, channels, height, width] or [batch, height, width, \
+         channels] with 1 or 3 channels; the graph has {inputs}"
+    )]
+    NoImageInput {
+        /// The inputs with their shapes.
+        inputs: String,
+    },
+    /// Classes are to be named, but no output could have them.
+    #[error(
+        "labels need an output of FP32 or FP16 with one value a class; the graph has {outputs}"
+    )]
+    NoClasses {
+        /// The outputs with their shapes.
+        outputs: String,
+    },
+    /// The parts contradict each other.
+    #[error("the model card that follows from the files is not possible: {0}")]
+    Card(#[from] CardError),
+    /// A file that could not be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+/// Why a model was not added.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddError {
+    /// The name that was chosen, or that the source has.
+    #[error(transparent)]
+    Name(#[from] InvalidModelName),
+    /// There is one.
+    #[error("there is a model `{name}` in `{}`; remove it first, or choose a name with `--name`", repository.display())]
+    Exists {
+        /// The name.
+        name: ModelName,
+        /// Where.
+        repository: PathBuf,
+    },
+    /// A file that could not be written.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+/// Look at a source, run its graph once, and work out its card. Nothing is written.
+///
+/// # Errors
+/// At the first thing that cannot be used, by name: see [`InspectError`].
+pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
+    let source = Source::find(path, options.variant.as_deref())?;
+    let onnx = fs::read(&source.onnx).map_err(|error| read_error(&source.onnx, error))?;
+    let onnx_bytes = onnx.len() as u64;
+    let tried = graph::try_out(onnx).map_err(|error| InspectError::Graph {
+        path: source.onnx.clone(),
+        source: error,
+    })?;
+    let config = match &source.config {
+        Some(path) => Config::read(&read_text(path)?)?,
+        None => Config::default(),
+    };
+    let image = image(&source, options, &tried.inputs)?;
+    let (classification, labels_text) = classification(options, &config, &tried)?;
+    let description = match config.architecture.as_str() {
+        "" => source.name.clone(),
+        architecture => format!("{}, {architecture}", source.name),
+    };
+    let card_text = card::write(&Parts {
+        description,
+        inputs: tried.inputs,
+        outputs: tried.outputs,
+        image,
+        classification,
+    });
+    Ok(Found {
+        card: ModelCard::parse(&card_text)?,
+        card_text,
+        labels_text,
+        onnx: source.onnx,
+        onnx_bytes,
+        name: as_name(&source.name),
+        summary: tried.summary,
+        warm: tried.warm,
+    })
+}
+
+/// Put a model into the repository under that name, its own when there is none; returns its folder.
+///
+/// # Errors
+/// When the name is none or taken, or a file cannot be written: nothing is left behind then.
+pub fn add(found: &Found, repository: &Path, name: Option<&str>) -> Result<PathBuf, AddError> {
+    let name = ModelName::new(name.unwrap_or(&found.name))?;
+    let folder = repository.join(name.as_str());
+    if folder.exists() {
+        return Err(AddError::Exists {
+            name,
+            repository: repository.to_owned(),
+        });
+    }
+    // Folders that begin with a dot are no models: an addition that breaks off is never half a model.
+    let unfinished = repository.join(format!(".adding-{name}"));
+    let written = write_all(found, &unfinished).and_then(|()| {
+        fs::rename(&unfinished, &folder).map_err(|source| AddError::Write {
+            path: folder.clone(),
+            source,
+        })
+    });
+    if written.is_err() {
+        // The first failure is the one to tell.
+        _ = fs::remove_dir_all(&unfinished);
+    }
+    written.map(|()| folder)
+}
+
+fn write_all(found: &Found, folder: &Path) -> Result<(), AddError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| AddError::Write { path, source }
+    };
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(failed(folder))?;
+    }
+    fs::create_dir_all(folder).map_err(failed(folder))?;
+    let onnx = folder.join("model.onnx");
+    fs::copy(&found.onnx, &onnx).map_err(failed(&onnx))?;
+    let card = folder.join("model.toml");
+    fs::write(&card, &found.card_text).map_err(failed(&card))?;
+    if let Some(text) = &found.labels_text {
+        let labels = folder.join(LABELS_FILE);
+        fs::write(&labels, text).map_err(failed(&labels))?;
+    }
+    Ok(())
+}
+
+fn read_error(path: &Path, source: io::Error) -> InspectError {
+    InspectError::Read {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, InspectError> {
+    fs::read_to_string(path).map_err(|error| read_error(path, error))
+}
+
+/// A folder's name as a model's: what a model's cannot have becomes a hyphen.
+fn as_name(name: &str) -> String {
+    name.chars()
+        .map(|c| match c {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' => c,
+            _ => '-',
+        })
+        .collect()
+}
+
+/// The first input that could be an image, with its layout and number of channels.
+fn image_input(inputs: &[TensorSpec]) -> Option<(&TensorSpec, Layout, i64)> {
+    inputs.iter().find_map(|spec| {
+        let is_pixels = matches!(
+            spec.datatype,
+            Datatype::Fp32 | Datatype::Fp16 | Datatype::Uint8
+        );
+        match spec.shape.as_slice() {
+            [_, channels @ (1 | 3), _, _] if is_pixels => Some((spec, Layout::Nchw, *channels)),
+            [_, _, _, channels @ (1 | 3)] if is_pixels => Some((spec, Layout::Nhwc, *channels)),
+            // Optimum leaves the channels free as well.
+            [_, -1, _, _] if is_pixels => Some((spec, Layout::Nchw, 3)),
+            _ => None,
+        }
+    })
+}
+
+type Image = Option<(ImageSpec, String)>;
+
+fn image(source: &Source, options: &Options, inputs: &[TensorSpec]) -> Result<Image, InspectError> {
+    if options.image.is_none() && source.preprocessor.is_none() {
+        return Ok(None);
+    }
+    let (spec, layout, channels) =
+        image_input(inputs).ok_or_else(|| InspectError::NoImageInput {
+            inputs: described(inputs),
+        })?;
+    let (mut image, origin) = match (options.image, &source.preprocessor) {
+        (Some(size), _) => (
+            imagenet(size, layout, channels),
+            "As torchvision does it for ImageNet: check it.".to_owned(),
+        ),
+        (None, Some(path)) => (
+            processor::read(&read_text(path)?, layout)?,
+            "From preprocessor_config.json.".to_owned(),
+        ),
+        (None, None) => return Ok(None),
+    };
+    image.input = (inputs.len() > 1).then(|| spec.name.clone());
+    Ok(Some((image, origin)))
+}
+
+/// torchvision's `ImageClassification` preset: `Resize(size / 0.875)`, `CenterCrop(size)`, ImageNet's
+/// mean and deviation. Grey images have no such preset: they are stretched and scaled to 0 to 1.
+fn imagenet((width, height): (u32, u32), layout: Layout, channels: i64) -> ImageSpec {
+    let is_colour = channels == 3;
+    let is_square = width == height;
+    ImageSpec {
+        input: None,
+        width,
+        height,
+        resize: if is_colour && is_square {
+            ResizeMode::ShortestEdge
+        } else {
+            ResizeMode::Stretch
+        },
+        shortest_edge: (is_colour && is_square).then(|| (f64::from(width) / 0.875).round() as u32),
+        resize_width: None,
+        resize_height: None,
+        crop: Crop::Torchvision,
+        filter: Filter::Bilinear,
+        channels: if is_colour {
+            Channels::Rgb
+        } else {
+            Channels::Gray
+        },
+        layout,
+        scale: 1.0 / 255.0,
+        mean: if is_colour {
+            vec![0.485, 0.456, 0.406]
+        } else {
+            vec![0.0]
+        },
+        std: if is_colour {
+            vec![0.229, 0.224, 0.225]
+        } else {
+            vec![1.0]
+        },
+    }
+}
+
+fn described(specs: &[TensorSpec]) -> String {
+    let described: Vec<String> = specs
+        .iter()
+        .map(|spec| format!("`{}` ({} {:?})", spec.name, spec.datatype, spec.shape))
+        .collect();
+    described.join(", ")
+}
+
+fn classification(
+    options: &Options,
+    config: &Config,
+    tried: &Tried,
+) -> Result<(Option<Classification>, Option<String>), InspectError> {
+    let text = match &options.labels {
+        Some(path) => Some(read_text(path)?),
+        None if config.is_classifier && !config.labels.is_empty() => {
+            Some(labels::to_text(&config.labels))
+        }
+        None => None,
+    };
+    if text.is_none() && options.activation.is_none() && !config.is_classifier {
+        return Ok((None, None));
+    }
+    let outputs = &tried.outputs;
+    let is_classes = |(_, spec): &(usize, &TensorSpec)| {
+        matches!(spec.datatype, Datatype::Fp32 | Datatype::Fp16) && !spec.shape.is_empty()
+    };
+    let (place, output) = outputs
+        .iter()
+        .enumerate()
+        .filter(is_classes)
+        .max_by_key(|(place, spec)| (spec.name == "logits", std::cmp::Reverse(*place)))
+        .ok_or_else(|| InspectError::NoClasses {
+            outputs: described(outputs),
+        })?;
+    if let Some(text) = &text {
+        let path = options
+            .labels
+            .clone()
+            .unwrap_or_else(|| "config.json".into());
+        let count = labels::count(text).map_err(|source| InspectError::Labels { path, source })?;
+        let classes = output.shape.last().copied().unwrap_or(-1);
+        if classes != -1 && usize::try_from(classes) != Ok(count) {
+            return Err(InspectError::LabelCount {
+                labels: count,
+                output: output.name.clone(),
+                classes,
+            });
+        }
+    }
+    let last_operator = tried.summary.last_operators.get(place);
+    let last_operator = last_operator.map_or("", String::as_str);
+    let classification = Classification {
+        output: output.name.clone(),
+        activation: options.activation.unwrap_or(match last_operator {
+            // The graph has done it.
+            "Softmax" | "Sigmoid" => Activation::None,
+            _ => config.activation,
+        }),
+        has_labels: text.is_some(),
+    };
+    Ok((Some(classification), text))
+}
