@@ -1,10 +1,12 @@
 //! Images as `transformers` prepares them: whole tensors, for every processor that is known, of images
 //! that are wide, tall and smaller than what they become.
 
+mod support;
+
 use std::path::PathBuf;
 
 use infer_import::processor;
-use infer_model_card::{Datatype, Layout};
+use infer_model_card::Layout;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -17,14 +19,6 @@ struct Case {
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/processors")
-}
-
-fn floats(bytes: &[u8]) -> Vec<f64> {
-    let (floats, _) = bytes.as_chunks::<4>();
-    floats
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes).into())
-        .collect()
 }
 
 #[test]
@@ -40,36 +34,11 @@ fn tensors_are_those_of_transformers() {
             .join("../../../../tests/preprocessing/images")
             .join(&case.image);
         let image = std::fs::read(image).unwrap();
-        let came = floats(&infer::image::to_tensor(&image, &spec, Datatype::Fp32).unwrap());
         let expected = std::fs::read(folder().join(format!("tensors/{}.f32", case.name))).unwrap();
-        let expected = floats(&expected);
-        if case.shape != [3, spec.height, spec.width] || came.len() != expected.len() {
-            wrong.push(format!(
-                "{}: {:?}, came {} x {}",
-                case.name, case.shape, spec.width, spec.height
-            ));
-            continue;
+        if case.shape != [3, spec.height, spec.width] {
+            wrong.push(format!("{}: {:?} is {spec:?}", case.name, case.shape));
         }
-        // In steps of the 256 that a pixel has, before it is normalised.
-        let plane = (spec.height * spec.width) as usize;
-        let differences: Vec<f64> = came
-            .iter()
-            .zip(&expected)
-            .enumerate()
-            .map(|(index, (came, expected))| {
-                let channel = index / plane;
-                let std = spec.std.get(channel).unwrap_or(&spec.std[0]);
-                (came - expected).abs() * f64::from(*std) / f64::from(spec.scale)
-            })
-            .collect();
-        let largest = differences.iter().copied().fold(0.0, f64::max);
-        let mean = differences.iter().sum::<f64>() / differences.len() as f64;
-        if largest > 2.0 || mean > 0.1 {
-            wrong.push(format!(
-                "{}: largest {largest:.3}, mean {mean:.4}",
-                case.name
-            ));
-        }
+        wrong.extend(support::differences(&case.name, &image, &spec, &expected));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
