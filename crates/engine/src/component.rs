@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::alloc::ClearingAllocator;
+use infer_snapshot_alloc::ClearingAllocator;
+
 use crate::error::ErrorKind;
 use crate::onnx::TensorInfo;
 use crate::rten_runtime::Rten;

@@ -10,11 +10,9 @@
 //!    one there is, with [`convert`] between wasi-nn's datatypes and those that rten computes in.
 //!
 //! [`onnx`] reads from the file what rten's own metadata does not keep (INT64 becomes INT32 there).
-//! [`alloc`] makes sure that memory freed before the snapshot is zero in it.
 //!
 //! All but the glue compiles and is tested natively.
 
-pub mod alloc;
 #[cfg(target_arch = "wasm32")]
 mod component;
 pub mod convert;

@@ -109,7 +109,8 @@ pub struct Summary {
     pub opsets: Vec<(String, i64)>,
     /// How often each operator stands in the graph, those of subgraphs aside.
     pub operators: BTreeMap<String, usize>,
-    /// The operator that each output comes from, in the graph's order; empty for one that is an input.
+    /// The operator that each output's values come from, in the graph's order; empty for one that is an
+    /// input.
     pub last_operators: Vec<String>,
 }
 
@@ -133,11 +134,7 @@ pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
     }
     let last_operators = graph.output.iter().map(|output| {
         let output = output.name.as_deref().unwrap_or_default();
-        let node = graph
-            .node
-            .iter()
-            .find(|node| node.output.iter().any(|name| name == output));
-        node.map(name).unwrap_or_default()
+        maker(&graph.node, output).map(name).unwrap_or_default()
     });
     let parts = [model.producer_name, model.producer_version];
     Ok(Summary {
@@ -155,6 +152,27 @@ pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
         last_operators: last_operators.collect(),
         operators,
     })
+}
+
+/// The node that a tensor's values come from; those that only hand them on are looked through.
+fn maker<'a>(nodes: &'a [NodeProto], tensor: &str) -> Option<&'a NodeProto> {
+    let find = |tensor: &str| {
+        let makes = |node: &&NodeProto| node.output.iter().any(|name| name == tensor);
+        nodes.iter().find(makes)
+    };
+    let mut node = find(tensor)?;
+    // As many steps as there are nodes: a file may have a circle.
+    for _ in nodes {
+        let hands_on = matches!(
+            node.op_type.as_deref(),
+            Some("Cast" | "Identity" | "Reshape")
+        );
+        match node.input.first().and_then(|input| find(input)) {
+            Some(before) if hands_on => node = before,
+            _ => break,
+        }
+    }
+    Some(node)
 }
 
 fn unreadable(onnx: &[u8], reason: &str) -> Error {
@@ -225,10 +243,14 @@ pub fn read(onnx: &[u8]) -> Result<GraphInfo, Error> {
 
 fn tensor_info(value: &ValueInfoProto) -> Result<TensorInfo, Error> {
     let name = value.name.clone().unwrap_or_default();
-    let tensor = value
-        .r#type
+    let Some(kind) = &value.r#type else {
+        return Err(Error::unsupported(format!(
+            "the file does not say of what type `{name}` is; `onnx.shape_inference.infer_shapes` adds that"
+        )));
+    };
+    let tensor = kind
+        .tensor_type
         .as_ref()
-        .and_then(|kind| kind.tensor_type.as_ref())
         .ok_or_else(|| {
             Error::unsupported(format!(
                 "`{name}` is not a tensor (a sequence, an optional or a map), which wasi-nn does not carry"

@@ -91,11 +91,15 @@ fn mount_error(name: &str, error: &io::Error) -> Error {
     )
 }
 
+/// A name, or a name and a version: the path of a folder below the mount, and of nothing else.
 fn check_name(name: &str) -> Result<(), Error> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if name.is_empty() || name == "." || name == ".." || !name.bytes().all(allowed) {
+    let is_folder =
+        |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(allowed);
+    if name.split('/').count() > 2 || !name.split('/').all(is_folder) {
         return Err(Error::invalid(format!(
-            "`{name}` is no name for a graph: expected A-Z, a-z, 0-9, `.`, `_` and `-`"
+            "`{name}` is no name for a graph: expected A-Z, a-z, 0-9, `.`, `_` and `-`, and at most one \
+             `/` before a version"
         )));
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! An allocator for snapshots: what is freed before the snapshot is zero in it.
 //!
-//! A snapshot keeps the whole linear memory. Loading a model frees several times its size (the
-//! file's bytes, protobuf, weights before they were packed), and those bytes would stay in the
+//! A snapshot keeps the whole linear memory. Loading a model or a tokenizer frees several times
+//! its size (the file's bytes, protobuf, weights before they were packed, tables that grew), and those bytes would stay in the
 //! artefact. Zero pages cost nothing, so freed memory is cleared until [`ClearingAllocator::seal`]
 //! is called; from then on this is the system's allocator and one test of a flag.
 
