@@ -21,6 +21,8 @@ pub enum BodyKind {
     Npy,
     /// `application/json`
     Json,
+    /// `text/plain` in UTF-8.
+    Text,
     /// One raw tensor.
     Raw,
 }
@@ -55,6 +57,10 @@ pub fn declared(head: &Head, model: &Model) -> Result<Declared, ApiError> {
             Ok(Declared::Bytes)
         }
         Some("application/json") => Ok(Declared::Kind(BodyKind::Json)),
+        Some("text/plain") if model.text.is_some() => {
+            text_charset(header)?;
+            Ok(Declared::Kind(BodyKind::Text))
+        }
         Some("application/x-npy") if model.card.inputs.len() == 1 => {
             Ok(Declared::Kind(BodyKind::Npy))
         }
@@ -107,13 +113,50 @@ pub fn sniff(body: &[u8], model: &Model) -> Result<BodyKind, ApiError> {
     if body.starts_with(npy::MAGIC) {
         return Ok(BodyKind::Npy);
     }
-    if json::begins(body) && (json::is_well_formed(body) || !raw::is_possible(&model.card)) {
+    if json::begins(body) && (json::is_well_formed(body) || is_broken_json(body, model)) {
         return Ok(BodyKind::Json);
+    }
+    if model.text.is_some() && (!raw::is_possible(&model.card) || is_text(body)) {
+        return Ok(BodyKind::Text);
     }
     if !raw::is_possible(&model.card) && model.takes_images() {
         return Ok(BodyKind::Image);
     }
     Ok(BodyKind::Raw)
+}
+
+/// Whether a body that begins like JSON, but is none, was meant to be: nothing else that the model takes
+/// begins so. Texts do, but not as objects do.
+fn is_broken_json(body: &[u8], model: &Model) -> bool {
+    let after = body.trim_ascii_start().strip_prefix(b"{");
+    let begins_object = after.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""));
+    !raw::is_possible(&model.card) && (model.text.is_none() || begins_object)
+}
+
+/// Whether bytes are what people call text: UTF-8 without the control characters that tensors are full of.
+fn is_text(body: &[u8]) -> bool {
+    let is_control = |c: char| c.is_control() && !c.is_whitespace();
+    std::str::from_utf8(body).is_ok_and(|text| !text.contains(is_control))
+}
+
+/// Check that a text is declared to be UTF-8, or nothing.
+fn text_charset(content_type: &str) -> Result<(), ApiError> {
+    let charset = content_type
+        .split(';')
+        .skip(1)
+        .filter_map(|parameter| parameter.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
+        .map(|(_, value)| value.trim().trim_matches('"'));
+    match charset {
+        None => Ok(()),
+        Some(name) if ["utf-8", "utf8", "us-ascii"].contains(&&*name.to_ascii_lowercase()) => {
+            Ok(())
+        }
+        Some(name) => Err(ApiError::unsupported_media_type(format!(
+            "the text's charset is {}, expected utf-8",
+            quoted(name)
+        ))),
+    }
 }
 
 fn not_taken(model: &Model, what: &str) -> ApiError {

@@ -1,6 +1,6 @@
 //! From a classifier's output to labels and scores.
 
-use infer_model_card::{Activation, ClassificationSpec, Datatype, Labels};
+use infer_model_card::{Activation, ClassificationSpec, Labels};
 use serde::Serialize;
 
 use crate::error::ApiError;
@@ -28,7 +28,7 @@ pub fn classify(
     labels: &Labels,
     top_k: usize,
 ) -> Result<Vec<Vec<Prediction>>, ApiError> {
-    let values = floats(output)?;
+    let values = output.floats()?;
     let classes = output.shape.last().map_or(1, |size| *size as usize);
     values
         .chunks(classes.max(1))
@@ -44,29 +44,6 @@ pub fn classify(
             Ok(best(&scores, labels, top_k))
         })
         .collect()
-}
-
-fn floats(output: &Tensor) -> Result<Vec<f32>, ApiError> {
-    match output.datatype {
-        Datatype::Fp32 => {
-            let (values, _) = output.data.as_chunks::<4>();
-            Ok(values
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect())
-        }
-        Datatype::Fp16 => {
-            let (values, _) = output.data.as_chunks::<2>();
-            Ok(values
-                .iter()
-                .map(|bytes| half::f16::from_le_bytes(*bytes).to_f32())
-                .collect())
-        }
-        // A card that classifies anything else is refused when it is read.
-        other => Err(ApiError::internal(format!(
-            "an output of {other} is classified"
-        ))),
-    }
 }
 
 fn activate(row: &[f32], activation: Activation) -> Vec<f32> {
@@ -111,6 +88,8 @@ fn best(scores: &[f32], labels: &Labels, top_k: usize) -> Vec<Prediction> {
 
 #[cfg(test)]
 mod tests {
+    use infer_model_card::Datatype;
+
     use super::*;
 
     fn output(shape: &[u32], values: &[f32]) -> Tensor {

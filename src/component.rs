@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use infer_snapshot_alloc::ClearingAllocator;
 use spin_sdk::http::{
     Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
@@ -12,12 +13,16 @@ use wasi::io::streams::{InputStream, OutputStream, StreamError};
 use crate::bindings;
 use crate::error::ApiError;
 use crate::handlers::{Plan, too_large};
-use crate::models::Models;
+use crate::models::{Files, Models};
 use crate::nn_wasi::WasiNn;
 use crate::request::Head;
 use crate::response::Response;
 use crate::settings::Settings;
 use crate::timing::Timing;
+
+#[global_allocator]
+static ALLOCATOR: ClearingAllocator<std::alloc::System> =
+    ClearingAllocator::new(std::alloc::System);
 
 thread_local! {
     static MODELS: RefCell<Models> = const { RefCell::new(Models::new()) };
@@ -27,10 +32,23 @@ struct Component;
 bindings::export!(Component with_types_in bindings);
 
 impl bindings::exports::infer::component::setup::Guest for Component {
-    fn add_model(name: String, card: String, labels: Option<String>) -> Result<(), String> {
+    fn add_model(
+        name: String,
+        card: String,
+        labels: Option<String>,
+        tokenizer: Option<String>,
+    ) -> Result<(), String> {
+        let files = Files {
+            labels: labels.as_deref(),
+            tokenizer: tokenizer.as_deref(),
+        };
         MODELS
-            .with_borrow_mut(|models| models.add(&name, &card, labels.as_deref()))
+            .with_borrow_mut(|models| models.add(&name, &card, files))
             .map_err(|error| error.to_string())
+    }
+
+    fn seal() {
+        ALLOCATOR.seal();
     }
 }
 

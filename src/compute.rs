@@ -6,6 +6,9 @@ use crate::error::ApiError;
 use crate::models::Model;
 use crate::nn::{Backend, OutputTensor};
 use crate::tensor::Tensor;
+use crate::text::batches::batches;
+use crate::text::pooling::{Vectors, pool};
+use crate::text::{SENTENCE_EMBEDDING, Texts};
 use crate::timing::{Phase, Timing};
 
 /// Compute once; `timing` gets the phases that ran. The outputs are those that the card declares, in
@@ -19,9 +22,93 @@ pub fn run(
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
-    let context = timing.measure(Phase::Load, || backend.load(&model.name))?;
+    let context = timing.measure(Phase::Load, || backend.load(&model.id))?;
     let outputs = timing.measure(Phase::Compute, || context.compute(inputs))?;
     declared_outputs(&model.card, outputs)
+}
+
+/// Compute on texts, a batch at a time. A model that embeds gives one vector a text, as the first output;
+/// the graph's own outputs follow if `with_outputs`, and are all there is of any other model.
+///
+/// # Errors
+/// As [`run`]; 400 when the outputs of several batches do not fit together.
+pub fn run_texts(
+    model: &Model,
+    texts: &Texts,
+    with_outputs: bool,
+    backend: &dyn Backend,
+    timing: &mut Timing,
+) -> Result<Vec<(String, Tensor)>, ApiError> {
+    let card = &model.card;
+    let embedding = card.embedding.as_ref();
+    let keeps_outputs = with_outputs || embedding.is_none();
+    // Of a classifier, only what has one item a text is looked at.
+    let equal_width = keeps_outputs && (with_outputs || card.classification.is_none());
+    let batches = timing.measure(Phase::Decode, || batches(texts, card, equal_width))?;
+    let context = timing.measure(Phase::Load, || backend.load(&model.id))?;
+    let mut vectors = Vectors::default();
+    let mut all: Vec<(String, Tensor)> = Vec::new();
+    for batch in batches {
+        let outputs = timing.measure(Phase::Compute, || context.compute(batch.inputs))?;
+        let outputs = declared_outputs(card, outputs)?;
+        timing.measure(Phase::Encode, || {
+            if let (Some(spec), Some(text)) = (embedding, &card.text) {
+                let output = outputs.iter().find(|(name, _)| *name == spec.output);
+                let (_, output) = output.ok_or_else(|| {
+                    ApiError::internal(format!("the backend gave no output `{}`", spec.output))
+                })?;
+                pool(
+                    output,
+                    spec,
+                    &batch.lengths,
+                    text.padding_side,
+                    &mut vectors,
+                )?;
+            }
+            if keeps_outputs {
+                append(&mut all, outputs)?;
+            }
+            Ok::<_, ApiError>(())
+        })?;
+    }
+    if embedding.is_some() {
+        all.retain(|(name, _)| name != SENTENCE_EMBEDDING);
+        all.insert(0, (SENTENCE_EMBEDDING.to_owned(), vectors.into_tensor()?));
+    }
+    Ok(all)
+}
+
+/// Put the outputs of a batch below those of the batches before.
+fn append(all: &mut Vec<(String, Tensor)>, outputs: Vec<(String, Tensor)>) -> Result<(), ApiError> {
+    if all.is_empty() {
+        *all = outputs;
+        return Ok(());
+    }
+    for ((name, tensor), (_, more)) in all.iter_mut().zip(outputs) {
+        let unfit = || {
+            ApiError::invalid(format!(
+                "output `{name}` is {:?} for some of the texts and {:?} for others, which is no tensor; \
+                 send fewer texts at a time",
+                tensor.shape, more.shape
+            ))
+        };
+        let (Some((count, sizes)), Some((more_count, more_sizes))) =
+            (tensor.shape.split_first(), more.shape.split_first())
+        else {
+            return Err(unfit());
+        };
+        let count = count
+            .checked_add(*more_count)
+            .filter(|_| sizes == more_sizes);
+        let Some(count) = count else {
+            return Err(unfit());
+        };
+        if let Some(first) = tensor.shape.first_mut() {
+            *first = count;
+        }
+        tensor.data.extend(more.data);
+    }
+    Ok(())
 }
 
 fn declared_outputs(

@@ -7,6 +7,7 @@ use infer_model_card::{ModelCard, TensorSpec};
 
 use crate::error::{ApiError, listed, quoted};
 use crate::tensor::Tensor;
+use crate::text::Texts;
 
 /// A request, whatever form it came in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct InferenceRequest {
     pub id: Option<String>,
     /// The inputs by name, each there once, in the card's order.
     pub inputs: Vec<(String, Tensor)>,
+    /// Texts, in place of inputs.
+    pub texts: Option<Texts>,
     /// The outputs that are asked for, each at most once; all when empty.
     pub outputs: Vec<RequestedOutput>,
     /// Whether an output is answered as bytes where nothing is said of it.
@@ -33,6 +36,15 @@ pub struct RequestedOutput {
 }
 
 impl InferenceRequest {
+    /// A request of texts that wants everything.
+    #[must_use]
+    pub fn of_texts(texts: Texts) -> Self {
+        Self {
+            texts: Some(texts),
+            ..Self::default()
+        }
+    }
+
     /// A request of one tensor that wants everything.
     #[must_use]
     pub fn of(input: (String, Tensor)) -> Self {

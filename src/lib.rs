@@ -47,6 +47,7 @@ pub mod response;
 pub mod router;
 pub mod settings;
 pub mod tensor;
+pub mod text;
 pub mod timing;
 pub mod v1;
 

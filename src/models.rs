@@ -2,24 +2,41 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
+use std::rc::Rc;
 
-use infer_model_card::{CardError, InvalidModelName, Labels, LabelsError, ModelCard, ModelName};
+use infer_model_card::{
+    CardError, InvalidModelName, Labels, LabelsError, ModelCard, ModelId, ModelName,
+};
 
 use crate::error::{ApiError, listed, quoted};
 use crate::oip::classification::{Classes, classify};
 use crate::raw;
 use crate::settings::{DEFAULT_MODEL, Settings};
 use crate::tensor::Tensor;
+use crate::text::{Encoder, EncoderError};
 
 /// A model as a request sees it.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// Its name, also that of its graph in wasi-nn.
+    /// Its name.
     pub name: ModelName,
-    /// What it takes and gives.
+    /// The same with its version where it has several: the name of its graph in wasi-nn.
+    pub id: ModelId,
+    /// What it takes and gives. The version is that of the folder where it has several.
     pub card: ModelCard,
     /// The labels of a classifier; empty when it has none.
     pub labels: Labels,
+    /// The tokenizer of a model that takes texts.
+    pub text: Option<Rc<Encoder>>,
+}
+
+/// The texts of the files that a card names.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Files<'a> {
+    /// One label a line.
+    pub labels: Option<&'a str>,
+    /// The tokenizer's, JSON.
+    pub tokenizer: Option<&'a str>,
 }
 
 /// Why a model is not taken into the table.
@@ -35,17 +52,26 @@ pub enum AddModelError {
     /// The label file.
     #[error("the label file: {0}")]
     Labels(#[from] LabelsError),
+    /// The tokenizer's file.
+    #[error("the tokenizer's file: {0}")]
+    Tokenizer(#[from] EncoderError),
+    /// The card names a tokenizer's file, but there is none.
+    #[error("`model.toml` names the tokenizer `{file}`, but it did not come with the model")]
+    NoTokenizer {
+        /// As the card has it.
+        file: String,
+    },
     /// There is one of that name.
-    #[error("there are two models `{name}`")]
+    #[error("there are two models `{id}`")]
     Twice {
-        /// The name.
-        name: ModelName,
+        /// The name, with its version if it has one.
+        id: ModelId,
     },
 }
 
-/// All models, in the order of their names.
+/// All models, in the order of their names and versions.
 #[derive(Clone, Debug, Default)]
-pub struct Models(BTreeMap<String, Model>);
+pub struct Models(BTreeMap<ModelId, Model>);
 
 impl Models {
     /// An empty table.
@@ -54,39 +80,67 @@ impl Models {
         Self(BTreeMap::new())
     }
 
-    /// Read a card and its labels and keep them.
+    /// Read a card and the files that it names, and keep them; `id` is `name` or `name/version`.
     ///
     /// # Errors
-    /// When the name, the card or the labels cannot be used.
-    pub fn add(
-        &mut self,
-        name: &str,
-        card: &str,
-        labels: Option<&str>,
-    ) -> Result<(), AddModelError> {
-        let model = Model {
-            name: ModelName::new(name)?,
-            card: ModelCard::parse(card)?,
-            labels: labels.map(Labels::parse).transpose()?.unwrap_or_default(),
-        };
-        if self.0.contains_key(name) {
-            return Err(AddModelError::Twice { name: model.name });
+    /// When the name, the card or a file cannot be used.
+    pub fn add(&mut self, id: &str, card: &str, files: Files) -> Result<(), AddModelError> {
+        let id = ModelId::new(id)?;
+        let mut card = ModelCard::parse(card)?;
+        if let Some(version) = &id.version {
+            version.as_str().clone_into(&mut card.version);
         }
-        self.0.insert(name.to_owned(), model);
+        let text = match (card.text_input(), files.tokenizer) {
+            (Some((spec, input)), Some(json)) => {
+                let fixed = input.shape.get(1).copied().map(u32::try_from);
+                let fixed = fixed.and_then(Result::ok);
+                Some(Rc::new(Encoder::new(json, spec, fixed)?))
+            }
+            (Some((spec, _)), None) => {
+                return Err(AddModelError::NoTokenizer {
+                    file: spec.tokenizer.clone(),
+                });
+            }
+            (None, _) => None,
+        };
+        let labels = files.labels.map(Labels::parse).transpose()?;
+        if self.0.contains_key(&id) {
+            return Err(AddModelError::Twice { id });
+        }
+        let model = Model {
+            name: id.name.clone(),
+            id: id.clone(),
+            card,
+            labels: labels.unwrap_or_default(),
+            text,
+        };
+        self.0.insert(id, model);
         Ok(())
     }
 
-    /// The names, sorted.
+    /// The names, sorted, each once.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        let mut last = None;
+        self.0
+            .keys()
+            .map(|id| id.name.as_str())
+            .filter(move |name| last.replace(*name) != Some(*name))
     }
 
-    /// The model of that name, which comes from a request: looked up, never used as a path.
+    /// Every version of the model of that name, the last one last.
+    pub fn versions(&self, name: &str) -> impl DoubleEndedIterator<Item = &Model> {
+        self.0
+            .values()
+            .filter(move |model| model.name.as_str() == name)
+    }
+
+    /// The last version of the model of that name, which comes from a request: looked up, never used
+    /// as a path.
     ///
     /// # Errors
     /// 404, with the names that there are.
     pub fn get(&self, name: &str) -> Result<&Model, ApiError> {
-        self.0.get(name).ok_or_else(|| {
+        self.versions(name).next_back().ok_or_else(|| {
             ApiError::not_found(format!(
                 "there is no model {}; there are: {}",
                 quoted(name),
@@ -95,23 +149,29 @@ impl Models {
         })
     }
 
-    /// The model of that name and, if one is given, version; both come from a request.
+    /// The model of that name, in that version if one is given, else in the last; both come from a
+    /// request.
     ///
     /// # Errors
     /// 404, with what there is.
     pub fn get_version(&self, name: &str, version: Option<&str>) -> Result<&Model, ApiError> {
-        let model = self.get(name)?;
-        match version {
-            Some(version) if version != model.card.version => Err(ApiError::not_found(format!(
-                "model `{name}` has no version {}; it has `{}`",
-                quoted(version),
-                model.card.version
-            ))),
-            _ => Ok(model),
-        }
+        let latest = self.get(name)?;
+        let Some(version) = version else {
+            return Ok(latest);
+        };
+        self.versions(name)
+            .find(|model| model.card.version == version)
+            .ok_or_else(|| {
+                let versions = self.versions(name).map(|model| model.card.version.as_str());
+                ApiError::not_found(format!(
+                    "model `{name}` has no version {}; it has {}",
+                    quoted(version),
+                    listed(versions, "and")
+                ))
+            })
     }
 
-    /// All models, in the order of their names.
+    /// All models, each version of them.
     pub fn all(&self) -> impl Iterator<Item = &Model> {
         self.0.values()
     }
@@ -122,7 +182,7 @@ impl Models {
     /// 400 when there are several, naming them; 500 when the settings name one that is not there.
     pub fn default(&self, settings: &Settings) -> Result<&Model, ApiError> {
         if let Some(name) = &settings.default_model {
-            return self.0.get(name.as_str()).ok_or_else(|| {
+            return self.get(name.as_str()).map_err(|_| {
                 ApiError::internal(format!(
                     "the environment variable `{DEFAULT_MODEL}` names the model `{name}`, but there \
                      are: {}",
@@ -130,9 +190,9 @@ impl Models {
                 ))
             });
         }
-        let mut all = self.0.values();
-        match (all.next(), all.next()) {
-            (Some(only), None) => Ok(only),
+        let mut names = self.names();
+        match (names.next(), names.next()) {
+            (Some(only), None) => self.get(only),
             (None, _) => Err(ApiError::not_found("there is no model")),
             (Some(_), Some(_)) => Err(ApiError::invalid(format!(
                 "the request names no model; send it to `/infer/{{model}}` with one of: {}",
@@ -160,6 +220,9 @@ impl Model {
                 "image/bmp",
                 "multipart/form-data",
             ]);
+        }
+        if self.text.is_some() {
+            types.push("text/plain");
         }
         types.push("application/json");
         if self.card.inputs.len() == 1 {
@@ -202,7 +265,7 @@ mod tests {
     fn table(names: &[&str]) -> Models {
         let mut models = Models::new();
         for name in names {
-            models.add(name, CARD, None).unwrap();
+            models.add(name, CARD, Files::default()).unwrap();
         }
         models
     }
@@ -266,10 +329,17 @@ mod tests {
     #[test]
     fn what_cannot_be_a_model_is_refused() {
         let mut models = table(&["a"]);
-        assert!(models.add("a", CARD, None).is_err(), "twice");
-        assert!(models.add("../a", CARD, None).is_err(), "name");
-        assert!(models.add("b", "version = 1", None).is_err(), "card");
-        assert!(models.add("b", CARD, Some("")).is_err(), "labels");
+        assert!(models.add("a", CARD, Files::default()).is_err(), "twice");
+        assert!(models.add("../a", CARD, Files::default()).is_err(), "name");
+        assert!(
+            models.add("b", "version = 1", Files::default()).is_err(),
+            "card"
+        );
+        let files = Files {
+            labels: Some(""),
+            ..Files::default()
+        };
+        assert!(models.add("b", CARD, files).is_err(), "labels");
         assert_eq!(models.names().collect::<Vec<_>>(), ["a"]);
     }
 }

@@ -1,6 +1,6 @@
 //! Inference, seen through a small trait: wasi:nn in the component, the engine itself in tests.
 
-use infer_model_card::ModelName;
+use infer_model_card::ModelId;
 
 use crate::error::{ApiError, ErrorKind};
 use crate::tensor::Tensor;
@@ -11,7 +11,7 @@ pub trait Backend {
     ///
     /// # Errors
     /// The backend's.
-    fn load(&self, model: &ModelName) -> Result<Box<dyn ExecutionContext>, NnError>;
+    fn load(&self, model: &ModelId) -> Result<Box<dyn ExecutionContext>, NnError>;
 }
 
 /// A graph that is ready to compute.

@@ -1,6 +1,6 @@
 //! The one module that talks to wasi:nn.
 
-use infer_model_card::{Datatype, ModelName};
+use infer_model_card::{Datatype, ModelId};
 
 use crate::bindings::wasi::nn::errors::{Error, ErrorCode};
 use crate::bindings::wasi::nn::graph;
@@ -13,8 +13,8 @@ use crate::tensor::Tensor;
 pub(crate) struct WasiNn;
 
 impl Backend for WasiNn {
-    fn load(&self, model: &ModelName) -> Result<Box<dyn ExecutionContext>, NnError> {
-        let graph = graph::load_by_name(model.as_str()).map_err(error)?;
+    fn load(&self, model: &ModelId) -> Result<Box<dyn ExecutionContext>, NnError> {
+        let graph = graph::load_by_name(&model.to_string()).map_err(error)?;
         let context = graph.init_execution_context().map_err(error)?;
         Ok(Box::new(WasiContext {
             context,

@@ -24,6 +24,8 @@ pub enum Route {
     },
     /// `POST /v2/repository/index`
     RepositoryIndex,
+    /// `POST /v1/embeddings`
+    Embeddings,
     /// `GET /v1/models`
     V1Models,
     /// `GET /v1/models/{model}[/versions/{version}]`
@@ -52,8 +54,8 @@ pub enum V2Model {
 }
 
 /// The routes, for the message of a 404.
-const ROUTES: &str = "`POST /infer`, `POST /infer/{model}`, the Open Inference Protocol under `/v2` and \
-                      the V1 protocol under `/v1/models`";
+const ROUTES: &str = "`POST /infer`, `POST /infer/{model}`, the Open Inference Protocol under `/v2`, \
+                      the V1 protocol under `/v1/models` and `POST /v1/embeddings`";
 
 /// The methods of what is only read, as the header `Allow` lists them.
 const READ: &str = "GET, HEAD";
@@ -80,6 +82,7 @@ pub fn route(head: &Head) -> Result<Route, ApiError> {
             (Some(Route::Infer { model }), "POST")
         }
         ["v2", rest @ ..] => v2(rest)?,
+        ["v1", "embeddings"] => (Some(Route::Embeddings), "POST"),
         ["v1", "models", rest @ ..] => v1(rest),
         _ => (None, ""),
     };
@@ -265,6 +268,9 @@ mod tests {
             ("GET", "/v2/repository/index", Err(405)),
             ("POST", "/v2/repository/models/m/load", Err(501)),
             ("GET", "/v2/systemsharedmemory/status", Err(404)),
+            ("POST", "/v1/embeddings", Ok(Route::Embeddings)),
+            ("GET", "/v1/embeddings", Err(405)),
+            ("POST", "/v1/embeddings/", Err(404)),
             ("GET", "/v1/models", Ok(Route::V1Models)),
             ("GET", "/v1", Err(404)),
             ("GET", "/v1/models/", Err(404)),

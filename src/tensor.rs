@@ -2,6 +2,8 @@
 
 use infer_model_card::{Datatype, TensorSpec, TensorSpecError};
 
+use crate::error::ApiError;
+
 /// A tensor: row-major, little-endian, no padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tensor {
@@ -98,5 +100,31 @@ impl Tensor {
             count.checked_mul(bytes)
         });
         expected.is_some() && expected == u64::try_from(self.data.len()).ok()
+    }
+
+    /// The elements of an output of which scores or vectors are made.
+    ///
+    /// # Errors
+    /// 500 for any datatype but FP32 and FP16: a card that has such an output there is refused.
+    pub fn floats(&self) -> Result<Vec<f32>, ApiError> {
+        match self.datatype {
+            Datatype::Fp32 => {
+                let (values, _) = self.data.as_chunks::<4>();
+                Ok(values
+                    .iter()
+                    .map(|bytes| f32::from_le_bytes(*bytes))
+                    .collect())
+            }
+            Datatype::Fp16 => {
+                let (values, _) = self.data.as_chunks::<2>();
+                Ok(values
+                    .iter()
+                    .map(|bytes| half::f16::from_le_bytes(*bytes).to_f32())
+                    .collect())
+            }
+            other => Err(ApiError::internal(format!(
+                "scores or vectors are to be made of {other}"
+            ))),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What several modules' tests need.
 
-use infer_model_card::{Labels, ModelCard, ModelName};
+use infer_model_card::{Labels, ModelCard, ModelId};
 
 use crate::models::Model;
 
@@ -18,9 +18,12 @@ pub(crate) fn card(inputs: &[(&str, &str, &[i64])]) -> ModelCard {
 
 /// A model `m` with such a card.
 pub(crate) fn model(inputs: &[(&str, &str, &[i64])]) -> Model {
+    let id = ModelId::new("m").unwrap();
     Model {
-        name: ModelName::new("m").unwrap(),
+        name: id.name.clone(),
+        id,
         card: card(inputs),
         labels: Labels::default(),
+        text: None,
     }
 }

@@ -1,4 +1,4 @@
-//! The clients that people have, against the running service: `tritonclient`, KServe's, and a tester
+//! The clients that people have, against the running service: `tritonclient`, KServe's, OpenAI's, and a tester
 //! that makes requests up from a schema. Each runs in a Python environment that this test makes.
 
 mod support;
@@ -9,6 +9,7 @@ use std::process::Command;
 use support::models::repository;
 use support::python::Python;
 use support::service::Service;
+use support::texts;
 
 fn folder() -> PathBuf {
     support::root().join("tests/clients")
@@ -34,7 +35,7 @@ fn expect_success(command: &mut Command) {
     );
 }
 
-fn unittest(module: &str) {
+fn unittest(module: &str, start: impl FnOnce() -> Service) {
     let Some(python) = Python::prepare(&folder()) else {
         return;
     };
@@ -51,12 +52,19 @@ fn unittest(module: &str) {
 
 #[test]
 fn tritons_client_works() {
-    unittest("test_triton");
+    unittest("test_triton", start);
 }
 
 #[test]
 fn kserves_client_works() {
-    unittest("test_kserve");
+    unittest("test_kserve", start);
+}
+
+#[test]
+fn openais_client_embeds() {
+    unittest("test_openai", || {
+        Service::start_with(&["--models", texts::REPOSITORY.to_str().unwrap()], &[])
+    });
 }
 
 #[test]

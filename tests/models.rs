@@ -329,3 +329,112 @@ fn a_model_that_cannot_be_used_is_told_by_check() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(said, "error: 1 of 2 models cannot be used\n");
 }
+
+#[test]
+fn versions_of_a_model_stand_beside_each_other() {
+    let repository = repository("versioned-models");
+    let models = ["--models", text(&repository)];
+    let add = |graph_name: &str, more: &[&str]| {
+        run(&[&["add", &graph(graph_name)], more, &models].concat())
+    };
+    for (graph, version) in [
+        ("sum", "10"),
+        ("identity-fp32", "9"),
+        ("identity-int64", "beta"),
+    ] {
+        let graph = format!("{graph}.onnx");
+        add(&graph, &["--name", "m", "--version", version]).unwrap();
+    }
+    add("equal.onnx", &["--name", "plain"]).unwrap();
+    let place = repository.display();
+    let refused = [
+        (
+            vec!["--name", "m"],
+            format!("error: there is a model `m` in `{place}`; remove it first"),
+        ),
+        (
+            vec!["--name", "m", "--version", "9"],
+            format!("error: there is a model `m/9` in `{place}`; remove it first"),
+        ),
+        (
+            vec!["--name", "plain", "--version", "2"],
+            format!(
+                "error: model `plain` in `{place}` has no versions, so `2` cannot stand beside it"
+            ),
+        ),
+        (
+            vec!["--name", "n", "--version", "../m"],
+            "error: `../m` is not a model name or version: ".to_owned(),
+        ),
+    ];
+    for (arguments, beginning) in refused {
+        let message = add("add.onnx", &arguments).unwrap_err();
+        assert!(message.starts_with(&beginning), "{message}");
+    }
+    // One of them is read from the mount, the others are in the snapshot.
+    let card = repository.join("m/9/model.toml");
+    let card_text = std::fs::read_to_string(&card).unwrap();
+    assert!(card_text.starts_with("version = \"9\"\n"), "{card_text}");
+    std::fs::write(&card, format!("placement = \"mount\"\n{card_text}")).unwrap();
+    let list = run(&[&["list"][..], &models].concat()).unwrap();
+    let rows: Vec<Vec<&str>> = list
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let column = |place: usize| rows.iter().map(move |row| row[place]).collect::<Vec<_>>();
+    assert_eq!(column(0), ["m/beta", "m/9", "m/10", "plain"]);
+    assert_eq!(column(3), ["snapshot", "mount", "snapshot", "snapshot"]);
+
+    let service = Service::start_with(&models, &[]);
+    let get = |path: &str| support::client::get(service.address, path).json();
+    assert_eq!(
+        get("/v2/models/m")["versions"],
+        serde_json::json!(["beta", "9", "10"])
+    );
+    let status = get("/v1/models/m");
+    let status = status["model_version_status"].as_array().unwrap();
+    assert_eq!(status.len(), 3, "{status:?}");
+    let ask = |path: &str| {
+        let body = br#"{"inputs":[{"name":"x","datatype":"FP32","shape":[3],"data":[1,2,4]}]}"#;
+        send(service.address, "POST", path, &[], body)
+    };
+    // (path, the version that answers, its output)
+    let rows = [
+        ("/v2/models/m/infer", "10", vec![7.0]),
+        ("/infer/m", "10", vec![7.0]),
+        ("/v2/models/m/versions/10/infer", "10", vec![7.0]),
+        ("/v2/models/m/versions/9/infer", "9", vec![1.0, 2.0, 4.0]),
+    ];
+    for (path, version, values) in rows {
+        let answer = ask(path).json();
+        assert_eq!(answer["model_version"], version, "{path}: {answer}");
+        let data = &answer["outputs"][0]["data"];
+        assert_eq!(*data, serde_json::json!(values), "{path}");
+    }
+    let none = ask("/v2/models/m/versions/1/infer");
+    assert_eq!(none.status, 404);
+    assert_eq!(
+        none.error(),
+        "model `m` has no version `1`; it has `beta`, `9` and `10`"
+    );
+    drop(service);
+
+    let graph = std::fs::read(graph("sum.onnx")).unwrap();
+    std::fs::write(repository.join("m/model.onnx"), graph).unwrap();
+    let both = run(&[&["list"][..], &models].concat()).unwrap_err();
+    assert_eq!(
+        both,
+        format!(
+            "error: model `m` has a `model.onnx` and the version `10` beside it in `{}`; expected the one \
+             or the others",
+            repository.join("m").display()
+        )
+    );
+    std::fs::remove_file(repository.join("m/model.onnx")).unwrap();
+    for (name, left) in [("m/10", true), ("m/beta", true), ("m/9", false)] {
+        run(&[&["remove", name][..], &models].concat()).unwrap();
+        assert_eq!(repository.join("m").exists(), left, "{name}");
+    }
+    let gone = run(&[&["remove", "m"][..], &models].concat()).unwrap_err();
+    assert_eq!(gone, format!("error: there is no model `m` in `{place}`"));
+}

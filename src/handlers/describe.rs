@@ -45,11 +45,11 @@ pub fn server() -> Result<Response, ApiError> {
 ///
 /// # Errors
 /// None that can be.
-pub fn model(model: &Model) -> Result<Response, ApiError> {
+pub fn model(model: &Model, models: &Models) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Metadata<'a> {
         name: &'a str,
-        versions: [&'a str; 1],
+        versions: Vec<&'a str>,
         platform: &'static str,
         inputs: Vec<TensorMetadata<'a>>,
         outputs: Vec<TensorMetadata<'a>>,
@@ -72,7 +72,10 @@ pub fn model(model: &Model) -> Result<Response, ApiError> {
     }
     answer::json(&Metadata {
         name: model.name.as_str(),
-        versions: [&model.card.version],
+        versions: models
+            .versions(model.name.as_str())
+            .map(|model| model.card.version.as_str())
+            .collect(),
         platform: PLATFORM,
         inputs: tensors(&model.card.inputs),
         outputs: tensors(&model.card.outputs),
@@ -256,16 +259,17 @@ pub fn v1_models(models: &Models) -> Result<Response, ApiError> {
     })
 }
 
-/// `GET /v1/models/{model}`: KServe's `name` and `ready` beside TensorFlow Serving's status.
+/// `GET /v1/models/{model}`: KServe's `name` and `ready` beside TensorFlow Serving's status of every
+/// version, or of the one that is asked for.
 ///
 /// # Errors
-/// 503 when the model is not ready.
-pub fn v1_model(model: &Model, backend: &dyn Backend) -> Result<Response, ApiError> {
+/// 503 when one of them is not ready.
+pub fn v1_model(models: &[&Model], backend: &dyn Backend) -> Result<Response, ApiError> {
     #[derive(Serialize)]
-    struct Model<'a> {
+    struct Answer<'a> {
         name: &'a str,
         ready: bool,
-        model_version_status: [VersionStatus<'a>; 1],
+        model_version_status: Vec<VersionStatus<'a>>,
     }
     #[derive(Serialize)]
     struct VersionStatus<'a> {
@@ -278,17 +282,21 @@ pub fn v1_model(model: &Model, backend: &dyn Backend) -> Result<Response, ApiErr
         error_code: &'static str,
         error_message: &'static str,
     }
-    health::check(model, backend)?;
-    answer::json(&Model {
-        name: model.name.as_str(),
-        ready: true,
-        model_version_status: [VersionStatus {
+    let mut statuses = Vec::new();
+    for model in models {
+        health::check(model, backend)?;
+        statuses.push(VersionStatus {
             version: &model.card.version,
             state: "AVAILABLE",
             status: Status {
                 error_code: "OK",
                 error_message: "",
             },
-        }],
+        });
+    }
+    answer::json(&Answer {
+        name: models.first().map_or("", |model| model.name.as_str()),
+        ready: true,
+        model_version_status: statuses,
     })
 }

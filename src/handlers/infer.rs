@@ -1,4 +1,6 @@
-//! `POST /infer`: an image, a tensor or JSON in, labels or tensors out.
+//! `POST /infer`: an image, a text, a tensor or JSON in, labels, vectors or tensors out.
+
+use std::borrow::Cow;
 
 use crate::answer;
 use crate::body::{self, BodyKind, Declared};
@@ -18,6 +20,7 @@ use crate::raw;
 use crate::request::Head;
 use crate::response::Response;
 use crate::tensor::Tensor;
+use crate::text;
 use crate::timing::{Phase, Timing};
 
 /// What the head of a request says is to be done.
@@ -72,8 +75,16 @@ impl<'a> Infer<'a> {
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
         let mut request = timing.measure(Phase::Decode, || self.decode(body))?;
-        let inputs = std::mem::take(&mut request.inputs);
-        let outputs = compute::run(self.model, inputs, backend, timing)?;
+        let outputs = match request.texts.take() {
+            Some(texts) => {
+                let with_outputs = self.with_outputs || !request.outputs.is_empty();
+                compute::run_texts(self.model, &texts, with_outputs, backend, timing)?
+            }
+            None => {
+                let inputs = std::mem::take(&mut request.inputs);
+                compute::run(self.model, inputs, backend, timing)?
+            }
+        };
         timing.measure(Phase::Encode, || self.word(&request, outputs))
     }
 
@@ -95,6 +106,11 @@ impl<'a> Infer<'a> {
         };
         let input = match kind {
             BodyKind::Json => return json::decode(&body, model),
+            BodyKind::Text => {
+                let text = Cow::Borrowed(text::from_bytes(&body)?);
+                let texts = text::encode(model, &[text], None)?;
+                return Ok(InferenceRequest::of_texts(texts));
+            }
             BodyKind::Raw => raw::decode(body, &model.card)?,
             BodyKind::Npy => npy::decode(&body, &model.card)?,
             BodyKind::Image => pictures::to_input(&[&body], model)?,

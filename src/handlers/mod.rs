@@ -4,6 +4,7 @@
 //! whether the body is worth reading, [`Plan::answer`] does the rest.
 
 mod describe;
+mod embeddings;
 mod health;
 mod infer;
 mod v1_predict;
@@ -19,6 +20,7 @@ use crate::response::Response;
 use crate::router::{Route, V2Model, route};
 use crate::settings::Settings;
 use crate::timing::{Phase, Timing};
+use embeddings::Embeddings;
 use infer::Infer;
 use v1_predict::V1Predict;
 use v2_infer::V2Infer;
@@ -38,6 +40,7 @@ enum Task<'a> {
     Infer(Infer<'a>),
     V2Infer(V2Infer<'a>),
     V1Predict(V1Predict<'a>),
+    Embeddings(Embeddings),
     RepositoryIndex,
     Read(Read<'a>),
 }
@@ -52,7 +55,7 @@ enum Read<'a> {
     ModelReady(&'a Model),
     ModelConfig(&'a Model),
     V1Models,
-    V1Model(&'a Model),
+    V1Model(Vec<&'a Model>),
 }
 
 impl<'a> Plan<'a> {
@@ -101,9 +104,17 @@ impl<'a> Plan<'a> {
                 within_limit()?;
                 Task::V1Predict(V1Predict::new(head, model)?)
             }
-            Route::V1Model { model, version } => Task::Read(Read::V1Model(
-                models.get_version(&model, version.as_deref())?,
-            )),
+            Route::V1Model { model, version } => {
+                let asked = models.get_version(&model, version.as_deref())?;
+                Task::Read(Read::V1Model(match version {
+                    Some(_) => vec![asked],
+                    None => models.versions(asked.name.as_str()).collect(),
+                }))
+            }
+            Route::Embeddings => {
+                within_limit()?;
+                Task::Embeddings(Embeddings::new(head)?)
+            }
             Route::RepositoryIndex => {
                 within_limit()?;
                 Task::RepositoryIndex
@@ -156,6 +167,9 @@ impl<'a> Plan<'a> {
             Task::Infer(task) => task.answer(body, backend, timing)?,
             Task::V2Infer(task) => task.answer(body, backend, timing)?,
             Task::V1Predict(task) => task.answer(&body, backend, timing)?,
+            Task::Embeddings(task) => {
+                task.answer(&body, self.models, self.settings, backend, timing)?
+            }
             Task::RepositoryIndex => describe::repository_index(&body, self.models, backend)?,
             Task::Read(what) => self.read(what, backend)?,
         };
@@ -173,11 +187,11 @@ impl<'a> Plan<'a> {
             Read::ServerMetadata => describe::server(),
             Read::ServerLive => health::live(),
             Read::ServerReady => health::server_ready(self.models, backend),
-            Read::ModelMetadata(model) => describe::model(model),
+            Read::ModelMetadata(model) => describe::model(model, self.models),
             Read::ModelReady(model) => health::model_ready(model, backend),
             Read::ModelConfig(model) => describe::config(model, self.settings),
             Read::V1Models => describe::v1_models(self.models),
-            Read::V1Model(model) => describe::v1_model(model, backend),
+            Read::V1Model(models) => describe::v1_model(models, backend),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! a tensor's bytes ([`array`]), and a tensor's bytes straight into text ([`values`]).
 //!
 //! [`decode`] reads the JSON bodies of `/infer`: an Open Inference Protocol request,
-//! `{"instances": …}`, or a bare array.
+//! `{"instances": …}`, `{"text": …}`, or a bare array.
 
 mod array;
 mod float;
@@ -12,11 +12,12 @@ pub mod values;
 use infer_model_card::{Datatype, TensorSpec};
 use serde_json::value::RawValue;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, listed};
 use crate::inference::{InferenceRequest, only_input, refused};
 use crate::models::Model;
 use crate::oip::request as oip;
 use crate::tensor::{Tensor, add_batch, check_shape};
+use crate::text;
 use crate::v1;
 pub(crate) use array::Array;
 use object::Object;
@@ -63,22 +64,56 @@ pub fn decode(body: &[u8], model: &Model) -> Result<InferenceRequest, ApiError> 
         }
     }
     let Object(body) = serde_json::from_slice::<Object<oip::Body>>(body).map_err(malformed)?;
-    match (&body.inputs, body.instances) {
-        (Some(_), None) => oip::from_body(body, None, model),
-        (None, Some(instances)) => {
+    // To any other model, `text` is a member without a meaning.
+    let has_other = body.inputs.is_some() || body.instances.is_some();
+    let texts = body.text.filter(|_| model.text.is_some() || !has_other);
+    match (&body.inputs, body.instances, texts) {
+        (Some(_), None, None) => oip::from_body(body, None, model),
+        (None, Some(instances), None) => {
             let inputs = v1::request::instances(model, instances)?.inputs;
             Ok(InferenceRequest {
                 inputs,
                 ..oip::requested(body, model)?
             })
         }
-        (Some(_), Some(_)) => Err(ApiError::invalid(
-            "the JSON body has both `inputs` and `instances`, expected one of them",
-        )),
-        (None, None) => Err(ApiError::invalid(
-            "the JSON body has neither `inputs` nor `instances`, expected one of them",
-        )),
+        (None, None, Some(texts)) => {
+            let texts = text::from_json("text", texts)?;
+            let pairs = body
+                .text_pair
+                .map(|pairs| text::from_json("text_pair", pairs))
+                .transpose()?;
+            let texts = text::encode(model, &texts, pairs.as_deref())?;
+            Ok(InferenceRequest {
+                texts: Some(texts),
+                ..oip::requested(body, model)?
+            })
+        }
+        (None, None, None) => Err(ApiError::invalid(format!(
+            "the JSON body has neither {}, expected one of them",
+            forms(model).join(" nor ")
+        ))),
+        (inputs, instances, texts) => {
+            let present = [
+                ("inputs", inputs.is_some()),
+                ("instances", instances.is_some()),
+                ("text", texts.is_some()),
+            ];
+            let present = present.iter().filter(|(_, there)| *there);
+            Err(ApiError::invalid(format!(
+                "the JSON body has both {}, expected one of them",
+                listed(present.map(|(name, _)| *name), "and")
+            )))
+        }
     }
+}
+
+/// The members of which a request has one.
+fn forms(model: &Model) -> Vec<&'static str> {
+    let mut forms = vec!["`inputs`", "`instances`"];
+    if model.text.is_some() {
+        forms.push("`text`");
+    }
+    forms
 }
 
 /// Read the array of an input as elements of datatype `sent`.

@@ -39,6 +39,12 @@ pub(crate) struct Body<'a> {
     /// Not the protocol's: what `/infer` takes as well.
     #[serde(borrow, default)]
     pub(crate) instances: Option<&'a RawValue>,
+    /// As above: texts for a model that takes them.
+    #[serde(borrow, default)]
+    pub(crate) text: Option<&'a RawValue>,
+    /// As above: second texts, for a model of pairs.
+    #[serde(borrow, default)]
+    pub(crate) text_pair: Option<&'a RawValue>,
 }
 
 #[derive(Default, Deserialize)]
@@ -131,6 +137,7 @@ pub(crate) fn requested(body: Body, model: &Model) -> Result<InferenceRequest, A
     Ok(InferenceRequest {
         id: body.id.map(Cow::into_owned),
         inputs: Vec::new(),
+        texts: None,
         outputs,
         binary_output: truth("`binary_data_output`", parameters.binary_data_output)?
             .unwrap_or(false),

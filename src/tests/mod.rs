@@ -8,11 +8,11 @@ mod v2_refused;
 use std::rc::Rc;
 
 use infer_engine::{ElementType, ErrorKind, Graph, Registry};
-use infer_model_card::{Datatype, ModelName};
+use infer_model_card::{Datatype, ModelId};
 
 use crate::error::ApiError;
 use crate::handlers::Plan;
-use crate::models::Models;
+use crate::models::{Files, Models};
 use crate::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor};
 use crate::request::Head;
 use crate::response::Response;
@@ -39,10 +39,10 @@ fn nn_error(error: infer_engine::Error) -> NnError {
 }
 
 impl Backend for Engine {
-    fn load(&self, model: &ModelName) -> Result<Box<dyn ExecutionContext>, NnError> {
+    fn load(&self, model: &ModelId) -> Result<Box<dyn ExecutionContext>, NnError> {
         let graph = self
             .0
-            .get(model.as_str(), "/nowhere".as_ref())
+            .get(&model.to_string(), "/nowhere".as_ref())
             .map_err(nn_error)?;
         Ok(Box::new(Context(graph)))
     }
@@ -103,11 +103,18 @@ fn service() -> (Models, Engine) {
     let mut models = Models::new();
     let labels = text("models/digits/labels.txt");
     models
-        .add("digits", &text("models/digits/model.toml"), Some(&labels))
+        .add(
+            "digits",
+            &text("models/digits/model.toml"),
+            Files {
+                labels: Some(&labels),
+                ..Files::default()
+            },
+        )
         .unwrap();
     let card = "[[input]]\nname = 'x'\ndatatype = 'FP32'\nshape = [-1]\n\
                 [[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = []\n";
-    models.add("sum", card, None).unwrap();
+    models.add("sum", card, Files::default()).unwrap();
     let mut registry = Registry::new();
     registry
         .add("digits", file("models/digits/model.onnx"))
@@ -118,7 +125,7 @@ fn service() -> (Models, Engine) {
     let card = "[[input]]\nname = 'a'\ndatatype = 'FP32'\nshape = [-1, 2]\n\
                 [[input]]\nname = 'b'\ndatatype = 'FP32'\nshape = [-1, 2]\n\
                 [[output]]\nname = 'sum'\ndatatype = 'FP32'\nshape = [-1, 2]\n";
-    models.add("add", card, None).unwrap();
+    models.add("add", card, Files::default()).unwrap();
     registry
         .add("add", file("crates/engine/tests/graphs/add.onnx"))
         .unwrap();
@@ -128,7 +135,7 @@ fn service() -> (Models, Engine) {
             "[[input]]\nname = 'x'\ndatatype = '{datatype}'\nshape = [-1]\n\
              [[output]]\nname = 'y'\ndatatype = '{datatype}'\nshape = [-1]\n"
         );
-        models.add(&name, &card, None).unwrap();
+        models.add(&name, &card, Files::default()).unwrap();
         let graph = file(&format!("crates/engine/tests/graphs/{name}.onnx"));
         registry.add(&name, graph).unwrap();
     }

@@ -7,6 +7,7 @@ pub mod models;
 pub mod parity;
 pub mod python;
 pub mod service;
+pub mod texts;
 
 use std::path::PathBuf;
 

@@ -20,10 +20,13 @@ impl Python {
         match make(folder) {
             Ok(python) => Some(python),
             Err(reason) if std::env::var_os("CI").is_some() => {
-                panic!("the clients cannot be installed: {reason}")
+                panic!("{} cannot be installed: {reason}", folder.display())
             }
             Err(reason) => {
-                eprintln!("SKIPPED, the clients cannot be installed: {reason}");
+                eprintln!(
+                    "SKIPPED, {} cannot be installed: {reason}",
+                    folder.display()
+                );
                 None
             }
         }
@@ -42,7 +45,8 @@ impl Python {
 }
 
 fn make(folder: &Path) -> Result<Python, String> {
-    let environment = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("python-clients");
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let environment = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("python-{name}"));
     let python = Python {
         bin: environment.join("bin"),
     };

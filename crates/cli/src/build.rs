@@ -49,7 +49,7 @@ fn print(artefacts: &Artefacts) -> Result<()> {
         } else {
             "mounted"
         };
-        println!("model       {}, {place}", model.name);
+        println!("model       {}, {place}", model.id);
     }
     Ok(())
 }

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 
 use infer_engine::onnx::Summary;
 use infer_model_card::{
-    Activation, CardError, Channels, Crop, Datatype, Filter, ImageSpec, InvalidModelName,
-    LabelsError, Layout, ModelCard, ModelName, ResizeMode, TensorSpec,
+    Activation, CardError, Channels, Crop, Datatype, EmbeddingSpec, Filter, ImageSpec,
+    InvalidModelName, LabelsError, Layout, ModelCard, ModelId, ModelName, Pooling, ResizeMode,
+    TensorSpec,
 };
 
 use crate::card::{self, Classification, LABELS_FILE, Parts};
-use crate::graph::{self, Tried};
+use crate::graph::{self, Shapes, Tried};
 use crate::labels::{self, Config, ConfigError};
 use crate::processor::{self, ProcessorError};
 use crate::source::{Source, SourceError};
+use crate::text::{self, TextError};
 
 /// What a user says of a source.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,10 @@ pub struct Options {
     pub image: Option<(u32, u32)>,
     /// What turns the classes' values into scores.
     pub activation: Option<Activation>,
+    /// The model's version, `1` if the user says none.
+    pub version: Option<String>,
+    /// Sizes of inputs, where the graph leaves them open.
+    pub shapes: Shapes,
 }
 
 /// A model that can be added.
@@ -40,14 +46,19 @@ pub struct Found {
     pub name: String,
     /// Who wrote the graph, and of what it is made.
     pub summary: Summary,
-    /// How long one inference takes once it is warm, natively on this machine.
-    pub warm: std::time::Duration,
+    /// How long one inference takes once it is warm, natively on this machine; none where it could not be
+    /// tried, of which there is a note then.
+    pub warm: Option<std::time::Duration>,
     /// What goes into `model.toml`.
     pub card_text: String,
     /// The same, read.
     pub card: ModelCard,
     /// What goes into the label file.
     pub labels_text: Option<String>,
+    /// What goes into the tokenizer's file.
+    pub tokenizer_text: Option<String>,
+    /// What a user should know of it.
+    pub notes: Vec<String>,
 }
 
 /// Why a source cannot be used.
@@ -71,6 +82,9 @@ pub enum InspectError {
     /// `preprocessor_config.json`.
     #[error(transparent)]
     Processor(#[from] ProcessorError),
+    /// How texts are prepared.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// The label file.
     #[error("`{}`: {source}", path.display())]
     Labels {
@@ -127,10 +141,24 @@ pub enum AddError {
     #[error(transparent)]
     Name(#[from] InvalidModelName),
     /// There is one.
-    #[error("there is a model `{name}` in `{}`; remove it first, or choose a name with `--name`", repository.display())]
+    #[error("there is a model `{id}` in `{}`; remove it first, or choose a name with `--name`", repository.display())]
     Exists {
-        /// The name.
+        /// The name, and the version if one was chosen.
+        id: ModelId,
+        /// Where.
+        repository: PathBuf,
+    },
+    /// A version is to stand beside a graph that has none.
+    #[error(
+        "model `{name}` in `{}` has no versions, so `{version}` cannot stand beside it; remove it first, \
+         or move its files into a folder of their own, named for their version",
+        repository.display()
+    )]
+    NoVersions {
+        /// The model.
         name: ModelName,
+        /// The version.
+        version: ModelName,
         /// Where.
         repository: PathBuf,
     },
@@ -152,65 +180,104 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     let source = Source::find(path, options.variant.as_deref())?;
     let onnx = fs::read(&source.onnx).map_err(|error| read_error(&source.onnx, error))?;
     let onnx_bytes = onnx.len() as u64;
-    let tried = graph::try_out(onnx).map_err(|error| InspectError::Graph {
+    let tried = graph::try_out(onnx, &options.shapes).map_err(|error| InspectError::Graph {
         path: source.onnx.clone(),
         source: error,
     })?;
-    let config = match &source.config {
-        Some(path) => Config::read(&read_text(path)?)?,
+    let config = match source.file("config.json") {
+        Some(path) => Config::read(&read_text(&path)?)?,
         None => Config::default(),
     };
     let image = image(&source, options, &tried.inputs)?;
     let (classification, labels_text) = classification(options, &config, &tried)?;
+    let texts = text::read(&source, &config, &tried.inputs)?;
+    let mut notes = texts.notes;
+    if let Err(error) = &tried.warm {
+        notes.push(format!(
+            "no inference was tried: the graph leaves sizes open, and with the usual ones it does not compute \
+             ({error}); say them with `--shape NAME=1,2,3`, and readiness will try them too"
+        ));
+    }
+    let embedding = match (&texts.text, &classification) {
+        (Some(_), None) => embedding(&config, texts.pooling, &tried.outputs),
+        _ => None,
+    };
     let description = match config.architecture.as_str() {
         "" => source.name.clone(),
         architecture => format!("{}, {architecture}", source.name),
     };
     let card_text = card::write(&Parts {
+        version: options.version.clone().unwrap_or_else(|| "1".to_owned()),
         description,
         inputs: tried.inputs,
         outputs: tried.outputs,
         image,
         classification,
+        text: texts.text,
+        embedding,
     });
     Ok(Found {
         card: ModelCard::parse(&card_text)?,
         card_text,
         labels_text,
+        tokenizer_text: texts.tokenizer,
+        notes,
         onnx: source.onnx,
         onnx_bytes,
         name: as_name(&source.name),
         summary: tried.summary,
-        warm: tried.warm,
+        warm: tried.warm.ok(),
     })
 }
 
-/// Put a model into the repository under that name, its own when there is none; returns its folder.
+/// Put a model into the repository under that name, its own when there is none; returns its folder. With
+/// a version it goes into a folder of that version's below the model's.
 ///
 /// # Errors
 /// When the name is none or taken, or a file cannot be written: nothing is left behind then.
-pub fn add(found: &Found, repository: &Path, name: Option<&str>) -> Result<PathBuf, AddError> {
-    let name = ModelName::new(name.unwrap_or(&found.name))?;
-    let folder = repository.join(name.as_str());
+pub fn add(
+    found: &Found,
+    repository: &Path,
+    name: Option<&str>,
+    version: Option<&str>,
+) -> Result<(ModelId, PathBuf), AddError> {
+    let id = ModelId {
+        name: ModelName::new(name.unwrap_or(&found.name))?,
+        version: version.map(ModelName::new).transpose()?,
+    };
+    let model = repository.join(id.name.as_str());
+    let folder = repository.join(id.to_string());
     if folder.exists() {
         return Err(AddError::Exists {
-            name,
+            id,
+            repository: repository.to_owned(),
+        });
+    }
+    if let Some(version) = &id.version
+        && model.join("model.onnx").exists()
+    {
+        return Err(AddError::NoVersions {
+            name: id.name.clone(),
+            version: version.clone(),
             repository: repository.to_owned(),
         });
     }
     // Folders that begin with a dot are no models: an addition that breaks off is never half a model.
-    let unfinished = repository.join(format!(".adding-{name}"));
+    let unfinished = repository.join(format!(".adding-{}", id.name));
     let written = write_all(found, &unfinished).and_then(|()| {
-        fs::rename(&unfinished, &folder).map_err(|source| AddError::Write {
-            path: folder.clone(),
-            source,
-        })
+        let parent = folder.parent().unwrap_or(repository);
+        fs::create_dir_all(parent)
+            .and_then(|()| fs::rename(&unfinished, &folder))
+            .map_err(|source| AddError::Write {
+                path: folder.clone(),
+                source,
+            })
     });
     if written.is_err() {
         // The first failure is the one to tell.
         _ = fs::remove_dir_all(&unfinished);
     }
-    written.map(|()| folder)
+    written.map(|()| (id, folder))
 }
 
 fn write_all(found: &Found, folder: &Path) -> Result<(), AddError> {
@@ -226,9 +293,16 @@ fn write_all(found: &Found, folder: &Path) -> Result<(), AddError> {
     fs::copy(&found.onnx, &onnx).map_err(failed(&onnx))?;
     let card = folder.join("model.toml");
     fs::write(&card, &found.card_text).map_err(failed(&card))?;
-    if let Some(text) = &found.labels_text {
-        let labels = folder.join(LABELS_FILE);
-        fs::write(&labels, text).map_err(failed(&labels))?;
+    let tokenizer = found.card.text.as_ref().map(|text| text.tokenizer.as_str());
+    let files = [
+        (Some(LABELS_FILE), &found.labels_text),
+        (tokenizer, &found.tokenizer_text),
+    ];
+    for (file, text) in files {
+        if let (Some(file), Some(text)) = (file, text) {
+            let path = folder.join(file);
+            fs::write(&path, text).map_err(failed(&path))?;
+        }
     }
     Ok(())
 }
@@ -274,14 +348,15 @@ fn image_input(inputs: &[TensorSpec]) -> Option<(&TensorSpec, Layout, i64)> {
 type Image = Option<(ImageSpec, String)>;
 
 fn image(source: &Source, options: &Options, inputs: &[TensorSpec]) -> Result<Image, InspectError> {
-    if options.image.is_none() && source.preprocessor.is_none() {
+    let preprocessor = source.file("preprocessor_config.json");
+    if options.image.is_none() && preprocessor.is_none() {
         return Ok(None);
     }
     let (spec, layout, channels) =
         image_input(inputs).ok_or_else(|| InspectError::NoImageInput {
             inputs: described(inputs),
         })?;
-    let (mut image, origin) = match (options.image, &source.preprocessor) {
+    let (mut image, origin) = match (options.image, &preprocessor) {
         (Some(size), _) => (
             imagenet(size, layout, channels),
             "As torchvision does it for ImageNet: check it.".to_owned(),
@@ -333,6 +408,34 @@ fn imagenet((width, height): (u32, u32), layout: Layout, channels: i64) -> Image
             vec![1.0]
         },
     }
+}
+
+/// The output of which one vector a text is made, and how; of a model that was made for something else,
+/// none.
+fn embedding(
+    config: &Config,
+    pooling: Option<Pooling>,
+    outputs: &[TensorSpec],
+) -> Option<EmbeddingSpec> {
+    // `BertModel`, but not `BertForMaskedLM`.
+    let has_no_head = config.architecture.is_empty() || config.architecture.ends_with("Model");
+    let find = |names: &[&str], rank: usize| {
+        outputs
+            .iter()
+            .find(|spec| names.contains(&spec.name.as_str()) && spec.shape.len() == rank)
+            .filter(|spec| matches!(spec.datatype, Datatype::Fp32 | Datatype::Fp16))
+    };
+    let spec = |output: &TensorSpec, pooling| EmbeddingSpec {
+        output: output.name.clone(),
+        pooling,
+        normalize: true,
+    };
+    // As optimum exports a folder of `sentence-transformers`.
+    if let Some(pooled) = find(&["sentence_embedding"], 2) {
+        return Some(spec(pooled, Pooling::None));
+    }
+    let tokens = find(&["last_hidden_state", "token_embeddings"], 3)?;
+    (has_no_head || pooling.is_some()).then(|| spec(tokens, pooling.unwrap_or_default()))
 }
 
 fn described(specs: &[TensorSpec]) -> String {

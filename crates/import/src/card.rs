@@ -3,12 +3,15 @@
 use std::fmt::Write;
 
 use infer_model_card::{
-    Activation, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, TensorSpec,
+    Activation, Channels, Crop, EmbeddingSpec, Filter, ImageSpec, Layout, Pooling, ResizeMode,
+    Side, TensorSpec, TextSpec,
 };
 
 /// What a card says.
 #[derive(Clone, Debug)]
 pub struct Parts {
+    /// The model's.
+    pub version: String,
     /// One line for people.
     pub description: String,
     /// The graph's.
@@ -19,6 +22,10 @@ pub struct Parts {
     pub image: Option<(ImageSpec, String)>,
     /// How an output becomes labels and scores.
     pub classification: Option<Classification>,
+    /// How a text becomes the inputs.
+    pub text: Option<TextSpec>,
+    /// How an output becomes one vector a text.
+    pub embedding: Option<EmbeddingSpec>,
 }
 
 /// `[classification]`
@@ -41,11 +48,13 @@ pub fn write(parts: &Parts) -> String {
     let mut card = String::new();
     // Writing into a text does not fail.
     _ = write_into(&mut card, parts);
+    card.truncate(card.trim_end().len());
+    card.push('\n');
     card
 }
 
 fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
-    writeln!(card, "version = \"1\"")?;
+    writeln!(card, "version = {}", text(&parts.version))?;
     writeln!(card, "description = {}", text(&parts.description))?;
     writeln!(
         card,
@@ -58,7 +67,14 @@ fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
             writeln!(card, "[[{section}]]")?;
             writeln!(card, "name = {}", text(&spec.name))?;
             writeln!(card, "datatype = \"{}\"", spec.datatype)?;
-            writeln!(card, "shape = {:?}\n", spec.shape)?;
+            writeln!(card, "shape = {:?}", spec.shape)?;
+            if let Some(example) = &spec.example_shape {
+                writeln!(
+                    card,
+                    "example_shape = {example:?}  # what readiness is tried with"
+                )?;
+            }
+            writeln!(card)?;
         }
     }
     if let Some((image, origin)) = &parts.image {
@@ -80,9 +96,64 @@ fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
         if classification.has_labels {
             writeln!(card, "labels = \"{LABELS_FILE}\"  # one a line")?;
         }
-        writeln!(card, "top_k = 5")?;
+        writeln!(card, "top_k = 5\n")?;
+    }
+    if let Some(text) = &parts.text {
+        write_text(card, text)?;
+    }
+    if let Some(embedding) = &parts.embedding {
+        write_embedding(card, embedding)?;
     }
     Ok(())
+}
+
+fn write_text(card: &mut String, spec: &TextSpec) -> std::fmt::Result {
+    let side = |side| match side {
+        Side::Left => "left",
+        Side::Right => "right",
+    };
+    writeln!(
+        card,
+        "# How a text becomes the inputs. What the tokenizer's file says of length is passed over."
+    )?;
+    writeln!(card, "[text]\ntokenizer = {}", text(&spec.tokenizer))?;
+    writeln!(
+        card,
+        "max_tokens = {}  # longer texts are cut",
+        spec.max_tokens
+    )?;
+    writeln!(
+        card,
+        "pad_id = {}  # fills up the shorter texts of a batch",
+        spec.pad_id
+    )?;
+    if spec.padding_side != Side::Right {
+        writeln!(card, "padding_side = \"{}\"", side(spec.padding_side))?;
+    }
+    if spec.truncation_side != Side::Right {
+        writeln!(card, "truncation_side = \"{}\"", side(spec.truncation_side))?;
+    }
+    writeln!(card)
+}
+
+fn write_embedding(card: &mut String, spec: &EmbeddingSpec) -> std::fmt::Result {
+    writeln!(
+        card,
+        "# How an output becomes one vector a text, which `/infer` and `/v1/embeddings` answer."
+    )?;
+    writeln!(card, "[embedding]\noutput = {}", text(&spec.output))?;
+    writeln!(
+        card,
+        "pooling = \"{}\"  # mean | cls | max | last | none",
+        match spec.pooling {
+            Pooling::Mean => "mean",
+            Pooling::Cls => "cls",
+            Pooling::Max => "max",
+            Pooling::Last => "last",
+            Pooling::None => "none",
+        }
+    )?;
+    writeln!(card, "normalize = {}", spec.normalize)
 }
 
 fn write_image(card: &mut String, image: &ImageSpec, origin: &str) -> std::fmt::Result {

@@ -1,4 +1,5 @@
-//! `config.json`: what a model's classes are called, and whether one of them is right or any number.
+//! `config.json`: what a model's classes are called, whether one of them is right or any number, and how
+//! many tokens it reads.
 
 use std::collections::BTreeMap;
 
@@ -39,8 +40,13 @@ pub struct Config {
     pub is_classifier: bool,
     /// The labels in the order of their numbers; empty when it has none.
     pub labels: Vec<String>,
-    /// Softmax, or sigmoid where several classes can be right.
+    /// Softmax, or sigmoid where several classes can be right or there is one alone, as the pipelines of
+    /// `transformers` have it.
     pub activation: Activation,
+    /// How many tokens the model has positions for.
+    pub max_tokens: Option<u32>,
+    /// The token that fills up shorter texts.
+    pub pad_token_id: Option<u32>,
 }
 
 impl Default for Config {
@@ -50,9 +56,27 @@ impl Default for Config {
             is_classifier: false,
             labels: Vec::new(),
             activation: Activation::Softmax,
+            max_tokens: None,
+            pad_token_id: None,
         }
     }
 }
+
+/// The architectures whose positions are counted from the filling token's number on, so that they have
+/// fewer than their tables (`create_position_ids_from_input_ids` of `transformers`).
+const COUNTS_FROM_PAD: [&str; 11] = [
+    "camembert",
+    "data2vec-text",
+    "ibert",
+    "longformer",
+    "luke",
+    "mpnet",
+    "roberta",
+    "roberta-prelayernorm",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+    "xmod",
+];
 
 #[derive(Deserialize)]
 struct File {
@@ -62,6 +86,12 @@ struct File {
     id2label: Option<BTreeMap<usize, String>>,
     #[serde(default)]
     problem_type: Option<String>,
+    #[serde(default)]
+    model_type: Option<String>,
+    #[serde(default)]
+    max_position_embeddings: Option<i64>,
+    #[serde(default)]
+    pad_token_id: Option<i64>,
 }
 
 impl Config {
@@ -90,16 +120,29 @@ impl Config {
             }
             labels.push(label);
         }
+        let kind = file.model_type.unwrap_or_default();
+        let used = if COUNTS_FROM_PAD.contains(&kind.as_str()) {
+            file.pad_token_id.unwrap_or(1).saturating_add(1)
+        } else {
+            0
+        };
         Ok(Self {
             is_classifier: ["ForImageClassification", "ForSequenceClassification"]
                 .iter()
                 .any(|suffix| architecture.contains(suffix)),
             architecture,
-            labels,
             activation: match file.problem_type.as_deref() {
+                Some("regression") => Activation::None,
                 Some("multi_label_classification") => Activation::Sigmoid,
+                _ if labels.len() == 1 => Activation::Sigmoid,
                 _ => Activation::Softmax,
             },
+            labels,
+            max_tokens: file
+                .max_position_embeddings
+                .map(|positions| positions.saturating_sub(used))
+                .and_then(|positions| u32::try_from(positions).ok()),
+            pad_token_id: file.pad_token_id.and_then(|id| u32::try_from(id).ok()),
         })
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! 1. [`source`] finds the graph and what lies beside it.
 //! 2. [`graph`] reads what the graph declares and runs it once, in the engine.
-//! 3. [`processor`] reads how images are prepared, [`labels`] what the classes are called.
+//! 3. [`processor`] reads how images are prepared, [`text`] how texts are, [`labels`] what the classes
+//!    are called.
 //! 4. [`card`] writes the model card, with comments.
 //! 5. [`add`] puts everything into the repository, after all of it has succeeded.
 
@@ -15,5 +16,6 @@ pub mod graph;
 pub mod labels;
 pub mod processor;
 pub mod source;
+pub mod text;
 
 pub use add::{AddError, Found, InspectError, Options, add, inspect};

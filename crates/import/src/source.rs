@@ -11,12 +11,10 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     /// The graph.
     pub onnx: PathBuf,
-    /// `config.json`, with the labels.
-    pub config: Option<PathBuf>,
-    /// `preprocessor_config.json`, with what is done to images.
-    pub preprocessor: Option<PathBuf>,
     /// What the model is called there.
     pub name: String,
+    /// Where its other files are looked for, in this order; nowhere for a graph that comes alone.
+    folders: Vec<PathBuf>,
 }
 
 /// Why there is no graph to be had.
@@ -89,26 +87,27 @@ impl Source {
             return Ok(Self {
                 name: file_name(&path),
                 onnx: path,
-                config: None,
-                preprocessor: None,
+                folders: Vec::new(),
             });
         }
         let folders = [path.clone(), path.join("onnx")];
         let graphs = graphs(&folders)?;
         let onnx = pick(&path, &graphs, variant)?;
         let beside = onnx.parent().unwrap_or(&path).to_owned();
-        let find = |name: &str| {
-            [&path, &beside]
-                .map(|folder| folder.join(name))
-                .into_iter()
-                .find(|file| file.is_file())
-        };
         Ok(Self {
-            config: find("config.json"),
-            preprocessor: find("preprocessor_config.json"),
             name: folder_name(&path),
+            folders: vec![path, beside],
             onnx,
         })
+    }
+
+    /// Another of its files, if it is there.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<PathBuf> {
+        self.folders
+            .iter()
+            .map(|folder| folder.join(name))
+            .find(|file| file.is_file())
     }
 }
 

@@ -6,13 +6,15 @@ use crate::CardError;
 const CARD: &[&str] = &[
     "classification",
     "description",
+    "embedding",
     "image",
     "input",
     "output",
     "placement",
+    "text",
     "version",
 ];
-const TENSOR: &[&str] = &["datatype", "name", "shape"];
+const TENSOR: &[&str] = &["datatype", "example_shape", "name", "shape"];
 const IMAGE: &[&str] = &[
     "channels",
     "crop",
@@ -30,6 +32,17 @@ const IMAGE: &[&str] = &[
     "width",
 ];
 const CLASSIFICATION: &[&str] = &["activation", "labels", "output", "top_k"];
+const TEXT: &[&str] = &[
+    "attention_mask",
+    "input_ids",
+    "max_tokens",
+    "pad_id",
+    "padding_side",
+    "token_type_ids",
+    "tokenizer",
+    "truncation_side",
+];
+const EMBEDDING: &[&str] = &["normalize", "output", "pooling"];
 
 /// How alike two keys must be (0 to 1) for one to be offered in place of the other.
 const LIKENESS: f64 = 0.7;
@@ -49,7 +62,12 @@ pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
             }
         }
     }
-    for (key, known) in [("image", IMAGE), ("classification", CLASSIFICATION)] {
+    for (key, known) in [
+        ("image", IMAGE),
+        ("classification", CLASSIFICATION),
+        ("text", TEXT),
+        ("embedding", EMBEDDING),
+    ] {
         if let Some(table) = card.get(key).and_then(toml::Value::as_table) {
             check_table(table, &format!("[{key}]"), known)?;
         }

@@ -1,5 +1,6 @@
 //! The name of a model.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 /// A model's name: `[A-Za-z0-9._-]+`, and neither `.` nor `..`.
@@ -12,7 +13,9 @@ pub struct ModelName(String);
 
 /// A text that is no model name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{name}` is not a model name: expected one or more of A-Z, a-z, 0-9, `.`, `_` and `-`")]
+#[error(
+    "`{name}` is not a model name or version: expected one or more of A-Z, a-z, 0-9, `.`, `_` and `-`"
+)]
 pub struct InvalidModelName {
     name: String,
 }
@@ -53,6 +56,65 @@ impl fmt::Display for ModelName {
     }
 }
 
+/// A model and, where its folder has several, one of its versions: `resnet`, `resnet/2`. This is the name
+/// of its graph in wasi-nn, and its folder's path in the model repository.
+///
+/// The order is that of the names, then of the versions: as numbers where they are numbers, which come
+/// after those that are none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ModelId {
+    /// The model's name.
+    pub name: ModelName,
+    /// The version's folder; `None` where the model's own folder has the graph.
+    pub version: Option<ModelName>,
+}
+
+impl ModelId {
+    /// Read `name` or `name/version`.
+    ///
+    /// # Errors
+    /// When either is none.
+    pub fn new(text: &str) -> Result<Self, InvalidModelName> {
+        let (name, version) = match text.split_once('/') {
+            Some((name, version)) => (name, Some(ModelName::new(version)?)),
+            None => (text, None),
+        };
+        Ok(Self {
+            name: ModelName::new(name)?,
+            version,
+        })
+    }
+}
+
+impl fmt::Display for ModelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.version {
+            Some(version) => write!(f, "{}/{version}", self.name),
+            None => self.name.fmt(f),
+        }
+    }
+}
+
+impl Ord for ModelId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |id: &Self| {
+            id.version.clone().map(|version| {
+                let number: Option<u64> = version.as_str().parse().ok();
+                (number, version)
+            })
+        };
+        self.name
+            .cmp(&other.name)
+            .then_with(|| key(self).cmp(&key(other)))
+    }
+}
+
+impl PartialOrd for ModelId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,5 +141,18 @@ mod tests {
             .filter(|(name, valid)| ModelName::new(name).is_ok() != *valid)
             .collect();
         assert!(wrong.is_empty(), "misjudged: {wrong:?}");
+    }
+
+    #[test]
+    fn versions_are_in_the_order_of_their_numbers() {
+        let mut ids: Vec<ModelId> = ["b", "a/10", "a/9", "a/beta", "a-b/1", "a/1"]
+            .map(|text| ModelId::new(text).unwrap())
+            .to_vec();
+        ids.sort();
+        let sorted: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        assert_eq!(sorted, ["a/beta", "a/1", "a/9", "a/10", "a-b/1", "b"]);
+        for wrong in ["", "/", "a/", "/1", "a/b/c", "a/..", "../a"] {
+            assert!(ModelId::new(wrong).is_err(), "{wrong}");
+        }
     }
 }

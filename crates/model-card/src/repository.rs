@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::{CardError, InvalidModelName, Labels, ModelCard, ModelName};
+use crate::{CardError, InvalidModelName, Labels, ModelCard, ModelId, ModelName};
 
 /// A model of the repository: where it is and what its card says. The graph itself stays on disk.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// The folder's name.
-    pub name: ModelName,
+    /// The folder's name, and the version's where it has several.
+    pub id: ModelId,
     /// The graph, `model.onnx`.
     pub onnx_path: PathBuf,
     /// Its size.
@@ -20,9 +20,20 @@ pub struct Model {
     pub card: ModelCard,
     /// The text of the label file that the card names, if it names one.
     pub labels_text: Option<String>,
+    /// The text of the tokenizer's file, for models that take texts.
+    pub tokenizer_text: Option<String>,
 }
 
 impl Model {
+    /// The version, a text as in the Open Inference Protocol: that of its folder, else the card's.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        match &self.id.version {
+            Some(version) => version.as_str(),
+            None => &self.card.version,
+        }
+    }
+
     /// Whether the model goes into the engine's snapshot (else it is mounted).
     #[must_use]
     pub fn is_snapshot(&self) -> bool {
@@ -50,6 +61,20 @@ pub enum RepositoryError {
         /// What is wrong with its name.
         source: InvalidModelName,
     },
+    /// A folder with a graph and with versions.
+    #[error(
+        "model `{model}` has a `model.onnx` and the version `{version}` beside it in `{}`; expected the \
+         one or the others",
+        folder.display()
+    )]
+    Both {
+        /// The model's name.
+        model: ModelName,
+        /// The first of the versions.
+        version: ModelName,
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// A folder without a graph.
     #[error("model `{model}` has no `model.onnx` in `{}`", folder.display())]
     NoGraph {
@@ -68,12 +93,50 @@ pub enum RepositoryError {
     },
 }
 
-/// Read every model of a repository, in the order of their names. Files, and folders whose names
-/// begin with a dot, are passed over.
+/// Read every model of a repository, in the order of their names and versions. Files, and folders whose
+/// names begin with a dot, are passed over. A model is `<name>/model.onnx`, or several versions of it,
+/// `<name>/<version>/model.onnx`.
 ///
 /// # Errors
 /// At the first model that cannot be used: see [`RepositoryError`].
 pub fn read_repository(dir: &Path) -> Result<Vec<Model>, RepositoryError> {
+    let mut models = Vec::new();
+    for folder in folders(dir)? {
+        let name = name(&folder)?;
+        let mut versions = Vec::new();
+        for folder in folders(&folder)? {
+            if has_graph(&folder) {
+                versions.push((self::name(&folder)?, folder));
+            }
+        }
+        match (has_graph(&folder), versions.first()) {
+            (true, None) => models.push(read_model(&folder, name, None)?),
+            (true, Some((version, _))) => {
+                return Err(RepositoryError::Both {
+                    model: name,
+                    version: version.clone(),
+                    folder,
+                });
+            }
+            (false, None) => {
+                return Err(RepositoryError::NoGraph {
+                    model: name,
+                    folder,
+                });
+            }
+            (false, Some(_)) => {
+                for (version, folder) in versions {
+                    models.push(read_model(&folder, name.clone(), Some(version))?);
+                }
+            }
+        }
+    }
+    models.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(models)
+}
+
+/// The folders in a folder, but for hidden ones.
+fn folders(dir: &Path) -> Result<Vec<PathBuf>, RepositoryError> {
     let read_error = |source| RepositoryError::Read {
         path: dir.to_owned(),
         source,
@@ -89,25 +152,33 @@ pub fn read_repository(dir: &Path) -> Result<Vec<Model>, RepositoryError> {
         }
     }
     folders.sort();
-    folders.iter().map(|folder| read_model(folder)).collect()
+    Ok(folders)
 }
 
-fn read_model(folder: &Path) -> Result<Model, RepositoryError> {
-    let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let name = ModelName::new(&folder_name).map_err(|source| RepositoryError::Name {
+fn name(folder: &Path) -> Result<ModelName, RepositoryError> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    ModelName::new(&name).map_err(|source| RepositoryError::Name {
         path: folder.to_owned(),
         source,
-    })?;
+    })
+}
+
+fn has_graph(folder: &Path) -> bool {
+    folder.join("model.onnx").is_file()
+}
+
+fn read_model(
+    folder: &Path,
+    name: ModelName,
+    version: Option<ModelName>,
+) -> Result<Model, RepositoryError> {
     let onnx_path = folder.join("model.onnx");
-    let onnx_bytes = match fs::metadata(&onnx_path) {
-        Ok(metadata) if metadata.is_file() => metadata.len(),
-        _ => {
-            return Err(RepositoryError::NoGraph {
-                model: name,
-                folder: folder.to_owned(),
-            });
-        }
-    };
+    let onnx_bytes = fs::metadata(&onnx_path)
+        .map_err(|source| RepositoryError::Read {
+            path: onnx_path.clone(),
+            source,
+        })?
+        .len();
     let card_path = folder.join("model.toml");
     let card_text = read_text(&card_path)?;
     let card_error = |source| RepositoryError::Card {
@@ -128,8 +199,14 @@ fn read_model(folder: &Path) -> Result<Model, RepositoryError> {
         }
         None => None,
     };
+    let tokenizer_text = card
+        .text
+        .as_ref()
+        .map(|text| read_text(&folder.join(&text.tokenizer)))
+        .transpose()?;
     Ok(Model {
-        name,
+        tokenizer_text,
+        id: ModelId { name, version },
         onnx_path,
         onnx_bytes,
         card_text,

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use infer_model_card::{
-    GraphMismatch, GraphTensor, Model, ModelName, RepositoryError, read_repository,
+    GraphMismatch, GraphTensor, Model, ModelId, RepositoryError, read_repository,
 };
 
 use crate::check::{self, CheckError};
@@ -91,8 +91,8 @@ pub enum BuildError {
     /// A model card that contradicts its graph.
     #[error("model `{model}`: {source}")]
     CardMismatch {
-        /// The model's name.
-        model: ModelName,
+        /// The model.
+        model: ModelId,
         /// Where the card differs.
         source: GraphMismatch,
     },
@@ -185,6 +185,11 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
                 .filter(|model| model.is_snapshot())
                 .map(|model| model.onnx_bytes)
                 .sum(),
+            models
+                .iter()
+                .filter_map(|model| model.tokenizer_text.as_ref())
+                .map(|text| text.len() as u64)
+                .sum(),
         )?;
         stage.write(&bytes)?;
     }
@@ -213,16 +218,16 @@ fn engine_stage(
     inputs.add("code", code);
     let mut engine_models = BTreeMap::new();
     for model in models {
-        let name = model.name.as_str();
+        let name = model.id.to_string();
         let engine_model = if model.is_snapshot() {
             let onnx = read(&model.onnx_path)?;
-            inputs.add(name, &onnx);
+            inputs.add(&name, &onnx);
             EngineModel::Snapshot(onnx)
         } else {
-            inputs.add(name, b"mount");
+            inputs.add(&name, b"mount");
             EngineModel::Mount
         };
-        engine_models.insert(name.to_owned(), engine_model);
+        engine_models.insert(name, engine_model);
         // Checked against the graph below, so a changed card must come here after all.
         inputs.add(
             "tensors",
@@ -236,7 +241,7 @@ fn engine_stage(
     }
     let (bytes, infos) = snapshot_engine(code, engine_models, |name| progress.detail(name))?;
     for model in models {
-        if let Some(info) = infos.get(model.name.as_str()) {
+        if let Some(info) = infos.get(&model.id.to_string()) {
             check_card(model, info)?;
         }
     }
@@ -253,13 +258,14 @@ fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, Bu
         let entry = CardEntry {
             card: model.card_text.clone(),
             labels: model.labels_text.clone(),
+            tokenizer: model.tokenizer_text.clone(),
         };
-        inputs.add(model.name.as_str(), entry.card.as_bytes());
-        inputs.add(
-            "labels",
-            entry.labels.as_deref().unwrap_or_default().as_bytes(),
-        );
-        cards.insert(model.name.as_str().to_owned(), entry);
+        let name = model.id.to_string();
+        inputs.add(&name, entry.card.as_bytes());
+        for (kind, text) in [("labels", &entry.labels), ("tokenizer", &entry.tokenizer)] {
+            inputs.add(kind, text.as_deref().unwrap_or_default().as_bytes());
+        }
+        cards.insert(name, entry);
     }
     let file = folder.join("infer.wasm");
     let stage = Stage::new(file.clone(), &inputs);
@@ -294,7 +300,7 @@ fn check_card(model: &Model, info: &ModelInfo) -> Result<(), BuildError> {
         .card
         .check_graph(&declared(&info.inputs), &declared(&info.outputs))
         .map_err(|source| BuildError::CardMismatch {
-            model: model.name.clone(),
+            model: model.id.clone(),
             source,
         })
 }

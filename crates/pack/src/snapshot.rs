@@ -87,6 +87,8 @@ pub struct CardEntry {
     pub card: String,
     /// The text of the label file.
     pub labels: Option<String>,
+    /// The text of the tokenizer's file.
+    pub tokenizer: Option<String>,
 }
 
 /// Load models into the engine; returns the component with them in its memory, and what it found in
@@ -139,13 +141,19 @@ pub fn snapshot_infer(
 ) -> Result<Vec<u8>, SnapshotError> {
     run(wasm, "infer", |setup| {
         for (name, entry) in cards {
-            let arguments = (name.as_str(), entry.card.as_str(), entry.labels.as_deref());
+            let arguments = (
+                name.as_str(),
+                entry.card.as_str(),
+                entry.labels.as_deref(),
+                entry.tokenizer.as_deref(),
+            );
             let (answer,): (Result<(), String>,) =
                 setup.call(INFER_SETUP, "add-model", arguments)?;
             if let Err(reason) = answer {
                 return Ok(Err((name, reason)));
             }
         }
+        setup.call::<_, ()>(INFER_SETUP, "seal", ())?;
         Ok(Ok(()))
     })
 }
@@ -190,6 +198,9 @@ impl Setup {
         wasmtime_wasi_http::p2::add_only_http_to_linker_sync(&mut linker)?;
         refuse_wasi_nn(&mut linker, &component)?;
         let mut store = Store::new(&engine, Wasi::new());
+        // What goes in are the user's own models, and what comes out is all of the memory: the limit on
+        // what a hostile guest may have copied is none here.
+        store.set_hostcall_fuel(usize::MAX);
         let instance = linker.instantiate(&mut store, &component)?;
         Ok(Self { store, instance })
     }

@@ -81,7 +81,7 @@ impl Alone {
     /// One inference after another in one instance.
     pub(super) fn compute(&self, input: &Input, warm_up: u32, runs: u32) -> Result<Vec<Duration>> {
         let (mut store, engine) = self.instance().map_err(|error| anyhow!("{error:#}"))?;
-        let graph = context(&mut store, &engine, input.model)
+        let graph = context(&mut store, &engine, &input.graph)
             .map_err(|error| anyhow!("{error:#}"))
             .context("making an execution context")?;
         let mut once = || -> wasmtime::Result<Duration> {

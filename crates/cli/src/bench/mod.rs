@@ -73,13 +73,16 @@ impl Bench {
         })?;
         let server = http::Running::start(app)?;
         let (mut rows, mut forms) = (Vec::new(), Vec::new());
-        for model in artefacts.models.iter().filter(|model| model.is_snapshot()) {
+        // `/infer` asks the last version of a model, so that is the one to measure.
+        let latest = artefacts.models.chunk_by(|a, b| a.id.name == b.id.name);
+        let latest = latest.filter_map(|versions| versions.last());
+        for model in latest.filter(|model| model.is_snapshot()) {
             let measured = Input::of(model).and_then(|input| {
                 rows.push(measure(&input, &engine, &server, self.runs)?);
                 forms.extend(forms::measure(&input, &server, self.runs)?);
                 Ok(())
             });
-            measured.with_context(|| format!("measuring `{}`", model.name))?;
+            measured.with_context(|| format!("measuring `{}`", model.id))?;
         }
         print(&rows, self.runs);
         forms::print(&forms);
@@ -89,6 +92,9 @@ impl Bench {
 
 /// What a model is asked.
 struct Input<'a> {
+    /// The graph's name in wasi-nn.
+    graph: String,
+    /// The model's name in HTTP.
     model: &'a str,
     name: &'a str,
     shape: Vec<u32>,
@@ -114,7 +120,8 @@ impl<'a> Input<'a> {
             .collect();
         let elements: u32 = shape.iter().product();
         Ok(Self {
-            model: model.name.as_str(),
+            graph: model.id.to_string(),
+            model: model.id.name.as_str(),
             name: &spec.name,
             shape,
             data: (0..elements)
@@ -131,7 +138,7 @@ fn measure(
     runs: u32,
 ) -> Result<Row> {
     let warm_up = runs / 10;
-    let ready = engine.time_to_ready(input.model, warm_up, runs)?;
+    let ready = engine.time_to_ready(&input.graph, warm_up, runs)?;
     let compute = engine.compute(input, warm_up, runs)?;
     let requests = server.requests(&forms::raw(input), warm_up, runs)?;
     Ok(Row {

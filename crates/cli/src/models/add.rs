@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use infer_import::Options;
 
 use super::report::{self, curl};
 use super::{Repository, SourceOptions};
@@ -16,6 +17,9 @@ pub struct Add {
     /// What the model is called here [default: as its file or folder]
     #[arg(long, value_name = "N")]
     name: Option<String>,
+    /// Add it as a version beside others of that name, in a folder of its own
+    #[arg(long, value_name = "V")]
+    version: Option<String>,
     #[command(flatten)]
     repository: Repository,
 }
@@ -24,12 +28,19 @@ impl Add {
     /// Look at the source, add it, and say what was found and how to ask it.
     pub fn run(self) -> Result<()> {
         let repository = self.repository.path()?;
-        let found = infer_import::inspect(&self.source.source, &self.source.options())?;
-        let folder = infer_import::add(&found, &repository, self.name.as_deref())?;
+        let options = Options {
+            version: self.version.clone(),
+            ..self.source.options()
+        };
+        let found = infer_import::inspect(&self.source.source, &options)?;
+        let (name, version) = (self.name.as_deref(), self.version.as_deref());
+        let (id, folder) = infer_import::add(&found, &repository, name, version)?;
         report::print(&found);
-        let name = folder.file_name().unwrap_or_default().to_string_lossy();
         println!("\nadded as {}", folder.display());
-        println!("\n    cargo infer up\n    {}", curl(&name, &found.card));
+        println!(
+            "\n    cargo infer up\n    {}",
+            curl(id.name.as_str(), &found.card)
+        );
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ impl List {
         let models = infer_model_card::read_repository(&self.repository.path()?)?;
         let width = models
             .iter()
-            .map(|model| model.name.as_str().len())
+            .map(|model| model.id.to_string().len())
             .max()
             .unwrap_or_default();
         for model in &models {
@@ -30,7 +30,7 @@ impl List {
             };
             println!(
                 "{:width$}  {:>9}  {place:8}  {} -> {}",
-                model.name.as_str(),
+                model.id.to_string(),
                 size(model.onnx_bytes),
                 described(&model.card.inputs),
                 described(&model.card.outputs),

@@ -54,6 +54,9 @@ struct SourceOptions {
     /// Images are taken and prepared as for ImageNet: `224`, or `320x240` for width and height
     #[arg(long, value_name = "SIZE", value_parser = size)]
     image: Option<(u32, u32)>,
+    /// The size of an input that the graph leaves open, to try it with: `audio=1,16000`
+    #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = shape)]
+    shapes: Vec<(String, Vec<u32>)>,
     /// What turns the classes' values into scores [default: as the files say]
     #[arg(long, value_enum)]
     activation: Option<ActivationName>,
@@ -81,6 +84,8 @@ impl SourceOptions {
                 ActivationName::Softmax => Activation::Softmax,
                 ActivationName::Sigmoid => Activation::Sigmoid,
             }),
+            version: None,
+            shapes: self.shapes.iter().cloned().collect(),
         }
     }
 }
@@ -91,4 +96,14 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     pixels(width)
         .zip(pixels(height))
         .ok_or_else(|| "expected a number of pixels, or WIDTHxHEIGHT".to_owned())
+}
+
+fn shape(text: &str) -> Result<(String, Vec<u32>), String> {
+    let size = |text: &str| text.trim().parse().ok().filter(|size| *size > 0);
+    let (name, sizes) = text.rsplit_once('=').unwrap_or_default();
+    let sizes: Option<Vec<u32>> = sizes.split(',').map(size).collect();
+    match sizes {
+        Some(sizes) if !name.is_empty() => Ok((name.to_owned(), sizes)),
+        _ => Err("expected an input's name, `=`, and a number for each dimension".to_owned()),
+    }
 }

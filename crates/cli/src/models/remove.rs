@@ -1,16 +1,18 @@
 //! `cargo infer remove`
 
+use std::path::Path;
+
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use infer_model_card::ModelName;
+use infer_model_card::ModelId;
 
 use super::Repository;
 
 /// Remove a model from the repository, with its folder.
 #[derive(Args)]
 pub struct Remove {
-    /// The model's name
-    #[arg(value_name = "NAME")]
+    /// The model's name; with `/` and a version, that one alone
+    #[arg(value_name = "NAME[/VERSION]")]
     name: String,
     #[command(flatten)]
     repository: Repository,
@@ -20,15 +22,35 @@ impl Remove {
     /// Delete the folder, if it is a model's.
     pub fn run(self) -> Result<()> {
         // A name, never a path: nothing outside the repository can be meant.
-        let name = ModelName::new(&self.name)?;
+        let id = ModelId::new(&self.name)?;
         let repository = self.repository.path()?;
-        let folder = repository.join(name.as_str());
-        if !folder.join("model.toml").is_file() {
-            bail!("there is no model `{name}` in `{}`", repository.display());
+        let folder = repository.join(id.to_string());
+        let is_model = has_card(&folder) || id.version.is_none() && has_versions(&folder);
+        if !is_model {
+            bail!("there is no model `{id}` in `{}`", repository.display());
         }
-        std::fs::remove_dir_all(&folder)
-            .with_context(|| format!("cannot remove `{}`", folder.display()))?;
+        remove(&folder)?;
         println!("removed {}", folder.display());
+        let model = repository.join(id.name.as_str());
+        if id.version.is_some() && !has_versions(&model) {
+            remove(&model)?;
+            println!("removed {}, it was the last version", model.display());
+        }
         Ok(())
     }
+}
+
+fn has_card(folder: &Path) -> bool {
+    folder.join("model.toml").is_file()
+}
+
+/// Whether one of the folders in this one is a model's.
+fn has_versions(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| {
+        entries.any(|entry| entry.is_ok_and(|entry| has_card(&entry.path())))
+    })
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    std::fs::remove_dir_all(folder).with_context(|| format!("cannot remove `{}`", folder.display()))
 }

@@ -37,13 +37,37 @@ pub(super) fn print(found: &Found) {
         let first = text.lines().next().unwrap_or_default();
         row("labels", &format!("{count}, from `{first}` on"));
     }
-    row(
-        "inference",
-        &format!(
-            "{} warm, natively on this machine",
-            milliseconds(found.warm)
-        ),
-    );
+    if let Some(text) = &found.card.text {
+        row("texts", &format!("up to {} tokens", text.max_tokens));
+    }
+    if let Some(embedding) = &found.card.embedding {
+        let pooling = format!("{:?}", embedding.pooling).to_lowercase();
+        row(
+            "embedding",
+            &format!("of {}, pooling {pooling}", embedding.output),
+        );
+    }
+    if let Some(warm) = found.warm {
+        let shapes: Vec<String> = found
+            .card
+            .inputs
+            .iter()
+            .filter_map(|spec| Some(format!("{} {:?}", spec.name, spec.example_shape.as_ref()?)))
+            .collect();
+        let on = if shapes.is_empty() {
+            String::new()
+        } else {
+            format!(", on {}", shapes.join(", "))
+        };
+        let warm = milliseconds(warm);
+        row(
+            "inference",
+            &format!("{warm} warm, natively on this machine{on}"),
+        );
+    }
+    for note in &found.notes {
+        row("note", note);
+    }
 }
 
 fn opsets(opsets: &[(String, i64)]) -> String {
@@ -83,11 +107,24 @@ pub(super) fn curl(name: &str, card: &ModelCard) -> String {
     if card.image.is_some() && card.inputs.len() == 1 {
         return format!("curl --data-binary @picture.jpg localhost:3000/infer/{name}");
     }
+    if card.text.is_some() {
+        return format!(
+            "curl -H 'content-type: text/plain' -d 'Any text.' localhost:3000/infer/{name}"
+        );
+    }
     let inputs: Vec<serde_json::Value> = card
         .inputs
         .iter()
         .map(|spec| {
-            let shape: Vec<i64> = spec.shape.iter().map(|size| (*size).max(1)).collect();
+            let ones = || {
+                spec.shape
+                    .iter()
+                    .map(|size| u32::try_from(*size).unwrap_or(1))
+            };
+            let shape = spec
+                .example_shape
+                .clone()
+                .unwrap_or_else(|| ones().collect());
             serde_json::json!({
                 "name": spec.name, "datatype": spec.datatype.name(), "shape": shape, "data": ["…"],
             })

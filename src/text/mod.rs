@@ -1,0 +1,157 @@
+//! Texts become token ids, and what a model makes of their tokens one vector a text.
+//!
+//! [`encoder`] is the tokenizer, [`batches`] makes tensors of what it gives, [`pooling`] makes vectors of
+//! what comes out.
+
+pub mod batches;
+pub mod encoder;
+pub mod pooling;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::{ApiError, quoted};
+use crate::models::Model;
+pub use encoder::{Encoder, EncoderError, Tokens};
+
+/// The largest text, in bytes. What a model reads of it are a few thousand tokens at most.
+pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
+
+/// The most texts of one request; OpenAI's own limit for embeddings.
+pub const MAX_TEXTS: usize = 2048;
+
+/// The name of the output that is one vector a text, as `sentence-transformers` has it.
+pub const SENTENCE_EMBEDDING: &str = "sentence_embedding";
+
+/// Texts of a request, each as its tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// In the request's order.
+    pub rows: Vec<Tokens>,
+}
+
+impl Texts {
+    /// How many tokens there are, those that fill up a batch aside.
+    #[must_use]
+    pub fn tokens(&self) -> usize {
+        self.rows.iter().map(|row| row.ids.len()).sum()
+    }
+}
+
+/// One text or several, as they stand in JSON.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany<'a> {
+    One(#[serde(borrow)] Cow<'a, str>),
+    Many(#[serde(borrow)] Vec<Cow<'a, str>>),
+}
+
+/// Read a text or a list of texts from JSON; `what` is the member that has it.
+///
+/// # Errors
+/// 400 for anything else.
+pub fn from_json<'a>(what: &str, json: &'a RawValue) -> Result<Vec<Cow<'a, str>>, ApiError> {
+    match serde_json::from_str(json.get()) {
+        Ok(OneOrMany::One(text)) => Ok(vec![text]),
+        Ok(OneOrMany::Many(texts)) => Ok(texts),
+        Err(_) => Err(ApiError::invalid(format!(
+            "`{what}` is {}, expected a text or a list of texts",
+            quoted(json.get())
+        ))),
+    }
+}
+
+/// A body that is a text.
+///
+/// # Errors
+/// 400 when it is not UTF-8.
+pub fn from_bytes(body: &[u8]) -> Result<&str, ApiError> {
+    std::str::from_utf8(body).map_err(|error| {
+        ApiError::invalid(format!(
+            "the text is not UTF-8: the byte at {} is none that can be there",
+            error.valid_up_to()
+        ))
+    })
+}
+
+/// The tokens of texts, or of pairs of texts.
+///
+/// # Errors
+/// 400 when the model takes no texts, when there are none or too many, not as many second texts as
+/// first ones, or one cannot be encoded; 413 for a text over the limit.
+pub fn encode(
+    model: &Model,
+    texts: &[Cow<str>],
+    pairs: Option<&[Cow<str>]>,
+) -> Result<Texts, ApiError> {
+    let encoder = model.text.as_ref().ok_or_else(|| {
+        ApiError::invalid(format!(
+            "model `{}` takes no texts; it takes {}",
+            model.name,
+            model.media_types().join(", ")
+        ))
+    })?;
+    if texts.is_empty() {
+        return Err(ApiError::invalid(
+            "the list of texts is empty, expected one or more",
+        ));
+    }
+    if texts.len() > MAX_TEXTS {
+        return Err(ApiError::invalid(format!(
+            "there are {} texts, expected at most {MAX_TEXTS}",
+            texts.len()
+        )));
+    }
+    if let Some(pairs) = pairs
+        && pairs.len() != texts.len()
+    {
+        return Err(ApiError::invalid(format!(
+            "`text` has {} and `text_pair` {}, expected as many",
+            texts.len(),
+            pairs.len()
+        )));
+    }
+    let which = |index: usize| {
+        if texts.len() == 1 {
+            "the text".to_owned()
+        } else {
+            format!("text {index}")
+        }
+    };
+    let check = |index: usize, text: &str| {
+        if text.len() > MAX_TEXT_BYTES {
+            return Err(ApiError::too_large(format!(
+                "{} has {} bytes, expected at most {MAX_TEXT_BYTES}",
+                which(index),
+                text.len()
+            )));
+        }
+        Ok(())
+    };
+    let mut rows = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        // To `transformers` a second text that is empty is none.
+        let pair = pairs
+            .and_then(|pairs| pairs.get(index))
+            .map(AsRef::as_ref)
+            .filter(|pair: &&str| !pair.is_empty());
+        check(index, text)?;
+        check(index, pair.unwrap_or_default())?;
+        let tokens = encoder.encode(text, pair).map_err(|reason| {
+            ApiError::invalid(format!("{} cannot be encoded: {reason}", which(index)))
+        })?;
+        if tokens.ids.is_empty() {
+            return Err(ApiError::invalid(format!(
+                "{} has no tokens, expected at least one",
+                which(index)
+            )));
+        }
+        rows.push(tokens);
+    }
+    Ok(Texts { rows })
+}
