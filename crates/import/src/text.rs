@@ -8,7 +8,7 @@ use infer_model_card::{Pooling, Side, TensorSpec, TextSpec};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokenizers::Tokenizer;
+use tokenizers::{PostProcessor, Tokenizer};
 
 use crate::labels::Config;
 use crate::source::Source;
@@ -36,6 +36,17 @@ pub enum TextError {
     /// The tokenizer's library does not know it.
     #[error("`tokenizer.json` is no tokenizer that is known: {0}")]
     Tokenizer(String),
+    /// Nothing is left of a text.
+    #[error(
+        "the folder's files allow {max_tokens} tokens, of which {special} are added to every text; expected \
+         more"
+    )]
+    NoRoom {
+        /// What the files say.
+        max_tokens: u32,
+        /// How many the tokenizer adds.
+        special: usize,
+    },
     /// Something else is done to a text, or to what the graph gives, than is done here.
     #[error("`{file}` {problem}")]
     Unknown {
@@ -127,8 +138,8 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
     let json = read_text(&path)?;
     let tokenizer = Tokenizer::from_bytes(json.as_bytes())
         .map_err(|error| TextError::Tokenizer(error.to_string()))?;
-    let about: TokenizerConfig = parse(source, "tokenizer_config.json")?.unwrap_or_default();
-    let sentences: SentenceConfig = parse(source, "sentence_bert_config.json")?.unwrap_or_default();
+    let about: TokenizerConfig = members(source, "tokenizer_config.json")?;
+    let sentences: SentenceConfig = members(source, "sentence_bert_config.json")?;
     if sentences.do_lower_case == Some(true) && !lowers(&json) {
         return Err(TextError::Unknown {
             file: "sentence_bert_config.json",
@@ -147,6 +158,18 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
         .flatten()
         .filter(|limit| *limit > 0)
         .min();
+    let max_tokens = max_tokens
+        .unwrap_or(usual.max_tokens)
+        .min(TextSpec::MAX_TOKENS);
+    let special = tokenizer
+        .get_post_processor()
+        .map_or(0, |processor| processor.added_tokens(true));
+    if max_tokens as usize <= special {
+        return Err(TextError::NoRoom {
+            max_tokens,
+            special,
+        });
+    }
     let pad_id = match &about.pad_token {
         Some(Token::Text(token) | Token::Added { content: token }) => tokenizer.token_to_id(token),
         None => None,
@@ -155,9 +178,7 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
     Ok(Found {
         pooling: pooling(source)?,
         text: Some(TextSpec {
-            max_tokens: max_tokens
-                .unwrap_or(usual.max_tokens)
-                .min(TextSpec::MAX_TOKENS),
+            max_tokens,
             pad_id: pad_id.or(config.pad_token_id).or(in_file).unwrap_or(0),
             padding_side: about.padding_side.unwrap_or_default(),
             truncation_side: about.truncation_side.unwrap_or_default(),
@@ -259,6 +280,17 @@ fn prompt(source: &Source) -> Result<Option<String>, TextError> {
     Ok((prompt.as_str() != Some("")).then(|| {
         format!("`{file}` puts {prompt} before every text; here that is left to the client")
     }))
+}
+
+/// Of a file that is an object, the members that matter; serde would take a list for one as well.
+fn members<T: Default + DeserializeOwned>(source: &Source, file: &str) -> Result<T, TextError> {
+    let Some(object) = parse::<serde_json::Map<String, Value>>(source, file)? else {
+        return Ok(T::default());
+    };
+    serde_json::from_value(Value::Object(object)).map_err(|source| TextError::Json {
+        file: file.to_owned(),
+        source,
+    })
 }
 
 fn parse<T: DeserializeOwned>(source: &Source, file: &str) -> Result<Option<T>, TextError> {

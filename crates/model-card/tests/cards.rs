@@ -1,6 +1,9 @@
 //! Model cards: the example of the contract, and what is refused, word by word.
 
-use infer_model_card::{Activation, Channels, Datatype, Filter, Layout, ModelCard, ResizeMode};
+use infer_model_card::{
+    Activation, Channels, Datatype, Filter, Layout, ModelCard, Pooling, ResizeMode, Side,
+    TokenInput,
+};
 
 const CARD: &str = r#"
 version = "1"
@@ -69,8 +72,6 @@ fn defaults_are_those_of_most_models() {
 
 #[test]
 fn cards_that_cannot_be_are_refused_in_words() {
-    /// A part of the card, what it is replaced by, and how the message begins.
-    type Case = (&'static str, &'static str, &'static str);
     let cases: &[Case] = &[
         (
             "width = 8",
@@ -249,12 +250,39 @@ fn cards_that_cannot_be_are_refused_in_words() {
             "TOML parse error",
         ),
         ("[[input]]", "[[input]", "TOML parse error at line 5"),
+        (
+            "shape = [-1, 1, 8, 8]",
+            "shape = [-1, 1, 8, 8]\nexample_shape = [1, 1, 8, 9]",
+            "[[input]] `image`: `example_shape` is [1, 1, 8, 9], which does not fit the shape [-1, 1, 8, 8]",
+        ),
+        (
+            "shape = [-1, 1, 8, 8]",
+            "shape = [-1, 1, 8, 8]\nexample_shape = [0, 1, 8, 8]",
+            "[[input]] `image`: `example_shape` is [0, 1, 8, 8], which does not fit",
+        ),
+        (
+            "shape = [-1, 10]",
+            "shape = [-1, 10]\nexample_shape = [1, 10]",
+            "[[output]] `probabilities`: `example_shape` is for inputs",
+        ),
+        (
+            "[image]",
+            "[text]\n[image]",
+            "[text] `input_ids`: there is no input `input_ids`",
+        ),
     ];
+    check_refused(CARD, cases);
+}
+
+/// A part of a card, what it is replaced by, and how the message begins.
+type Case = (&'static str, &'static str, &'static str);
+
+fn check_refused(card: &str, cases: &[Case]) {
     let wrong: Vec<_> = cases
         .iter()
         .filter_map(|(from, to, expected)| {
-            assert!(CARD.contains(from), "{from}");
-            let message = match ModelCard::parse(&CARD.replacen(from, to, 1)) {
+            assert!(card.contains(from), "{from}");
+            let message = match ModelCard::parse(&card.replacen(from, to, 1)) {
                 Ok(_) => "it was accepted".to_owned(),
                 Err(error) => error.to_string(),
             };
@@ -263,4 +291,152 @@ fn cards_that_cannot_be_are_refused_in_words() {
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+const TEXT_CARD: &str = r#"
+[[input]]
+name = "ids"
+datatype = "INT64"
+shape = [-1, -1]
+
+[[input]]
+name = "attention_mask"
+datatype = "INT32"
+shape = [-1, -1]
+
+[[output]]
+name = "last_hidden_state"
+datatype = "FP32"
+shape = [-1, -1, 384]
+
+[[output]]
+name = "pooled"
+datatype = "FP16"
+shape = [-1, 384]
+
+[text]
+input_ids = "ids"
+max_tokens = 256
+padding_side = "left"
+
+[embedding]
+output = "last_hidden_state"
+pooling = "cls"
+"#;
+
+#[test]
+fn cards_of_models_that_take_texts() {
+    let card = ModelCard::parse(TEXT_CARD).unwrap();
+    let (text, input) = card.text_input().unwrap();
+    assert_eq!(input.name, "ids");
+    assert_eq!(text.tokenizer, "tokenizer.json");
+    assert_eq!((text.max_tokens, text.pad_id), (256, 0));
+    assert_eq!(
+        (text.padding_side, text.truncation_side),
+        (Side::Left, Side::Right)
+    );
+    assert_eq!(text.role("ids"), Some(TokenInput::Ids));
+    assert_eq!(text.role("attention_mask"), Some(TokenInput::Mask));
+    assert_eq!(text.role("position_ids"), None);
+    let embedding = card.embedding.unwrap();
+    assert_eq!(embedding.pooling, Pooling::Cls);
+    assert!(embedding.normalize);
+    let pooled = TEXT_CARD.replace(
+        "\"last_hidden_state\"\npooling = \"cls\"",
+        "\"pooled\"\npooling = \"none\"",
+    );
+    assert_ne!(pooled, TEXT_CARD);
+    ModelCard::parse(&pooled).unwrap();
+}
+
+#[test]
+fn cards_of_texts_that_cannot_be_are_refused_in_words() {
+    let cases: &[Case] = &[
+        (
+            "max_tokens = 256",
+            "max_length = 256",
+            "unknown key `max_length` in [text]; did you mean `max_tokens`?",
+        ),
+        (
+            "pooling = \"cls\"",
+            "poling = \"cls\"",
+            "unknown key `poling` in [embedding]; did you mean `pooling`?",
+        ),
+        (
+            "max_tokens = 256",
+            "max_tokens = 0",
+            "[text] `max_tokens`: expected 1 to 32768 tokens, came 0",
+        ),
+        (
+            "max_tokens = 256",
+            "max_tokens = 99999",
+            "[text] `max_tokens`: expected 1 to 32768 tokens, came 99999",
+        ),
+        (
+            "max_tokens = 256",
+            "tokenizer = \"../tokenizer.json\"",
+            "[text] `tokenizer`: expected the name of a file in the model's folder, came `../tokenizer.json`",
+        ),
+        (
+            "input_ids = \"ids\"",
+            "input_ids = \"id\"",
+            "[text] `input_ids`: there is no input `id`",
+        ),
+        (
+            "name = \"attention_mask\"",
+            "name = \"position_ids\"",
+            "[text] input `position_ids`: is none that a text gives (`input_ids`, `attention_mask`, ",
+        ),
+        (
+            "\"INT32\"",
+            "\"FP32\"",
+            "[text] input `attention_mask`: is FP32, expected INT64 or INT32",
+        ),
+        (
+            "\"INT32\"\nshape = [-1, -1]",
+            "\"INT32\"\nshape = [-1, 128]",
+            "[text] input `attention_mask`: has the shape [-1, 128], expected [batch, tokens], the same for",
+        ),
+        (
+            "\"INT64\"\nshape = [-1, -1]",
+            "\"INT64\"\nshape = [-1]",
+            "[text] input `ids`: has the shape [-1], expected [batch, tokens]",
+        ),
+        (
+            "padding_side = \"left\"",
+            "padding_side = \"middle\"",
+            "TOML parse error at line ",
+        ),
+        (
+            "output = \"last_hidden_state\"",
+            "output = \"hidden\"",
+            "[embedding] `output`: there is no output `hidden`",
+        ),
+        (
+            "pooling = \"cls\"",
+            "pooling = \"none\"",
+            "[embedding] `output`: `last_hidden_state` has the shape [-1, -1, 384], expected [batch, size]",
+        ),
+        (
+            "output = \"last_hidden_state\"",
+            "output = \"pooled\"",
+            "[embedding] `output`: `pooled` has the shape [-1, 384], expected [batch, tokens, size]",
+        ),
+        (
+            "\"FP32\"",
+            "\"INT64\"",
+            "[embedding] `output`: `last_hidden_state` is INT64, expected FP32 or FP16",
+        ),
+        (
+            "[embedding]",
+            "[classification]\noutput = \"pooled\"\n[embedding]",
+            "[embedding]: a model has either this or `[classification]`",
+        ),
+        (
+            "[text]\ninput_ids = \"ids\"\nmax_tokens = 256\npadding_side = \"left\"",
+            "",
+            "[embedding]: needs `[text]`: it is for models that take texts",
+        ),
+    ];
+    check_refused(TEXT_CARD, cases);
 }

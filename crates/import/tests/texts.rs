@@ -1,0 +1,305 @@
+//! What a folder says of texts becomes a card's `[text]` and `[embedding]`; what cannot be done as it says
+//! is refused.
+
+use std::path::{Path, PathBuf};
+
+use infer_import::Options;
+use infer_model_card::{Activation, Pooling, Side};
+
+fn texts() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/texts")
+}
+
+/// A copy of one of tests/texts, with other files in place of some of its own; an empty one is left out.
+fn folder(name: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+    fn copy(from: &Path, to: &Path) {
+        std::fs::create_dir_all(to).unwrap();
+        for entry in std::fs::read_dir(from).unwrap() {
+            let path = entry.unwrap().path();
+            let to = to.join(path.file_name().unwrap());
+            if path.is_dir() {
+                copy(&path, &to);
+            } else {
+                std::fs::copy(&path, to).unwrap();
+            }
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    copy(&texts().join(name), folder.path());
+    for (file, text) in files {
+        if text.is_empty() {
+            std::fs::remove_file(folder.path().join(file)).unwrap();
+        } else {
+            std::fs::write(folder.path().join(file), text).unwrap();
+        }
+    }
+    folder
+}
+
+fn inspect(name: &str, files: &[(&str, &str)]) -> Result<infer_import::Found, String> {
+    let folder = folder(name, files);
+    infer_import::inspect(folder.path(), &Options::default()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn lengths_are_the_least_that_the_files_say() {
+    // (folder, other files, tokens)
+    let rows: [(&str, &[(&str, &str)], u32); 9] = [
+        ("sentiment", &[], 48),
+        ("sentiment", &[("tokenizer_config.json", "")], 64),
+        (
+            "sentiment",
+            &[("tokenizer_config.json", ""), ("config.json", "")],
+            512,
+        ),
+        (
+            "sentiment",
+            &[("tokenizer_config.json", r#"{"model_max_length": 1e30}"#)],
+            64,
+        ),
+        ("sentences", &[], 128),
+        // RoBERTa's positions are counted from the filling token on: 130 are 128.
+        ("sentences", &[("sentence_bert_config.json", "")], 128),
+        (
+            "sentences",
+            &[("sentence_bert_config.json", r#"{"max_seq_length": 20}"#)],
+            20,
+        ),
+        (
+            "sentences",
+            &[("sentence_bert_config.json", r#"{"max_seq_length": null}"#)],
+            128,
+        ),
+        ("passages", &[("sentence_bert_config.json", "{}")], 64),
+    ];
+    let mut wrong = Vec::new();
+    for (name, files, expected) in rows {
+        let came = inspect(name, files).map(|found| found.card.text.unwrap().max_tokens);
+        if came != Ok(expected) {
+            wrong.push(format!("{name} {files:?}: {came:?}, expected {expected}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_fills_up_and_where() {
+    let config = r#"{"pad_token": {"content": "[MASK]"}, "padding_side": "left", "truncation_side": "left"}"#;
+    let found = inspect("sentiment", &[("tokenizer_config.json", config)]).unwrap();
+    let text = found.card.text.unwrap();
+    assert_eq!(
+        (text.padding_side, text.truncation_side),
+        (Side::Left, Side::Left)
+    );
+    assert_eq!(text.pad_id, 4);
+    // Without a word of it, the model's; without that, the tokenizer's.
+    let config = r#"{"pad_token_id": 3}"#;
+    let files = [("tokenizer_config.json", ""), ("config.json", config)];
+    let found = inspect("sentiment", &files).unwrap();
+    assert_eq!(found.card.text.unwrap().pad_id, 3);
+}
+
+#[test]
+fn vectors_are_pooled_as_the_folder_says() {
+    let pooling = "1_Pooling/config.json";
+    // (folder, other files, pooling)
+    let rows: [(&str, &[(&str, &str)], Option<Pooling>); 11] = [
+        ("sentences", &[], Some(Pooling::Mean)),
+        ("passages", &[], Some(Pooling::Cls)),
+        ("passages", &[(pooling, "")], Some(Pooling::Mean)),
+        (
+            "passages",
+            &[(pooling, r#"{"pooling_mode": "lasttoken"}"#)],
+            Some(Pooling::Last),
+        ),
+        (
+            "passages",
+            &[(pooling, r#"{"pooling_mode": ["max"]}"#)],
+            Some(Pooling::Max),
+        ),
+        (
+            "passages",
+            &[(pooling, r#"{"pooling_mode_max_tokens": true}"#)],
+            Some(Pooling::Max),
+        ),
+        (
+            "passages",
+            &[(pooling, r#"{"pooling_mode_mean_sqrt_len_tokens": true}"#)],
+            Some(Pooling::Mean),
+        ),
+        ("passages", &[(pooling, "{}")], Some(Pooling::Mean)),
+        // A classifier is none, and a model of masks is asked for its own outputs.
+        ("sentiment", &[], None),
+        (
+            "passages",
+            &[
+                (pooling, ""),
+                (
+                    "config.json",
+                    r#"{"architectures": ["XLMRobertaForMaskedLM"]}"#,
+                ),
+            ],
+            None,
+        ),
+        (
+            "passages",
+            &[(pooling, ""), ("config.json", "{}")],
+            Some(Pooling::Mean),
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (name, files, expected) in rows {
+        let came = inspect(name, files).map(|found| found.card.embedding.map(|spec| spec.pooling));
+        if came != Ok(expected) {
+            wrong.push(format!("{name} {files:?}: {came:?}, expected {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn scores_are_those_of_the_pipelines() {
+    let config = |members: &str| {
+        format!(r#"{{"architectures": ["BertForSequenceClassification"], {members}}}"#)
+    };
+    let three = r#""id2label": {"0": "a", "1": "b", "2": "c"}"#;
+    let rows = [
+        (config(three), Activation::Softmax),
+        (
+            config(&format!(
+                r#"{three}, "problem_type": "multi_label_classification""#
+            )),
+            Activation::Sigmoid,
+        ),
+        (
+            config(&format!(r#"{three}, "problem_type": "regression""#)),
+            Activation::None,
+        ),
+    ];
+    for (config, expected) in rows {
+        let found = inspect("sentiment", &[("config.json", &config)]).unwrap();
+        assert_eq!(
+            found.card.classification.unwrap().activation,
+            expected,
+            "{config}"
+        );
+    }
+}
+
+#[test]
+fn what_a_user_should_know_is_noted() {
+    let rows: [(&str, &[(&str, &str)], &str); 2] = [
+        (
+            "sentiment",
+            &[("tokenizer.json", "")],
+            "there is no `tokenizer.json`, so the model takes token numbers and no texts",
+        ),
+        (
+            "passages",
+            &[(
+                "config_sentence_transformers.json",
+                r#"{"prompts": {"query": "query: "}, "default_prompt_name": "query"}"#,
+            )],
+            "`config_sentence_transformers.json` puts \"query: \" before every text",
+        ),
+    ];
+    for (name, files, expected) in rows {
+        let found = inspect(name, files).unwrap();
+        assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
+        assert!(found.notes[0].starts_with(expected), "{:?}", found.notes);
+    }
+    assert_eq!(inspect("passages", &[]).unwrap().notes, [""; 0]);
+}
+
+#[test]
+fn what_is_not_done_here_is_refused() {
+    let pooling = "1_Pooling/config.json";
+    let dense = r#"[{"type": "sentence_transformers.models.Transformer"},
+                    {"type": "sentence_transformers.models.Dense"}]"#;
+    let lower = r#"{"do_lower_case": true}"#;
+    // (folder, a file, its text, how the message begins)
+    let rows = [
+        (
+            "sentiment",
+            "tokenizer.json",
+            "{",
+            "`tokenizer.json` is no tokenizer that is known: EOF",
+        ),
+        (
+            "sentiment",
+            "tokenizer.json",
+            "{\"model\": {}}",
+            "`tokenizer.json` is no tokenizer that is known: ",
+        ),
+        (
+            "sentiment",
+            "tokenizer_config.json",
+            "[1]",
+            "`tokenizer_config.json` cannot be read: ",
+        ),
+        (
+            "sentiment",
+            "tokenizer_config.json",
+            "{\"padding_side\": \"top\"}",
+            "`tokenizer_config.json` cannot be read: unknown variant `top`",
+        ),
+        (
+            "passages",
+            "sentence_bert_config.json",
+            "{\"max_seq_length\": -1}",
+            "`sentence_bert_config.json` cannot be read: ",
+        ),
+        (
+            "passages",
+            "sentence_bert_config.json",
+            lower,
+            "`sentence_bert_config.json` has `do_lower_case`, but the tokenizer keeps capitals",
+        ),
+        (
+            "passages",
+            "modules.json",
+            "{}",
+            "`modules.json` cannot be read: ",
+        ),
+        (
+            "passages",
+            "modules.json",
+            dense,
+            "`modules.json` has the module `Dense`, which is not in the graph and not known here",
+        ),
+        (
+            "passages",
+            "sentence_bert_config.json",
+            "{\"max_seq_length\": 4}",
+            "the folder's files allow 4 tokens, of which 4 are added to every text; expected more",
+        ),
+        (
+            "passages",
+            pooling,
+            "{\"pooling_mode\": \"weightedmean\"}",
+            "`1_Pooling/config.json` pools by `weightedmean`, which is not known here; expected mean, cls,",
+        ),
+        (
+            "passages",
+            pooling,
+            "{\"pooling_mode\": [\"cls\", \"mean\"]}",
+            "`1_Pooling/config.json` makes a vector of cls and mean one after the other",
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (name, file, text, expected) in rows {
+        match inspect(name, &[(file, text)]) {
+            Err(message) if message.starts_with(expected) => {}
+            Err(message) => wrong.push(format!(
+                "{name} {file} {text}\n  expected {expected}\n  came     {message}"
+            )),
+            Ok(_) => wrong.push(format!(
+                "{name} {file} {text}\n  expected {expected}\n  it was taken"
+            )),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // The same word to a tokenizer that lowers by itself asks for nothing.
+    let found = inspect("sentiment", &[("sentence_bert_config.json", lower)]).unwrap();
+    assert!(found.card.text.is_some());
+}
