@@ -3,6 +3,7 @@
 use infer_model_card::{Datatype, ModelCard};
 
 use crate::error::ApiError;
+use crate::inference::InferenceRequest;
 use crate::models::Model;
 use crate::nn::{Backend, OutputTensor};
 use crate::tensor::Tensor;
@@ -25,6 +26,30 @@ pub fn run(
     let context = timing.measure(Phase::Load, || backend.load(&model.id))?;
     let outputs = timing.measure(Phase::Compute, || context.compute(inputs))?;
     declared_outputs(&model.card, outputs)
+}
+
+/// Compute what a request holds, which is taken out of it: texts, else tensors. Of a model that embeds, the
+/// graph's own outputs are there if `with_outputs`, or if the request names some.
+///
+/// # Errors
+/// As [`run`] and [`run_texts`].
+pub fn request(
+    model: &Model,
+    request: &mut InferenceRequest,
+    with_outputs: bool,
+    backend: &dyn Backend,
+    timing: &mut Timing,
+) -> Result<Vec<(String, Tensor)>, ApiError> {
+    match request.texts.take() {
+        Some(texts) => {
+            let with_outputs = with_outputs || !request.outputs.is_empty();
+            run_texts(model, &texts, with_outputs, backend, timing)
+        }
+        None => {
+            let inputs = std::mem::take(&mut request.inputs);
+            run(model, inputs, backend, timing)
+        }
+    }
 }
 
 /// Compute on texts, a batch at a time. A model that embeds gives one vector a text, as the first output;

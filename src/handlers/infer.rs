@@ -75,16 +75,8 @@ impl<'a> Infer<'a> {
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
         let mut request = timing.measure(Phase::Decode, || self.decode(body))?;
-        let outputs = match request.texts.take() {
-            Some(texts) => {
-                let with_outputs = self.with_outputs || !request.outputs.is_empty();
-                compute::run_texts(self.model, &texts, with_outputs, backend, timing)?
-            }
-            None => {
-                let inputs = std::mem::take(&mut request.inputs);
-                compute::run(self.model, inputs, backend, timing)?
-            }
-        };
+        let outputs =
+            compute::request(self.model, &mut request, self.with_outputs, backend, timing)?;
         timing.measure(Phase::Encode, || self.word(&request, outputs))
     }
 

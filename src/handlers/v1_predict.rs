@@ -39,7 +39,10 @@ impl<'a> V1Predict<'a> {
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
         let request = timing.measure(Phase::Decode, || v1::request::decode(body, self.model))?;
-        let outputs = compute::run(self.model, request.inputs, backend, timing)?;
+        let outputs = match &request.texts {
+            Some(texts) => compute::run_texts(self.model, texts, false, backend, timing)?,
+            None => compute::run(self.model, request.inputs, backend, timing)?,
+        };
         timing.measure(Phase::Encode, || v1::answer::encode(&outputs, request.rows))
     }
 }

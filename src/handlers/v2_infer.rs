@@ -57,8 +57,7 @@ impl<'a> V2Infer<'a> {
     ) -> Result<Response, ApiError> {
         let mut request = timing.measure(Phase::Decode, || self.decode(body))?;
         request.binary_output |= self.binary_output;
-        let inputs = std::mem::take(&mut request.inputs);
-        let outputs = compute::run(self.model, inputs, backend, timing)?;
+        let outputs = compute::request(self.model, &mut request, false, backend, timing)?;
         timing.measure(Phase::Encode, || {
             answer::encode(self.model, &request, &outputs, None, true)
         })

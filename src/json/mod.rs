@@ -70,9 +70,10 @@ pub fn decode(body: &[u8], model: &Model) -> Result<InferenceRequest, ApiError> 
     match (&body.inputs, body.instances, texts) {
         (Some(_), None, None) => oip::from_body(body, None, model),
         (None, Some(instances), None) => {
-            let inputs = v1::request::instances(model, instances)?.inputs;
+            let instances = v1::request::instances(model, instances)?;
             Ok(InferenceRequest {
-                inputs,
+                inputs: instances.inputs,
+                texts: instances.texts,
                 ..oip::requested(body, model)?
             })
         }

@@ -4,3 +4,4 @@
 pub mod binary;
 pub mod classification;
 pub mod request;
+mod texts;

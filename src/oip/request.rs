@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::binary::{self, HEADER, Tensors};
+use super::texts;
 use crate::byte_strings;
 use crate::carry;
 use crate::error::{ApiError, quoted};
@@ -56,14 +57,30 @@ struct RequestParameters<'a> {
 #[derive(Deserialize)]
 pub(crate) struct Input<'a> {
     #[serde(borrow)]
-    name: Cow<'a, str>,
+    pub(super) name: Cow<'a, str>,
     #[serde(borrow)]
-    datatype: Cow<'a, str>,
-    shape: Vec<u64>,
+    pub(super) datatype: Cow<'a, str>,
+    pub(super) shape: Vec<u64>,
     #[serde(borrow, default)]
     parameters: Option<Object<InputParameters<'a>>>,
     #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
+    pub(super) data: Option<&'a RawValue>,
+}
+
+impl Input<'_> {
+    /// The parameter `binary_data_size`, where it is there.
+    ///
+    /// # Errors
+    /// When it is no number.
+    pub(super) fn binary_size(&self) -> Option<Result<u64, String>> {
+        let size = self.parameters.as_ref()?.0.binary_data_size?;
+        Some(size.get().parse().map_err(|_| {
+            format!(
+                "`binary_data_size` is {}, expected a number of bytes",
+                quoted(size.get())
+            )
+        }))
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -118,10 +135,20 @@ pub(crate) fn from_body(
     let inputs = body.inputs.take().ok_or_else(|| {
         ApiError::invalid("the JSON body has no `inputs`, expected a list of tensors")
     })?;
+    if let [Object(input)] = inputs.as_slice()
+        && texts::is_texts(input, model)
+    {
+        let texts = texts::read(input, tensors, model)?;
+        return Ok(InferenceRequest {
+            texts: Some(texts),
+            ..requested(body, model)?
+        });
+    }
     let inputs = named_inputs(model, inputs, tensors)?;
-    let mut request = requested(body, model)?;
-    request.inputs = inputs;
-    Ok(request)
+    Ok(InferenceRequest {
+        inputs,
+        ..requested(body, model)?
+    })
 }
 
 /// What a request's JSON says beside the inputs.
@@ -201,11 +228,7 @@ fn named_inputs(
                 quoted(&spec.name)
             )));
         }
-        let size = input
-            .parameters
-            .as_ref()
-            .and_then(|all| all.0.binary_data_size);
-        let tensor = match (input.data, size) {
+        let tensor = match (input.data, input.binary_size()) {
             (Some(data), None) => from_json(spec, &input, data, model)?,
             (None, Some(_)) if !has_binary => {
                 return Err(refused(
@@ -217,15 +240,7 @@ fn named_inputs(
                 ));
             }
             (None, Some(size)) => {
-                let size = size.get().parse().map_err(|_| {
-                    refused(
-                        spec,
-                        format!(
-                            "`binary_data_size` is {}, expected a number of bytes",
-                            quoted(size.get())
-                        ),
-                    )
-                })?;
+                let size = size.map_err(|problem| refused(spec, problem))?;
                 let bytes = tensors
                     .take(size)
                     .map_err(|problem| refused(spec, problem))?;

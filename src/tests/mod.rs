@@ -1,6 +1,7 @@
 //! Requests as a whole, natively on the engine itself: a file for each door.
 
 mod infer;
+mod texts;
 mod v1;
 mod v2;
 mod v2_refused;
@@ -98,7 +99,7 @@ fn text(path: &str) -> String {
 const CARRIED: [&str; 6] = ["BOOL", "FP16", "FP32", "INT32", "INT64", "UINT8"];
 
 /// The digits model; `sum`, which is no classifier and takes no images; `add`, which has two inputs;
-/// and an identity of each datatype that is carried.
+/// an identity of each datatype that is carried; and two models that take texts.
 fn service() -> (Models, Engine) {
     let mut models = Models::new();
     let labels = text("models/digits/labels.txt");
@@ -139,7 +140,9 @@ fn service() -> (Models, Engine) {
         let graph = file(&format!("crates/engine/tests/graphs/{name}.onnx"));
         registry.add(&name, graph).unwrap();
     }
-    (models, Engine(registry))
+    let mut engine = Engine(registry);
+    texts::add(&mut models, &mut engine);
+    (models, engine)
 }
 
 /// A request that is refused, and the beginning of the sentence that says why.

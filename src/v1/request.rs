@@ -14,12 +14,15 @@ use crate::models::Model;
 use crate::oip::request::from_base64;
 use crate::pictures;
 use crate::tensor::Tensor;
+use crate::text::{self, Texts};
 
 /// A request of V1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// The inputs by name, each there once, in the card's order.
     pub inputs: Vec<(String, Tensor)>,
+    /// Texts, in place of inputs.
+    pub texts: Option<Texts>,
     /// How many instances there were; `None` for the columnar form.
     pub rows: Option<usize>,
 }
@@ -63,7 +66,8 @@ pub fn decode(body: &[u8], model: &Model) -> Result<Request, ApiError> {
 }
 
 /// One item of the batch an entry: its value for a model with one input, or an object with a value
-/// for each input. A value of an image's input may be `{"b64": "…"}`, an encoded image.
+/// for each input. A value of an image's input may be `{"b64": "…"}`, an encoded image; for a model that
+/// takes texts, an entry may be one.
 ///
 /// # Errors
 /// 400 when they are no list, or do not fit the inputs.
@@ -82,14 +86,25 @@ pub(crate) fn instances(model: &Model, json: &RawValue) -> Result<Request, ApiEr
         return Ok(Request {
             rows: input.1.shape.first().map(|rows| *rows as usize),
             inputs: vec![input],
+            ..Request::default()
         });
     }
-    if !after_bracket.trim_ascii_start().starts_with('{') {
+    let first = after_bracket.trim_ascii_start();
+    if model.text.is_some() && first.starts_with('"') {
+        let texts = text::encode(model, &text::from_json("instances", json)?, None)?;
+        return Ok(Request {
+            rows: Some(texts.rows.len()),
+            texts: Some(texts),
+            ..Request::default()
+        });
+    }
+    if !first.starts_with('{') {
         let spec = only_input(&model.card, "a list of plain instances")?;
         let array = json::read(spec, json, spec.datatype)?;
         return Ok(Request {
             rows: array.shape.first().map(|rows| *rows as usize),
             inputs: vec![(spec.name.clone(), json::whole(spec, array)?)],
+            ..Request::default()
         });
     }
     let rows: Vec<Row> = serde_json::from_str(json.get()).map_err(wrong)?;
@@ -115,6 +130,7 @@ pub(crate) fn instances(model: &Model, json: &RawValue) -> Result<Request, ApiEr
     Ok(Request {
         inputs: in_order(&model.card, tensors)?,
         rows: Some(rows.len()),
+        ..Request::default()
     })
 }
 
@@ -168,14 +184,14 @@ fn columnar(model: &Model, json: &RawValue) -> Result<Request, ApiError> {
     if let Some(images) = encoded_images(model, json) {
         return Ok(Request {
             inputs: vec![images?],
-            rows: None,
+            ..Request::default()
         });
     }
     if !json.get().starts_with('{') {
         let spec = only_input(&model.card, "a bare tensor")?;
         return Ok(Request {
             inputs: vec![(spec.name.clone(), json::tensor(spec, json)?)],
-            rows: None,
+            ..Request::default()
         });
     }
     let named: Row = serde_json::from_str(json.get())
@@ -187,7 +203,7 @@ fn columnar(model: &Model, json: &RawValue) -> Result<Request, ApiError> {
     }
     Ok(Request {
         inputs: in_order(&model.card, tensors)?,
-        rows: None,
+        ..Request::default()
     })
 }
 

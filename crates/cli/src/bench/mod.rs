@@ -77,12 +77,19 @@ impl Bench {
         let latest = artefacts.models.chunk_by(|a, b| a.id.name == b.id.name);
         let latest = latest.filter_map(|versions| versions.last());
         for model in latest.filter(|model| model.is_snapshot()) {
-            let measured = Input::of(model).and_then(|input| {
+            let input = match Input::of(model) {
+                Ok(input) => input,
+                Err(reason) => {
+                    eprintln!("`{}` is not measured: {reason}", model.id);
+                    continue;
+                }
+            };
+            let mut measured = || -> Result<()> {
                 rows.push(measure(&input, &engine, &server, self.runs)?);
                 forms.extend(forms::measure(&input, &server, self.runs)?);
                 Ok(())
-            });
-            measured.with_context(|| format!("measuring `{}`", model.id))?;
+            };
+            measured().with_context(|| format!("measuring `{}`", model.id))?;
         }
         print(&rows, self.runs);
         forms::print(&forms);
@@ -113,11 +120,15 @@ impl<'a> Input<'a> {
             model.card.inputs.len() == 1 && spec.datatype == Datatype::Fp32,
             "only models with one FP32 input are measured"
         );
-        let shape: Vec<u32> = spec
-            .shape
-            .iter()
-            .map(|size| u32::try_from(*size).unwrap_or(1))
-            .collect();
+        let ones = || {
+            spec.shape
+                .iter()
+                .map(|size| u32::try_from(*size).unwrap_or(1))
+        };
+        let shape = spec
+            .example_shape
+            .clone()
+            .unwrap_or_else(|| ones().collect());
         let elements: u32 = shape.iter().product();
         Ok(Self {
             graph: model.id.to_string(),

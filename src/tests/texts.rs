@@ -1,0 +1,200 @@
+//! Texts by the doors of the protocols, whose answers are those of `/infer`.
+
+use super::{Engine, Refused, check_refused, file, json, text};
+use crate::handlers::Plan;
+use crate::models::{Files, Models};
+use crate::request::Head;
+use crate::response::Response;
+use crate::settings::Settings;
+use crate::timing::Timing;
+use serde_json::{Value, json as value};
+
+/// A classifier and a model that embeds, as `cargo infer add` writes their cards.
+pub(super) fn add(models: &mut Models, engine: &mut Engine) {
+    let inputs = |names: &[&str]| -> String {
+        names
+            .iter()
+            .map(|name| {
+                format!("[[input]]\nname = '{name}'\ndatatype = 'INT64'\nshape = [-1, -1]\n")
+            })
+            .collect()
+    };
+    let output = |name: &str, shape: &str| {
+        format!("[[output]]\nname = '{name}'\ndatatype = 'FP32'\nshape = {shape}\n")
+    };
+    let sentiment = inputs(&["input_ids", "attention_mask", "token_type_ids"])
+        + &output("logits", "[-1, 3]")
+        + "[classification]\noutput = 'logits'\nactivation = 'softmax'\n[text]\nmax_tokens = 48\n";
+    let passages = inputs(&["input_ids", "attention_mask"])
+        + &output("last_hidden_state", "[-1, -1, 32]")
+        + "[text]\nmax_tokens = 40\npad_id = 1\n\
+           [embedding]\noutput = 'last_hidden_state'\npooling = 'cls'\n";
+    for (name, card, labels) in [
+        (
+            "sentiment",
+            sentiment,
+            Some("negative\nneutral\npositive\n"),
+        ),
+        ("passages", passages, None),
+    ] {
+        let folder = format!("tests/texts/{name}");
+        let tokenizer = text(&format!("{folder}/tokenizer.json"));
+        let files = Files {
+            labels,
+            tokenizer: Some(&tokenizer),
+        };
+        models.add(name, &card, files).unwrap();
+        engine
+            .0
+            .add(name, file(&format!("{folder}/model.onnx")))
+            .unwrap();
+    }
+}
+
+/// The answer of a service that has these two alone.
+fn post(target: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    let (mut models, mut engine) = (Models::new(), Engine(infer_engine::Registry::new()));
+    add(&mut models, &mut engine);
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    let head = Head::new("POST", target, headers);
+    let settings = Settings::default();
+    let plan = Plan::new(&head, &models, &settings).unwrap();
+    plan.answer(body.to_vec(), &engine, &mut Timing::default())
+        .unwrap()
+}
+
+fn ask(target: &str, body: &Value) -> Value {
+    json(&post(target, &[], body.to_string().as_bytes()))
+}
+
+const TEXTS: [&str; 2] = ["It was the best of times.", "Η Αθήνα είναι η πρωτεύουσα."];
+
+#[test]
+fn v1_takes_texts_as_instances() {
+    let texts = value!({ "text": TEXTS });
+    let vectors = &ask("/infer/passages", &texts)["outputs"][0]["data"];
+    let rows = ask(
+        "/v1/models/passages:predict",
+        &value!({ "instances": TEXTS }),
+    );
+    let rows = rows["predictions"].as_array().unwrap();
+    assert_eq!(rows.len(), 2);
+    let flat: Vec<&Value> = rows
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .collect();
+    assert_eq!(flat, vectors.as_array().unwrap().iter().collect::<Vec<_>>());
+    // The same form at the other door.
+    let instances = value!({ "instances": TEXTS });
+    assert_eq!(
+        ask("/infer/sentiment", &instances),
+        ask("/infer/sentiment", &texts)
+    );
+    let logits = ask("/v1/models/sentiment:predict", &instances);
+    assert_eq!(logits["predictions"][0].as_array().unwrap().len(), 3);
+    let tensor = value!({ "inputs": { "input_ids": [[2, 3]], "attention_mask": [[1, 1]] } });
+    let answer = ask("/v1/models/passages:predict", &tensor);
+    assert_eq!(answer["outputs"][0].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn v2_takes_texts_as_bytes() {
+    let expected = ask("/infer/passages", &value!({ "text": TEXTS }));
+    let expected = &expected["outputs"];
+    for (name, shape) in [("text", value!([2])), ("input_ids", value!([2, 1]))] {
+        let body = value!({ "id": "7", "inputs": [
+            { "name": name, "datatype": "BYTES", "shape": shape, "data": TEXTS }
+        ]});
+        let answer = ask("/v2/models/passages/infer", &body);
+        assert_eq!(answer["outputs"], *expected);
+        assert_eq!(answer["id"], "7");
+    }
+    // In binary, as clients of Triton send it.
+    let mut bytes = Vec::new();
+    for text in TEXTS {
+        crate::byte_strings::push(text.as_bytes(), &mut bytes);
+    }
+    let head = value!({ "inputs": [{
+        "name": "text", "datatype": "BYTES", "shape": [2],
+        "parameters": { "binary_data_size": bytes.len() }
+    }]})
+    .to_string();
+    let body = [head.as_bytes(), &bytes].concat();
+    let length = head.len().to_string();
+    let headers = [("inference-header-content-length", length.as_str())];
+    assert_eq!(
+        json(&post("/v2/models/passages/infer", &headers, &body))["outputs"],
+        *expected
+    );
+    // With the graph's own outputs, and with classes.
+    let ask_for = |model: &str, output: Value| {
+        let body = value!({
+            "inputs": [{ "name": "text", "datatype": "BYTES", "shape": [2], "data": TEXTS }],
+            "outputs": [output],
+        });
+        ask(&format!("/v2/models/{model}/infer"), &body)["outputs"].clone()
+    };
+    let hidden = ask_for("passages", value!({ "name": "last_hidden_state" }));
+    assert_eq!(hidden[0]["name"], "last_hidden_state");
+    assert_eq!(hidden[0]["shape"][0], 2);
+    let classes = value!({ "name": "logits", "parameters": { "classification": 1 } });
+    let classes = ask_for("sentiment", classes);
+    assert_eq!(classes[0]["shape"], value!([2, 1]));
+    assert!(classes[0]["data"][0].as_str().unwrap().contains(':'));
+}
+
+#[test]
+fn texts_that_do_not_fit_the_protocols_are_refused_in_words() {
+    let v2 = |input: Value| {
+        let body = value!({ "inputs": [input] });
+        ("/v2/models/sentiment/infer", body)
+    };
+    let bytes = |shape: Value, data: Value| {
+        v2(value!({ "name": "text", "datatype": "BYTES", "shape": shape, "data": data }))
+    };
+    let rows = [
+        (
+            bytes(value!([2]), value!(["a"])),
+            "input `text`: the shape says 2 texts, `data` has 1",
+        ),
+        (
+            bytes(value!([1, 2]), value!(["a", "b"])),
+            "input `text`: texts as BYTES have the shape [n], one element a text, came [1, 2]",
+        ),
+        (
+            bytes(value!([1]), value!([7])),
+            "input `text`: texts in JSON are a flat list of texts",
+        ),
+        (
+            bytes(value!([0]), value!([])),
+            "the list of texts is empty, expected one or more",
+        ),
+        (
+            v2(value!({ "name": "text", "datatype": "BYTES", "shape": [1] })),
+            "input `text`: it has no `data`, expected texts",
+        ),
+        (
+            v2(value!({ "name": "text", "datatype": "FP32", "shape": [1], "data": [1] })),
+            "there is no input `text`; the model has `input_ids`, `attention_mask` and `token_type_ids`",
+        ),
+        (
+            (
+                "/v1/models/sentiment:predict",
+                value!({ "instances": ["a", 7] }),
+            ),
+            "`instances` is ",
+        ),
+    ];
+    let rows = rows.map(|((target, body), sentence)| Refused {
+        method: "POST",
+        target: target.to_owned(),
+        headers: Vec::new(),
+        body: body.to_string().into_bytes(),
+        status: 400,
+        sentence,
+    });
+    check_refused(rows.into_iter().collect());
+}
