@@ -120,7 +120,31 @@ fn a_build_does_again_what_changed_and_no_more() {
     assert!(made(&first.uncomposed) > times[1]);
     assert!(made(&first.composed) > times[0]);
 
+    let compiled = ["infer", "infer_engine"].map(|name| {
+        let code = format!("target/wasm32-wasip2/component/{name}.wasm");
+        support::root().join(code)
+    });
+    let compiled_times = compiled.each_ref().map(|path| made(path));
+    let other = repository.join("other");
+    std::fs::create_dir_all(&other).unwrap();
+    let graph = support::root().join("crates/engine/tests/graphs/identity-fp32.onnx");
+    std::fs::copy(graph, other.join("model.onnx")).unwrap();
+    let tensor = "datatype = \"FP32\"\nshape = [-1]\n";
+    let card = format!("[[input]]\nname = \"x\"\n{tensor}[[output]]\nname = \"y\"\n{tensor}");
+    std::fs::write(other.join("model.toml"), card).unwrap();
+    build(&options, &Silent).unwrap();
+    assert!(
+        made(&first.engine) > times[2],
+        "another model, another snapshot"
+    );
+    assert_eq!(
+        compiled.each_ref().map(|path| made(path)),
+        compiled_times,
+        "and nothing is compiled for it"
+    );
+
     std::fs::copy(support::root().join("models/digits/labels.txt"), &labels).unwrap();
+    std::fs::remove_dir_all(&other).unwrap();
     _ = std::fs::remove_file(&first.engine);
     build(&options, &Silent).unwrap();
     assert!(made(&first.engine) > times[2], "what is gone is made again");

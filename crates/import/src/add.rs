@@ -180,15 +180,35 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     let source = Source::find(path, options.variant.as_deref())?;
     let onnx = fs::read(&source.onnx).map_err(|error| read_error(&source.onnx, error))?;
     let onnx_bytes = onnx.len() as u64;
-    let tried = graph::try_out(onnx, &options.shapes).map_err(|error| InspectError::Graph {
+    let failed = |error| InspectError::Graph {
         path: source.onnx.clone(),
         source: error,
-    })?;
+    };
+    let declared = graph::declared_inputs(&onnx).map_err(failed)?;
+    let image = image(&source, options, &declared)?;
+    let mut shapes = options.shapes.clone();
+    let image_input = image.as_ref().and_then(|(image, _)| {
+        let only = declared.first().map(|spec| spec.name.clone());
+        Some((image.input.clone().or(only)?, image.shape(1)))
+    });
+    if let Some((name, shape)) = &image_input {
+        let sizes = shape.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
+        shapes.insert(name.clone(), sizes.to_vec());
+    }
+    let mut tried = graph::try_out(onnx, &shapes).map_err(failed)?;
+    // What `[image]` says need not be said twice.
+    for spec in &mut tried.inputs {
+        if image_input
+            .as_ref()
+            .is_some_and(|(name, _)| *name == spec.name)
+        {
+            spec.example_shape = None;
+        }
+    }
     let config = match source.file("config.json") {
         Some(path) => Config::read(&read_text(&path)?)?,
         None => Config::default(),
     };
-    let image = image(&source, options, &tried.inputs)?;
     let (classification, labels_text) = classification(options, &config, &tried)?;
     let texts = text::read(&source, &config, &tried.inputs)?;
     let mut notes = texts.notes;

@@ -26,6 +26,15 @@ pub struct Tried {
 /// Sizes for inputs, by name: `--shape`, or what a card says.
 pub type Shapes = BTreeMap<String, Vec<u32>>;
 
+/// What a graph needs, before it is loaded.
+///
+/// # Errors
+/// As [`try_out`] for what the file itself tells.
+pub fn declared_inputs(onnx: &[u8]) -> Result<Vec<TensorSpec>, Error> {
+    let info = infer_engine::onnx::read(onnx)?;
+    info.inputs.iter().map(|info| spec(info, None)).collect()
+}
+
 /// Load a graph and run it on zeros. Dimensions of any size are as `shapes` says; where it says nothing,
 /// usual sizes are tried. When none of them will do, there is no inference, and nothing wrong with the
 /// graph: only its users know how large its inputs are.

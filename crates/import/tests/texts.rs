@@ -10,8 +10,11 @@ fn texts() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/texts")
 }
 
+/// Names and texts of files.
+type Files<'a> = &'a [(&'a str, &'a str)];
+
 /// A copy of one of tests/texts, with other files in place of some of its own; an empty one is left out.
-fn folder(name: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+fn folder(name: &str, files: Files) -> tempfile::TempDir {
     fn copy(from: &Path, to: &Path) {
         std::fs::create_dir_all(to).unwrap();
         for entry in std::fs::read_dir(from).unwrap() {
@@ -36,7 +39,7 @@ fn folder(name: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-fn inspect(name: &str, files: &[(&str, &str)]) -> Result<infer_import::Found, String> {
+fn inspect(name: &str, files: Files) -> Result<infer_import::Found, String> {
     let folder = folder(name, files);
     infer_import::inspect(folder.path(), &Options::default()).map_err(|error| error.to_string())
 }
@@ -44,7 +47,7 @@ fn inspect(name: &str, files: &[(&str, &str)]) -> Result<infer_import::Found, St
 #[test]
 fn lengths_are_the_least_that_the_files_say() {
     // (folder, other files, tokens)
-    let rows: [(&str, &[(&str, &str)], u32); 9] = [
+    let rows: [(&str, Files, u32); 9] = [
         ("sentiment", &[], 48),
         ("sentiment", &[("tokenizer_config.json", "")], 64),
         (
@@ -103,7 +106,7 @@ fn what_fills_up_and_where() {
 fn vectors_are_pooled_as_the_folder_says() {
     let pooling = "1_Pooling/config.json";
     // (folder, other files, pooling)
-    let rows: [(&str, &[(&str, &str)], Option<Pooling>); 11] = [
+    let rows: [(&str, Files, Option<Pooling>); 11] = [
         ("sentences", &[], Some(Pooling::Mean)),
         ("passages", &[], Some(Pooling::Cls)),
         ("passages", &[(pooling, "")], Some(Pooling::Mean)),
@@ -188,7 +191,7 @@ fn scores_are_those_of_the_pipelines() {
 
 #[test]
 fn what_a_user_should_know_is_noted() {
-    let rows: [(&str, &[(&str, &str)], &str); 2] = [
+    let rows: [(&str, Files, &str); 2] = [
         (
             "sentiment",
             &[("tokenizer.json", "")],
