@@ -28,23 +28,46 @@ pub fn run(
     declared_outputs(&model.card, outputs)
 }
 
-/// Compute what a request holds, which is taken out of it: texts, else tensors. Of a model that embeds, the
-/// graph's own outputs are there if `with_outputs`, or if the request names some.
+/// What is wanted of a computation on texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// One item a text: the vectors of a model that embeds, what a classifier's scores are made of; of any
+    /// other model everything.
+    Items,
+    /// All that the graph gives, behind the vectors of a model that embeds.
+    Everything,
+}
+
+impl Wanted {
+    /// What the protocols answer to texts when a request names no outputs: the graph's own, but one vector
+    /// a text of a model that embeds.
+    #[must_use]
+    pub fn of_protocol(card: &ModelCard) -> Self {
+        if card.embedding.is_some() {
+            Self::Items
+        } else {
+            Self::Everything
+        }
+    }
+}
+
+/// Compute what a request holds, which is taken out of it: texts, else tensors. A request that names
+/// outputs wants everything.
 ///
 /// # Errors
 /// As [`run`] and [`run_texts`].
 pub fn request(
     model: &Model,
     request: &mut InferenceRequest,
-    with_outputs: bool,
+    wanted: Wanted,
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
     match request.texts.take() {
-        Some(texts) => {
-            let with_outputs = with_outputs || !request.outputs.is_empty();
-            run_texts(model, &texts, with_outputs, backend, timing)
+        Some(texts) if request.outputs.is_empty() => {
+            run_texts(model, &texts, wanted, backend, timing)
         }
+        Some(texts) => run_texts(model, &texts, Wanted::Everything, backend, timing),
         None => {
             let inputs = std::mem::take(&mut request.inputs);
             run(model, inputs, backend, timing)
@@ -52,30 +75,34 @@ pub fn request(
     }
 }
 
-/// Compute on texts, a batch at a time. A model that embeds gives one vector a text, as the first output;
-/// the graph's own outputs follow if `with_outputs`, and are all there is of any other model.
+/// Compute on texts, a batch at a time. A model that embeds gives one vector a text, as the first output.
 ///
 /// # Errors
 /// As [`run`]; 400 when the outputs of several batches do not fit together.
 pub fn run_texts(
     model: &Model,
     texts: &Texts,
-    with_outputs: bool,
+    wanted: Wanted,
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
     let card = &model.card;
     let embedding = card.embedding.as_ref();
-    let keeps_outputs = with_outputs || embedding.is_none();
-    // Of a classifier, only what has one item a text is looked at.
-    let equal_width = keeps_outputs && (with_outputs || card.classification.is_none());
+    let is_kept = |name: &str| match (wanted, embedding, &card.classification) {
+        (Wanted::Everything, _, _) | (_, None, None) => true,
+        (Wanted::Items, None, Some(spec)) => name == spec.output,
+        (Wanted::Items, Some(_), _) => false,
+    };
+    // What has an item a token is as wide as its batch.
+    let has_items_alone = embedding.is_some() || card.classification.is_some();
+    let equal_width = wanted == Wanted::Everything || !has_items_alone;
     let batches = timing.measure(Phase::Decode, || batches(texts, card, equal_width))?;
     let context = timing.measure(Phase::Load, || backend.load(&model.id))?;
     let mut vectors = Vectors::default();
     let mut all: Vec<(String, Tensor)> = Vec::new();
     for batch in batches {
         let outputs = timing.measure(Phase::Compute, || context.compute(batch.inputs))?;
-        let outputs = declared_outputs(card, outputs)?;
+        let mut outputs = declared_outputs(card, outputs)?;
         timing.measure(Phase::Encode, || {
             if let (Some(spec), Some(text)) = (embedding, &card.text) {
                 let output = outputs.iter().find(|(name, _)| *name == spec.output);
@@ -90,10 +117,8 @@ pub fn run_texts(
                     &mut vectors,
                 )?;
             }
-            if keeps_outputs {
-                append(&mut all, outputs)?;
-            }
-            Ok::<_, ApiError>(())
+            outputs.retain(|(name, _)| is_kept(name));
+            append(&mut all, outputs)
         })?;
     }
     if embedding.is_some() {

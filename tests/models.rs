@@ -289,6 +289,12 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
         (vec![&sum, "--image", "big"], "error: invalid value 'big' for '--image <SIZE>': expected a number of pixels", ""),
         (vec![&one, "--labels", &no_labels], "error: cannot read `", "nothing.txt`: No such file"),
         (vec![&one, "--name", "../one"], "error: ", "`../one`"),
+        (vec![&one, "--name", ".one"], "error: `.one` begins with a dot, and such folders are passed over", ""),
+        (vec![&one, "--name", "x", "--version", ".1"], "error: `.1` begins with a dot", ""),
+        (vec![&one, "--shape", "pixel_values=1,3"], "error: `", "expected"),
+        (vec![&sum, "--shape", "z=3"], "error: `", "there is no input `z` to have a shape; the graph has x"),
+        (vec![&sum, "--shape", "x"], "error: invalid value 'x' for '--shape <NAME=SIZES>': expected an input's name", ""),
+        (vec![&sum, "--shape", "x=0"], "error: invalid value 'x=0' for '--shape <NAME=SIZES>'", ""),
         (vec![&one, "--name", "source"], "error: there is a model `source` in `", "; remove it first, or choose a name with `--name`"),
     ]);
     let mut wrong = Vec::new();

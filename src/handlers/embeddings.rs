@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::answer;
 use crate::body;
-use crate::compute;
+use crate::compute::{self, Wanted};
 use crate::error::{ApiError, listed, quoted};
 use crate::json::{self, object::Object};
 use crate::models::{Model, Models};
@@ -108,7 +108,13 @@ impl Embeddings {
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
         let request = timing.measure(Phase::Decode, || decode(body, models, settings))?;
-        let outputs = compute::run_texts(request.model, &request.texts, false, backend, timing)?;
+        let outputs = compute::run_texts(
+            request.model,
+            &request.texts,
+            Wanted::Items,
+            backend,
+            timing,
+        )?;
         let (_, tensor) = outputs
             .into_iter()
             .next()

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::answer;
 use crate::body::{self, BodyKind, Declared};
 use crate::classify::classify;
-use crate::compute;
+use crate::compute::{self, Wanted};
 use crate::error::{ApiError, quoted};
 use crate::inference::InferenceRequest;
 use crate::json;
@@ -75,8 +75,15 @@ impl<'a> Infer<'a> {
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
         let mut request = timing.measure(Phase::Decode, || self.decode(body))?;
-        let outputs =
-            compute::request(self.model, &mut request, self.with_outputs, backend, timing)?;
+        // A classifier's first output need not be that of its scores.
+        let is_first_wanted = self.answer != AnswerType::Json;
+        let wanted =
+            if self.with_outputs || is_first_wanted && self.model.card.classification.is_some() {
+                Wanted::Everything
+            } else {
+                Wanted::Items
+            };
+        let outputs = compute::request(self.model, &mut request, wanted, backend, timing)?;
         timing.measure(Phase::Encode, || self.word(&request, outputs))
     }
 

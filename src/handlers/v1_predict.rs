@@ -1,7 +1,7 @@
 //! `POST /v1/models/{model}:predict`: the V1 protocol's inference.
 
 use crate::body;
-use crate::compute;
+use crate::compute::{self, Wanted};
 use crate::error::ApiError;
 use crate::models::Model;
 use crate::negotiate::{AnswerType, answer_type};
@@ -40,7 +40,10 @@ impl<'a> V1Predict<'a> {
     ) -> Result<Response, ApiError> {
         let request = timing.measure(Phase::Decode, || v1::request::decode(body, self.model))?;
         let outputs = match &request.texts {
-            Some(texts) => compute::run_texts(self.model, texts, false, backend, timing)?,
+            Some(texts) => {
+                let wanted = Wanted::of_protocol(&self.model.card);
+                compute::run_texts(self.model, texts, wanted, backend, timing)?
+            }
             None => compute::run(self.model, request.inputs, backend, timing)?,
         };
         timing.measure(Phase::Encode, || v1::answer::encode(&outputs, request.rows))

@@ -2,7 +2,7 @@
 
 use crate::answer;
 use crate::body::{self, BodyKind};
-use crate::compute;
+use crate::compute::{self, Wanted};
 use crate::error::ApiError;
 use crate::inference::InferenceRequest;
 use crate::models::Model;
@@ -57,7 +57,8 @@ impl<'a> V2Infer<'a> {
     ) -> Result<Response, ApiError> {
         let mut request = timing.measure(Phase::Decode, || self.decode(body))?;
         request.binary_output |= self.binary_output;
-        let outputs = compute::request(self.model, &mut request, false, backend, timing)?;
+        let wanted = Wanted::of_protocol(&self.model.card);
+        let outputs = compute::request(self.model, &mut request, wanted, backend, timing)?;
         timing.measure(Phase::Encode, || {
             answer::encode(self.model, &request, &outputs, None, true)
         })

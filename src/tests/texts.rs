@@ -25,10 +25,22 @@ pub(super) fn add(models: &mut Models, engine: &mut Engine) {
     let sentiment = inputs(&["input_ids", "attention_mask", "token_type_ids"])
         + &output("logits", "[-1, 3]")
         + "[classification]\noutput = 'logits'\nactivation = 'softmax'\n[text]\nmax_tokens = 48\n";
+    let mean = inputs(&["input_ids"])
+        + &output("tokens", "[-1, -1]")
+        + &output("mean", "[-1, 1]")
+        + "[classification]\noutput = 'mean'\n[text]\nmax_tokens = 600\n";
     let passages = inputs(&["input_ids", "attention_mask"])
         + &output("last_hidden_state", "[-1, -1, 32]")
         + "[text]\nmax_tokens = 40\npad_id = 1\n\
            [embedding]\noutput = 'last_hidden_state'\npooling = 'cls'\n";
+    let tokenizer = text("tests/texts/sentiment/tokenizer.json");
+    let files = Files {
+        labels: None,
+        tokenizer: Some(&tokenizer),
+    };
+    models.add("mean", &mean, files).unwrap();
+    let graph = file("crates/engine/tests/graphs/tokens.onnx");
+    engine.0.add("mean", graph).unwrap();
     for (name, card, labels) in [
         (
             "sentiment",
@@ -144,6 +156,40 @@ fn v2_takes_texts_as_bytes() {
     let classes = ask_for("sentiment", classes);
     assert_eq!(classes[0]["shape"], value!([2, 1]));
     assert!(classes[0]["data"][0].as_str().unwrap().contains(':'));
+}
+
+#[test]
+fn scores_of_many_texts_are_those_of_each() {
+    // Of different lengths, and too many tokens for one batch: the tokens' own output has no common shape.
+    let texts: Vec<String> = (1..60)
+        .map(|count| "a dog ".repeat(count % 7 * 20 + 1))
+        .collect();
+    let all = ask("/infer/mean", &value!({ "text": texts }));
+    let all = all["predictions"].as_array().unwrap();
+    assert_eq!(all.len(), texts.len());
+    for (text, came) in texts.iter().zip(all) {
+        let alone = ask("/infer/mean", &value!({ "text": text }));
+        // Filled up within its batch, so not the same mean; but never another text's.
+        assert_eq!(came[0]["label"], alone["predictions"][0][0]["label"]);
+        assert!(came[0]["score"].as_f64() <= alone["predictions"][0][0]["score"].as_f64());
+    }
+    // Everything at once is of one width.
+    let everything = ask("/infer/mean?outputs=true", &value!({ "text": texts }));
+    let widest = everything["outputs"][0]["shape"][1].as_u64().unwrap();
+    assert_eq!(
+        everything["outputs"][0]["shape"],
+        value!([texts.len(), widest])
+    );
+    assert_eq!(everything["outputs"][1]["shape"], value!([texts.len(), 1]));
+    let v1 = ask("/v1/models/mean:predict", &value!({ "instances": texts }));
+    assert_eq!(v1["predictions"].as_array().unwrap().len(), texts.len());
+    // The first output is the first output.
+    let raw = [
+        ("accept", "application/octet-stream"),
+        ("content-type", "text/plain"),
+    ];
+    // [CLS] a do ##g a [SEP]
+    assert_eq!(post("/infer/mean", &raw, b"a dog a").body.len(), 6 * 4);
 }
 
 #[test]

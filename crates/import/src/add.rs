@@ -140,6 +140,14 @@ pub enum AddError {
     /// The name that was chosen, or that the source has.
     #[error(transparent)]
     Name(#[from] InvalidModelName),
+    /// The repository passes such folders over.
+    #[error(
+        "`{name}` begins with a dot, and such folders are passed over; choose another name with `--name`"
+    )]
+    Hidden {
+        /// The name.
+        name: ModelName,
+    },
     /// There is one.
     #[error("there is a model `{id}` in `{}`; remove it first, or choose a name with `--name`", repository.display())]
     Exists {
@@ -265,6 +273,15 @@ pub fn add(
         name: ModelName::new(name.unwrap_or(&found.name))?,
         version: version.map(ModelName::new).transpose()?,
     };
+    if let Some(hidden) = [Some(&id.name), id.version.as_ref()]
+        .into_iter()
+        .flatten()
+        .find(|name| name.as_str().starts_with('.'))
+    {
+        return Err(AddError::Hidden {
+            name: hidden.clone(),
+        });
+    }
     let model = repository.join(id.name.as_str());
     let folder = repository.join(id.to_string());
     if folder.exists() {
@@ -338,9 +355,10 @@ fn read_text(path: &Path) -> Result<String, InspectError> {
     fs::read_to_string(path).map_err(|error| read_error(path, error))
 }
 
-/// A folder's name as a model's: what a model's cannot have becomes a hyphen.
+/// A folder's name as a model's: what a model's cannot have becomes a hyphen, and it is not hidden.
 fn as_name(name: &str) -> String {
-    name.chars()
+    name.trim_start_matches('.')
+        .chars()
         .map(|c| match c {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' => c,
             _ => '-',

@@ -77,6 +77,12 @@ def main():
     output = helper.make_value_info("s", helper.make_sequence_type_proto(element))
     save("sequence", [sequence], [value("x", TensorProto.FLOAT, [1])], [output])
 
+    # Of token numbers, themselves as an item a token, and their mean as an item a text.
+    tokens = helper.make_node("Cast", ["input_ids"], ["tokens"], to=TensorProto.FLOAT)
+    mean = helper.make_node("ReduceMean", ["tokens"], ["mean"], axes=[1], keepdims=1)
+    save("tokens", [tokens, mean], [value("input_ids", TensorProto.INT64, ["batch", "tokens"])],
+         [value("tokens", TensorProto.FLOAT, ["batch", "tokens"]), value("mean", TensorProto.FLOAT, ["batch", 1])])
+
 
 if __name__ == "__main__":
     main()
