@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use infer_engine::onnx::Summary;
 use infer_model_card::{
     Activation, CardError, Channels, Crop, Datatype, EmbeddingSpec, Filter, ImageSpec,
-    InvalidModelName, LabelsError, Layout, ModelCard, ModelId, ModelName, Pooling, ResizeMode,
-    TensorSpec,
+    InvalidModelName, LabelsError, Layout, ModelCard, ModelId, ModelName, Placement, Pooling,
+    ResizeMode, TensorSpec,
 };
 
 use crate::card::{self, Classification, LABELS_FILE, Parts};
@@ -225,6 +225,14 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
             "no inference was tried: the graph leaves sizes open, and with the usual ones it does not compute \
              ({error}); say them with `--shape NAME=1,2,3`, and readiness will try them too"
         ));
+    }
+    if !Placement::Auto.is_snapshot(onnx_bytes) {
+        notes.push(
+            "it is too large for the snapshot on every host, so it is read again for each request; \
+             `placement = \"snapshot\"` in `model.toml` makes it ready at once, where the host takes an \
+             artefact of 1 to 2 times its size"
+                .to_owned(),
+        );
     }
     let embedding = match (&texts.text, &classification) {
         (Some(_), None) => embedding(&config, texts.pooling, &tried.outputs),
