@@ -199,6 +199,9 @@ fn an_image_classifier_in_one_file_needs_two_words() {
         "nothing is guessed: {inspected}"
     );
     assert!(!inspected.contains("[classification]"), "{inspected}");
+    let inspected = run(&["inspect", &graph("tokens.onnx")]).unwrap();
+    let metadata = "metadata   task = mean\nmetadata   names = {0: 'a',  1: 'b'}\n";
+    assert!(inspected.contains(metadata), "{inspected}");
 }
 
 #[test]

@@ -107,6 +107,8 @@ pub struct Summary {
     pub producer: String,
     /// Each operator set with its version; the empty name is ONNX's own.
     pub opsets: Vec<(String, i64)>,
+    /// What its maker wrote beside it, by key.
+    pub metadata: Vec<(String, String)>,
     /// How often each operator stands in the graph, those of subgraphs aside.
     pub operators: BTreeMap<String, usize>,
     /// The operator that each output's values come from, in the graph's order; empty for one that is an
@@ -146,6 +148,16 @@ pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
                 (
                     opset.domain.unwrap_or_default(),
                     opset.version.unwrap_or_default(),
+                )
+            })
+            .collect(),
+        metadata: model
+            .metadata_props
+            .into_iter()
+            .map(|entry| {
+                (
+                    entry.key.unwrap_or_default(),
+                    entry.value.unwrap_or_default(),
                 )
             })
             .collect(),

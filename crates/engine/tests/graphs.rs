@@ -335,6 +335,17 @@ fn a_file_says_what_it_is_made_of() {
         .collect();
     assert_eq!(operators, [("Frobnicate", 1), ("Relu", 1)]);
     assert_eq!(summary.last_operators, ["Frobnicate"]);
+    let summary = onnx::summary(&bytes("tokens")).unwrap();
+    assert_eq!(summary.last_operators, ["Cast", "ReduceMean"]);
+    let metadata: Vec<(&str, &str)> = summary
+        .metadata
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        metadata,
+        [("task", "mean"), ("names", "{0: 'a',\n 1: 'b'}")]
+    );
     for nothing in [&b""[..], b"garbage"] {
         let error = onnx::summary(nothing).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidEncoding);

@@ -228,7 +228,7 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     }
     if !Placement::Auto.is_snapshot(onnx_bytes) {
         notes.push(
-            "it is too large for the snapshot on every host, so it is read again for each request; \
+            "not every host would take it in the snapshot, so it is read again for each request; \
              `placement = \"snapshot\"` in `model.toml` makes it ready at once, where the host takes an \
              artefact of 1 to 2 times its size"
                 .to_owned(),

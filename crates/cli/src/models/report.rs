@@ -16,6 +16,9 @@ pub(super) fn print(found: &Found) {
     row("size", &size(found.onnx_bytes));
     row("producer", &found.summary.producer);
     row("opset", &opsets(&found.summary.opsets));
+    for (key, value) in &found.summary.metadata {
+        row("metadata", &one_line(key, value));
+    }
     for spec in &found.card.inputs {
         row("input", &one(spec));
     }
@@ -67,6 +70,19 @@ pub(super) fn print(found: &Found) {
     }
     for note in &found.notes {
         row("note", note);
+    }
+}
+
+/// Makers write whole lists of classes there.
+fn one_line(key: &str, value: &str) -> String {
+    const MAX_CHARS: usize = 100;
+    let line: String = format!("{key} = {value}")
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    match line.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
     }
 }
 

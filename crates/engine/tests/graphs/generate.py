@@ -29,10 +29,11 @@ def value(name, kind, shape):
     return helper.make_tensor_value_info(name, kind, shape)
 
 
-def save(name, nodes, inputs, outputs, weights=()):
+def save(name, nodes, inputs, outputs, weights=(), metadata=None):
     graph = helper.make_graph(nodes, name, inputs, outputs, list(weights))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
+    helper.set_model_props(model, metadata or {})
     (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
 
 
@@ -81,7 +82,8 @@ def main():
     tokens = helper.make_node("Cast", ["input_ids"], ["tokens"], to=TensorProto.FLOAT)
     mean = helper.make_node("ReduceMean", ["tokens"], ["mean"], axes=[1], keepdims=1)
     save("tokens", [tokens, mean], [value("input_ids", TensorProto.INT64, ["batch", "tokens"])],
-         [value("tokens", TensorProto.FLOAT, ["batch", "tokens"]), value("mean", TensorProto.FLOAT, ["batch", 1])])
+         [value("tokens", TensorProto.FLOAT, ["batch", "tokens"]), value("mean", TensorProto.FLOAT, ["batch", 1])],
+         metadata={"task": "mean", "names": "{0: 'a',\n 1: 'b'}"})
 
 
 if __name__ == "__main__":
