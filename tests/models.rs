@@ -294,7 +294,7 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
         (vec![&one, "--name", "../one"], "error: ", "`../one`"),
         (vec![&one, "--name", ".one"], "error: `.one` begins with a dot, and such folders are passed over", ""),
         (vec![&one, "--name", "x", "--version", ".1"], "error: `.1` begins with a dot", ""),
-        (vec![&one, "--shape", "pixel_values=1,3"], "error: `", "expected"),
+        (vec![&one, "--shape", "pixel_values=1,3"], "error: `", "cannot be used: input `pixel_values` has shape [1, 3], expected [batch_size, "),
         (vec![&sum, "--shape", "z=3"], "error: `", "there is no input `z` to have a shape; the graph has x"),
         (vec![&sum, "--shape", "x"], "error: invalid value 'x' for '--shape <NAME=SIZES>': expected an input's name", ""),
         (vec![&sum, "--shape", "x=0"], "error: invalid value 'x=0' for '--shape <NAME=SIZES>'", ""),

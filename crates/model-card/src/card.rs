@@ -94,6 +94,19 @@ pub struct TensorSpecError {
 }
 
 impl TensorSpec {
+    /// Sizes to ask with where nobody says other: those of the example, or 1 for what is open.
+    #[must_use]
+    pub fn usual_shape(&self) -> Vec<u32> {
+        let ones = || {
+            self.shape
+                .iter()
+                .map(|size| u32::try_from(*size).unwrap_or(1))
+        };
+        self.example_shape
+            .clone()
+            .unwrap_or_else(|| ones().collect())
+    }
+
     /// Check a tensor's shape against this one.
     ///
     /// # Errors

@@ -120,15 +120,7 @@ impl<'a> Input<'a> {
             model.card.inputs.len() == 1 && spec.datatype == Datatype::Fp32,
             "only models with one FP32 input are measured"
         );
-        let ones = || {
-            spec.shape
-                .iter()
-                .map(|size| u32::try_from(*size).unwrap_or(1))
-        };
-        let shape = spec
-            .example_shape
-            .clone()
-            .unwrap_or_else(|| ones().collect());
+        let shape = spec.usual_shape();
         let elements: u32 = shape.iter().product();
         Ok(Self {
             graph: model.id.to_string(),

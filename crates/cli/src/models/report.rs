@@ -132,15 +132,7 @@ pub(super) fn curl(name: &str, card: &ModelCard) -> String {
         .inputs
         .iter()
         .map(|spec| {
-            let ones = || {
-                spec.shape
-                    .iter()
-                    .map(|size| u32::try_from(*size).unwrap_or(1))
-            };
-            let shape = spec
-                .example_shape
-                .clone()
-                .unwrap_or_else(|| ones().collect());
+            let shape = spec.usual_shape();
             serde_json::json!({
                 "name": spec.name, "datatype": spec.datatype.name(), "shape": shape, "data": ["…"],
             })
