@@ -281,7 +281,7 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
         (vec![&zero], "error: `", "cannot be used: not a readable ONNX file of 0 bytes: it is empty"),
         (vec![&count], "error: there are 2 labels, but output `logits` has 12 classes", ""),
         (vec![&gap], "error: `id2label` in `config.json` has 1 classes, but none is number 0", ""),
-        (vec![&bad_config], "error: `config.json` cannot be read: EOF", ""),
+        (vec![&bad_config], "error: `config.json` cannot be read: invalid type: sequence, expected a map", ""),
         (vec![&processor], "error: image processor `DetrImageProcessor` is not known; expected one of ", ""),
         (vec![&unknown], "error: `", "Frobnicate operator not supported"),
         (vec![&external], "error: `", "cannot be used: weight `w` is stored outside the ONNX file, in `weights.bin`"),

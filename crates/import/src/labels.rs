@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use infer_model_card::{Activation, Labels};
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +101,9 @@ impl Config {
     /// # Errors
     /// When it is no JSON, or its labels are not numbered from 0 on.
     pub fn read(json: &str) -> Result<Self, ConfigError> {
-        let file: File = serde_json::from_str(json)?;
+        // An object first: serde would take a list for one as well.
+        let object: serde_json::Map<String, Value> = serde_json::from_str(json)?;
+        let file: File = serde_json::from_value(Value::Object(object))?;
         let architecture = file
             .architectures
             .and_then(|all| all.into_iter().next())
@@ -189,6 +192,7 @@ mod tests {
         let cases = [
             ("", "`config.json` cannot be read: EOF"),
             ("[]x", "`config.json` cannot be read: "),
+            ("[]", "`config.json` cannot be read: invalid type: sequence"),
             (
                 r#"{"id2label": {"0": "a", "2": "b"}}"#,
                 "`id2label` in `config.json` has 2 classes, but none is number 1",
