@@ -63,16 +63,16 @@ pub fn request(
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
-    match request.texts.take() {
-        Some(texts) if request.outputs.is_empty() => {
-            run_texts(model, &texts, wanted, backend, timing)
-        }
-        Some(texts) => run_texts(model, &texts, Wanted::Everything, backend, timing),
-        None => {
-            let inputs = std::mem::take(&mut request.inputs);
-            run(model, inputs, backend, timing)
-        }
-    }
+    let Some(texts) = request.texts.take() else {
+        let inputs = std::mem::take(&mut request.inputs);
+        return run(model, inputs, backend, timing);
+    };
+    let wanted = if request.outputs.is_empty() {
+        wanted
+    } else {
+        Wanted::Everything
+    };
+    run_texts(model, &texts, wanted, backend, timing)
 }
 
 /// Compute on texts, a batch at a time. A model that embeds gives one vector a text, as the first output.

@@ -98,7 +98,9 @@ fn trials(card: &ModelCard) -> Vec<Vec<(String, Tensor)>> {
             card.inputs
                 .iter()
                 .map(|spec| {
-                    let shape = known_shape(card, spec).unwrap_or_else(|| sizes_of(spec, *size));
+                    let shape = card
+                        .known_shape(spec)
+                        .unwrap_or_else(|| sizes_of(spec, *size));
                     Some((spec.name.clone(), zeros(spec, &shape, *size > 1)?))
                 })
                 .collect()
@@ -110,33 +112,21 @@ fn trials(card: &ModelCard) -> Vec<Vec<(String, Tensor)>> {
 fn has_unknown_size(card: &ModelCard) -> bool {
     card.inputs.iter().any(|spec| {
         let is_open = spec.shape.iter().skip(1).any(|size| *size < 0);
-        is_open && known_shape(card, spec).is_none()
+        is_open && card.known_shape(spec).is_none()
     })
 }
 
-/// The shape of an input that the card says more of than the graph does.
-fn known_shape(card: &ModelCard, spec: &TensorSpec) -> Option<Vec<u64>> {
-    if let Some((image, _)) = card
-        .image_input()
-        .filter(|(_, input)| input.name == spec.name)
-    {
-        return Some(image.shape(1).to_vec());
-    }
-    let example = spec.example_shape.as_deref()?;
-    Some(example.iter().map(|size| u64::from(*size)).collect())
-}
-
-fn sizes_of(spec: &TensorSpec, free: u32) -> Vec<u64> {
-    let free = |place: usize| if place == 0 { 1 } else { u64::from(free) };
+fn sizes_of(spec: &TensorSpec, free: u32) -> Vec<u32> {
+    let free = |place: usize| if place == 0 { 1 } else { free };
     spec.shape
         .iter()
         .enumerate()
-        .map(|(place, size)| u64::try_from(*size).unwrap_or_else(|_| free(place)))
+        .map(|(place, size)| u32::try_from(*size).unwrap_or_else(|_| free(place)))
         .collect()
 }
 
 /// `None` when no tensor has that shape, or when it is a guess larger than a trial is worth.
-fn zeros(spec: &TensorSpec, shape: &[u64], is_guess: bool) -> Option<Tensor> {
+fn zeros(spec: &TensorSpec, shape: &[u32], is_guess: bool) -> Option<Tensor> {
     const MAX_BYTES: u64 = 64 * 1024 * 1024;
     let bytes = elements(shape)?.checked_mul(spec.datatype.element_bytes()? as u64)?;
     if is_guess && bytes > MAX_BYTES {
@@ -144,10 +134,7 @@ fn zeros(spec: &TensorSpec, shape: &[u64], is_guess: bool) -> Option<Tensor> {
     }
     Some(Tensor {
         datatype: spec.datatype,
-        shape: shape
-            .iter()
-            .map(|size| u32::try_from(*size).ok())
-            .collect::<Option<_>>()?,
+        shape: shape.to_vec(),
         data: vec![0; usize::try_from(bytes).ok()?],
     })
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use infer_engine::onnx::Summary;
-use infer_model_card::{Activation, CardError, LabelsError, ModelCard, Placement};
+use infer_model_card::{Activation, CardError, LabelsError, ModelCard, Placement, TensorSpec};
 
 use crate::card::{self, Parts};
 use crate::graph::{self, Shapes};
@@ -145,21 +145,20 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     let declared = graph::declared_inputs(&onnx).map_err(failed)?;
     let image = image(&source, options, &declared)?;
     let mut shapes = options.shapes.clone();
-    let image_input = image.as_ref().and_then(|(image, _)| {
-        let only = declared.first().map(|spec| spec.name.clone());
-        Some((image.input.clone().or(only)?, image.shape(1)))
-    });
-    if let Some((name, shape)) = &image_input {
-        let sizes = shape.map(|size| u32::try_from(size).unwrap_or(u32::MAX));
-        shapes.entry(name.clone()).or_insert_with(|| sizes.to_vec());
+    if let Some((image, _, input)) = &image {
+        // How large images become is known then.
+        let sizes = image
+            .least_shape(input)
+            .map(|size| u32::try_from(size).unwrap_or(u32::MAX));
+        shapes
+            .entry(input.name.clone())
+            .or_insert_with(|| sizes.to_vec());
     }
     let mut tried = graph::try_out(onnx, &shapes).map_err(failed)?;
-    // What `[image]` says need not be said twice.
     for spec in &mut tried.inputs {
-        if image_input
-            .as_ref()
-            .is_some_and(|(name, _)| *name == spec.name)
-        {
+        // What `[image]` says need not be said twice.
+        let is_image = |(_, _, input): &(_, _, &TensorSpec)| input.name == spec.name;
+        if image.as_ref().is_some_and(is_image) {
             spec.example_shape = None;
         }
     }
@@ -197,7 +196,7 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
         description,
         inputs: tried.inputs,
         outputs: tried.outputs,
-        image,
+        image: image.map(|(image, origin, _)| (image, origin)),
         classification,
         text: texts.text,
         embedding,

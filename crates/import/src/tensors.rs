@@ -29,13 +29,14 @@ fn image_input(inputs: &[TensorSpec]) -> Option<(&TensorSpec, Layout, i64)> {
     })
 }
 
-type Image = Option<(ImageSpec, String)>;
+/// How images are prepared, where that is known from, and for which input.
+type Image<'a> = Option<(ImageSpec, String, &'a TensorSpec)>;
 
-pub(crate) fn image(
+pub(crate) fn image<'a>(
     source: &Source,
     options: &Options,
-    inputs: &[TensorSpec],
-) -> Result<Image, InspectError> {
+    inputs: &'a [TensorSpec],
+) -> Result<Image<'a>, InspectError> {
     let preprocessor = source.file("preprocessor_config.json");
     if options.image.is_none() && preprocessor.is_none() {
         return Ok(None);
@@ -56,7 +57,7 @@ pub(crate) fn image(
         (None, None) => return Ok(None),
     };
     image.input = (inputs.len() > 1).then(|| spec.name.clone());
-    Ok(Some((image, origin)))
+    Ok(Some((image, origin, spec)))
 }
 
 /// torchvision's `ImageClassification` preset: `Resize(size / 0.875)`, `CenterCrop(size)`, ImageNet's

@@ -143,6 +143,19 @@ impl ModelCard {
         Ok(card)
     }
 
+    /// The shape of an input that the card says more of than the graph does: that of a prepared image, or
+    /// its `example_shape`.
+    #[must_use]
+    pub fn known_shape(&self, spec: &TensorSpec) -> Option<Vec<u32>> {
+        match self.image_input() {
+            Some((image, input)) if input.name == spec.name => {
+                let sizes = image.least_shape(spec).map(u32::try_from);
+                sizes.into_iter().collect::<Result<_, _>>().ok()
+            }
+            _ => spec.example_shape.clone(),
+        }
+    }
+
     fn check(&self) -> Result<(), CardError> {
         if self.version.is_empty() || self.version.len() > 64 {
             return Err(CardError::value(

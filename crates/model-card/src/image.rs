@@ -63,6 +63,13 @@ impl ImageSpec {
             Layout::Nhwc => [batch, height, width, channels],
         }
     }
+
+    /// The shape of one image, or of as many as the input is fixed to.
+    #[must_use]
+    pub fn least_shape(&self, input: &TensorSpec) -> [u64; 4] {
+        let batch = input.shape.first().copied().map(u64::try_from);
+        self.shape(batch.and_then(Result::ok).unwrap_or(1))
+    }
 }
 
 fn unit_range() -> f32 {

@@ -293,6 +293,28 @@ fn check_refused(card: &str, cases: &[Case]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn what_is_known_of_an_inputs_size() {
+    let known = |from: &str, to: &str| {
+        assert!(CARD.contains(from), "{from}");
+        let card = ModelCard::parse(&CARD.replacen(from, to, 1)).unwrap();
+        card.known_shape(&card.inputs[0])
+    };
+    assert_eq!(
+        known("[-1, 1, 8, 8]", "[-1, 1, -1, -1]"),
+        Some(vec![1, 1, 8, 8])
+    );
+    // A graph of four images at a time.
+    assert_eq!(
+        known("[-1, 1, 8, 8]", "[4, 1, 8, 8]"),
+        Some(vec![4, 1, 8, 8])
+    );
+    let text = TEXT_CARD.replacen("[-1, -1]", "[-1, -1]\nexample_shape = [1, 16]", 1);
+    let card = ModelCard::parse(&text).unwrap();
+    assert_eq!(card.known_shape(&card.inputs[0]), Some(vec![1, 16]));
+    assert_eq!(card.known_shape(&card.inputs[1]), None);
+}
+
 const TEXT_CARD: &str = r#"
 [[input]]
 name = "ids"

@@ -44,7 +44,7 @@ fn check(model: &Model) -> Result<Option<std::time::Duration>> {
     let onnx = std::fs::read(&model.onnx_path)
         .with_context(|| format!("cannot read `{}`", model.onnx_path.display()))?;
     let shapes = model.card.inputs.iter().filter_map(|spec| {
-        let example = spec.example_shape.clone()?;
+        let example = model.card.known_shape(spec)?;
         Some((spec.name.clone(), example))
     });
     let tried = infer_import::graph::try_out(onnx, &shapes.collect())?;
