@@ -6,7 +6,7 @@ mod support;
 use std::path::PathBuf;
 use std::process::Command;
 
-use support::models::repository;
+use support::models::REPOSITORY;
 use support::python::Python;
 use support::service::Service;
 use support::texts;
@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 
 fn start() -> Service {
     Service::start_with(
-        &["--models", repository().to_str().unwrap()],
+        &["--models", REPOSITORY.to_str().unwrap()],
         // Five megabytes of floats are more than twice as much as text.
         &[("INFER_MAX_BODY_BYTES", "33554432")],
     )

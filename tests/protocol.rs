@@ -11,13 +11,13 @@ use flate2::read::GzDecoder;
 use flate2::write::{GzEncoder, ZlibEncoder};
 use serde_json::{Value, json};
 use support::client::{Answer, exchange, get, post, post_chunked, send};
-use support::models::repository;
+use support::models::REPOSITORY;
 use support::service::Service;
 
 const HEADER: &str = "inference-header-content-length";
 
 fn start() -> Service {
-    Service::start_with(&["--models", repository().to_str().unwrap()], &[])
+    Service::start_with(&["--models", REPOSITORY.to_str().unwrap()], &[])
 }
 
 fn floats(values: &[f32]) -> Vec<u8> {

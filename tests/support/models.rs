@@ -1,10 +1,12 @@
 //! A model repository for the tests of protocols.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// A repository with the digits model, `add`, and an identity of each datatype that the engine
-/// carries. Its place stays the same, so that it is built once.
-pub fn repository() -> PathBuf {
+/// carries. Its place stays the same, so that it is built once; and it is written once, since the tests
+/// of one program run side by side and a service may be reading it.
+pub static REPOSITORY: LazyLock<PathBuf> = LazyLock::new(|| {
     let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("protocol-models");
     let digits = super::root().join("models/digits");
     let labels = std::fs::read(digits.join("labels.txt")).unwrap();
@@ -28,7 +30,7 @@ pub fn repository() -> PathBuf {
         + &tensor("output", "sum", "FP32", "[-1, 2]");
     add(&repository, "add", &graphs.join("add.onnx"), &card);
     repository
-}
+});
 
 fn tensor(section: &str, name: &str, datatype: &str, shape: &str) -> String {
     format!("[[{section}]]\nname = \"{name}\"\ndatatype = \"{datatype}\"\nshape = {shape}\n")
