@@ -4,12 +4,11 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
+use infer_nn::TensorInfo;
 use infer_snapshot_alloc::ClearingAllocator;
 
-use crate::error::ErrorKind;
-use crate::onnx::TensorInfo;
 use crate::rten_runtime::Rten;
-use crate::{ElementType, Error, Graph, Registry, Tensor};
+use crate::{ElementType, Error, ErrorKind, Graph, Registry, Tensor};
 
 mod bindings {
     wit_bindgen::generate!({ world: "engine", path: "wit", generate_all });
@@ -57,7 +56,7 @@ impl setup::Guest for Engine {
 fn describe(info: &TensorInfo) -> setup::TensorInfo {
     setup::TensorInfo {
         name: info.name.clone(),
-        datatype: info.datatype().to_owned(),
+        datatype: info.datatype_name().to_owned(),
         shape: info.sizes(),
     }
 }
@@ -121,6 +120,7 @@ impl errors::GuestError for ErrorResource {
             ErrorKind::Runtime => errors::ErrorCode::RuntimeError,
             ErrorKind::UnsupportedOperation => errors::ErrorCode::UnsupportedOperation,
             ErrorKind::NotFound => errors::ErrorCode::NotFound,
+            ErrorKind::Security => errors::ErrorCode::Security,
         }
     }
 

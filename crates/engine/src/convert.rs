@@ -10,9 +10,25 @@ use rten::{Value, ValueView};
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor as RtenTensor, TensorView};
 
-use crate::error::ErrorKind;
-use crate::onnx::TensorInfo;
-use crate::{ElementType, Error, Tensor};
+use infer_nn::TensorInfo;
+
+use crate::{ElementType, Error, ErrorKind, Tensor};
+
+/// What a declared tensor is in wasi-nn, if this engine carries it.
+///
+/// # Errors
+/// `UnsupportedOperation` for what wasi-nn has not and for what rten does not compute in.
+pub fn carried(info: &TensorInfo) -> Result<ElementType, Error> {
+    match info.element_type() {
+        Ok(ElementType::Fp64 | ElementType::Bf16) | Err(_) => Err(Error::unsupported(format!(
+            "tensor `{}` is {}, which this engine does not carry; it carries FP32, FP16, UINT8, INT32, \
+             INT64 and BOOL",
+            info.name,
+            info.datatype_name()
+        ))),
+        carried => carried,
+    }
+}
 
 /// A checked tensor as rten takes it.
 ///
@@ -50,7 +66,7 @@ pub fn to_rten(info: &TensorInfo, tensor: &Tensor) -> Result<Value, Error> {
 /// `Runtime` when the value does not fit that datatype, `UnsupportedOperation` when this engine does
 /// not carry it.
 pub fn from_rten(info: &TensorInfo, value: &Value) -> Result<Tensor, Error> {
-    let element_type = info.element_type()?;
+    let element_type = carried(info)?;
     let view = value.as_view();
     let shape = view
         .shape()
@@ -96,7 +112,7 @@ pub fn from_rten(info: &TensorInfo, value: &Value) -> Result<Tensor, Error> {
                 info,
                 &format!(
                     "came as {computed:?}, but the graph declares {}",
-                    info.datatype()
+                    info.datatype_name()
                 ),
             ));
         }
@@ -159,11 +175,6 @@ fn narrow(info: &TensorInfo, data: &[u8]) -> Result<Vec<i32>, Error> {
 }
 
 fn bools(info: &TensorInfo, data: &[u8]) -> Result<Vec<i32>, Error> {
-    match data.iter().position(|byte| *byte > 1) {
-        Some(index) => Err(Error::invalid(format!(
-            "input `{}` is BOOL, one byte 0 or 1 each, but the byte at index {index} is {}",
-            info.name, data[index]
-        ))),
-        None => Ok(data.iter().map(|byte| i32::from(*byte)).collect()),
-    }
+    info.check_values(data)?;
+    Ok(data.iter().map(|byte| i32::from(*byte)).collect())
 }

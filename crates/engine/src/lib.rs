@@ -4,8 +4,8 @@
 //!
 //! 1. [`component`] (on Wasm only) is the WIT glue: resources and error codes, nothing else.
 //! 2. [`registry`] finds a graph by its name: loaded before the snapshot, or read from the mount.
-//! 3. [`graph`] holds a graph with what its file declares, and checks every tensor against that:
-//!    names, datatypes, shapes, byte counts. What passes is in the graph's own order.
+//! 3. [`graph`] holds a graph with what its file declares, and checks every tensor against that (in
+//!    [`infer_nn`]): names, datatypes, shapes, byte counts. What passes is in the graph's own order.
 //! 4. [`runtime`] is the small trait behind which a library runs the graph; [`rten_runtime`] is the
 //!    one there is, with [`convert`] between wasi-nn's datatypes and those that rten computes in.
 //!
@@ -16,15 +16,12 @@
 #[cfg(target_arch = "wasm32")]
 mod component;
 pub mod convert;
-pub mod error;
 pub mod graph;
 pub mod onnx;
 pub mod registry;
 pub mod rten_runtime;
 pub mod runtime;
-pub mod tensor;
 
-pub use error::{Error, ErrorKind};
 pub use graph::Graph;
+pub use infer_nn::{ElementType, Error, ErrorKind, Tensor};
 pub use registry::Registry;
-pub use tensor::{ElementType, Tensor};

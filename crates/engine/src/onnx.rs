@@ -2,103 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use infer_model_card::Datatype;
+use infer_nn::{Dim, ErrorKind, Signature, TensorInfo};
 use rten_onnx::onnx::{DataType, ModelProto, NodeProto, ValueInfoProto};
 
-use crate::error::ErrorKind;
-use crate::{ElementType, Error};
-
-/// A graph's inputs and outputs, in its own order. Inputs that have a default in the file (an
-/// initializer of the same name) are not among them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GraphInfo {
-    /// What the graph needs.
-    pub inputs: Vec<TensorInfo>,
-    /// What it gives.
-    pub outputs: Vec<TensorInfo>,
-}
-
-/// A declared input or output.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TensorInfo {
-    /// As in the file.
-    pub name: String,
-    /// `TensorProto.DataType` by its number; 0 where the file does not say.
-    pub onnx_type: i32,
-    /// The dimensions; `None` where the file does not say.
-    pub shape: Option<Vec<Dim>>,
-}
-
-/// One dimension.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dim {
-    /// Of one size.
-    Fixed(u32),
-    /// Of any size, the same wherever the name stands.
-    Symbolic(String),
-    /// Of any size.
-    Any,
-}
-
-impl TensorInfo {
-    /// The Open Inference Protocol's name of the datatype.
-    #[must_use]
-    pub fn datatype(&self) -> &'static str {
-        match DataType(self.onnx_type) {
-            DataType::FLOAT => "FP32",
-            DataType::UINT8 => "UINT8",
-            DataType::INT8 => "INT8",
-            DataType::UINT16 => "UINT16",
-            DataType::INT16 => "INT16",
-            DataType::INT32 => "INT32",
-            DataType::INT64 => "INT64",
-            DataType::STRING => "BYTES",
-            DataType::BOOL => "BOOL",
-            DataType::FLOAT16 => "FP16",
-            DataType::DOUBLE => "FP64",
-            DataType::UINT32 => "UINT32",
-            DataType::UINT64 => "UINT64",
-            DataType::BFLOAT16 => "BF16",
-            _ => "unknown",
-        }
-    }
-
-    /// What the tensor is in wasi-nn. BOOL is carried as U8, one byte 0 or 1 each, as ONNX stores it.
-    ///
-    /// # Errors
-    /// `UnsupportedOperation` for what wasi-nn or this engine does not carry.
-    pub fn element_type(&self) -> Result<ElementType, Error> {
-        match DataType(self.onnx_type) {
-            DataType::FLOAT => Ok(ElementType::Fp32),
-            DataType::FLOAT16 => Ok(ElementType::Fp16),
-            DataType::UINT8 | DataType::BOOL => Ok(ElementType::U8),
-            DataType::INT32 => Ok(ElementType::I32),
-            DataType::INT64 => Ok(ElementType::I64),
-            _ => Err(Error::unsupported(format!(
-                "tensor `{}` is {}, which this engine does not carry; it carries FP32, FP16, UINT8, \
-                 INT32, INT64 and BOOL",
-                self.name,
-                self.datatype()
-            ))),
-        }
-    }
-
-    /// Whether the file says BOOL.
-    #[must_use]
-    pub fn is_bool(&self) -> bool {
-        DataType(self.onnx_type) == DataType::BOOL
-    }
-
-    /// The shape with -1 for any size; `None` where the file does not say.
-    #[must_use]
-    pub fn sizes(&self) -> Option<Vec<i64>> {
-        let dims = self.shape.as_deref()?;
-        let size = |dim: &Dim| match dim {
-            Dim::Fixed(size) => i64::from(*size),
-            Dim::Symbolic(_) | Dim::Any => -1,
-        };
-        Some(dims.iter().map(size).collect())
-    }
-}
+use crate::Error;
 
 /// What an ONNX file says of its making, for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -206,7 +114,7 @@ fn parse(onnx: &[u8]) -> Result<ModelProto, Error> {
 /// # Errors
 /// `InvalidEncoding` when it is no ONNX file or its graph declares nothing usable,
 /// `UnsupportedOperation` when weights are in other files.
-pub fn read(onnx: &[u8]) -> Result<GraphInfo, Error> {
+pub fn read(onnx: &[u8]) -> Result<Signature, Error> {
     let model = parse(onnx)?;
     let graph = model
         .graph
@@ -250,7 +158,7 @@ pub fn read(onnx: &[u8]) -> Result<GraphInfo, Error> {
         .iter()
         .map(tensor_info)
         .collect::<Result<_, _>>()?;
-    Ok(GraphInfo { inputs, outputs })
+    Ok(Signature { inputs, outputs })
 }
 
 fn tensor_info(value: &ValueInfoProto) -> Result<TensorInfo, Error> {
@@ -283,7 +191,28 @@ fn tensor_info(value: &ValueInfoProto) -> Result<TensorInfo, Error> {
     });
     Ok(TensorInfo {
         name,
-        onnx_type: tensor.elem_type.map_or(0, |kind| kind.0),
+        datatype: tensor.elem_type.and_then(datatype),
         shape,
+    })
+}
+
+/// `TensorProto.DataType` by the protocols' names; `None` for what they have not.
+fn datatype(onnx: DataType) -> Option<Datatype> {
+    Some(match onnx {
+        DataType::FLOAT => Datatype::Fp32,
+        DataType::UINT8 => Datatype::Uint8,
+        DataType::INT8 => Datatype::Int8,
+        DataType::UINT16 => Datatype::Uint16,
+        DataType::INT16 => Datatype::Int16,
+        DataType::INT32 => Datatype::Int32,
+        DataType::INT64 => Datatype::Int64,
+        DataType::STRING => Datatype::Bytes,
+        DataType::BOOL => Datatype::Bool,
+        DataType::FLOAT16 => Datatype::Fp16,
+        DataType::DOUBLE => Datatype::Fp64,
+        DataType::UINT32 => Datatype::Uint32,
+        DataType::UINT64 => Datatype::Uint64,
+        DataType::BFLOAT16 => Datatype::Bf16,
+        _ => return None,
     })
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::{fs, io};
 
-use crate::error::ErrorKind;
+use infer_nn::Signature;
+
 use crate::graph::Graph;
 use crate::rten_runtime::Rten;
-use crate::{Error, onnx};
+use crate::{Error, ErrorKind};
 
 /// The graphs that `load-by-name` knows. It is filled before the snapshot and only read after it; a
 /// name that is not in it is never looked up anywhere else.
@@ -36,7 +37,7 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Graph::load`], and `InvalidArgument` for a name that no folder could have.
-    pub fn add(&mut self, name: &str, onnx: Vec<u8>) -> Result<onnx::GraphInfo, Error> {
+    pub fn add(&mut self, name: &str, onnx: Vec<u8>) -> Result<Signature, Error> {
         check_name(name)?;
         let graph = Graph::load(&Rten, onnx)?;
         let info = graph.info().clone();

@@ -1,11 +1,10 @@
 //! rten behind the engine's trait.
 
+use infer_nn::{Signature, TensorInfo};
 use rten::{LoadErrorKind, Model, ModelOptions, NodeId, RunErrorKind, Value, ValueOrView};
 
-use crate::error::ErrorKind;
-use crate::onnx::{GraphInfo, TensorInfo};
 use crate::runtime::{LoadedModel, Runtime};
-use crate::{Error, Tensor, convert};
+use crate::{Error, ErrorKind, Tensor, convert};
 
 /// Loads graphs with rten: optimised, and with weights packed for its kernels at load time, which is
 /// before the snapshot.
@@ -13,9 +12,9 @@ use crate::{Error, Tensor, convert};
 pub struct Rten;
 
 impl Runtime for Rten {
-    fn load(&self, onnx: Vec<u8>, info: &GraphInfo) -> Result<Box<dyn LoadedModel>, Error> {
+    fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error> {
         for tensor in info.inputs.iter().chain(&info.outputs) {
-            tensor.element_type()?;
+            convert::carried(tensor)?;
         }
         let model = ModelOptions::with_all_ops()
             .enable_optimization(true)
@@ -55,7 +54,7 @@ impl Runtime for Rten {
 
 struct RtenModel {
     model: Model,
-    info: GraphInfo,
+    info: Signature,
     inputs: Vec<NodeId>,
     outputs: Vec<NodeId>,
 }

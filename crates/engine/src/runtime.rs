@@ -1,6 +1,7 @@
 //! The library behind the engine, seen through one small trait.
 
-use crate::onnx::GraphInfo;
+use infer_nn::Signature;
+
 use crate::{Error, Tensor};
 
 /// Loads graphs.
@@ -10,7 +11,7 @@ pub trait Runtime {
     /// # Errors
     /// `InvalidEncoding` when it cannot be read, `UnsupportedOperation` naming an operator that the
     /// library lacks.
-    fn load(&self, onnx: Vec<u8>, info: &GraphInfo) -> Result<Box<dyn LoadedModel>, Error>;
+    fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error>;
 }
 
 /// A graph that is ready to run.

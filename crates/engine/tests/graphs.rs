@@ -379,7 +379,7 @@ fn graphs_are_found_by_name_and_nowhere_else() {
     let mut registry = Registry::new();
     let info = registry.add("small", bytes("sum")).unwrap();
     assert_eq!(info.inputs[0].sizes(), Some(vec![-1]));
-    assert_eq!(info.inputs[0].datatype(), "FP32");
+    assert_eq!(info.inputs[0].datatype_name(), "FP32");
     registry.mount("large").unwrap();
     registry.mount("gone").unwrap();
     for name in [

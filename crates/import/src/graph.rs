@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use infer_engine::onnx::{Dim, GraphInfo, Summary, TensorInfo};
+use infer_engine::onnx::Summary;
 use infer_engine::rten_runtime::Rten;
 use infer_engine::{Error, ErrorKind, Graph, Tensor};
-use infer_model_card::{Datatype, GraphTensor, TensorSpec};
+use infer_model_card::TensorSpec;
+use infer_nn::{Dim, Signature, TensorInfo, expected_bytes};
 
 /// A graph that loads and, as far as can be tried, computes.
 #[derive(Clone, Debug)]
@@ -16,7 +17,7 @@ pub struct Tried {
     /// What it gives.
     pub outputs: Vec<TensorSpec>,
     /// The same as the file declares it.
-    pub info: GraphInfo,
+    pub info: Signature,
     /// Who wrote it, and of what it is made.
     pub summary: Summary,
     /// How long one inference takes once it is warm, natively on this machine; or why there was none.
@@ -87,7 +88,7 @@ fn warm(graph: &Graph, inputs: &Tensors) -> Result<Duration, Error> {
     Ok(times.get(1).copied().unwrap_or_default())
 }
 
-fn check_names(info: &GraphInfo, shapes: &Shapes) -> Result<(), Error> {
+fn check_names(info: &Signature, shapes: &Shapes) -> Result<(), Error> {
     let known = |name: &&String| info.inputs.iter().any(|input| input.name == **name);
     match shapes.keys().find(|name| !known(name)) {
         None => Ok(()),
@@ -151,7 +152,7 @@ type Ran = (Vec<(String, Tensor)>, Vec<(String, Tensor)>);
 /// Outputs and inputs of the first inference that succeeds; else why the first one failed.
 fn first_that_runs(
     graph: &Graph,
-    info: &GraphInfo,
+    info: &Signature,
     shapes: &Shapes,
 ) -> Result<Result<Ran, Error>, Error> {
     let is_guess = |input: &TensorInfo| {
@@ -184,7 +185,7 @@ fn first_that_runs(
     }
 }
 
-fn zeros(info: &GraphInfo, sizes: Sizes, shapes: &Shapes) -> Option<Vec<(String, Tensor)>> {
+fn zeros(info: &Signature, sizes: Sizes, shapes: &Shapes) -> Option<Vec<(String, Tensor)>> {
     // What is the batch for one input is the batch for all.
     let batch: BTreeSet<&str> = info
         .inputs
@@ -218,16 +219,16 @@ fn zeros(info: &GraphInfo, sizes: Sizes, shapes: &Shapes) -> Option<Vec<(String,
                 Some(shape) => shape.clone(),
                 None => dims.iter().enumerate().map(size).collect(),
             };
-            let mut tensor = Tensor {
-                shape,
-                element_type: input.element_type().ok()?,
-                data: Vec::new(),
-            };
-            let bytes = tensor.expected_bytes()?;
+            let element_type = input.element_type().ok()?;
+            let bytes = expected_bytes(element_type, &shape)?;
             if bytes > MAX_TRIAL_BYTES {
                 return None;
             }
-            tensor.data = vec![0; bytes];
+            let tensor = Tensor {
+                shape,
+                element_type,
+                data: vec![0; bytes],
+            };
             Some((input.name.clone(), tensor))
         })
         .collect()
@@ -243,7 +244,7 @@ fn input_spec(info: &TensorInfo, example: Option<Vec<u32>>) -> Result<TensorSpec
 
 /// As the card has it. Where the file says nothing of an output's shape, what came has its rank.
 fn spec(info: &TensorInfo, came: Option<&Tensor>) -> Result<TensorSpec, Error> {
-    let datatype: Datatype = info.datatype().parse().map_err(|_| {
+    let datatype = info.datatype.ok_or_else(|| {
         Error::new(
             ErrorKind::UnsupportedOperation,
             format!("tensor `{}` has no datatype that is known", info.name),
@@ -256,17 +257,4 @@ fn spec(info: &TensorInfo, came: Option<&Tensor>) -> Result<TensorSpec, Error> {
         shape: info.sizes().unwrap_or_else(|| vec![-1; rank]),
         example_shape: None,
     })
-}
-
-/// What the file itself declares, to hold a card against.
-#[must_use]
-pub fn declared(tensors: &[TensorInfo]) -> Vec<GraphTensor> {
-    tensors
-        .iter()
-        .map(|info| GraphTensor {
-            name: info.name.clone(),
-            datatype: info.datatype().to_owned(),
-            shape: info.sizes(),
-        })
-        .collect()
 }

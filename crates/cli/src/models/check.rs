@@ -41,17 +41,16 @@ impl Check {
 
 /// How long one inference takes, if it could be tried.
 fn check(model: &Model) -> Result<Option<std::time::Duration>> {
-    let onnx = std::fs::read(&model.onnx_path)
-        .with_context(|| format!("cannot read `{}`", model.onnx_path.display()))?;
+    let Some(path) = &model.onnx_path else {
+        bail!("it is in OpenVINO's form alone, which `up --backend openvino` checks");
+    };
+    let onnx = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let shapes = model.card.inputs.iter().filter_map(|spec| {
         let example = model.card.known_shape(spec)?;
         Some((spec.name.clone(), example))
     });
     let tried = infer_import::graph::try_out(onnx, &shapes.collect())?;
-    let declared = infer_import::graph::declared;
-    model.card.check_graph(
-        &declared(&tried.info.inputs),
-        &declared(&tried.info.outputs),
-    )?;
+    let (inputs, outputs) = tried.info.graph_tensors();
+    model.card.check_graph(&inputs, &outputs)?;
     Ok(tried.warm.ok())
 }

@@ -53,14 +53,10 @@ pub struct Tensor {
     pub data: Vec<u8>,
 }
 
-impl Tensor {
-    /// How many bytes shape and element type ask for; `None` when that is more than memory has.
-    #[must_use]
-    pub fn expected_bytes(&self) -> Option<usize> {
-        self.shape
-            .iter()
-            .try_fold(self.element_type.bytes(), |bytes, size| {
-                bytes.checked_mul(usize::try_from(*size).ok()?)
-            })
-    }
+/// How many bytes a tensor of that shape and datatype has; `None` when that is more than memory has.
+#[must_use]
+pub fn expected_bytes(element_type: ElementType, shape: &[u32]) -> Option<usize> {
+    shape.iter().try_fold(element_type.bytes(), |bytes, size| {
+        bytes.checked_mul(usize::try_from(*size).ok()?)
+    })
 }

@@ -11,7 +11,6 @@ pub struct Error {
 
 /// The kinds of failure, each one of wasi-nn's error codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum ErrorKind {
     /// A tensor or argument that does not fit the graph.
     InvalidArgument,
@@ -19,10 +18,12 @@ pub enum ErrorKind {
     InvalidEncoding,
     /// The runtime failed while it computed.
     Runtime,
-    /// A datatype, operator or target that this engine lacks.
+    /// A datatype, operator or target that the implementation lacks.
     UnsupportedOperation,
     /// No graph of that name.
     NotFound,
+    /// Something that guests may not do.
+    Security,
 }
 
 impl Error {
@@ -34,11 +35,13 @@ impl Error {
         }
     }
 
-    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+    /// `InvalidArgument`.
+    pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
-    pub(crate) fn unsupported(message: impl Into<String>) -> Self {
+    /// `UnsupportedOperation`.
+    pub fn unsupported(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::UnsupportedOperation, message)
     }
 
