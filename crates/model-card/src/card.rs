@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use crate::{CardError, ClassificationSpec, Datatype, EmbeddingSpec, ImageSpec, TextSpec, keys};
+use crate::{
+    BatchingSpec, CardError, ClassificationSpec, Datatype, EmbeddingSpec, ImageSpec, Precision,
+    TextSpec, keys,
+};
 
 /// What a `model.toml` says of a model.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -16,6 +19,12 @@ pub struct ModelCard {
     /// Where the model is at run time.
     #[serde(default)]
     pub placement: Placement,
+    /// What native backends compute FP32 graphs in.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Whether native backends compute requests together that wait together.
+    #[serde(default)]
+    pub batching: Option<BatchingSpec>,
     /// The graph's inputs.
     #[serde(rename = "input")]
     pub inputs: Vec<TensorSpec>,
@@ -165,6 +174,9 @@ impl ModelCard {
         }
         for (section, specs) in [("[[input]]", &self.inputs), ("[[output]]", &self.outputs)] {
             check_tensors(section, specs)?;
+        }
+        if let Some(batching) = &self.batching {
+            self.check_batching(batching)?;
         }
         if let Some(image) = &self.image {
             self.check_image(image)?;

@@ -4,6 +4,7 @@
 use crate::CardError;
 
 const CARD: &[&str] = &[
+    "batching",
     "classification",
     "description",
     "embedding",
@@ -11,10 +12,12 @@ const CARD: &[&str] = &[
     "input",
     "output",
     "placement",
+    "precision",
     "text",
     "version",
 ];
 const TENSOR: &[&str] = &["datatype", "example_shape", "name", "shape"];
+const BATCHING: &[&str] = &["max_delay_us", "max_size"];
 const IMAGE: &[&str] = &[
     "channels",
     "crop",
@@ -63,6 +66,7 @@ pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
         }
     }
     for (key, known) in [
+        ("batching", BATCHING),
         ("image", IMAGE),
         ("classification", CLASSIFICATION),
         ("text", TEXT),

@@ -4,7 +4,8 @@
 //! `model.onnx`, a *model card* `model.toml` and, for classifiers, a list of labels. The card says what
 //! the graph takes and gives ([`TensorSpec`]), how an encoded image becomes its input ([`ImageSpec`]), how
 //! a text does ([`TextSpec`]), how an output becomes labels and scores ([`ClassificationSpec`]) or one
-//! vector ([`EmbeddingSpec`]).
+//! vector ([`EmbeddingSpec`]), and what a native backend may do to be faster ([`Precision`],
+//! [`BatchingSpec`]).
 //!
 //! Both sides use this crate: `pack` reads the repository when it builds, and the component `infer`
 //! reads the same card texts while its memory is prepared for the snapshot. So a card that a build
@@ -19,6 +20,7 @@ mod image;
 mod keys;
 mod labels;
 mod name;
+mod native;
 mod repository;
 mod text;
 
@@ -30,5 +32,6 @@ pub use graph::{GraphMismatch, GraphTensor};
 pub use image::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
 pub use labels::{Labels, LabelsError};
 pub use name::{InvalidModelName, ModelId, ModelName};
+pub use native::{BatchingSpec, Precision};
 pub use repository::{Model, RepositoryError, read_repository};
 pub use text::{EmbeddingSpec, Pooling, Side, TextSpec, TokenInput};

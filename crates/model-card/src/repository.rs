@@ -10,10 +10,12 @@ use crate::{CardError, InvalidModelName, Labels, ModelCard, ModelId, ModelName};
 pub struct Model {
     /// The folder's name, and the version's where it has several.
     pub id: ModelId,
-    /// The graph, `model.onnx`.
-    pub onnx_path: PathBuf,
-    /// Its size.
-    pub onnx_bytes: u64,
+    /// The graph, `model.onnx`; `None` where there is OpenVINO's form alone.
+    pub onnx_path: Option<PathBuf>,
+    /// OpenVINO's form of the graph, `model.xml`, with `model.bin` beside it.
+    pub openvino_ir: Option<PathBuf>,
+    /// The size of `model.onnx`, or of OpenVINO's files where these are all.
+    pub graph_bytes: u64,
     /// The text of `model.toml`, which the component reads again for its snapshot.
     pub card_text: String,
     /// The same, read and checked.
@@ -37,7 +39,7 @@ impl Model {
     /// Whether the model goes into the engine's snapshot (else it is mounted).
     #[must_use]
     pub fn is_snapshot(&self) -> bool {
-        self.card.placement.is_snapshot(self.onnx_bytes)
+        self.onnx_path.is_some() && self.card.placement.is_snapshot(self.graph_bytes)
     }
 }
 
@@ -95,7 +97,8 @@ pub enum RepositoryError {
 
 /// Read every model of a repository, in the order of their names and versions. Files, and folders whose
 /// names begin with a dot, are passed over. A model is `<name>/model.onnx`, or several versions of it,
-/// `<name>/<version>/model.onnx`.
+/// `<name>/<version>/model.onnx`. OpenVINO's form of a graph, `model.xml` and `model.bin`, stands beside
+/// `model.onnx` or in place of it.
 ///
 /// # Errors
 /// At the first model that cannot be used: see [`RepositoryError`].
@@ -164,7 +167,8 @@ fn name(folder: &Path) -> Result<ModelName, RepositoryError> {
 }
 
 fn has_graph(folder: &Path) -> bool {
-    folder.join("model.onnx").is_file()
+    let has = |name| folder.join(name).is_file();
+    has("model.onnx") || has("model.xml")
 }
 
 fn read_model(
@@ -172,13 +176,15 @@ fn read_model(
     name: ModelName,
     version: Option<ModelName>,
 ) -> Result<Model, RepositoryError> {
-    let onnx_path = folder.join("model.onnx");
-    let onnx_bytes = fs::metadata(&onnx_path)
-        .map_err(|source| RepositoryError::Read {
-            path: onnx_path.clone(),
-            source,
-        })?
-        .len();
+    let file = |name| Some(folder.join(name)).filter(|path| path.is_file());
+    let onnx_path = file("model.onnx");
+    let openvino_ir = file("model.xml");
+    let graph_bytes = match (&onnx_path, &openvino_ir) {
+        (Some(onnx), _) => size(onnx)?,
+        (None, Some(xml)) => size(xml)? + size(&xml.with_extension("bin"))?,
+        // `has_graph` saw one of them.
+        (None, None) => 0,
+    };
     let card_path = folder.join("model.toml");
     let card_text = read_text(&card_path)?;
     let card_error = |source| RepositoryError::Card {
@@ -208,11 +214,20 @@ fn read_model(
         tokenizer_text,
         id: ModelId { name, version },
         onnx_path,
-        onnx_bytes,
+        openvino_ir,
+        graph_bytes,
         card_text,
         card,
         labels_text,
     })
+}
+
+fn size(path: &Path) -> Result<u64, RepositoryError> {
+    let metadata = fs::metadata(path).map_err(|source| RepositoryError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(metadata.len())
 }
 
 fn read_text(path: &Path) -> Result<String, RepositoryError> {

@@ -25,8 +25,6 @@ const FOLDER: &str = "target/infer";
 /// Changes when this crate makes something else from the same inputs.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-1");
 
-const STEPS: usize = 5;
-
 /// What is built, and from where.
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
@@ -88,6 +86,15 @@ pub enum BuildError {
         /// The repository.
         path: PathBuf,
     },
+    /// A model that the engine cannot read.
+    #[error(
+        "model `{model}` has no `model.onnx`, only OpenVINO's `model.xml`; the engine in WebAssembly reads \
+         ONNX, `up --backend openvino` both"
+    )]
+    NoOnnx {
+        /// The model.
+        model: ModelId,
+    },
     /// A model card that contradicts its graph.
     #[error("model `{model}`: {source}")]
     CardMismatch {
@@ -129,42 +136,25 @@ pub enum BuildError {
 /// # Errors
 /// At the first step that fails: see [`BuildError`].
 pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefacts, BuildError> {
-    let models = read_repository(&options.models)?;
-    if models.is_empty() {
-        return Err(BuildError::NoModels {
-            path: options.models.clone(),
-        });
-    }
-    let folder = if options.relaxed_simd {
-        options.folder.clone()
-    } else {
-        options.folder.join("no-relaxed-simd")
-    };
-    let _lock = lock(&folder)?;
-
+    const STEPS: usize = 5;
+    let Workplace {
+        models,
+        folder,
+        _lock,
+    } = Workplace::enter(options)?;
     progress.step(
         1,
         STEPS,
         &format!("toolchain: the {TARGET} standard library"),
     );
     toolchain::ensure(&options.root, progress)?;
-    progress.step(2, STEPS, &format!("engine: compiling to {TARGET}"));
-    let engine = compile(
-        &options.root,
-        Component::Engine,
-        options.relaxed_simd,
-        progress,
-    )?;
-    progress.step(3, STEPS, &format!("infer: compiling to {TARGET}"));
-    let infer = compile(
-        &options.root,
-        Component::Infer,
-        options.relaxed_simd,
-        progress,
-    )?;
-
-    let engine_code = read(&engine)?;
-    let infer_code = read(&infer)?;
+    let code = |step, name, component| -> Result<Vec<u8>, BuildError> {
+        progress.step(step, STEPS, &format!("{name}: compiling to {TARGET}"));
+        let file = compile(&options.root, component, options.relaxed_simd, progress)?;
+        read(&file)
+    };
+    let engine_code = code(2, "engine", Component::Engine)?;
+    let infer_code = code(3, "infer", Component::Infer)?;
     progress.step(4, STEPS, "snapshot: loading the models");
     let engine = engine_stage(&folder, &engine_code, &models, progress)?;
     let infer = infer_stage(&folder, &infer_code, &models)?;
@@ -183,7 +173,7 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
             models
                 .iter()
                 .filter(|model| model.is_snapshot())
-                .map(|model| model.onnx_bytes)
+                .map(|model| model.graph_bytes)
                 .sum(),
             models
                 .iter()
@@ -199,6 +189,79 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
         engine: engine.file,
         models,
     })
+}
+
+/// The component for hosts that bring wasi-nn, and the models that it is for.
+#[derive(Clone, Debug)]
+pub struct Uncomposed {
+    /// The component's file.
+    pub file: PathBuf,
+    /// The models, in the order of their names.
+    pub models: Vec<Model>,
+}
+
+/// Build the uncomposed component alone: no engine, and no graph is looked at.
+///
+/// # Errors
+/// At the first step that fails: see [`BuildError`].
+pub fn build_uncomposed(
+    options: &BuildOptions,
+    progress: &dyn Progress,
+) -> Result<Uncomposed, BuildError> {
+    const STEPS: usize = 3;
+    let Workplace {
+        models,
+        folder,
+        _lock,
+    } = Workplace::enter(options)?;
+    progress.step(
+        1,
+        STEPS,
+        &format!("toolchain: the {TARGET} standard library"),
+    );
+    toolchain::ensure(&options.root, progress)?;
+    progress.step(2, STEPS, &format!("infer: compiling to {TARGET}"));
+    let code = compile(
+        &options.root,
+        Component::Infer,
+        options.relaxed_simd,
+        progress,
+    )?;
+    progress.step(3, STEPS, "snapshot: reading the model cards");
+    let infer = infer_stage(&folder, &read(&code)?, &models)?;
+    Ok(Uncomposed {
+        file: infer.file,
+        models,
+    })
+}
+
+/// The models, and the folder that is built in; no other build works there meanwhile.
+struct Workplace {
+    models: Vec<Model>,
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Workplace {
+    fn enter(options: &BuildOptions) -> Result<Self, BuildError> {
+        let models = read_repository(&options.models)?;
+        if models.is_empty() {
+            return Err(BuildError::NoModels {
+                path: options.models.clone(),
+            });
+        }
+        let folder = if options.relaxed_simd {
+            options.folder.clone()
+        } else {
+            options.folder.join("no-relaxed-simd")
+        };
+        let lock = lock(&folder)?;
+        Ok(Self {
+            models,
+            folder,
+            _lock: lock,
+        })
+    }
 }
 
 /// A stage's file and what is in it.
@@ -219,8 +282,13 @@ fn engine_stage(
     let mut engine_models = BTreeMap::new();
     for model in models {
         let name = model.id.to_string();
+        let Some(onnx_path) = &model.onnx_path else {
+            return Err(BuildError::NoOnnx {
+                model: model.id.clone(),
+            });
+        };
         let engine_model = if model.is_snapshot() {
-            let onnx = read(&model.onnx_path)?;
+            let onnx = read(onnx_path)?;
             inputs.add(&name, &onnx);
             EngineModel::Snapshot(onnx)
         } else {

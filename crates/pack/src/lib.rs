@@ -1,6 +1,6 @@
 //! From sources and models to artefacts.
 //!
-//! [`build`] makes two components:
+//! [`build()`] makes two components, [`build_uncomposed`] the second of them alone:
 //!
 //! - the *composed* one, for any host with WASI 0.2 and HTTP: `infer`, with the engine inside it and
 //!   every model loaded, optimised and packed in the engine's initial memory;
@@ -20,5 +20,5 @@ pub mod snapshot;
 pub mod stage;
 pub mod toolchain;
 
-pub use build::{Artefacts, BuildError, BuildOptions, build};
+pub use build::{Artefacts, BuildError, BuildOptions, Uncomposed, build, build_uncomposed};
 pub use progress::{Progress, Silent};

@@ -23,15 +23,15 @@ impl List {
             .max()
             .unwrap_or_default();
         for model in &models {
-            let place = if model.is_snapshot() {
-                "snapshot"
-            } else {
-                "mount"
+            let place = match (&model.onnx_path, model.is_snapshot()) {
+                (Some(_), true) => "snapshot",
+                (Some(_), false) => "mount",
+                (None, _) => "openvino",
             };
             println!(
                 "{:width$}  {:>9}  {place:8}  {} -> {}",
                 model.id.to_string(),
-                size(model.onnx_bytes),
+                size(model.graph_bytes),
                 described(&model.card.inputs),
                 described(&model.card.outputs),
             );
