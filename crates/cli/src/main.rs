@@ -1,5 +1,6 @@
 //! The command line, `cargo infer …`: a dispatcher, with a file a subcommand.
 
+mod backend;
 mod bench;
 mod build;
 mod models;
@@ -28,6 +29,7 @@ enum Command {
     List(models::List),
     Check(models::Check),
     Remove(models::Remove),
+    Backend(backend::Backend),
     Bench(bench::Bench),
 }
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::List(list) => list.run(),
         Command::Check(check) => check.run(),
         Command::Remove(remove) => remove.run(),
+        Command::Backend(backend) => backend.run(),
         Command::Bench(bench) => bench.run(),
     };
     match result {

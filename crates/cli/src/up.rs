@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use infer_host::nn::{Graphs, Library};
 use infer_host::{App, AppOptions, Limits, Manifest, Server};
 use infer_pack::BuildOptions;
 
+use crate::backend::choose::{self, Computing};
 use crate::progress::Terminal;
 use crate::workspace;
 
@@ -21,12 +25,20 @@ pub struct Up {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
     /// What runs the models
-    #[arg(long, value_enum, default_value_t = Backend::Wasm)]
+    #[arg(long, value_enum, default_value_t = Backend::Auto)]
     backend: Backend,
+    /// Of a native library, its own name of a device: cpu, cuda, tensorrt; CPU, GPU, NPU
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        default_value = "",
+        hide_default_value = true
+    )]
+    device: String,
     /// The model repository [default: the manifest's, models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Threads that run instances [default: one a core]
+    /// Threads that run instances; of a native library, threads that compute [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Time that a request may take
@@ -56,8 +68,20 @@ fn default_memory_mib() -> u32 {
 /// What runs the models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Backend {
+    /// A native library that is installed, else the engine
+    Auto,
     /// The engine in WebAssembly, composed into the component
     Wasm,
+    /// ONNX Runtime
+    Onnx,
+    /// OpenVINO
+    Openvino,
+}
+
+/// What is served: a component, and the graphs that it asks the host for.
+struct Served {
+    component: PathBuf,
+    graphs: Option<Arc<Graphs>>,
 }
 
 impl Up {
@@ -86,18 +110,65 @@ impl Up {
             }
             options = options.with_models(models);
         }
-        let artefacts = match self.backend {
-            Backend::Wasm => infer_pack::build(&options, &Terminal::new())?,
+        let served = match self.backend {
+            Backend::Wasm => composed(&options)?,
+            Backend::Onnx => self.native(Library::OnnxRuntime, &options)?,
+            Backend::Openvino => self.native(Library::OpenVino, &options)?,
+            Backend::Auto => self.whatever_there_is(&options)?,
         };
+        let computes = match &served.graphs {
+            Some(graphs) => graphs.describe(),
+            None => "the engine in WebAssembly".to_owned(),
+        };
+        eprintln!("computing with {computes}");
         let manifest = Manifest {
-            source: artefacts.composed,
+            source: served.component,
             mounts,
             ..manifest
         };
-        self.serve(&root, manifest)
+        self.serve(&root, manifest, served.graphs)
     }
 
-    fn serve(self, root: &Path, manifest: Manifest) -> Result<()> {
+    /// The component alone, with a library to compute for it.
+    fn native(&self, library: Library, options: &BuildOptions) -> Result<Served> {
+        let computing = Computing {
+            device: &self.device,
+            threads: self
+                .threads
+                .and_then(|threads| NonZeroUsize::new(threads.into())),
+        };
+        // Before the build, which takes longer than to find that it is not there.
+        let backend = choose::load(library, computing)?;
+        let built = infer_pack::build_uncomposed(options, &Terminal::new())?;
+        let graphs = choose::graphs(backend, &built.models, computing)?;
+        Ok(Served {
+            component: built.file,
+            graphs: Some(Arc::new(graphs)),
+        })
+    }
+
+    /// The first library that is installed and takes all models; else the engine. What is passed over is told.
+    fn whatever_there_is(&self, options: &BuildOptions) -> Result<Served> {
+        for library in choose::installed() {
+            match self.native(library, options) {
+                Ok(served) => return Ok(served),
+                Err(error) => eprintln!(
+                    "not computing with {}: {}",
+                    library.name(),
+                    crate::sentence(&error)
+                ),
+            }
+        }
+        if choose::installed().next().is_none() {
+            eprintln!(
+                "no native library is installed; `cargo infer backend add onnx` fetches one that is several \
+                 times as fast"
+            );
+        }
+        composed(options)
+    }
+
+    fn serve(self, root: &Path, manifest: Manifest, graphs: Option<Arc<Graphs>>) -> Result<()> {
         for key in &manifest.ignored {
             tracing::warn!(
                 "`{key}` in {} means nothing to this host",
@@ -114,6 +185,7 @@ impl Up {
             cache_dir: root.join("target/infer/cache"),
             limits: self.limits(),
             environment: settings(),
+            graphs,
         })?;
         runtime.block_on(async {
             let stop = stop_signal()?;
@@ -140,6 +212,14 @@ impl Up {
             drain_timeout: request_timeout,
         }
     }
+}
+
+/// The composed artefact, which needs nothing of the host.
+fn composed(options: &BuildOptions) -> Result<Served> {
+    Ok(Served {
+        component: infer_pack::build(options, &Terminal::new())?.composed,
+        graphs: None,
+    })
 }
 
 /// The user's own `INFER_*` variables, which go before the manifest's.

@@ -15,6 +15,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use crate::compile::{self, CompileError};
 use crate::limits::Limits;
 use crate::manifest::Manifest;
+use crate::nn::Graphs;
 use crate::state::State;
 
 /// How often a guest that computes looks up: what a timeout may be late by, and how long one request
@@ -25,7 +26,7 @@ const EPOCH: Duration = Duration::from_millis(10);
 const SETTINGS: &str = "INFER_";
 
 /// What is served, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AppOptions {
     /// Routes, mounts, environment and the component's file.
     pub manifest: Manifest,
@@ -35,6 +36,8 @@ pub struct AppOptions {
     pub limits: Limits,
     /// Settings that override the manifest's; names without `INFER_` are refused by being ignored.
     pub environment: BTreeMap<String, String>,
+    /// The graphs of guests that import wasi:nn; without any, there is no wasi:nn here.
+    pub graphs: Option<Arc<Graphs>>,
 }
 
 /// Why the component cannot be served.
@@ -60,6 +63,7 @@ pub struct App {
     pub(crate) manifest: Manifest,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) limits: Limits,
+    pub(crate) graphs: Option<Arc<Graphs>>,
     pub(crate) proxy: ProxyPre<State>,
     /// One permit an instance.
     pub(crate) instances: Arc<Semaphore>,
@@ -80,6 +84,7 @@ impl App {
             cache_dir,
             limits,
             environment,
+            graphs,
         } = options;
         if let Some(mount) = manifest.mounts.iter().find(|mount| !mount.source.is_dir()) {
             return Err(LoadError::Mount {
@@ -91,6 +96,10 @@ impl App {
         let mut linker = Linker::new(&engine);
         let proxy = wasmtime_wasi::p2::add_to_linker_async(&mut linker)
             .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
+            .and_then(|()| match &graphs {
+                Some(_) => crate::nn::wit::add_to_linker(&mut linker, State::nn),
+                None => Ok(()),
+            })
             .and_then(|()| linker.instantiate_pre(&component))
             .and_then(ProxyPre::new)
             .map_err(LoadError::Wasmtime)?;
@@ -108,6 +117,7 @@ impl App {
             ticker: Ticker::start(engine),
             manifest,
             limits,
+            graphs,
         }))
     }
 

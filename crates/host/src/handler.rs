@@ -129,6 +129,7 @@ async fn run(
         &app.environment,
         &app.manifest.mounts,
         app.limits.instance_memory_bytes,
+        app.graphs.clone(),
     )?;
     let mut store = Store::new(app.engine(), state);
     let mut ending = failed.unless_done();

@@ -9,6 +9,8 @@
 //! serve the same; [`compile`] turns the component into machine code once and keeps it; [`app`] holds
 //! what all requests share.
 //!
+//! [`nn`] is wasi:nn for components that import it, by libraries of this machine.
+//!
 //! A trap, a timeout or a guest that runs out of memory fails its own request and nothing else: every
 //! instance has memory of its own, and no host lock is held while a guest runs.
 
@@ -19,6 +21,7 @@ pub mod compile;
 mod handler;
 pub mod limits;
 pub mod manifest;
+pub mod nn;
 pub mod server;
 mod state;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
@@ -11,6 +12,12 @@ use wasmtime_wasi_http::{
 };
 
 use crate::manifest::Mount;
+use crate::nn::Graphs;
+use crate::nn::wit::{NnCtx, NnView};
+
+/// Streams, tensors, errors and the like that an instance may hold at the same time: a request needs some
+/// tens, and each takes some hundred bytes of the host's memory.
+const MAX_RESOURCES: usize = 16 * 1024;
 
 /// The data of an instance's store.
 pub(crate) struct State {
@@ -18,6 +25,7 @@ pub(crate) struct State {
     http: WasiHttpCtx,
     table: ResourceTable,
     hooks: NoOutboundHttp,
+    nn: NnCtx,
     pub(crate) memory: MemoryLimit,
 }
 
@@ -28,6 +36,7 @@ impl State {
         environment: &BTreeMap<String, String>,
         mounts: &[Mount],
         memory_bytes: usize,
+        graphs: Option<Arc<Graphs>>,
     ) -> wasmtime::Result<Self> {
         let mut wasi = WasiCtx::builder();
         wasi.inherit_stderr();
@@ -37,17 +46,31 @@ impl State {
         for mount in mounts {
             wasi.preopened_dir(&mount.source, &mount.destination, FsPerms::ReadOnly)?;
         }
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(MAX_RESOURCES);
         Ok(Self {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
-            table: ResourceTable::new(),
+            table,
             hooks: NoOutboundHttp,
+            // Beside its own memory, as much again for what it hands over to compute with.
+            nn: NnCtx::new(graphs, memory_bytes),
             memory: MemoryLimit {
                 limit_bytes: memory_bytes,
                 used_bytes: 0,
                 is_reached: false,
             },
         })
+    }
+}
+
+impl State {
+    /// What wasi:nn needs of an instance.
+    pub(crate) fn nn(&mut self) -> NnView<'_> {
+        NnView {
+            ctx: &mut self.nn,
+            table: &mut self.table,
+        }
     }
 }
 

@@ -65,6 +65,7 @@ impl Bench {
             manifest,
             cache_dir,
             limits,
+            graphs: None,
             environment: std::iter::once((
                 "INFER_MAX_BODY_BYTES".to_owned(),
                 "104857600".to_owned(),

@@ -1,0 +1,27 @@
+//! `cargo infer backend list`
+
+use anyhow::Result;
+use clap::{Args, ValueEnum};
+
+use super::{Name, install};
+
+/// The libraries, and whether they are installed.
+#[derive(Args)]
+pub struct List {}
+
+impl List {
+    /// One line a library.
+    pub fn run(self) -> Result<()> {
+        println!("wasm      the engine in WebAssembly, always there");
+        for name in Name::value_variants() {
+            let library = name.library();
+            let folder = install::folder(library)?;
+            let place = match library.find(&folder) {
+                Ok(path) => path.display().to_string(),
+                Err(_) => format!("not installed; cargo infer backend add {}", name.text()),
+            };
+            println!("{:8}  {}, {place}", name.text(), library.name());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! `cargo infer backend`: the libraries that compute natively.
+//!
+//! [`install`] brings their official wheels into the user's cache folder, [`choose`] picks one to serve with.
+
+mod add;
+mod check;
+pub mod choose;
+mod install;
+mod list;
+
+use anyhow::Result;
+use clap::{Args, Subcommand, ValueEnum};
+use infer_host::nn::Library;
+
+/// The libraries that compute natively.
+#[derive(Args)]
+pub struct Backend {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    List(list::List),
+    Add(add::Add),
+    Check(check::Check),
+}
+
+impl Backend {
+    /// Do what the subcommand says.
+    pub fn run(self) -> Result<()> {
+        match self.command {
+            Command::List(list) => list.run(),
+            Command::Add(add) => add.run(),
+            Command::Check(check) => check.run(),
+        }
+    }
+}
+
+/// A library by the name that `--backend` has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// ONNX Runtime
+    Onnx,
+    /// OpenVINO
+    Openvino,
+}
+
+impl Name {
+    const fn library(self) -> Library {
+        match self {
+            Self::Onnx => Library::OnnxRuntime,
+            Self::Openvino => Library::OpenVino,
+        }
+    }
+
+    /// As a user writes it.
+    const fn text(self) -> &'static str {
+        match self {
+            Self::Onnx => "onnx",
+            Self::Openvino => "openvino",
+        }
+    }
+}

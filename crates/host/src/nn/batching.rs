@@ -1,0 +1,253 @@
+//! Inferences that wait together are computed together.
+//!
+//! Every request has a task of its own; those of one graph meet in a queue. A task takes the first of them,
+//! waits for more, joins their inputs along the first dimension, computes once, and splits the outputs
+//! again. What cannot be joined (other sizes, another number of items in one input than in the next, more
+//! items than a batch may have) is computed alone, and so is each of a batch that fails: a bad request fails
+//! by itself.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use infer_nn::{Dim, Error, ErrorKind, Signature, expected_bytes};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::backend::{Batching, Tensor};
+use super::registry::Computer;
+
+/// The queue of one graph.
+pub(super) struct Batcher {
+    computer: Computer,
+    batching: Batching,
+    /// Whether the graph's first dimensions are all free.
+    can_join: bool,
+    /// Made with the first request: there is a runtime then.
+    queue: std::sync::OnceLock<mpsc::UnboundedSender<Job>>,
+}
+
+/// A request in the queue.
+struct Job {
+    inputs: Vec<Tensor>,
+    /// Its size in the first dimension.
+    items: u32,
+    answer: oneshot::Sender<Result<Vec<Tensor>, Error>>,
+}
+
+impl Batcher {
+    pub(super) fn new(computer: Computer, batching: Batching) -> Self {
+        Self {
+            can_join: is_free(computer.signature()),
+            computer,
+            batching,
+            queue: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// Compute inputs that have been checked, together with others where that can be.
+    pub(super) async fn compute(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
+        let items = items(&inputs).filter(|items| self.can_join && *items < self.batching.max_size);
+        let Some(items) = items else {
+            return self.computer.compute(inputs).await;
+        };
+        let queue = self.queue.get_or_init(|| {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            tokio::spawn(work(receiver, self.computer.clone(), self.batching));
+            sender
+        });
+        let (answer, answered) = oneshot::channel();
+        let gone = |_| Error::new(ErrorKind::Runtime, "the host is stopping");
+        queue
+            .send(Job {
+                inputs,
+                items,
+                answer,
+            })
+            .map_err(|_| gone(()))?;
+        answered.await.map_err(|_| gone(()))?
+    }
+}
+
+/// Whether every input and output begins with a dimension of any size.
+fn is_free(signature: &Signature) -> bool {
+    signature
+        .inputs
+        .iter()
+        .chain(&signature.outputs)
+        .all(|info| {
+            let dims = info.shape.as_deref().unwrap_or_default();
+            matches!(dims.first(), Some(Dim::Any | Dim::Symbolic(_)))
+        })
+}
+
+/// The size of the first dimension, if all inputs have the same and are not empty.
+fn items(inputs: &[Tensor]) -> Option<u32> {
+    let first = *inputs.first()?.shape.first()?;
+    let same = inputs
+        .iter()
+        .all(|input| input.shape.first() == Some(&first));
+    (same && first > 0).then_some(first)
+}
+
+/// Whether two requests differ in nothing but the first dimension.
+fn fits(a: &Job, b: &Job) -> bool {
+    a.inputs
+        .iter()
+        .zip(&b.inputs)
+        .all(|(a, b)| a.element_type == b.element_type && a.shape.get(1..) == b.shape.get(1..))
+}
+
+/// Take batches from the queue until nobody can send to it.
+async fn work(mut queue: mpsc::UnboundedReceiver<Job>, computer: Computer, batching: Batching) {
+    // Those that did not fit into the batch before.
+    let mut left: VecDeque<Job> = VecDeque::new();
+    loop {
+        let first = match left.pop_front() {
+            Some(job) => job,
+            None => match queue.recv().await {
+                Some(job) => job,
+                None => return,
+            },
+        };
+        if first.answer.is_closed() {
+            continue;
+        }
+        let mut total = first.items;
+        let mut batch = vec![first];
+        let mut rest = VecDeque::new();
+        let mut take = |job: Job, batch: &mut Vec<Job>| {
+            let sum = total.checked_add(job.items);
+            let room = sum.filter(|sum| *sum <= batching.max_size);
+            match room {
+                // Nobody waits for it any more.
+                _ if job.answer.is_closed() => {}
+                Some(sum) if batch.first().is_some_and(|first| fits(first, &job)) => {
+                    total = sum;
+                    batch.push(job);
+                }
+                _ => rest.push_back(job),
+            }
+            total < batching.max_size
+        };
+        let mut has_room = true;
+        for job in left.drain(..) {
+            has_room = take(job, &mut batch);
+        }
+        let until = Instant::now() + batching.max_delay;
+        while has_room {
+            match timeout_at(until, queue.recv()).await {
+                Ok(Some(job)) => has_room = take(job, &mut batch),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        left = rest;
+        // On a task of its own: the next batch gathers while this one computes.
+        tokio::spawn(compute(batch, computer.clone()));
+    }
+}
+
+/// Compute a batch and answer each of its requests.
+async fn compute(mut batch: Vec<Job>, computer: Computer) {
+    if batch.len() > 1 {
+        let joined = join(&batch);
+        // Nobody waits for a batch whose requests are all gone.
+        let together = async { computer.compute(joined?).await };
+        let outputs = tokio::select! {
+            outputs = together => outputs,
+            () = all_gone(&mut batch) => return,
+        };
+        let items: Vec<u32> = batch.iter().map(|job| job.items).collect();
+        if let Ok(parts) = outputs.and_then(|outputs| split(&outputs, &items)) {
+            for (job, part) in batch.into_iter().zip(parts) {
+                _ = job.answer.send(Ok(part));
+            }
+            return;
+        }
+    }
+    for Job {
+        inputs, mut answer, ..
+    } in batch
+    {
+        let computer = computer.clone();
+        tokio::spawn(async move {
+            let outputs = tokio::select! {
+                outputs = computer.compute(inputs) => outputs,
+                () = answer.closed() => return,
+            };
+            _ = answer.send(outputs);
+        });
+    }
+}
+
+async fn all_gone(batch: &mut [Job]) {
+    for job in batch {
+        job.answer.closed().await;
+    }
+}
+
+/// The inputs one behind the other along the first dimension.
+fn join(batch: &[Job]) -> Result<Vec<Tensor>, Error> {
+    let unfit = || {
+        Error::new(
+            ErrorKind::Runtime,
+            "the inputs of a batch do not fit together",
+        )
+    };
+    let first = batch.first().ok_or_else(unfit)?;
+    let total = batch.iter().map(|job| job.items).sum();
+    first
+        .inputs
+        .iter()
+        .enumerate()
+        .map(|(place, tensor)| {
+            let mut shape = tensor.shape.clone();
+            *shape.first_mut().ok_or_else(unfit)? = total;
+            let size = expected_bytes(tensor.element_type, &shape).ok_or_else(unfit)?;
+            let mut data = Vec::with_capacity(size);
+            for job in batch {
+                data.extend_from_slice(job.inputs.get(place).ok_or_else(unfit)?.bytes());
+            }
+            Ok(Tensor {
+                shape,
+                element_type: tensor.element_type,
+                data: Arc::new(Bytes::from(data)),
+            })
+        })
+        .collect()
+}
+
+/// Each request's part of the outputs.
+fn split(outputs: &[Tensor], items: &[u32]) -> Result<Vec<Vec<Tensor>>, Error> {
+    let total: u32 = items.iter().sum();
+    let mut parts: Vec<Vec<Tensor>> = items.iter().map(|_| Vec::new()).collect();
+    for output in outputs {
+        if output.shape.first() != Some(&total) {
+            return Err(Error::new(
+                ErrorKind::Runtime,
+                format!(
+                    "the graph gives {:?} for a batch of {total}, which cannot be split",
+                    output.shape
+                ),
+            ));
+        }
+        let bytes = output.bytes();
+        let item_bytes = bytes.len() / total as usize;
+        let mut start = 0;
+        for (part, items) in parts.iter_mut().zip(items) {
+            let end = start + item_bytes * *items as usize;
+            let mut shape = output.shape.clone();
+            if let Some(first) = shape.first_mut() {
+                *first = *items;
+            }
+            let data = bytes.get(start..end).unwrap_or_default();
+            part.push(Tensor {
+                shape,
+                element_type: output.element_type,
+                data: Arc::new(Bytes::copy_from_slice(data)),
+            });
+            start = end;
+        }
+    }
+    Ok(parts)
+}
