@@ -7,49 +7,17 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use infer_host::{App, AppOptions, Limits, Manifest, Server};
-use infer_pack::Silent;
-use infer_pack::toolchain::{self, TARGET};
 use support::client::{exchange, get, post, post_chunked, read_answer, send};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// The bad component, compiled once.
-fn guest() -> PathBuf {
-    static GUEST: OnceLock<PathBuf> = OnceLock::new();
-    GUEST
-        .get_or_init(|| {
-            let root = support::root();
-            toolchain::ensure(&root, &Silent).unwrap();
-            let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guests");
-            let output = Command::new(env!("CARGO"))
-                .current_dir(root.join("tests/guests/trouble"))
-                .args([
-                    "build",
-                    "--locked",
-                    "--release",
-                    "--target",
-                    TARGET,
-                    "--target-dir",
-                ])
-                .arg(&target)
-                .env_remove("RUSTFLAGS")
-                .output()
-                .unwrap();
-            assert!(
-                output.status.success(),
-                "{}",
-                String::from_utf8_lossy(&output.stderr)
-            );
-            target.join(TARGET).join("release/trouble.wasm")
-        })
-        .clone()
-}
+static GUEST: LazyLock<PathBuf> = LazyLock::new(|| support::guests::build("trouble", "trouble"));
 
 struct Host {
     address: SocketAddr,
@@ -86,13 +54,14 @@ fn host(limits: Limits) -> Host {
              [component.trouble]\nsource = {:?}\n\
              files = [{{ source = \"mount\", destination = \"/data\" }}]\n\
              environment = {{ INFER_A = \"manifest\", INFER_B = \"manifest\", OTHER = \"x\" }}\n",
-            guest()
+            *GUEST
         ),
     )
     .unwrap();
     let app = App::load(AppOptions {
         manifest: Manifest::read(&manifest).unwrap(),
         cache_dir: data.path().join("cache"),
+        graphs: None,
         limits,
         environment: BTreeMap::from([
             ("INFER_B".to_owned(), "user".to_owned()),

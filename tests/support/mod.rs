@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod backends;
 pub mod client;
+pub mod guests;
 pub mod models;
 pub mod parity;
 pub mod python;

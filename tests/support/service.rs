@@ -20,11 +20,14 @@ impl Service {
         Self::start_with(&[], &[])
     }
 
-    /// Start with more arguments and settings.
+    /// Start with more arguments and settings. What computes is the engine, whatever the machine has
+    /// installed, unless the arguments say otherwise.
     pub fn start_with(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_infer"))
-            .current_dir(super::root())
-            .args(["up", "--listen", "127.0.0.1:0"])
+        let mut command = super::backends::infer(&["up", "--listen", "127.0.0.1:0"]);
+        if !arguments.contains(&"--backend") {
+            command.args(["--backend", "wasm"]);
+        }
+        let mut child = command
             .args(arguments)
             .envs(settings.iter().copied())
             .stdin(Stdio::null())

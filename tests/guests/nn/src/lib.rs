@@ -1,0 +1,137 @@
+//! Calls wasi:nn as the request's path says, and answers what it is told: the error's code and text, or
+//! the outputs.
+
+use wasi::exports::http::incoming_handler::Guest;
+use wasi::http::types::{
+    Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
+};
+
+mod bindings {
+    wit_bindgen::generate!({ world: "wasi:nn/ml", path: "../../../wit/deps/wasi-nn", generate_all });
+}
+
+use bindings::wasi::nn::errors::Error;
+use bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding, load, load_by_name};
+use bindings::wasi::nn::tensor::{Tensor, TensorType};
+
+struct Trouble;
+wasi::http::proxy::export!(Trouble);
+
+impl Guest for Trouble {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let path = request.path_with_query().unwrap_or_default();
+        let text = match tried(&path) {
+            Ok(text) => text,
+            Err(error) => format!("{:?}: {}", error.code(), error.data()),
+        };
+        let response = OutgoingResponse::new(Fields::new());
+        let body = response.body().expect("the body is there");
+        ResponseOutparam::set(out, Ok(response));
+        let stream = body.write().expect("its stream is there");
+        for chunk in text.as_bytes().chunks(4096) {
+            stream.blocking_write_and_flush(chunk).expect("somebody reads");
+        }
+        drop(stream);
+        OutgoingBody::finish(body, None).expect("nothing is missing");
+    }
+}
+
+/// `[[1, 2]]`, which the graph `add` takes twice.
+fn pair() -> Tensor {
+    Tensor::new(&[1, 2], TensorType::Fp32, &floats(&[1.0, 2.0]))
+}
+
+fn floats(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// `add` with `a` as it comes, and a good `b`.
+fn add(a: Tensor) -> Result<String, Error> {
+    compute("add", vec![("a".to_owned(), a), ("b".to_owned(), pair())])
+}
+
+fn compute(graph: &str, inputs: Vec<(String, Tensor)>) -> Result<String, Error> {
+    let graph = load_by_name(graph)?;
+    let context = graph.init_execution_context()?;
+    let outputs = context.compute(inputs)?;
+    let shown = outputs.iter().map(|(name, tensor)| {
+        format!("{name} {:?} {:?} {:?}", tensor.ty(), tensor.dimensions(), tensor.data())
+    });
+    Ok(shown.collect::<Vec<_>>().join("; "))
+}
+
+fn tried(path: &str) -> Result<String, Error> {
+    let fp32 = TensorType::Fp32;
+    match path {
+        "/well" => add(pair()),
+        // The same tensor may be read after another was computed with.
+        "/read-back" => {
+            let tensor = pair();
+            let sum = add(pair())?;
+            Ok(format!("{sum}; {:?} {:?}", tensor.dimensions(), tensor.data()))
+        }
+        "/bytes-short" => add(Tensor::new(&[1, 2], fp32, &[0; 7])),
+        "/bytes-long" => add(Tensor::new(&[1, 2], fp32, &[0; 9])),
+        "/bytes-none" => add(Tensor::new(&[1, 2], fp32, &[])),
+        "/datatype" => add(Tensor::new(&[1, 2], TensorType::I64, &[0; 16])),
+        "/shape" => add(Tensor::new(&[1, 3], fp32, &[0; 12])),
+        "/symbols" => add(Tensor::new(&[2, 2], fp32, &[0; 16])),
+        "/rank" => add(Tensor::new(&[2], fp32, &[0; 8])),
+        "/scalar" => add(Tensor::new(&[], fp32, &[0; 4])),
+        "/many-dimensions" => add(Tensor::new(&vec![1; 100_000], fp32, &[0; 4])),
+        "/overflow" => add(Tensor::new(&[u32::MAX; 4], fp32, &[0; 8])),
+        "/zero" => add(Tensor::new(&[0, 2], fp32, &[])),
+        "/name" => compute("add", vec![("c".to_owned(), pair()), ("b".to_owned(), pair())]),
+        "/long-name" => compute("add", vec![("c".repeat(100_000), pair())]),
+        "/twice" => compute("add", vec![("a".to_owned(), pair()), ("a".to_owned(), pair())]),
+        "/missing" => compute("add", vec![("a".to_owned(), pair())]),
+        "/nothing" => compute("add", Vec::new()),
+        "/no-graph" => compute("../../etc/passwd", Vec::new()),
+        "/no-name" => compute("", Vec::new()),
+        "/bool" => compute("not", vec![("x".to_owned(), Tensor::new(&[2], TensorType::U8, &[1, 2]))]),
+        "/index" => {
+            let indices: Vec<u8> = [7_i64].iter().flat_map(|index| index.to_le_bytes()).collect();
+            let indices = Tensor::new(&[1], TensorType::I64, &indices);
+            compute("pick", vec![("indices".to_owned(), indices)])
+        }
+        "/load" => load(&[vec![1, 2, 3]], GraphEncoding::Onnx, ExecutionTarget::Cpu).map(|_| "loaded".to_owned()),
+        "/load-nothing" => load(&[], GraphEncoding::Autodetect, ExecutionTarget::Gpu).map(|_| "loaded".to_owned()),
+        "/load-ir" => {
+            let parts = [b"<xml".to_vec(), vec![0; 64]];
+            load(&parts, GraphEncoding::Openvino, ExecutionTarget::Tpu).map(|_| "loaded".to_owned())
+        }
+        // Until the host has enough.
+        "/hoard-tensors" => {
+            let mut hoard = Vec::new();
+            loop {
+                hoard.push(Tensor::new(&[1 << 18], fp32, &vec![0; 1 << 20]));
+            }
+        }
+        "/hoard-nothing" => {
+            let mut hoard = Vec::new();
+            loop {
+                hoard.push(Tensor::new(&[0], fp32, &[]));
+            }
+        }
+        "/hoard-graphs" => {
+            let mut hoard = Vec::new();
+            loop {
+                hoard.push(load_by_name("add")?);
+            }
+        }
+        "/hoard-errors" => {
+            let mut hoard = Vec::new();
+            loop {
+                hoard.push(load_by_name(&"x".repeat(100)).err());
+            }
+        }
+        // What is given back may be taken again.
+        "/one-by-one" => {
+            for _ in 0..1000 {
+                drop(Tensor::new(&[1 << 18], fp32, &vec![0; 1 << 20]));
+            }
+            add(pair())
+        }
+        _ => Ok("what?".to_owned()),
+    }
+}
