@@ -89,7 +89,10 @@ fn serve(
     } else {
         Vec::new()
     };
-    plan.answer(body, &WasiNn, timing)
+    let backend = WasiNn {
+        datatypes: settings.nn_datatypes.clone(),
+    };
+    plan.answer(body, &backend, timing)
 }
 
 /// Asked of the host each time: std would remember what it saw before the snapshot.

@@ -23,7 +23,7 @@ pub fn run(
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
-    let context = timing.measure(Phase::Load, || backend.load(&model.id))?;
+    let context = timing.measure(Phase::Load, || backend.load(model))?;
     let outputs = timing.measure(Phase::Compute, || context.compute(inputs))?;
     declared_outputs(&model.card, outputs)
 }
@@ -97,7 +97,7 @@ pub fn run_texts(
     let has_items_alone = embedding.is_some() || card.classification.is_some();
     let equal_width = wanted == Wanted::Everything || !has_items_alone;
     let batches = timing.measure(Phase::Decode, || batches(texts, card, equal_width))?;
-    let context = timing.measure(Phase::Load, || backend.load(&model.id))?;
+    let context = timing.measure(Phase::Load, || backend.load(model))?;
     let mut vectors = Vectors::default();
     let mut all: Vec<(String, Tensor)> = Vec::new();
     for batch in batches {
@@ -165,6 +165,7 @@ fn declared_outputs(
     card: &ModelCard,
     mut outputs: Vec<(String, OutputTensor)>,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
+    name_by_position(card, &mut outputs);
     card.outputs
         .iter()
         .map(|spec| {
@@ -188,4 +189,66 @@ fn declared_outputs(
             Ok((name, tensor))
         })
         .collect()
+}
+
+/// The OpenVINO backend of stock Wasmtime calls outputs "0", "1" and so on, in the graph's order, which is
+/// the card's where that has all of them.
+fn name_by_position(card: &ModelCard, outputs: &mut [(String, OutputTensor)]) {
+    let are_numbers = outputs
+        .iter()
+        .enumerate()
+        .all(|(place, (name, _))| *name == place.to_string());
+    let is_known = card
+        .outputs
+        .iter()
+        .any(|spec| outputs.iter().any(|(name, _)| *name == spec.name));
+    if are_numbers && !is_known && outputs.len() == card.outputs.len() {
+        for ((name, _), spec) in outputs.iter_mut().zip(&card.outputs) {
+            name.clone_from(&spec.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(outputs: &[&str]) -> ModelCard {
+        let tensor = |section: &str, name: &str| {
+            format!("[[{section}]]\nname = '{name}'\ndatatype = 'UINT8'\nshape = [-1]\n")
+        };
+        let outputs: String = outputs.iter().map(|name| tensor("output", name)).collect();
+        ModelCard::parse(&(tensor("input", "x") + &outputs)).unwrap()
+    }
+
+    #[test]
+    fn outputs_are_found_by_name_or_by_number() {
+        let cases: [(&[&str], &[&str], Result<&[u8], ()>); 6] = [
+            (&["a", "b"], &["a", "b"], Ok(&[0, 1])),
+            (&["a", "b"], &["b", "a"], Ok(&[1, 0])),
+            (&["a", "b"], &["0", "1"], Ok(&[0, 1])),
+            // A graph may call its outputs so itself.
+            (&["1", "0"], &["0", "1"], Ok(&[1, 0])),
+            // Which of them the card means, nobody knows.
+            (&["a"], &["0", "1"], Err(())),
+            (&["a", "b"], &["0", "2"], Err(())),
+        ];
+        for (declared, given, expected) in cases {
+            let outputs = given.iter().enumerate().map(|(place, name)| {
+                let output = OutputTensor {
+                    shape: vec![1],
+                    data: vec![place as u8],
+                };
+                ((*name).to_owned(), output)
+            });
+            let found = declared_outputs(&card(declared), outputs.collect());
+            let found = found.map_err(|_| ()).map(|outputs| {
+                let names: Vec<_> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+                assert_eq!(names, declared);
+                outputs.iter().map(|(_, tensor)| tensor.data[0]).collect()
+            });
+            let expected = expected.map(<[u8]>::to_vec);
+            assert_eq!(found, expected, "{declared:?} of {given:?}");
+        }
+    }
 }

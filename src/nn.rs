@@ -1,8 +1,10 @@
 //! Inference, seen through a small trait: wasi:nn in the component, the engine itself in tests.
 
-use infer_model_card::ModelId;
+use infer_model_card::{Datatype, ModelCard};
 
-use crate::error::{ApiError, ErrorKind};
+use crate::error::{ApiError, ErrorKind, listed};
+use crate::models::Model;
+use crate::settings::NN_DATATYPES;
 use crate::tensor::Tensor;
 
 /// Finds graphs.
@@ -11,7 +13,7 @@ pub trait Backend {
     ///
     /// # Errors
     /// The backend's.
-    fn load(&self, model: &ModelId) -> Result<Box<dyn ExecutionContext>, NnError>;
+    fn load(&self, model: &Model) -> Result<Box<dyn ExecutionContext>, NnError>;
 }
 
 /// A graph that is ready to compute.
@@ -79,9 +81,51 @@ impl From<NnError> for ApiError {
     }
 }
 
+/// Whether a host whose wasi:nn takes these datatypes alone can compute a model. Asked before the host is:
+/// the ONNX backend of stock Wasmtime panics over what it does not take.
+///
+/// # Errors
+/// `UnsupportedOperation`, naming the first tensor of another datatype.
+pub fn check_datatypes(card: &ModelCard, taken: &[Datatype]) -> Result<(), NnError> {
+    let tensors = card.inputs.iter().chain(&card.outputs);
+    match tensors
+        .into_iter()
+        .find(|spec| !taken.contains(&spec.datatype))
+    {
+        None => Ok(()),
+        Some(spec) => Err(NnError {
+            code: NnErrorCode::UnsupportedOperation,
+            message: format!(
+                "tensor `{}` is {}, but this host computes {} alone (the setting `{NN_DATATYPES}`)",
+                spec.name,
+                spec.datatype,
+                listed(taken.iter().map(|datatype| datatype.name()), "and")
+            ),
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
+
+    #[test]
+    fn a_host_may_take_few_datatypes() {
+        let card = testing::card(&[("x", "INT64", &[-1])]);
+        assert_eq!(
+            check_datatypes(&card, &[Datatype::Int64, Datatype::Fp32]),
+            Ok(())
+        );
+        let refused = check_datatypes(&card, &[Datatype::Fp32]).unwrap_err();
+        assert_eq!(
+            refused.message,
+            "tensor `x` is INT64, but this host computes `FP32` alone (the setting `INFER_NN_DATATYPES`)"
+        );
+        // Outputs too.
+        assert!(check_datatypes(&card, &[Datatype::Int64]).is_err());
+        assert_eq!(ApiError::from(refused).kind().status(), 501);
+    }
 
     #[test]
     fn codes_become_statuses() {

@@ -1,20 +1,27 @@
 //! The one module that talks to wasi:nn.
 
-use infer_model_card::{Datatype, ModelId};
+use infer_model_card::Datatype;
 
 use crate::bindings::wasi::nn::errors::{Error, ErrorCode};
 use crate::bindings::wasi::nn::graph;
 use crate::bindings::wasi::nn::inference::GraphExecutionContext;
 use crate::bindings::wasi::nn::tensor::{Tensor as WasiTensor, TensorType};
-use crate::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor};
+use crate::models::Model;
+use crate::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor, check_datatypes};
 use crate::tensor::Tensor;
 
 /// wasi:nn of whoever provides it: the composed engine, or the host.
-pub(crate) struct WasiNn;
+pub(crate) struct WasiNn {
+    /// The datatypes that it takes; all where nothing is known of it.
+    pub(crate) datatypes: Option<Vec<Datatype>>,
+}
 
 impl Backend for WasiNn {
-    fn load(&self, model: &ModelId) -> Result<Box<dyn ExecutionContext>, NnError> {
-        let graph = graph::load_by_name(&model.to_string()).map_err(error)?;
+    fn load(&self, model: &Model) -> Result<Box<dyn ExecutionContext>, NnError> {
+        if let Some(taken) = &self.datatypes {
+            check_datatypes(&model.card, taken)?;
+        }
+        let graph = graph::load_by_name(&model.id.to_string()).map_err(error)?;
         let context = graph.init_execution_context().map_err(error)?;
         Ok(Box::new(WasiContext {
             context,

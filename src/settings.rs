@@ -1,12 +1,15 @@
 //! Settings, from environment variables. They are read for each request: what the environment was
 //! while the component was snapshotted says nothing about the host that runs it.
 
-use infer_model_card::ModelName;
+use infer_model_card::{Datatype, ModelName};
 
 /// The environment variable with the name of the model that `POST /infer` asks.
 pub const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
 /// The environment variable with the largest body that is taken, in bytes.
 pub const MAX_BODY_BYTES: &str = "INFER_MAX_BODY_BYTES";
+
+/// The environment variable with the datatypes that the host's wasi:nn takes, `FP32,INT64`.
+pub const NN_DATATYPES: &str = "INFER_NN_DATATYPES";
 
 /// The settings of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct Settings {
     pub default_model: Option<ModelName>,
     /// The largest body that is taken.
     pub max_body_bytes: u64,
+    /// The datatypes that the host's wasi:nn takes; all when it is not set.
+    pub nn_datatypes: Option<Vec<Datatype>>,
 }
 
 /// A setting that makes no sense. The client gets 500, the log this.
@@ -31,6 +36,7 @@ impl Default for Settings {
         Self {
             default_model: None,
             max_body_bytes: Self::DEFAULT_MAX_BODY_BYTES,
+            nn_datatypes: None,
         }
     }
 }
@@ -66,6 +72,16 @@ impl Settings {
                     });
                 }
             }
+        }
+        if let Some(value) = read(NN_DATATYPES) {
+            let datatypes = value.split(',').map(|name| name.trim().parse());
+            settings.nn_datatypes = Some(datatypes.collect::<Result<_, _>>().map_err(|_| {
+                SettingsError {
+                    variable: NN_DATATYPES,
+                    value,
+                    expected: "datatypes as the Open Inference Protocol calls them, with commas",
+                }
+            })?);
         }
         Ok(settings)
     }
@@ -104,5 +120,13 @@ mod tests {
             );
         }
         assert!(read(&[(DEFAULT_MODEL, "../x")]).is_err());
+        let few = read(&[(NN_DATATYPES, "FP32, INT64")]).unwrap();
+        assert_eq!(
+            few.nn_datatypes,
+            Some(vec![Datatype::Fp32, Datatype::Int64])
+        );
+        for wrong in ["float", "FP32;INT64", "FP32,"] {
+            assert!(read(&[(NN_DATATYPES, wrong)]).is_err(), "{wrong}");
+        }
     }
 }

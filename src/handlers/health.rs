@@ -69,7 +69,7 @@ pub fn check(model: &Model, backend: &dyn Backend) -> Result<(), ApiError> {
         }
     }
     // Where nobody knows how large an item is, no trial proves anything but that the graph is there.
-    if has_unknown_size(&model.card) && backend.load(&model.id).is_ok() {
+    if has_unknown_size(&model.card) && backend.load(model).is_ok() {
         return Ok(());
     }
     if let Some(error) = cause {

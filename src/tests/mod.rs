@@ -9,11 +9,11 @@ mod v2_refused;
 use std::rc::Rc;
 
 use infer_engine::{ElementType, ErrorKind, Graph, Registry};
-use infer_model_card::{Datatype, ModelId};
+use infer_model_card::Datatype;
 
 use crate::error::ApiError;
 use crate::handlers::Plan;
-use crate::models::{Files, Models};
+use crate::models::{Files, Model, Models};
 use crate::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor};
 use crate::request::Head;
 use crate::response::Response;
@@ -40,10 +40,10 @@ fn nn_error(error: infer_engine::Error) -> NnError {
 }
 
 impl Backend for Engine {
-    fn load(&self, model: &ModelId) -> Result<Box<dyn ExecutionContext>, NnError> {
+    fn load(&self, model: &Model) -> Result<Box<dyn ExecutionContext>, NnError> {
         let graph = self
             .0
-            .get(&model.to_string(), "/nowhere".as_ref())
+            .get(&model.id.to_string(), "/nowhere".as_ref())
             .map_err(nn_error)?;
         Ok(Box::new(Context(graph)))
     }
