@@ -8,12 +8,14 @@ models/<name>/  model.onnx and model.toml
   seen          twice the input, and how many items the library was given at a time
   slow          multiplies matrices as often as the request says
   newer         an operator set that does not exist yet
+  pick-ir       `pick` in OpenVINO's form alone, model.xml and model.bin
 """
 
 from pathlib import Path
 
 import numpy as np
 import onnx
+import openvino
 from onnx import TensorProto, helper, numpy_helper
 
 FOLDER = Path(__file__).resolve().parent
@@ -118,6 +120,11 @@ def main():
         opset=99,
         check=False,
     )
+    models = FOLDER / "models"
+    converted = openvino.convert_model(models / "pick" / "model.onnx")
+    (models / "pick-ir").mkdir(exist_ok=True)
+    openvino.save_model(converted, models / "pick-ir" / "model.xml", compress_to_fp16=False)
+    (models / "pick-ir" / "model.toml").write_text((models / "pick" / "model.toml").read_text())
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 usage: python3 generate.py        (after: pip install -r requirements.txt)
 
-models/<name>/  model.onnx and model.toml of four small graphs: floats, halves, integers, pixels. Together
-                they take and give each of FP32, FP16, UINT8, INT32 and INT64.
+models/<name>/  model.onnx and model.toml of small graphs: floats, halves, integers, pixels, logic. Together
+                they take and give each of FP32, FP16, UINT8, INT32, INT64 and BOOL. Two more, doubles and
+                brains, are of FP64 and BF16, which native backends alone compute.
 cases/<case>/   case.json and one file a tensor: raw, row-major, little-endian
 
 Weights and random inputs are seeded, and ONNX Runtime runs the graphs as they stand (no optimisation,
@@ -18,6 +19,7 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from PIL import Image
 
 FOLDER = Path(__file__).resolve().parent
@@ -32,6 +34,9 @@ DATATYPES = {
     TensorProto.UINT8: "UINT8",
     TensorProto.INT32: "INT32",
     TensorProto.INT64: "INT64",
+    TensorProto.BOOL: "BOOL",
+    TensorProto.DOUBLE: "FP64",
+    TensorProto.BFLOAT16: "BF16",
 }
 
 
@@ -217,6 +222,69 @@ def pixels():
     )
 
 
+def logic():
+    """BOOL in and out, two of each."""
+    b = GraphBuilder()
+    b.node("And", ["left", "right"], "both")
+    b.node("Not", ["left"], "not_left")
+    b.node("Xor", ["not_left", "right"], "same")
+    return b.model(
+        "logic",
+        "BOOL in and out",
+        [("left", TensorProto.BOOL, ["count"]), ("right", TensorProto.BOOL, ["count"])],
+        [("both", TensorProto.BOOL, ["count"]), ("same", TensorProto.BOOL, ["count"])],
+    )
+
+
+def doubles():
+    """FP64 in and out: sums whose terms differ by more than FP32 can tell."""
+    rng = np.random.default_rng(7)
+    b = GraphBuilder()
+    weight = b.constant("weight", rng.standard_normal((8, 4)))
+    b.node("MatMul", ["x", weight], "product")
+    b.node("Add", ["product", b.constant("bias", rng.standard_normal(4))], "y")
+    return b.model(
+        "doubles",
+        "FP64 in and out",
+        [("x", TensorProto.DOUBLE, ["batch", 8])],
+        [("y", TensorProto.DOUBLE, ["batch", 4])],
+    )
+
+
+def brains():
+    """BF16 in and out, computed in FP32."""
+    rng = np.random.default_rng(8)
+    b = GraphBuilder()
+    b.node("Cast", ["x"], "widened", to=TensorProto.FLOAT)
+    b.node("Mul", ["widened", b.constant("factor", normal(rng, 8))], "scaled")
+    b.node("Cast", ["scaled"], "y", to=TensorProto.BFLOAT16)
+    return b.model(
+        "brains",
+        "BF16 in and out",
+        [("x", TensorProto.BFLOAT16, ["batch", 8])],
+        [("y", TensorProto.BFLOAT16, ["batch", 8])],
+    )
+
+
+def logic_cases():
+    rng = np.random.default_rng(9)
+    every = {"left": np.array([False, False, True, True]), "right": np.array([False, True, False, True])}
+    random = {name: rng.integers(0, 2, 37).astype(bool) for name in every}
+    return [(every, 0, 0), (random, 0, 0)]
+
+
+def doubles_cases():
+    rng = np.random.default_rng(10)
+    return [({"x": rng.normal(0, 2, (batch, 8))}, 1e-12, 1e-14) for batch in (1, 6)]
+
+
+def brains_cases():
+    rng = np.random.default_rng(11)
+    bfloat16 = helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16)
+    # One unit in the last place, for a product halfway between two.
+    return [({"x": rng.normal(0, 2, (batch, 8)).astype(bfloat16)}, 2**-7, 1e-6) for batch in (1, 6)]
+
+
 def floats_cases():
     rng = np.random.default_rng(4)
 
@@ -314,10 +382,14 @@ def write_tensors(folder, side, values, arrays):
 
 
 def write_cases(folder, name, model, cases):
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    if any(value.type.tensor_type.elem_type == TensorProto.BFLOAT16 for value in model.graph.input):
+        # ONNX Runtime's Python takes no arrays of BF16; ONNX's own evaluator does.
+        session = ReferenceEvaluator(model)
+    else:
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.intra_op_num_threads = 1
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     names = [value.name for value in model.graph.output]
     for number, (inputs, rtol, atol) in enumerate(cases):
         outputs = dict(zip(names, session.run(names, inputs)))
@@ -342,6 +414,9 @@ def main():
         (halves, halves_cases),
         (integers, integers_cases),
         (pixels, pixels_cases),
+        (logic, logic_cases),
+        (doubles, doubles_cases),
+        (brains, brains_cases),
     )
     for build, make_cases in graphs:
         model, name = build(), build.__name__

@@ -102,7 +102,9 @@ pub fn values(datatype: &str, data: &[u8]) -> Vec<f64> {
         "FP16" => chunks(data, |bytes| half::f16::from_le_bytes(bytes).into()),
         "INT32" => chunks(data, |bytes| i32::from_le_bytes(bytes).into()),
         "INT64" => chunks(data, |bytes| i64::from_le_bytes(bytes) as f64),
-        "UINT8" => chunks(data, |[byte]: [u8; 1]| byte.into()),
+        "UINT8" | "BOOL" => chunks(data, |[byte]: [u8; 1]| byte.into()),
+        "FP64" => chunks(data, f64::from_le_bytes),
+        "BF16" => chunks(data, |bytes| half::bf16::from_le_bytes(bytes).into()),
         other => panic!("no case has {other}"),
     }
 }
