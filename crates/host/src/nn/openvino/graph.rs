@@ -1,0 +1,169 @@
+//! A compiled graph, and inferences with its requests.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use infer_nn::{ElementType, Error, ErrorKind, Signature, TensorInfo, expected_bytes};
+use openvino::{CompiledModel, InferenceError, InferenceErrorKind};
+
+use super::failed;
+use super::pool::{Lease, Pool};
+use super::tensor::{OpenVinoTensor, datatype, openvino_type};
+use crate::nn::backend::{Cancellation, Graph, Tensor};
+
+/// How long a thread waits for an inference before it looks whether it was cancelled.
+const POLL_MS: i64 = 20;
+
+/// A graph compiled for the device.
+pub(super) struct OpenVinoGraph {
+    pool: Arc<Pool>,
+    signature: Signature,
+    /// Whether the device's plugin computes INT64 and FP64 in 32 bits, which OpenVINO's processor plugin does
+    /// without a word.
+    is_narrow: bool,
+}
+
+impl OpenVinoGraph {
+    /// A graph that can make a request: one that cannot, cannot compute.
+    pub(super) fn new(
+        compiled: CompiledModel,
+        signature: Signature,
+        is_narrow: bool,
+    ) -> Result<Self, InferenceError> {
+        let pool = Pool::new(compiled);
+        drop(pool.lease()?);
+        Ok(Self {
+            pool,
+            signature,
+            is_narrow,
+        })
+    }
+}
+
+impl Graph for OpenVinoGraph {
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn compute(
+        &self,
+        inputs: &[Tensor],
+        cancellation: &Cancellation,
+    ) -> Result<Vec<Tensor>, Error> {
+        let mut request = self.pool.lease().map_err(|error| failed(&error))?;
+        for (index, (tensor, info)) in inputs.iter().zip(&self.signature.inputs).enumerate() {
+            self.check_values(tensor, info)?;
+            let element_type = if info.is_bool() {
+                openvino::ElementType::Boolean
+            } else {
+                openvino_type(tensor.element_type)
+            };
+            let any: &dyn Any = &*tensor.data;
+            let copy;
+            let adopted = match any.downcast_ref::<OpenVinoTensor>() {
+                Some(adopted) if adopted.element_type() == element_type => adopted,
+                _ => {
+                    copy = OpenVinoTensor::copy(element_type, &tensor.shape, tensor.bytes())?;
+                    &copy
+                }
+            };
+            request
+                .set_input_tensor_by_index(index, adopted.tensor())
+                .map_err(|error| failed(&error))?;
+        }
+        request.infer_async().map_err(|error| failed(&error))?;
+        while let Err(error) = request.wait(POLL_MS) {
+            if error.kind != InferenceErrorKind::ResultNotReady {
+                // What a failure leaves of a request is not for the next inference.
+                request.discard();
+                return Err(failed(&error));
+            }
+            if cancellation.is_cancelled() {
+                // The next wait ends with an error, when the request has stopped.
+                _ = request.cancel();
+            }
+        }
+        let request = Arc::new(request);
+        self.signature
+            .outputs
+            .iter()
+            .enumerate()
+            .map(|(index, info)| output(&request, index, info))
+            .collect()
+    }
+}
+
+impl OpenVinoGraph {
+    fn check_values(&self, tensor: &Tensor, info: &TensorInfo) -> Result<(), Error> {
+        info.check_values(tensor.bytes())?;
+        if !self.is_narrow {
+            return Ok(());
+        }
+        let (elements, _) = tensor.bytes().as_chunks::<8>();
+        let unfit = match tensor.element_type {
+            ElementType::I64 => first(elements, i64::from_le_bytes, |value| {
+                i32::try_from(value).is_err()
+            })
+            .map(|(index, value)| (index, value.to_string(), "INT64")),
+            ElementType::Fp64 => first(elements, f64::from_le_bytes, |value| {
+                value.is_finite() && value.abs() > f64::from(f32::MAX)
+            })
+            .map(|(index, value)| (index, format!("{value:e}"), "FP64")),
+            _ => None,
+        };
+        match unfit {
+            None => Ok(()),
+            Some((index, value, datatype)) => Err(Error::invalid(format!(
+                "input `{}` has the {datatype} value {value} at index {index}; OpenVINO computes {datatype} in \
+                 32 bits on this device, where that does not fit",
+                info.name
+            ))),
+        }
+    }
+}
+
+/// The first element of that kind, with its place.
+fn first<T: Copy>(
+    elements: &[[u8; 8]],
+    from_bytes: fn([u8; 8]) -> T,
+    is_wanted: fn(T) -> bool,
+) -> Option<(usize, T)> {
+    let mut values = elements.iter().map(|bytes| from_bytes(*bytes)).enumerate();
+    values.find(|(_, value)| is_wanted(*value))
+}
+
+/// An output in the request's memory, which nobody computes into before the output is gone.
+fn output(request: &Arc<Lease>, index: usize, info: &TensorInfo) -> Result<Tensor, Error> {
+    let unexpected = |what: &str| {
+        Error::new(
+            ErrorKind::Runtime,
+            format!("OpenVINO gave output `{}` {what}", info.name),
+        )
+    };
+    let element_type = info.element_type()?;
+    let tensor = request
+        .get_output_tensor_by_index(index)
+        .map_err(|error| failed(&error))?;
+    let came = tensor.get_element_type().map_err(|error| failed(&error))?;
+    if datatype(came) != info.datatype {
+        return Err(unexpected("in another datatype than declared"));
+    }
+    let shape = tensor.get_shape().map_err(|error| failed(&error))?;
+    let shape = shape
+        .get_dimensions()
+        .iter()
+        .map(|size| u32::try_from(*size))
+        .collect::<Result<Vec<u32>, _>>()
+        .map_err(|_| unexpected("with a dimension of more than 2^32"))?;
+    let bytes = tensor.get_byte_size().map_err(|error| failed(&error))?;
+    if expected_bytes(element_type, &shape) != Some(bytes) {
+        return Err(unexpected(
+            "with another number of bytes than its shape has",
+        ));
+    }
+    Ok(Tensor {
+        shape,
+        element_type,
+        data: Arc::new(OpenVinoTensor::of_request(tensor, came, bytes, request)),
+    })
+}

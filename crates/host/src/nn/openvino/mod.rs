@@ -1,0 +1,285 @@
+//! OpenVINO, by the crate `openvino`, from a shared library that is loaded when it is asked for.
+//!
+//! Here is the library itself; [`graph`] computes, with requests of a [`pool`] on [`tensor`]s.
+
+mod graph;
+mod pool;
+mod tensor;
+
+use std::panic::catch_unwind;
+use std::path::Path;
+use std::sync::Arc;
+
+use infer_nn::{Dim, ElementType, Error, ErrorKind, Signature, TensorInfo};
+use openvino::{
+    CompiledModel, Core, DeviceType, InferenceError, InferenceErrorKind, Model, Node, RwPropertyKey,
+};
+
+use super::backend::{Backend, Data, Graph, GraphSource, Precision};
+use super::library::{self, LibraryError};
+use graph::OpenVinoGraph;
+use tensor::{OpenVinoTensor, datatype, openvino_type};
+
+/// The loaded library.
+pub struct OpenVino {
+    device: String,
+    threads: usize,
+    streams: usize,
+    version: String,
+}
+
+impl OpenVino {
+    /// Load the library from the file `libopenvino_c`; its plugins are found beside it. A process keeps the
+    /// first one that it loads.
+    ///
+    /// `device` is a name of the library's own: `CPU`, `GPU`, `NPU`, `GPU.1`, `AUTO`. On a processor,
+    /// `threads` are used by `streams` inferences at a time.
+    ///
+    /// # Errors
+    /// When the file is no library, is none of OpenVINO's, is too old, or has no such device.
+    pub fn load(
+        library: &Path,
+        device: &str,
+        threads: usize,
+        streams: usize,
+    ) -> Result<Self, LibraryError> {
+        let failed = |reason: String| LibraryError::Load {
+            library: "OpenVINO",
+            path: library.to_owned(),
+            reason,
+        };
+        // The crate panics when it calls what a library has not.
+        library::check_symbols(library, &SYMBOLS).map_err(failed)?;
+        // It also does when the library's version is not one of numbers.
+        let loaded = catch_unwind(|| openvino_sys::library::load_from(library));
+        loaded
+            .unwrap_or_else(|_| Err("its version is none that is known".to_owned()))
+            .map_err(failed)?;
+        let core = Core::new().map_err(|error| failed(error.to_string()))?;
+        let devices = devices(&core);
+        if let Some(kind) = device_kind(device)
+            && !devices.iter().any(|found| found.starts_with(kind))
+        {
+            return Err(failed(format!(
+                "it finds no device `{device}` here, only {}",
+                devices.join(", ")
+            )));
+        }
+        Ok(Self {
+            device: device.to_owned(),
+            threads,
+            streams,
+            version: openvino::version().build_number,
+        })
+    }
+
+    /// A core that compiles for that precision. Its settings hold for all that it compiles, so each graph
+    /// has one of its own.
+    fn core(&self, precision: Precision) -> Result<Core, Error> {
+        let mut core =
+            Core::new().map_err(|error| Error::new(ErrorKind::Runtime, error.to_string()))?;
+        let device = DeviceType::from(self.device.as_str());
+        if self.device == "CPU" {
+            let threads = self.threads.to_string();
+            let streams = self.streams.to_string();
+            core.set_property(&device, &RwPropertyKey::InferenceNumThreads, &threads)
+                .map_err(|error| unreadable(&error))?;
+            core.set_property(&device, &RwPropertyKey::NumStreams, &streams)
+                .map_err(|error| unreadable(&error))?;
+        }
+        let precision = match precision {
+            Precision::Fp32 => "f32",
+            Precision::Fp16 => "f16",
+            Precision::Bf16 => "bf16",
+            Precision::Fastest => return Ok(core),
+        };
+        // `AUTO` and the like hand the graph on to devices, which the setting has to be made for.
+        let device = match device_kind(&self.device) {
+            Some(kind) => DeviceType::from(kind),
+            None => DeviceType::CPU,
+        };
+        core.set_property(&device, &RwPropertyKey::HintInferencePrecision, precision)
+            .map_err(|error| unreadable(&error))?;
+        Ok(core)
+    }
+}
+
+/// The functions of the library that the crate may call for this module.
+const SYMBOLS: [&str; 40] = [
+    "ov_get_openvino_version",
+    "ov_version_free",
+    "ov_get_last_err_msg",
+    "ov_core_create",
+    "ov_core_free",
+    "ov_core_get_available_devices",
+    "ov_available_devices_free",
+    "ov_core_set_property",
+    "ov_core_read_model",
+    "ov_core_compile_model",
+    "ov_model_free",
+    "ov_model_inputs_size",
+    "ov_model_outputs_size",
+    "ov_model_const_input_by_index",
+    "ov_model_const_output_by_index",
+    "ov_port_get_any_name",
+    "ov_port_get_element_type",
+    "ov_port_get_partial_shape",
+    "ov_partial_shape_free",
+    "ov_compiled_model_free",
+    "ov_compiled_model_create_infer_request",
+    "ov_compiled_model_input_by_name",
+    "ov_compiled_model_output_by_name",
+    "ov_infer_request_free",
+    "ov_infer_request_set_input_tensor_by_index",
+    "ov_infer_request_get_output_tensor_by_index",
+    "ov_infer_request_start_async",
+    "ov_infer_request_wait_for",
+    "ov_infer_request_cancel",
+    "ov_tensor_create",
+    "ov_tensor_data",
+    "ov_tensor_get_byte_size",
+    "ov_tensor_get_element_type",
+    "ov_tensor_get_shape",
+    "ov_tensor_free",
+    "ov_shape_create",
+    "ov_shape_free",
+    "ov_compiled_model_inputs_size",
+    "ov_compiled_model_outputs_size",
+    "ov_infer_request_get_input_tensor_by_index",
+];
+
+/// What kind of device a name names; `AUTO`, `HETERO:…` and the like are none, but choose among devices.
+fn device_kind(name: &str) -> Option<&str> {
+    let kind = name.split('.').next().unwrap_or_default();
+    ["CPU", "GPU", "NPU"].contains(&kind).then_some(kind)
+}
+
+fn devices(core: &Core) -> Vec<String> {
+    core.available_devices()
+        .unwrap_or_default()
+        .iter()
+        .map(|device| device.as_ref().to_owned())
+        .collect()
+}
+
+fn unreadable(error: &InferenceError) -> Error {
+    Error::new(
+        ErrorKind::InvalidEncoding,
+        format!("OpenVINO cannot load it: {}", one_line(error)),
+    )
+}
+
+fn failed(error: &InferenceError) -> Error {
+    let kind = match error.kind {
+        InferenceErrorKind::ParameterMismatch => ErrorKind::InvalidArgument,
+        InferenceErrorKind::NotImplemented => ErrorKind::UnsupportedOperation,
+        _ => ErrorKind::Runtime,
+    };
+    Error::new(
+        kind,
+        format!("OpenVINO cannot compute it: {}", one_line(error)),
+    )
+}
+
+/// The library's words in one line.
+fn one_line(error: &InferenceError) -> String {
+    let text = error.to_string();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+impl Backend for OpenVino {
+    fn describe(&self) -> String {
+        format!("OpenVINO {} on {}", self.version, self.device)
+    }
+
+    fn load(&self, source: &GraphSource) -> Result<Box<dyn Graph>, Error> {
+        let (path, weights) = match (&source.openvino_ir, &source.onnx) {
+            (Some(xml), _) => (xml, xml.with_extension("bin")),
+            (None, Some(onnx)) => (onnx, Default::default()),
+            (None, None) => return Err(Error::unsupported("there is no file of it")),
+        };
+        let (Some(path), Some(weights)) = (path.to_str(), weights.to_str()) else {
+            return Err(Error::unsupported("its path is no text"));
+        };
+        let mut core = self.core(source.precision)?;
+        let model = core
+            .read_model_from_file(path, weights)
+            .map_err(|error| unreadable(&error))?;
+        let mut signature = signature(&model).map_err(|error| unreadable(&error))?;
+        for info in signature.inputs.iter().chain(&signature.outputs) {
+            info.element_type()?;
+        }
+        let compiled = core
+            .compile_model(&model, DeviceType::from(self.device.as_str()))
+            .map_err(|error| unreadable(&error))?;
+        use_names(&compiled, &mut signature, &source.tensor_names);
+        // The processor's plugin computes INT64 and FP64 in 32 bits without a word; only the one for graphics
+        // processors is known not to.
+        let is_narrow = !self.device.starts_with("GPU");
+        let graph = OpenVinoGraph::new(compiled, signature, is_narrow);
+        Ok(Box::new(graph.map_err(|error| unreadable(&error))?))
+    }
+
+    fn adopt(&self, element_type: ElementType, shape: &[u32], bytes: &[u8]) -> Arc<dyn Data> {
+        match OpenVinoTensor::copy(openvino_type(element_type), shape, bytes) {
+            Ok(tensor) => Arc::new(tensor),
+            // It does not fit a graph either, as whoever computes with it is told.
+            Err(_) => Arc::new(bytes::Bytes::copy_from_slice(bytes)),
+        }
+    }
+}
+
+fn signature(model: &Model) -> Result<Signature, InferenceError> {
+    let ports = |count: usize, port: &dyn Fn(usize) -> Result<Node, InferenceError>| {
+        (0..count)
+            .map(|index| tensor_info(&port(index)?))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    Ok(Signature {
+        inputs: ports(model.get_inputs_len()?, &|index| {
+            model.get_input_by_index(index)
+        })?,
+        outputs: ports(model.get_outputs_len()?, &|index| {
+            model.get_output_by_index(index)
+        })?,
+    })
+}
+
+fn tensor_info(port: &Node) -> Result<TensorInfo, InferenceError> {
+    let partial = port.get_partial_shape()?;
+    let rank = partial.get_rank();
+    let dims = partial.get_dimensions().iter().map(|dim| {
+        let size = u32::try_from(dim.get_min()).ok();
+        match size.filter(|_| dim.get_min() == dim.get_max()) {
+            Some(size) => Dim::Fixed(size),
+            None => Dim::Any,
+        }
+    });
+    Ok(TensorInfo {
+        name: port.get_name()?,
+        datatype: datatype(port.get_element_type()?),
+        shape: (rank.get_min() == rank.get_max()).then(|| dims.collect()),
+    })
+}
+
+/// A tensor of the library's can have several names, of which a port tells one. Call it by the one that
+/// guests know.
+fn use_names(compiled: &CompiledModel, signature: &mut Signature, names: &[String]) {
+    let rename = |tensors: &mut [TensorInfo], known: &dyn Fn(&str) -> Option<String>| {
+        for name in names {
+            if tensors.iter().any(|info| info.name == *name) {
+                continue;
+            }
+            let Some(other) = known(name) else { continue };
+            if let Some(info) = tensors.iter_mut().find(|info| info.name == other) {
+                info.name.clone_from(name);
+            }
+        }
+    };
+    rename(&mut signature.inputs, &|name| {
+        compiled.get_input_by_name(name).ok()?.get_name().ok()
+    });
+    rename(&mut signature.outputs, &|name| {
+        compiled.get_output_by_name(name).ok()?.get_name().ok()
+    });
+}
