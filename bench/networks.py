@@ -5,7 +5,8 @@ usage: python3 networks.py DIR [NAME…]        (after: pip install -r requireme
 NAME is mobilenetv2 (14 MB), resnet50 (102 MB), squeezenet (5 MB) or identity (which answers its input);
 all of them by default. Each
 folder DIR/NAME gets model.onnx, model.toml and, as raw little-endian f32, input.bin and output.bin:
-what ONNX Runtime computes from that input.
+what ONNX Runtime computes from that input; and picture.jpg with picture-output.bin: what it computes from
+the picture prepared as [image] in the card says, by Pillow.
 
 The architectures are the published ones, so the time they take is too. The weights are random (seeded,
 He et al. 2015), with batch normalisation folded into the convolutions as for inference: the scores mean
@@ -13,12 +14,14 @@ nothing, but stay in a range in which results can be compared.
 """
 
 import argparse
+import io
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 OPSET, IR_VERSION = 13, 8
 INPUT, INPUT_SHAPE = "data", [1, 3, 224, 224]
@@ -187,8 +190,16 @@ def identity(net):
 NETWORKS = {build.__name__: build for build in (mobilenetv2, resnet50, squeezenet, identity)}
 SEED = 1
 
+# The size of a camera's preview, so that it has to be resized.
+PICTURE_SIZE = (640, 480)
+# ImageNet's.
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+
+# All of them go into the snapshot, resnet50 too, which is larger than what does so by itself: whoever
+# measures wants to see networks computed, not read from the mount for every request.
 CARD = """version = "1"
 description = "{name} with random weights, for measurements"
+placement = "snapshot"
 
 [[input]]
 name = "{input}"
@@ -199,6 +210,17 @@ shape = {input_shape}
 name = "{output}"
 datatype = "FP32"
 shape = {output_shape}
+
+[image]
+width = {width}
+height = {height}
+resize = "stretch"
+filter = "bilinear"
+channels = "rgb"
+layout = "nchw"
+scale = {scale}
+mean = {mean}
+std = {std}
 """
 
 
@@ -208,6 +230,31 @@ def reference_input():
     return np.sin(index * np.float32(0.01)).reshape(INPUT_SHAPE)
 
 
+def picture():
+    """A JPEG with what photographs have: smooth areas, edges and some grain."""
+    width, height = PICTURE_SIZE
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    channels = [
+        127 + 90 * np.sin(x / 71 + phase) * np.cos(y / 53 - phase) + 30 * ((x // 40 + y // 40) % 2)
+        for phase in (0.0, 0.7, 1.9)
+    ]
+    grain = np.random.default_rng(SEED).normal(0, 4, (height, width, 1))
+    pixels = np.clip(np.stack(channels, axis=2) + grain, 0, 255).astype(np.uint8)
+    encoded = io.BytesIO()
+    # Without chroma subsampling, which decoders undo in different ways.
+    Image.fromarray(pixels).save(encoded, "JPEG", quality=90, subsampling=0)
+    return encoded.getvalue()
+
+
+def prepared(encoded):
+    _, _, height, width = INPUT_SHAPE
+    image = Image.open(io.BytesIO(encoded)).convert("RGB")
+    image = image.resize((width, height), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, np.float32) / np.float32(255)
+    pixels = (pixels - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
+
+
 def write(folder, name):
     net = Network(SEED)
     NETWORKS[name](net)
@@ -215,13 +262,28 @@ def write(folder, name):
     data = reference_input()
     session = onnxruntime.InferenceSession(encoded, providers=["CPUExecutionProvider"])
     (logits,) = session.run([OUTPUT], {INPUT: data})
+    encoded_picture = picture()
+    (picture_logits,) = session.run([OUTPUT], {INPUT: prepared(encoded_picture)})
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(encoded)
-    shapes = {"input_shape": INPUT_SHAPE, "output_shape": list(logits.shape)}
-    (folder / "model.toml").write_text(CARD.format(name=name, input=INPUT, output=OUTPUT, **shapes))
+    card = CARD.format(
+        name=name,
+        input=INPUT,
+        input_shape=INPUT_SHAPE,
+        output=OUTPUT,
+        output_shape=list(logits.shape),
+        height=INPUT_SHAPE[2],
+        width=INPUT_SHAPE[3],
+        scale=1 / 255,
+        mean=MEAN,
+        std=STD,
+    )
+    (folder / "model.toml").write_text(card)
     (folder / "input.bin").write_bytes(data.astype("<f4").tobytes())
     (folder / "output.bin").write_bytes(logits.astype("<f4").tobytes())
+    (folder / "picture.jpg").write_bytes(encoded_picture)
+    (folder / "picture-output.bin").write_bytes(picture_logits.astype("<f4").tobytes())
     print(f"{name}: {len(encoded) / 1e6:.1f} MB, logits {logits.min():.3f} to {logits.max():.3f}")
 
 
