@@ -78,7 +78,7 @@ const WHEELS: [Wheel; 0] = [];
 ///
 /// # Errors
 /// When there is no cache folder.
-pub(super) fn folder(library: Library) -> Result<PathBuf> {
+pub fn folder(library: Library) -> Result<PathBuf> {
     let version = wheel(library).map_or("none", |wheel| wheel.version);
     Ok(cache()?.join(format!("{}-{version}", package(library))))
 }

@@ -5,7 +5,7 @@
 mod add;
 mod check;
 pub mod choose;
-mod install;
+pub mod install;
 mod list;
 
 use anyhow::Result;

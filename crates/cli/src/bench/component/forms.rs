@@ -21,7 +21,7 @@ pub(super) struct Row {
 /// Measure each form.
 pub(super) fn measure(input: &Input, server: &Running, runs: u32) -> Result<Vec<Row>> {
     let forms = [
-        ("JSON", protocol_json(input)),
+        ("JSON", json(input)),
         ("binary", protocol_binary(input)),
         ("npy", npy(input)),
         ("raw", raw(input)),
@@ -76,26 +76,30 @@ fn alone(input: &Input, media_type: &str, body: Vec<u8>) -> Request {
     }
 }
 
-/// The Open Inference Protocol, data flat; each float in its shortest form.
-fn protocol_json(input: &Input) -> Request {
-    let (floats, _) = input.data.as_chunks::<4>();
+fn json(input: &Input) -> Request {
+    Request {
+        path: format!("/v2/models/{}/infer", input.model),
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: protocol_json(input.name, &input.shape, &input.data),
+    }
+}
+
+/// A body of the Open Inference Protocol, data flat; each float in its shortest form.
+pub(in crate::bench) fn protocol_json(name: &str, shape: &[u32], data: &[u8]) -> Vec<u8> {
+    let (floats, _) = data.as_chunks::<4>();
     let values: Vec<f32> = floats
         .iter()
         .map(|bytes| f32::from_le_bytes(*bytes))
         .collect();
     let body = json!({"inputs": [{
-        "name": input.name, "datatype": "FP32", "shape": input.shape, "data": [],
+        "name": name, "datatype": "FP32", "shape": shape, "data": [],
     }]});
     // Not by way of a value, which would write each float as the f64 that it is.
     let values = serde_json::to_string(&values).unwrap_or_default();
     let body = body
         .to_string()
         .replace("\"data\":[]", &format!("\"data\":{values}"));
-    Request {
-        path: format!("/v2/models/{}/infer", input.model),
-        headers: vec![("content-type", "application/json".to_owned())],
-        body: body.into_bytes(),
-    }
+    body.into_bytes()
 }
 
 /// The Open Inference Protocol with Triton's binary tensor data, both ways.

@@ -1,0 +1,185 @@
+//! `cargo infer bench component`: what serving adds to computing.
+//!
+//! For every model of a repository, in one run on one machine: the time until an instance has its
+//! models ready, the warm compute time in the engine alone, and the time of a request over HTTP with
+//! a fresh instance each; then, for each form that a tensor travels in, what decoding and encoding
+//! cost beside computing. Ratios are what to quote; absolute times are this machine's.
+
+mod engine;
+mod forms;
+mod http;
+mod stats;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use infer_host::{App, AppOptions, Limits, Manifest};
+use infer_model_card::{Datatype, Model};
+use infer_pack::BuildOptions;
+
+use crate::progress::Terminal;
+use crate::workspace;
+pub(super) use forms::protocol_json;
+use stats::Stats;
+
+/// Measure what serving adds to computing, for each model of a repository.
+#[derive(Args)]
+pub struct Component {
+    /// The model repository [default: models]
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
+    /// Runs counted, after a warm-up of a tenth
+    #[arg(long, value_name = "N", default_value_t = 200,
+          value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    runs: u32,
+}
+
+/// A model's measurements.
+struct Row {
+    model: String,
+    ready: Stats,
+    engine_compute: Stats,
+    request: Stats,
+    server_compute: Stats,
+}
+
+impl Component {
+    /// Build the repository's artefact, measure, print a table.
+    pub fn run(self) -> Result<()> {
+        let root = workspace::root()?;
+        let mut options = BuildOptions::new(root.clone());
+        if let Some(models) = self.models {
+            options = options.with_models(models);
+        }
+        let artefacts = infer_pack::build(&options, &Terminal::new())?;
+        let manifest = Manifest {
+            source: artefacts.composed.clone(),
+            mounts: Vec::new(),
+            ..Manifest::read(&root.join(workspace::MANIFEST))?
+        };
+        let cache_dir = root.join("target/infer/cache");
+        let limits = Limits::default();
+        let engine = engine::Alone::load(&artefacts.engine, &cache_dir, &limits)?;
+        let app = App::load(AppOptions {
+            manifest,
+            cache_dir,
+            limits,
+            graphs: None,
+            environment: std::iter::once((
+                "INFER_MAX_BODY_BYTES".to_owned(),
+                "104857600".to_owned(),
+            ))
+            .collect(),
+        })?;
+        let server = http::Running::start(app)?;
+        let (mut rows, mut forms) = (Vec::new(), Vec::new());
+        // `/infer` asks the last version of a model, so that is the one to measure.
+        let latest = artefacts.models.chunk_by(|a, b| a.id.name == b.id.name);
+        let latest = latest.filter_map(|versions| versions.last());
+        for model in latest.filter(|model| model.is_snapshot()) {
+            let input = match Input::of(model) {
+                Ok(input) => input,
+                Err(reason) => {
+                    eprintln!("`{}` is not measured: {reason}", model.id);
+                    continue;
+                }
+            };
+            let mut measured = || -> Result<()> {
+                rows.push(measure(&input, &engine, &server, self.runs)?);
+                forms.extend(forms::measure(&input, &server, self.runs)?);
+                Ok(())
+            };
+            measured().with_context(|| format!("measuring `{}`", model.id))?;
+        }
+        print(&rows, self.runs);
+        forms::print(&forms);
+        Ok(())
+    }
+}
+
+/// What a model is asked.
+struct Input<'a> {
+    /// The graph's name in wasi-nn.
+    graph: String,
+    /// The model's name in HTTP.
+    model: &'a str,
+    name: &'a str,
+    shape: Vec<u32>,
+    /// The floats sin(0.01 i), little-endian.
+    data: Vec<u8>,
+}
+
+impl<'a> Input<'a> {
+    fn of(model: &'a Model) -> Result<Self> {
+        let spec = model
+            .card
+            .inputs
+            .first()
+            .context("the model has no input")?;
+        anyhow::ensure!(
+            model.card.inputs.len() == 1 && spec.datatype == Datatype::Fp32,
+            "only models with one FP32 input are measured"
+        );
+        let shape = spec.usual_shape();
+        let elements: u32 = shape.iter().product();
+        Ok(Self {
+            graph: model.id.to_string(),
+            model: model.id.name.as_str(),
+            name: &spec.name,
+            shape,
+            data: (0..elements)
+                .flat_map(|index| (index as f32 * 0.01).sin().to_le_bytes())
+                .collect(),
+        })
+    }
+}
+
+fn measure(
+    input: &Input,
+    engine: &engine::Alone,
+    server: &http::Running,
+    runs: u32,
+) -> Result<Row> {
+    let warm_up = runs / 10;
+    let ready = engine.time_to_ready(&input.graph, warm_up, runs)?;
+    let compute = engine.compute(input, warm_up, runs)?;
+    let requests = server.requests(&forms::raw(input), warm_up, runs)?;
+    Ok(Row {
+        model: input.model.to_owned(),
+        ready: Stats::of(ready),
+        engine_compute: Stats::of(compute),
+        request: Stats::of(requests.iter().map(|one| one.elapsed).collect()),
+        server_compute: Stats::of(requests.iter().map(|one| one.compute).collect()),
+    })
+}
+
+fn print(rows: &[Row], runs: u32) {
+    println!("Milliseconds: median [10th to 90th percentile] of {runs} runs, one after another.");
+    println!("  ready    an instance of the engine is made and has found its graph");
+    println!("  engine   warm compute in one instance of the engine, nothing around it");
+    println!("  request  POST /infer with the raw tensor over loopback, a fresh instance each");
+    println!("  compute  what Server-Timing says of the same requests");
+    println!();
+    println!(
+        "| model | ready | engine | request | compute | request - compute | request / engine |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    for row in rows {
+        println!(
+            "| {} | {} | {} | {} | {} | {:.2} | {:.2} |",
+            row.model,
+            row.ready,
+            row.engine_compute,
+            row.request,
+            row.server_compute,
+            ms(row.request.median) - ms(row.server_compute.median),
+            ms(row.request.median) / ms(row.engine_compute.median),
+        );
+    }
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}

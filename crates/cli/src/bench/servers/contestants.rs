@@ -1,0 +1,326 @@
+//! The servers that are measured, and how each of them is started.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use infer_host::nn::Library;
+
+use super::process::succeed;
+use super::python::Environment;
+use crate::backend::install;
+
+/// A server, whatever its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(super) enum Kind {
+    /// A bare Rust server, axum over ONNX Runtime: the ceiling
+    Axum,
+    /// This service, native, on ONNX Runtime
+    Onnx,
+    /// This service, native, on OpenVINO
+    Openvino,
+    /// FastAPI over onnxruntime
+    Fastapi,
+    /// This service, portable: the engine in WebAssembly
+    Portable,
+    /// The same artefact on stock `wasmtime serve`
+    Wasmtime,
+}
+
+impl Kind {
+    /// As tables have it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Axum => "axum + ort",
+            Self::Onnx => "infer, ONNX Runtime",
+            Self::Openvino => "infer, OpenVINO",
+            Self::Fastapi => "FastAPI + onnxruntime",
+            Self::Portable => "infer, portable",
+            Self::Wasmtime => "wasmtime serve, portable",
+        }
+    }
+
+    /// Whether a machine may lack what it needs.
+    pub(super) fn may_be_missing(self) -> bool {
+        self != Self::Portable
+    }
+
+    /// The settings to try: where there are several, the better counts, for each number of connections.
+    fn settings(self, cores: usize) -> Vec<Setting> {
+        match self {
+            Self::Onnx => vec![Setting::Backend("onnx")],
+            Self::Openvino => vec![Setting::Backend("openvino")],
+            Self::Portable => vec![Setting::Backend("wasm")],
+            Self::Wasmtime => vec![Setting::Stock],
+            Self::Axum => {
+                let session_a_core = Setting::Sessions {
+                    sessions: cores,
+                    threads: 1,
+                };
+                let one_session = Setting::Sessions {
+                    sessions: 1,
+                    threads: cores,
+                };
+                several(session_a_core, one_session, cores)
+            }
+            Self::Fastapi => {
+                let one_worker = Setting::Workers {
+                    workers: 1,
+                    threads: None,
+                };
+                // FastAPI's documentation: "replication of processes to take advantage of multiple cores";
+                // each with one thread, or every worker would want all cores.
+                let worker_a_core = Setting::Workers {
+                    workers: cores,
+                    threads: Some(1),
+                };
+                several(one_worker, worker_a_core, cores)
+            }
+        }
+    }
+}
+
+/// Both, unless one core makes them the same.
+fn several(one: Setting, other: Setting, cores: usize) -> Vec<Setting> {
+    if cores == 1 {
+        vec![one]
+    } else {
+        vec![one, other]
+    }
+}
+
+/// How a server is set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Setting {
+    /// `cargo infer up --backend …`
+    Backend(&'static str),
+    Sessions {
+        sessions: usize,
+        threads: usize,
+    },
+    Workers {
+        workers: usize,
+        /// ONNX Runtime's default otherwise.
+        threads: Option<usize>,
+    },
+    Stock,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = |count: usize| if count == 1 { "" } else { "s" };
+        match self {
+            Self::Backend(backend) => write!(f, "`up --backend {backend}`"),
+            Self::Sessions { sessions, threads } => write!(
+                f,
+                "{sessions} session{} of {threads} thread{}",
+                plural(*sessions),
+                plural(*threads)
+            ),
+            Self::Workers { workers, threads } => {
+                write!(f, "{workers} worker{}", plural(*workers))?;
+                match threads {
+                    Some(threads) => write!(f, " of {threads} thread{}", plural(*threads)),
+                    None => write!(f, ", threads by default"),
+                }
+            }
+            Self::Stock => write!(f, "`wasmtime serve -S cli`"),
+        }
+    }
+}
+
+/// A server with its settings.
+#[derive(Clone, Debug)]
+pub(super) struct Contestant {
+    pub(super) kind: Kind,
+    setting: Setting,
+}
+
+impl Contestant {
+    /// Those of some kinds.
+    pub(super) fn all(kinds: &[Kind], cores: usize) -> Vec<Self> {
+        let of = |kind: Kind| {
+            let settings = kind.settings(cores).into_iter();
+            settings.map(move |setting| Self { kind, setting })
+        };
+        kinds.iter().copied().flat_map(of).collect()
+    }
+
+    /// Its settings, for a table.
+    pub(super) fn setting(&self) -> String {
+        self.setting.to_string()
+    }
+
+    /// A name for files.
+    pub(super) fn slug(&self) -> String {
+        let text = format!("{:?} {}", self.kind, self.setting).to_lowercase();
+        let parts = text.split(|c: char| !c.is_ascii_alphanumeric());
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join("-")
+    }
+
+    /// The command that starts it.
+    pub(super) fn command(
+        &self,
+        tools: &Tools,
+        served: &Served,
+        address: SocketAddr,
+    ) -> Result<Command> {
+        Ok(match &self.setting {
+            Setting::Backend(backend) => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command
+                    .current_dir(&tools.root)
+                    .args(["up", "--backend", backend])
+                    .args(["--listen", &address.to_string()])
+                    .arg("--models")
+                    .arg(&served.repository);
+                command
+            }
+            Setting::Sessions { sessions, threads } => {
+                let (server, library) = tools.axum.as_ref().context("it was not compiled")?;
+                let mut command = Command::new(server);
+                command
+                    .env("ORT_DYLIB_PATH", library)
+                    .args(["--listen", &address.to_string()])
+                    .arg("--model")
+                    .arg(served.graph())
+                    .args(["--name", &served.network])
+                    .args(["--sessions", &sessions.to_string()])
+                    .args(["--threads", &threads.to_string()]);
+                command
+            }
+            Setting::Workers { workers, threads } => {
+                let python = tools.fastapi.as_ref().context("it was not installed")?;
+                let mut command = python.command("uvicorn");
+                command
+                    .current_dir(tools.root.join("bench/fastapi"))
+                    .env("MODEL", served.graph())
+                    .env("NAME", &served.network)
+                    // Writing a line a request would be measured too.
+                    .args(["app:app", "--no-access-log", "--log-level", "warning"])
+                    .args(["--host", &address.ip().to_string()])
+                    .args(["--port", &address.port().to_string()])
+                    .args(["--workers", &workers.to_string()]);
+                if let Some(threads) = threads {
+                    command.env("THREADS", threads.to_string());
+                }
+                command
+            }
+            Setting::Stock => {
+                let mut command = Command::new("wasmtime");
+                command
+                    .args(["serve", "-S", "cli", "--addr", &address.to_string()])
+                    .arg(&served.composed);
+                command
+            }
+        })
+    }
+}
+
+/// A network, and what serves it.
+pub(super) struct Served {
+    pub(super) network: String,
+    /// A model repository with this network alone.
+    pub(super) repository: PathBuf,
+    /// The artefact of that repository.
+    pub(super) composed: PathBuf,
+}
+
+impl Served {
+    fn graph(&self) -> PathBuf {
+        self.repository.join(&self.network).join("model.onnx")
+    }
+}
+
+/// What the servers need, made ready.
+pub(super) struct Tools {
+    root: PathBuf,
+    fastapi: Option<Environment>,
+    /// The server, and ONNX Runtime's library.
+    axum: Option<(PathBuf, PathBuf)>,
+}
+
+impl Tools {
+    /// Install, compile and look for what these kinds need; what is not to be had, and why.
+    pub(super) fn prepare(root: &Path, kinds: &[Kind]) -> (Self, Vec<(Kind, anyhow::Error)>) {
+        let mut tools = Self {
+            root: root.to_owned(),
+            fastapi: None,
+            axum: None,
+        };
+        let mut missing = Vec::new();
+        // The bare server may need the library of ONNX Runtime that FastAPI's environment brings.
+        if kinds.contains(&Kind::Fastapi) || kinds.contains(&Kind::Axum) {
+            let folder = root.join("target/bench/fastapi");
+            match Environment::prepare(&root.join("bench/fastapi"), folder) {
+                Ok(environment) => tools.fastapi = Some(environment),
+                Err(error) => missing.push((Kind::Fastapi, error)),
+            }
+        }
+        if kinds.contains(&Kind::Axum) {
+            match tools.compile_axum() {
+                Ok(server) => tools.axum = Some(server),
+                Err(error) => missing.push((Kind::Axum, error)),
+            }
+        }
+        if kinds.contains(&Kind::Wasmtime)
+            && let Err(error) = succeed(Command::new("wasmtime").arg("--version"))
+        {
+            missing.push((Kind::Wasmtime, error));
+        }
+        missing.retain(|(kind, _)| kinds.contains(kind));
+        (tools, missing)
+    }
+
+    fn compile_axum(&self) -> Result<(PathBuf, PathBuf)> {
+        // The file that this service computes with, where it is installed; else the wheel's, of the same
+        // version.
+        let library = install::folder(Library::OnnxRuntime)
+            .ok()
+            .and_then(|folder| Library::OnnxRuntime.find(&folder).ok())
+            .or_else(|| {
+                let environment = self.fastapi.as_ref()?;
+                environment.onnx_runtime()
+            })
+            .context(
+                "there is no library of ONNX Runtime for it: neither is the backend installed (`cargo infer \
+                 backend add onnx`), nor is there the wheel that FastAPI's environment has",
+            )?;
+        let target = self.root.join("target/bench/axum-ort");
+        eprintln!("compiling bench/axum-ort …");
+        succeed(
+            Command::new("cargo")
+                .args(["build", "--release", "--locked", "--quiet"])
+                // Cargo reads this folder's own settings, which say how to compile it.
+                .current_dir(self.root.join("bench/axum-ort"))
+                .env("CARGO_TARGET_DIR", &target)
+                .env_remove("RUSTFLAGS"),
+        )?;
+        Ok((target.join("release/axum-ort"), library))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_words_and_files() {
+        let all = Contestant::all(&[Kind::Axum, Kind::Fastapi, Kind::Portable], 4);
+        let words: Vec<_> = all.iter().map(Contestant::setting).collect();
+        let expected = [
+            "4 sessions of 1 thread",
+            "1 session of 4 threads",
+            "1 worker, threads by default",
+            "4 workers of 1 thread",
+            "`up --backend wasm`",
+        ];
+        assert_eq!(words, expected);
+        assert_eq!(all[0].slug(), "axum-4-sessions-of-1-thread");
+        assert_eq!(Contestant::all(&[Kind::Axum, Kind::Fastapi], 1).len(), 2);
+    }
+}

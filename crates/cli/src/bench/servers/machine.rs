@@ -1,0 +1,77 @@
+//! On what it was measured, and with which versions.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::process::succeed;
+
+/// The day, as `date` has it.
+pub(super) fn today() -> String {
+    succeed(Command::new("date").args(["-u", "+%F"])).unwrap_or_else(|_| "some day".to_owned())
+}
+
+/// Cores and processor.
+pub(super) fn describe(cores: usize) -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .filter(|line| line.starts_with("model name"))
+        .find_map(|line| line.split_once(": "))
+        .map_or("a processor that does not say its name", |(_, model)| model);
+    format!("{cores} cores, {model}")
+}
+
+/// What was measured, in versions.
+pub(super) fn versions(root: &Path) -> String {
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
+    let (own, bare) = (read("Cargo.lock"), read("bench/axum-ort/Cargo.lock"));
+    let python = read("bench/fastapi/constraints.txt");
+    let commit = succeed(Command::new("git").current_dir(root).args([
+        "describe",
+        "--always",
+        "--dirty",
+        "--exclude",
+        "*",
+    ]));
+    let mut parts = vec![match commit {
+        Ok(commit) => format!("this project at {commit}"),
+        Err(_) => format!("this project, {}", env!("CARGO_PKG_VERSION")),
+    }];
+    parts.extend(["wasmtime", "rten"].map(|name| in_lock(&own, name)));
+    parts.extend(["axum", "ort"].map(|name| in_lock(&bare, name)));
+    parts.extend(["fastapi", "uvicorn", "onnxruntime"].map(|name| in_constraints(&python, name)));
+    for program in ["python3", "wasmtime"] {
+        // What is not installed has no version.
+        parts.extend(succeed(Command::new(program).arg("--version")));
+    }
+    parts.join(", ")
+}
+
+/// A package's version in a `Cargo.lock`.
+fn in_lock(lock: &str, name: &str) -> String {
+    let entry = format!("name = \"{name}\"\nversion = \"");
+    let rest = lock.split(&entry).nth(1).unwrap_or_default();
+    format!("{name} {}", rest.split('"').next().unwrap_or_default())
+}
+
+/// A package's version in pip's constraints.
+fn in_constraints(constraints: &str, name: &str) -> String {
+    let mut lines = constraints.lines();
+    let version = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));
+    format!("{name} {}", version.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_found() {
+        let lock = "[[package]]\nname = \"axum\"\nversion = \"0.8.9\"\n\n[[package]]\nname = \"axum-core\"\nversion = \"0.5.6\"\n";
+        assert_eq!(in_lock(lock, "axum"), "axum 0.8.9");
+        assert_eq!(
+            in_constraints("uvloop==1.0\nuvicorn==0.54.0\n", "uvicorn"),
+            "uvicorn 0.54.0"
+        );
+    }
+}

@@ -1,0 +1,91 @@
+//! The networks: written by `bench/networks.py` where nobody brings them, each served from a repository of
+//! its own, so that a server holds the one that it is asked for and no other.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use infer_pack::BuildOptions;
+
+use super::contestants::Served;
+use super::process::succeed;
+use super::python::Environment;
+use crate::progress::Terminal;
+
+/// A network of `bench/networks.py`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "lower")]
+pub(super) enum Network {
+    /// 14 MB
+    MobileNetV2,
+    /// 5 MB
+    SqueezeNet,
+    /// 102 MB
+    ResNet50,
+}
+
+impl Network {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::MobileNetV2 => "mobilenetv2",
+            Self::SqueezeNet => "squeezenet",
+            Self::ResNet50 => "resnet50",
+        }
+    }
+}
+
+/// The folder with a folder for each of these, made unless they are there.
+pub(super) fn write(root: &Path, networks: &[Network]) -> Result<PathBuf> {
+    let folder = root.join("target/bench/networks");
+    let script = root.join("bench/networks.py");
+    let text = std::fs::read_to_string(&script)
+        .with_context(|| format!("cannot read `{}`", script.display()))?;
+    let missing: Vec<&str> = networks
+        .iter()
+        .map(|network| network.name())
+        // Written last, with the script that wrote the rest.
+        .filter(|name| {
+            let written = std::fs::read_to_string(folder.join(name).join("written-by.py"));
+            !written.is_ok_and(|by| by == text)
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(folder);
+    }
+    let python = Environment::prepare(&root.join("bench"), root.join("target/bench/python"))?;
+    eprintln!("writing {} …", missing.join(", "));
+    succeed(
+        python
+            .command("python")
+            .arg(&script)
+            .arg(&folder)
+            .args(&missing),
+    )?;
+    for name in missing {
+        let path = folder.join(name).join("written-by.py");
+        std::fs::write(&path, &text)
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    Ok(folder)
+}
+
+/// A repository of one network, and the artefact built from it.
+pub(super) fn serve(root: &Path, networks: &Path, network: Network) -> Result<Served> {
+    let name = network.name();
+    let repository = root.join("target/bench/repositories").join(name);
+    let (from, to) = (networks.join(name), repository.join(name));
+    std::fs::create_dir_all(&to).with_context(|| format!("cannot make `{}`", to.display()))?;
+    for file in ["model.onnx", "model.toml"] {
+        let path = from.join(file);
+        std::fs::copy(&path, to.join(file))
+            .with_context(|| format!("cannot copy `{}`", path.display()))?;
+    }
+    let repository = repository.canonicalize()?;
+    let options = BuildOptions::new(root.to_owned()).with_models(repository.clone());
+    let artefacts = infer_pack::build(&options, &Terminal::new())?;
+    Ok(Served {
+        network: name.to_owned(),
+        repository,
+        composed: artefacts.composed,
+    })
+}

@@ -1,0 +1,83 @@
+//! A Python environment with what a folder's `requirements.txt` asks for, below `target/`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::process::succeed;
+
+/// An environment of its own, made once for the same requirements.
+pub(super) struct Environment {
+    folder: PathBuf,
+}
+
+impl Environment {
+    /// Make it, unless it is there: `requirements.txt`, in the versions of `constraints.txt` where there is
+    /// one.
+    pub(super) fn prepare(requirements: &Path, folder: PathBuf) -> Result<Self> {
+        let environment = Self { folder };
+        let mut install = environment.command("pip");
+        install
+            .args(["install", "--quiet", "--no-input"])
+            .arg("--disable-pip-version-check");
+        let mut asked = String::new();
+        for (option, name) in [
+            ("--requirement", "requirements.txt"),
+            ("--constraint", "constraints.txt"),
+        ] {
+            let path = requirements.join(name);
+            if path.is_file() {
+                asked += &std::fs::read_to_string(&path)
+                    .with_context(|| format!("cannot read `{}`", path.display()))?;
+                install.arg(option).arg(path);
+            }
+        }
+        // Written last: an environment without it was not finished.
+        let installed = environment.folder.join("installed.txt");
+        if std::fs::read_to_string(&installed).is_ok_and(|text| text == asked) {
+            return Ok(environment);
+        }
+        eprintln!("installing {} …", requirements.display());
+        succeed(
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&environment.folder),
+        )?;
+        succeed(&mut install)?;
+        std::fs::write(&installed, asked)
+            .with_context(|| format!("cannot write `{}`", installed.display()))?;
+        Ok(environment)
+    }
+
+    /// A program of the environment's.
+    pub(super) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.folder.join("bin").join(program));
+        // Nothing of the user's own.
+        command
+            .env("PYTHONNOUSERSITE", "1")
+            .env_remove("PYTHONPATH");
+        command
+    }
+
+    /// The library of ONNX Runtime that its wheel brings.
+    pub(super) fn onnx_runtime(&self) -> Option<PathBuf> {
+        let versions = std::fs::read_dir(self.folder.join("lib")).ok()?;
+        let folders = versions.flatten().map(|version| {
+            let packages = version.path().join("site-packages");
+            packages.join("onnxruntime/capi")
+        });
+        folders.filter_map(|folder| library_in(&folder)).next()
+    }
+}
+
+/// `libonnxruntime` with its version in a folder.
+fn library_in(folder: &Path) -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder).ok()?.flatten();
+    let mut names = files.map(|file| file.path());
+    names.find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Beside it is libonnxruntime_providers_shared.so.
+        name.starts_with("libonnxruntime.")
+    })
+}
