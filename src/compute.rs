@@ -223,15 +223,17 @@ mod tests {
 
     #[test]
     fn outputs_are_found_by_name_or_by_number() {
-        let cases: [(&[&str], &[&str], Result<&[u8], ()>); 6] = [
-            (&["a", "b"], &["a", "b"], Ok(&[0, 1])),
-            (&["a", "b"], &["b", "a"], Ok(&[1, 0])),
-            (&["a", "b"], &["0", "1"], Ok(&[0, 1])),
+        /// What the card declares, what the backend gives, and which of these is which.
+        type Case<'a> = (&'a [&'a str], &'a [&'a str], Option<&'a [u8]>);
+        let cases: [Case; 6] = [
+            (&["a", "b"], &["a", "b"], Some(&[0, 1])),
+            (&["a", "b"], &["b", "a"], Some(&[1, 0])),
+            (&["a", "b"], &["0", "1"], Some(&[0, 1])),
             // A graph may call its outputs so itself.
-            (&["1", "0"], &["0", "1"], Ok(&[1, 0])),
+            (&["1", "0"], &["0", "1"], Some(&[1, 0])),
             // Which of them the card means, nobody knows.
-            (&["a"], &["0", "1"], Err(())),
-            (&["a", "b"], &["0", "2"], Err(())),
+            (&["a"], &["0", "1"], None),
+            (&["a", "b"], &["0", "2"], None),
         ];
         for (declared, given, expected) in cases {
             let outputs = given.iter().enumerate().map(|(place, name)| {
@@ -242,7 +244,7 @@ mod tests {
                 ((*name).to_owned(), output)
             });
             let found = declared_outputs(&card(declared), outputs.collect());
-            let found = found.map_err(|_| ()).map(|outputs| {
+            let found = found.ok().map(|outputs| {
                 let names: Vec<_> = outputs.iter().map(|(name, _)| name.as_str()).collect();
                 assert_eq!(names, declared);
                 outputs.iter().map(|(_, tensor)| tensor.data[0]).collect()

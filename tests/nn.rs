@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use infer_host::nn::backend::{Backend, Batching, GraphSource, Precision, Tensor};
+use infer_host::nn::backend::{Backend, Batching, GraphSource, Precision, Share, Tensor};
 use infer_host::nn::onnx::Provider;
 use infer_host::nn::{Graphs, OnnxRuntime, OpenVino};
 use infer_host::{App, AppOptions, Limits, Manifest, Server};
@@ -30,7 +30,7 @@ fn libraries() -> Vec<(&'static str, Box<dyn Backend>)> {
         libraries.push(("onnx", Box::new(library)));
     }
     if let Some(folder) = &*OPENVINO {
-        let library = OpenVino::load(&backends::library(folder), "CPU", 2, 2).unwrap();
+        let library = OpenVino::load(&backends::library(folder), "CPU", 2).unwrap();
         libraries.push(("openvino", Box::new(library)));
     }
     libraries
@@ -479,10 +479,11 @@ fn files_that_are_no_graphs_are_refused_in_the_librarys_words() {
             if !refusing.contains(&library_name) {
                 continue;
             }
-            let refused = library.load(&GraphSource {
+            let source = GraphSource {
                 onnx: Some(path.clone()),
                 ..source(name, None)
-            });
+            };
+            let refused = library.load(&source, Share::Whole);
             match refused {
                 Ok(_) => wrong.push(format!("{library_name} takes {name}")),
                 Err(error) => {
@@ -514,7 +515,7 @@ fn files_that_are_no_libraries_are_refused() {
             .map(|error| error.to_string())
     };
     let openvino: Load = |path| {
-        OpenVino::load(path, "CPU", 1, 1)
+        OpenVino::load(path, "CPU", 1)
             .err()
             .map(|error| error.to_string())
     };
@@ -526,7 +527,7 @@ fn files_that_are_no_libraries_are_refused() {
         }
     }
     if let Some(folder) = &*OPENVINO {
-        let error = OpenVino::load(&backends::library(folder), "NPU", 1, 1).err();
+        let error = OpenVino::load(&backends::library(folder), "NPU", 1).err();
         let error = error.unwrap().to_string();
         assert!(
             error.contains("it finds no device `NPU` here, only "),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-use infer_host::nn::backend::{Cancellation, GraphSource, Precision, Tensor};
+use infer_host::nn::backend::{Cancellation, GraphSource, Precision, Share, Tensor};
 use infer_nn::ElementType;
 
 use super::choose::{self, Computing};
@@ -74,15 +74,16 @@ pub(super) fn check(name: Name, device: &str) -> Result<String> {
     let backend = choose::load(name.library(), computing)?;
     let mut file = tempfile::Builder::new().suffix(".onnx").tempfile()?;
     file.write_all(SUM)?;
+    let source = GraphSource {
+        name: "sum".to_owned(),
+        onnx: Some(file.path().to_owned()),
+        openvino_ir: None,
+        tensor_names: Vec::new(),
+        precision: Precision::Fp32,
+        batching: None,
+    };
     let graph = backend
-        .load(&GraphSource {
-            name: "sum".to_owned(),
-            onnx: Some(file.path().to_owned()),
-            openvino_ir: None,
-            tensor_names: Vec::new(),
-            precision: Precision::Fp32,
-            batching: None,
-        })
+        .load(&source, Share::Whole)
         .context("a graph of one operator")?;
     let inputs = [row([1.0, 2.0]), row([3.0, 4.0])];
     let outputs = graph

@@ -57,7 +57,7 @@ pub fn load(library: Library, computing: Computing) -> Result<Box<dyn Backend>> 
                 "" => "CPU",
                 name => name,
             };
-            Box::new(OpenVino::load(&path, device, threads, threads)?)
+            Box::new(OpenVino::load(&path, device, threads)?)
         }
     })
 }

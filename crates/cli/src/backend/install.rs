@@ -161,7 +161,7 @@ pub(super) fn install(library: Library) -> Result<PathBuf> {
 fn pip(wheel: &Wheel, requirements: &Path, target: &Path) -> Result<()> {
     let python = python()?;
     let abi = format!("cp{}", PYTHON.replace('.', ""));
-    let mut command = Command::new(&python);
+    let mut command = Command::new(python);
     command
         .args([
             "-m",

@@ -15,18 +15,30 @@ pub trait Backend: Send + Sync {
     /// What computes, for people: the library, its version, the device.
     fn describe(&self) -> String;
 
-    /// Load a graph from its file.
+    /// Load a graph from its file, to compute on that share of the machine.
     ///
     /// # Errors
     /// With the library's own words: `InvalidEncoding` when the file cannot be read,
     /// `UnsupportedOperation` for what the library or wasi-nn lacks.
-    fn load(&self, source: &GraphSource) -> Result<Box<dyn Graph>, Error>;
+    fn load(&self, source: &GraphSource, share: Share) -> Result<Box<dyn Graph>, Error>;
+
+    /// Whether the share makes a difference: it does on a processor.
+    fn has_shares(&self) -> bool;
 
     /// Copy a guest's tensor into memory that the library computes from, so that it need not be copied
     /// again. Nothing about the tensor has been checked.
     fn adopt(&self, _element_type: ElementType, _shape: &[u32], bytes: &[u8]) -> Arc<dyn Data> {
         Arc::new(Bytes::copy_from_slice(bytes))
     }
+}
+
+/// What an inference has of a processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// All threads: the fastest for one inference alone.
+    Whole,
+    /// One thread: the most inferences a second, when there are as many at a time as threads.
+    OneThread,
 }
 
 /// A graph that is ready to compute, from several threads at once.

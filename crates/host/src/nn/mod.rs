@@ -20,7 +20,7 @@ pub mod openvino;
 pub mod registry;
 pub(crate) mod wit;
 
-pub use backend::{Backend, Batching, GraphSource, Precision};
+pub use backend::{Backend, Batching, GraphSource, Precision, Share};
 pub use library::{Library, LibraryError};
 pub use onnx::OnnxRuntime;
 pub use openvino::OpenVino;

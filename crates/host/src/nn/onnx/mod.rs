@@ -19,7 +19,7 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::sys;
 
-use super::backend::{Backend, Graph, GraphSource};
+use super::backend::{Backend, Graph, GraphSource, Share};
 use super::library::{self, LibraryError};
 use graph::OnnxGraph;
 use values::tensor_infos;
@@ -75,22 +75,18 @@ impl Provider {
 pub struct OnnxRuntime {
     environment: Environment,
     provider: Provider,
-    intra_threads: usize,
+    threads: usize,
     version: String,
 }
 
 impl OnnxRuntime {
     /// Load the library from a file. A process keeps the first one that it loads.
     ///
-    /// `intra_threads` is how many threads one inference may use.
+    /// `threads` is how many one inference may use that is alone.
     ///
     /// # Errors
     /// When the file is no library, is none of ONNX Runtime, or is too old.
-    pub fn load(
-        library: &Path,
-        provider: Provider,
-        intra_threads: usize,
-    ) -> Result<Self, LibraryError> {
+    pub fn load(library: &Path, provider: Provider, threads: usize) -> Result<Self, LibraryError> {
         let failed = |reason: String| LibraryError::Load {
             library: "ONNX Runtime",
             path: library.to_owned(),
@@ -101,16 +97,19 @@ impl OnnxRuntime {
         Ok(Self {
             environment,
             provider,
-            intra_threads,
+            threads,
             version: version(library).unwrap_or_else(|| "of unknown version".to_owned()),
         })
     }
 
-    fn session(&self, path: &Path) -> Result<Session, Error> {
+    fn session(&self, path: &Path, share: Share) -> Result<Session, Error> {
         let configured = || -> ort::Result<Session> {
             let mut builder = Session::builder(&self.environment)?
                 .with_optimization_level(GraphOptimizationLevel::All)?
-                .with_intra_threads(self.intra_threads)?;
+                .with_intra_threads(match share {
+                    Share::Whole => self.threads,
+                    Share::OneThread => 1,
+                })?;
             if let Some(provider) = self.provider.dispatch() {
                 builder = builder.with_execution_providers([provider])?;
             }
@@ -182,13 +181,17 @@ impl Backend for OnnxRuntime {
         format!("ONNX Runtime {} on {}", self.version, self.provider.name())
     }
 
-    fn load(&self, source: &GraphSource) -> Result<Box<dyn Graph>, Error> {
+    fn has_shares(&self) -> bool {
+        self.provider == Provider::Cpu
+    }
+
+    fn load(&self, source: &GraphSource, share: Share) -> Result<Box<dyn Graph>, Error> {
         let path = source.onnx.as_deref().ok_or_else(|| {
             Error::unsupported(
                 "it is in OpenVINO's form alone, `model.xml`, which ONNX Runtime does not read",
             )
         })?;
-        let session = self.session(path)?;
+        let session = self.session(path, share)?;
         let signature = Signature {
             inputs: tensor_infos(session.inputs())?,
             outputs: tensor_infos(session.outputs())?,

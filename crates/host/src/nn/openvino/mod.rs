@@ -15,7 +15,7 @@ use openvino::{
     CompiledModel, Core, DeviceType, InferenceError, InferenceErrorKind, Model, Node, RwPropertyKey,
 };
 
-use super::backend::{Backend, Data, Graph, GraphSource, Precision};
+use super::backend::{Backend, Data, Graph, GraphSource, Precision, Share};
 use super::library::{self, LibraryError};
 use graph::OpenVinoGraph;
 use tensor::{OpenVinoTensor, datatype, openvino_type};
@@ -24,7 +24,6 @@ use tensor::{OpenVinoTensor, datatype, openvino_type};
 pub struct OpenVino {
     device: String,
     threads: usize,
-    streams: usize,
     version: String,
 }
 
@@ -32,17 +31,12 @@ impl OpenVino {
     /// Load the library from the file `libopenvino_c`; its plugins are found beside it. A process keeps the
     /// first one that it loads.
     ///
-    /// `device` is a name of the library's own: `CPU`, `GPU`, `NPU`, `GPU.1`, `AUTO`. On a processor,
-    /// `threads` are used by `streams` inferences at a time.
+    /// `device` is a name of the library's own: `CPU`, `GPU`, `NPU`, `GPU.1`, `AUTO`. On a processor, it
+    /// computes with `threads`.
     ///
     /// # Errors
     /// When the file is no library, is none of OpenVINO's, is too old, or has no such device.
-    pub fn load(
-        library: &Path,
-        device: &str,
-        threads: usize,
-        streams: usize,
-    ) -> Result<Self, LibraryError> {
+    pub fn load(library: &Path, device: &str, threads: usize) -> Result<Self, LibraryError> {
         let failed = |reason: String| LibraryError::Load {
             library: "OpenVINO",
             path: library.to_owned(),
@@ -68,23 +62,25 @@ impl OpenVino {
         Ok(Self {
             device: device.to_owned(),
             threads,
-            streams,
             version: openvino::version().build_number,
         })
     }
 
     /// A core that compiles for that precision. Its settings hold for all that it compiles, so each graph
     /// has one of its own.
-    fn core(&self, precision: Precision) -> Result<Core, Error> {
+    fn core(&self, precision: Precision, share: Share) -> Result<Core, Error> {
         let mut core =
             Core::new().map_err(|error| Error::new(ErrorKind::Runtime, error.to_string()))?;
         let device = DeviceType::from(self.device.as_str());
         if self.device == "CPU" {
             let threads = self.threads.to_string();
-            let streams = self.streams.to_string();
+            let streams = match share {
+                Share::Whole => "1",
+                Share::OneThread => &threads,
+            };
             core.set_property(&device, &RwPropertyKey::InferenceNumThreads, &threads)
                 .map_err(|error| unreadable(&error))?;
-            core.set_property(&device, &RwPropertyKey::NumStreams, &streams)
+            core.set_property(&device, &RwPropertyKey::NumStreams, streams)
                 .map_err(|error| unreadable(&error))?;
         }
         let precision = match precision {
@@ -192,7 +188,11 @@ impl Backend for OpenVino {
         format!("OpenVINO {} on {}", self.version, self.device)
     }
 
-    fn load(&self, source: &GraphSource) -> Result<Box<dyn Graph>, Error> {
+    fn has_shares(&self) -> bool {
+        self.device == "CPU"
+    }
+
+    fn load(&self, source: &GraphSource, share: Share) -> Result<Box<dyn Graph>, Error> {
         let (path, weights) = match (&source.openvino_ir, &source.onnx) {
             (Some(xml), _) => (xml, xml.with_extension("bin")),
             (None, Some(onnx)) => (onnx, Default::default()),
@@ -201,7 +201,7 @@ impl Backend for OpenVino {
         let (Some(path), Some(weights)) = (path.to_str(), weights.to_str()) else {
             return Err(Error::unsupported("its path is no text"));
         };
-        let mut core = self.core(source.precision)?;
+        let mut core = self.core(source.precision, share)?;
         let model = core
             .read_model_from_file(path, weights)
             .map_err(|error| unreadable(&error))?;
