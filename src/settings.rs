@@ -8,6 +8,9 @@ pub const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
 /// The environment variable with the largest body that is taken, in bytes.
 pub const MAX_BODY_BYTES: &str = "INFER_MAX_BODY_BYTES";
 
+/// The environment variable that turns the page off.
+pub const PLAYGROUND: &str = "INFER_PLAYGROUND";
+
 /// The settings of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -15,6 +18,8 @@ pub struct Settings {
     pub default_model: Option<ModelName>,
     /// The largest body that is taken.
     pub max_body_bytes: u64,
+    /// Whether there is a page to try a model in.
+    pub playground: bool,
 }
 
 /// A setting that makes no sense. The client gets 500, the log this.
@@ -31,6 +36,7 @@ impl Default for Settings {
         Self {
             default_model: None,
             max_body_bytes: Self::DEFAULT_MAX_BODY_BYTES,
+            playground: true,
         }
     }
 }
@@ -66,6 +72,19 @@ impl Settings {
                     });
                 }
             }
+        }
+        if let Some(value) = read(PLAYGROUND) {
+            settings.playground = match value.as_str() {
+                "on" => true,
+                "off" => false,
+                _ => {
+                    return Err(SettingsError {
+                        variable: PLAYGROUND,
+                        value,
+                        expected: "on or off",
+                    });
+                }
+            };
         }
         Ok(settings)
     }
@@ -104,5 +123,13 @@ mod tests {
             );
         }
         assert!(read(&[(DEFAULT_MODEL, "../x")]).is_err());
+        for (value, expected) in [("on", Ok(true)), ("off", Ok(false)), ("", Ok(true))] {
+            let came = read(&[(PLAYGROUND, value)]).map(|settings| settings.playground);
+            assert_eq!(came, expected, "{value}");
+        }
+        assert_eq!(
+            read(&[(PLAYGROUND, "no")]).unwrap_err(),
+            "the environment variable `INFER_PLAYGROUND` is `no`, expected on or off"
+        );
     }
 }
