@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod chromium;
 pub mod client;
 pub mod models;
 pub mod parity;
