@@ -106,9 +106,9 @@ fn is_small(shape: &[u32]) -> bool {
 
 fn zero(spec: &TensorSpec) -> Option<Value> {
     let element = super::schema::element(spec.datatype)?;
-    Some(match element["type"].as_str()? {
-        "boolean" => json!(false),
-        "integer" => json!(0),
-        _ => json!(0.0),
+    Some(match element["type"].as_str() {
+        None => json!(false),
+        Some("integer") => json!(0),
+        Some(_) => json!(0.0),
     })
 }

@@ -86,13 +86,21 @@ fn description(models: &Models, settings: &Settings) -> String {
     text
 }
 
-/// An operation's name: unique, and one that a program can have. Names of models may have `-` and `.`,
-/// which programs' names do not; two that differ in nothing else are told apart by their place.
+/// An operation's name: unique, and one that a program can have. Names of models may have `-`, `.` and `_`;
+/// they become their codes, so that an underscore stands between words and nowhere else.
 fn operation_id(words: &[&str]) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     let words: Vec<String> = words
         .iter()
-        .map(|word| word.chars().map(plain).collect())
+        .map(|word| {
+            word.chars().fold(String::new(), |mut plain, c| {
+                if c.is_ascii_alphanumeric() {
+                    plain.push(c);
+                } else {
+                    plain.push_str(&format!("_{:x}", u32::from(c)));
+                }
+                plain
+            })
+        })
         .collect();
     words.join("_")
 }

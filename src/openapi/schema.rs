@@ -127,14 +127,15 @@ pub fn element(datatype: Datatype) -> Option<Value> {
         Some(json!({ "type": "integer", "minimum": least, "maximum": most }))
     };
     match datatype {
-        Datatype::Bool => Some(json!({ "type": "boolean" })),
+        Datatype::Bool => Some(json!({ "enum": [true, false, 0, 1] })),
         Datatype::Uint8 => whole(0, u8::MAX.into()),
         Datatype::Uint16 => whole(0, u16::MAX.into()),
         Datatype::Uint32 => whole(0, u32::MAX.into()),
         Datatype::Int8 => whole(i8::MIN.into(), i8::MAX.into()),
         Datatype::Int16 => whole(i16::MIN.into(), i16::MAX.into()),
-        // The engine computes INT64 in 32 bits, and refuses what they do not hold.
-        Datatype::Int32 | Datatype::Int64 => whole(i32::MIN.into(), i32::MAX.into()),
+        Datatype::Int32 => whole(i32::MIN.into(), i32::MAX.into()),
+        // The engine computes these in 32 bits, and refuses what they do not hold; other backends do not.
+        Datatype::Int64 => whole(i64::MIN, i64::MAX),
         Datatype::Fp32 => {
             Some(json!({ "type": "number", "minimum": -FP32_LIMIT, "maximum": FP32_LIMIT }))
         }

@@ -65,7 +65,10 @@ fn what_is_refused_here_is_not_promised() {
 
 #[test]
 fn operations_have_names_of_their_own() {
-    let document = document(&models(&["a-b", "c"]), &Settings::default());
+    let document = document(
+        &models(&["a-b", "a_b", "a.b", "c", "c_input"]),
+        &Settings::default(),
+    );
     let mut ids: Vec<&str> = document["paths"]
         .as_object()
         .unwrap()

@@ -5,7 +5,7 @@ Bytes: no schema says which of them are an image or a tensor. They are those of 
 
 Large numbers: the service takes every number that FP32 holds, and the document says so. But a graph's sums
 overflow with the largest of them, its answer is no number then, and JSON cannot carry that: the contract's
-400, which no schema of a request can foresee.
+400, which no schema of a request can foresee. And the engine refuses integers that 32 bits do not hold.
 """
 
 import base64
@@ -27,7 +27,7 @@ def before_call(context, case, kwargs):
     # JSON where it is promised, else what is.
     answers = case.operation.definition.raw["responses"]["200"].get("content", {})
     if answers and "application/json" not in answers and "text/html" not in answers:
-        kwargs.setdefault("headers", {})["Accept"] = next(iter(answers))
+        case.headers = {**(case.headers or {}), "Accept": next(iter(answers))}
     if case.media_type == "application/octet-stream":
         body = case.operation.definition.raw["requestBody"]["content"][case.media_type]
         case.body = base64.b64decode(body["examples"]["sample"]["externalValue"].split(",", 1)[1])
@@ -45,6 +45,6 @@ def tamed(value):
         return {key: tamed(item) for key, item in value.items()}
     if isinstance(value, float) and abs(value) > LARGE:
         return value / 1e32
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**31:
+    if isinstance(value, int) and not isinstance(value, bool) and not -2**31 <= value < 2**31:
         return value % 1000
     return value
