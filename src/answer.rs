@@ -97,7 +97,7 @@ pub fn encode(
             }
             None if is_binary => bytes.extend(&tensor.data),
             None => {
-                values::check(name, tensor, ADVICE)?;
+                values::check("output", name, tensor, ADVICE)?;
                 output.data = Some(Data::Values(Flat(tensor)));
             }
         }
@@ -128,7 +128,7 @@ pub fn encode(
 }
 
 /// What to ask for where JSON does not do.
-const ADVICE: &str = "ask for `Accept: application/octet-stream`";
+pub const ADVICE: &str = "ask for `Accept: application/octet-stream`";
 
 /// A JSON answer.
 ///

@@ -178,8 +178,11 @@ fn send(response: Response, out: ResponseOutparam) {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into_bytes()))
         .collect();
-    let length = response.body.len().to_string();
-    headers.push(("Content-Length".to_owned(), length.into_bytes()));
+    // The length that a 304 declares would be that of the answer which it stands for.
+    if response.status != 304 {
+        let length = response.body.len().to_string();
+        headers.push(("Content-Length".to_owned(), length.into_bytes()));
+    }
     let fields = Fields::from_list(&headers).unwrap_or_else(|error| {
         eprintln!("the headers {headers:?} are refused: {error:?}");
         Fields::new()

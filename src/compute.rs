@@ -129,7 +129,10 @@ pub fn run_texts(
 }
 
 /// Put the outputs of a batch below those of the batches before.
-fn append(all: &mut Vec<(String, Tensor)>, outputs: Vec<(String, Tensor)>) -> Result<(), ApiError> {
+pub fn append(
+    all: &mut Vec<(String, Tensor)>,
+    outputs: Vec<(String, Tensor)>,
+) -> Result<(), ApiError> {
     if all.is_empty() {
         *all = outputs;
         return Ok(());

@@ -15,6 +15,8 @@
 //! 5. [`classify`], [`answer`] and [`v1::answer`]: outputs become labels and scores, JSON, NumPy or
 //!    bytes.
 //!
+//! [`openapi`] describes all that for clients, [`playground`] is the page that a browser is given.
+//!
 //! [`error`] has what a client is told when something cannot be done, [`settings`] what a host can
 //! set, [`timing`] the phases for `Server-Timing`. [`tensor`], [`carry`] and [`byte_strings`] are what
 //! tensors are made of; [`media`] reads media types.
@@ -40,7 +42,9 @@ pub mod negotiate;
 pub mod nn;
 pub mod npy;
 pub mod oip;
+pub mod openapi;
 pub mod pictures;
+pub mod playground;
 pub mod raw;
 pub mod request;
 pub mod response;

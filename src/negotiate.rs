@@ -1,7 +1,7 @@
 //! Which kind of answer a client wants: the header `Accept`.
 
 use crate::error::{ApiError, ErrorKind, listed};
-use crate::media::MediaRange;
+use crate::media::{MediaRange, MediaType};
 use crate::request::Head;
 
 /// A kind of answer.
@@ -70,6 +70,29 @@ pub fn answer_type(head: &Head, possible: &[AnswerType]) -> Result<AnswerType, A
     })
 }
 
+/// Check that a client takes the one kind of answer that there is.
+///
+/// # Errors
+/// 406 when it does not.
+pub fn check_acceptable(head: &Head, content_type: &str) -> Result<(), ApiError> {
+    let media_type = MediaType::parse(content_type);
+    let media_type = media_type.as_ref().map_or(content_type, MediaType::as_str);
+    let accept = head.headers("accept").collect::<Vec<_>>().join(",");
+    // The closest range decides, whatever a wider one says.
+    let weight = ranges(&accept)
+        .iter()
+        .filter_map(|range| Some((range.closeness(media_type)?, range.weight)))
+        .max_by_key(|(closeness, _)| *closeness)
+        .map(|(_, weight)| weight);
+    if accept.trim().is_empty() || weight.is_some_and(|weight| weight > 0.0) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        ErrorKind::NotAcceptable,
+        format!("`Accept` allows none of the answers that there are: `{media_type}`"),
+    ))
+}
+
 /// Whether a client names JSON itself, and not only by a range that it falls in.
 #[must_use]
 pub fn names_json(head: &Head) -> bool {
@@ -131,5 +154,24 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn one_kind_of_answer_is_acceptable_or_not() {
+        let html = "text/html; charset=utf-8";
+        let cases = [
+            ("", true),
+            ("text/html", true),
+            ("text/html;q=0.1, */*;q=0", true),
+            ("*/*", true),
+            ("application/json, text/*", true),
+            ("application/json", false),
+            ("text/html;q=0, */*", false),
+        ];
+        for (accept, expected) in cases {
+            let head = Head::new("GET", "/", vec![("accept".to_owned(), accept.to_owned())]);
+            let came = check_acceptable(&head, html);
+            assert_eq!(came.is_ok(), expected, "{accept:?}");
+        }
     }
 }

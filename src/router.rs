@@ -1,6 +1,7 @@
 //! From method and path to a route.
 
 use crate::error::{ApiError, ErrorKind, quoted};
+use crate::playground::{self, Asset};
 use crate::request::{Head, percent_decoded};
 
 /// What a request asks for. Names of models and versions are as the path has them, decoded; they have
@@ -10,6 +11,8 @@ use crate::request::{Head, percent_decoded};
 pub enum Route {
     /// `POST /infer` and `POST /infer/{model}`.
     Infer { model: Option<String> },
+    /// `POST /infer/{model}/input`
+    Input { model: String },
     /// `GET /v2`
     ServerMetadata,
     /// `GET /v2/health/live`
@@ -38,6 +41,10 @@ pub enum Route {
         model: String,
         version: Option<String>,
     },
+    /// `GET /openapi.json`
+    OpenApi,
+    /// `GET /` and what the page there loads.
+    Asset(&'static Asset),
 }
 
 /// What stands at a model in V2.
@@ -55,17 +62,22 @@ pub enum V2Model {
 
 /// The routes, for the message of a 404.
 const ROUTES: &str = "`POST /infer`, `POST /infer/{model}`, the Open Inference Protocol under `/v2`, \
-                      the V1 protocol under `/v1/models` and `POST /v1/embeddings`";
+                      the V1 protocol under `/v1/models` and `POST /v1/embeddings`, all of them in \
+                      `GET /openapi.json`";
 
 /// The methods of what is only read, as the header `Allow` lists them.
 const READ: &str = "GET, HEAD";
 
-/// Find the route of a request.
+/// Find the route of a request; `has_page` is whether the page is one.
 ///
 /// # Errors
 /// 404 for a path that is none, 405 for a method that the path does not have, 400 for broken
 /// percent-encoding.
-pub fn route(head: &Head) -> Result<Route, ApiError> {
+pub fn route(head: &Head, has_page: bool) -> Result<Route, ApiError> {
+    if let Some(asset) = playground::asset(&head.path).filter(|_| has_page) {
+        only(head, READ)?;
+        return Ok(Route::Asset(asset));
+    }
     // Split before decoding: an encoded slash is part of a name, and no name has one.
     let segments = head
         .path
@@ -81,6 +93,11 @@ pub fn route(head: &Head) -> Result<Route, ApiError> {
             let model = Some((*model).to_owned());
             (Some(Route::Infer { model }), "POST")
         }
+        ["infer", model, "input"] if !model.is_empty() => {
+            let model = (*model).to_owned();
+            (Some(Route::Input { model }), "POST")
+        }
+        ["openapi.json"] => (Some(Route::OpenApi), READ),
         ["v2", rest @ ..] => v2(rest)?,
         ["v1", "embeddings"] => (Some(Route::Embeddings), "POST"),
         ["v1", "models", rest @ ..] => v1(rest),
@@ -226,7 +243,19 @@ mod tests {
             ("POST", "//infer", Err(404)),
             ("POST", "/infer/digits/", Err(404)),
             ("POST", "/Infer", Err(404)),
-            ("POST", "/", Err(404)),
+            (
+                "POST",
+                "/infer/digits/input",
+                Ok(Route::Input {
+                    model: "digits".to_owned(),
+                }),
+            ),
+            ("GET", "/infer/digits/input", Err(405)),
+            ("POST", "/infer//input", Err(404)),
+            ("POST", "/infer/digits/input/", Err(404)),
+            ("GET", "/openapi.json", Ok(Route::OpenApi)),
+            ("POST", "/openapi.json", Err(405)),
+            ("POST", "/", Err(405)),
             ("POST", "", Err(404)),
             ("POST", "/infer%2fdigits", Err(404)),
             ("POST", "/infer/%zz", Err(400)),
@@ -292,12 +321,28 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for (method, target, expected) in cases {
-            let came = route(&Head::new(method, target, Vec::new()));
+            let came = route(&Head::new(method, target, Vec::new()), true);
             let came = came.map_err(|error| error.kind().status());
             if came != expected {
                 wrong.push((method, target, came));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+
+    #[test]
+    fn the_page_is_a_route_where_it_is_wanted() {
+        for path in ["/", "/playground/page.js"] {
+            let came = |method, has_page| {
+                route(&Head::new(method, path, Vec::new()), has_page)
+                    .map_err(|error| error.kind().status())
+            };
+            assert!(matches!(came("GET", true), Ok(Route::Asset(_))), "{path}");
+            assert!(matches!(came("HEAD", true), Ok(Route::Asset(_))), "{path}");
+            assert_eq!(came("POST", true), Err(405), "{path}");
+            assert_eq!(came("GET", false), Err(404), "{path}");
+            assert_eq!(came("POST", false), Err(404), "{path}");
+        }
+        assert!(route(&Head::new("GET", "/openapi.json", Vec::new()), false).is_ok());
     }
 }

@@ -10,6 +10,8 @@ pub const MAX_BODY_BYTES: &str = "INFER_MAX_BODY_BYTES";
 
 /// The environment variable with the datatypes that the host's wasi:nn takes, `FP32,INT64`.
 pub const NN_DATATYPES: &str = "INFER_NN_DATATYPES";
+/// The environment variable that turns the page off.
+pub const PLAYGROUND: &str = "INFER_PLAYGROUND";
 
 /// The settings of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct Settings {
     pub max_body_bytes: u64,
     /// The datatypes that the host's wasi:nn takes; all when it is not set.
     pub nn_datatypes: Option<Vec<Datatype>>,
+    /// Whether there is a page to try a model in.
+    pub playground: bool,
 }
 
 /// A setting that makes no sense. The client gets 500, the log this.
@@ -37,6 +41,7 @@ impl Default for Settings {
             default_model: None,
             max_body_bytes: Self::DEFAULT_MAX_BODY_BYTES,
             nn_datatypes: None,
+            playground: true,
         }
     }
 }
@@ -83,6 +88,19 @@ impl Settings {
                 }
             })?);
         }
+        if let Some(value) = read(PLAYGROUND) {
+            settings.playground = match value.as_str() {
+                "on" => true,
+                "off" => false,
+                _ => {
+                    return Err(SettingsError {
+                        variable: PLAYGROUND,
+                        value,
+                        expected: "on or off",
+                    });
+                }
+            };
+        }
         Ok(settings)
     }
 }
@@ -128,5 +146,13 @@ mod tests {
         for wrong in ["float", "FP32;INT64", "FP32,"] {
             assert!(read(&[(NN_DATATYPES, wrong)]).is_err(), "{wrong}");
         }
+        for (value, expected) in [("on", Ok(true)), ("off", Ok(false)), ("", Ok(true))] {
+            let came = read(&[(PLAYGROUND, value)]).map(|settings| settings.playground);
+            assert_eq!(came, expected, "{value}");
+        }
+        assert_eq!(
+            read(&[(PLAYGROUND, "no")]).unwrap_err(),
+            "the environment variable `INFER_PLAYGROUND` is `no`, expected on or off"
+        );
     }
 }

@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use support::models::REPOSITORY;
@@ -97,4 +97,36 @@ fn made_up_requests_are_answered_as_the_protocol_says() {
             ])
             .current_dir(env!("CARGO_TARGET_TMPDIR")),
     );
+}
+
+/// The document is held to its word: what it allows is accepted and what it forbids refused. Bodies that are
+/// bytes come from `made_up.py`, since no schema says which bytes are an image or a tensor.
+fn made_up_from_the_document(models: &Path) {
+    let Some(python) = Python::prepare(&folder()) else {
+        return;
+    };
+    let service = Service::start_with(&["--models", models.to_str().unwrap()], &[]);
+    expect_success(
+        python
+            .command("schemathesis")
+            .arg("run")
+            .arg(format!("http://{}/openapi.json", service.address))
+            .args(["--seed", "1", "--generation-deterministic"])
+            .args(["--max-examples", "50", "--checks", "all", "--no-color"])
+            .env("SCHEMATHESIS_HOOKS", "made_up")
+            .env("PYTHONPATH", folder())
+            .env("INFER_ADDRESS", service.address.to_string())
+            .current_dir(env!("CARGO_TARGET_TMPDIR")),
+    );
+}
+
+#[test]
+fn requests_made_up_from_the_document_are_answered_as_it_says() {
+    made_up_from_the_document(&support::root().join("models"));
+}
+
+#[test]
+fn requests_made_up_for_models_of_every_kind_are_answered_as_the_document_says() {
+    made_up_from_the_document(&REPOSITORY);
+    made_up_from_the_document(&texts::REPOSITORY);
 }

@@ -1,35 +1,25 @@
 //! `POST /infer`: an image, a text, a tensor or JSON in, labels, vectors or tensors out.
 
-use std::borrow::Cow;
-
+use super::reader::Reader;
 use crate::answer;
-use crate::body::{self, BodyKind, Declared};
 use crate::classify::classify;
 use crate::compute::{self, Wanted};
 use crate::error::{ApiError, quoted};
 use crate::inference::InferenceRequest;
-use crate::json;
 use crate::models::Model;
-use crate::multipart;
 use crate::negotiate::{AnswerType, answer_type};
 use crate::nn::Backend;
 use crate::npy;
-use crate::oip;
-use crate::pictures;
-use crate::raw;
 use crate::request::Head;
 use crate::response::Response;
 use crate::tensor::Tensor;
-use crate::text;
 use crate::timing::{Phase, Timing};
 
 /// What the head of a request says is to be done.
 #[derive(Clone, Debug)]
 pub struct Infer<'a> {
     model: &'a Model,
-    declared: Declared,
-    /// The length of the JSON before binary tensor data.
-    header_length: Option<u64>,
+    reader: Reader<'a>,
     answer: AnswerType,
     top_k: Option<usize>,
     with_outputs: bool,
@@ -41,16 +31,9 @@ impl<'a> Infer<'a> {
     /// # Errors
     /// 415 and 406 for the media types, 400 for the query.
     pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
-        let header_length = oip::binary::header_length(head)?;
-        // With that header the body is binary, whatever its type says.
-        let declared = match header_length {
-            Some(_) => Declared::Bytes,
-            None => body::declared(head, model)?,
-        };
         let plan = Self {
             model,
-            declared,
-            header_length,
+            reader: Reader::new(head, model)?,
             answer: answer_type(head, &AnswerType::ALL)?,
             top_k: top_k(head)?,
             with_outputs: flag(head, "outputs")?,
@@ -74,7 +57,7 @@ impl<'a> Infer<'a> {
         backend: &dyn Backend,
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
-        let mut request = timing.measure(Phase::Decode, || self.decode(body))?;
+        let mut request = timing.measure(Phase::Decode, || self.reader.decode(body))?;
         // A classifier's first output need not be that of its scores.
         let is_first_wanted = self.answer != AnswerType::Json;
         let wanted =
@@ -85,41 +68,6 @@ impl<'a> Infer<'a> {
             };
         let outputs = compute::request(self.model, &mut request, wanted, backend, timing)?;
         timing.measure(Phase::Encode, || self.word(&request, outputs))
-    }
-
-    fn decode(&self, body: Vec<u8>) -> Result<InferenceRequest, ApiError> {
-        let model = self.model;
-        if body.is_empty() {
-            return Err(ApiError::invalid(format!(
-                "the body is empty; model `{}` takes {}",
-                model.name,
-                model.media_types().join(", ")
-            )));
-        }
-        if self.header_length.is_some_and(|length| length > 0) {
-            return oip::request::decode(&body, self.header_length, model);
-        }
-        let kind = match &self.declared {
-            Declared::Kind(kind) => kind.clone(),
-            Declared::Bytes => body::sniff(&body, model)?,
-        };
-        let input = match kind {
-            BodyKind::Json => return json::decode(&body, model),
-            BodyKind::Text => {
-                let text = Cow::Borrowed(text::from_bytes(&body)?);
-                let texts = text::encode(model, &[text], None)?;
-                return Ok(InferenceRequest::of_texts(texts));
-            }
-            BodyKind::Raw => raw::decode(body, &model.card)?,
-            BodyKind::Npy => npy::decode(&body, &model.card)?,
-            BodyKind::Image => pictures::to_input(&[&body], model)?,
-            BodyKind::Multipart(boundary) => {
-                let parts = multipart::parts(body, &boundary)?;
-                let images: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
-                pictures::to_input(&images, model)?
-            }
-        };
-        Ok(InferenceRequest::of(input))
     }
 
     fn word(

@@ -7,14 +7,19 @@ mod describe;
 mod embeddings;
 mod health;
 mod infer;
+mod input;
+mod reader;
 mod v1_predict;
 mod v2_infer;
 
+use crate::answer;
 use crate::encoding::{self, Coding};
 use crate::error::ApiError;
 use crate::models::{Model, Models};
-use crate::negotiate::{AnswerType, answer_type};
+use crate::negotiate::check_acceptable;
 use crate::nn::Backend;
+use crate::openapi;
+use crate::playground::{self, Asset};
 use crate::request::Head;
 use crate::response::Response;
 use crate::router::{Route, V2Model, route};
@@ -22,8 +27,12 @@ use crate::settings::Settings;
 use crate::timing::{Phase, Timing};
 use embeddings::Embeddings;
 use infer::Infer;
+use input::Input;
 use v1_predict::V1Predict;
 use v2_infer::V2Infer;
+
+/// What everything but tensors and the page is answered as.
+const JSON: &str = "application/json";
 
 /// What the head of a request says is to be done.
 #[derive(Clone, Debug)]
@@ -38,6 +47,7 @@ pub struct Plan<'a> {
 #[derive(Clone, Debug)]
 enum Task<'a> {
     Infer(Infer<'a>),
+    Input(Input<'a>),
     V2Infer(V2Infer<'a>),
     V1Predict(V1Predict<'a>),
     Embeddings(Embeddings),
@@ -56,6 +66,9 @@ enum Read<'a> {
     ModelConfig(&'a Model),
     V1Models,
     V1Model(Vec<&'a Model>),
+    OpenApi,
+    /// The asset, and whether the client has it already.
+    Asset(&'static Asset, bool),
 }
 
 impl<'a> Plan<'a> {
@@ -65,7 +78,7 @@ impl<'a> Plan<'a> {
     /// 404 and 405 for the route, 404 for the model, 413 for the declared length, 415 and 406 for
     /// the media types and codings, 400 for the query.
     pub fn new(head: &Head, models: &'a Models, settings: &'a Settings) -> Result<Self, ApiError> {
-        let found = route(head)?;
+        let found = route(head, settings.playground)?;
         // Whose body is larger than any may be is told so before anything about its kind, but not
         // before it is said that there is nothing to send it to.
         let within_limit = || match head.content_length()? {
@@ -82,6 +95,11 @@ impl<'a> Plan<'a> {
                 };
                 within_limit()?;
                 Task::Infer(Infer::new(head, model)?)
+            }
+            Route::Input { model } => {
+                let model = models.get(&model)?;
+                within_limit()?;
+                Task::Input(Input::new(head, model)?)
             }
             Route::V2Model {
                 model,
@@ -123,9 +141,15 @@ impl<'a> Plan<'a> {
             Route::ServerLive => Task::Read(Read::ServerLive),
             Route::ServerReady => Task::Read(Read::ServerReady),
             Route::V1Models => Task::Read(Read::V1Models),
+            Route::OpenApi => Task::Read(Read::OpenApi),
+            Route::Asset(asset) => {
+                Task::Read(Read::Asset(asset, playground::is_known(head, asset)))
+            }
         };
-        if matches!(task, Task::Read(_) | Task::RepositoryIndex) {
-            answer_type(head, &[AnswerType::Json])?;
+        match task {
+            Task::Read(Read::Asset(asset, _)) => check_acceptable(head, asset.media_type)?,
+            Task::Read(_) | Task::RepositoryIndex => check_acceptable(head, JSON)?,
+            _ => {}
         }
         let request_codings = match task {
             Task::Read(_) => Vec::new(),
@@ -165,6 +189,7 @@ impl<'a> Plan<'a> {
         };
         let response = match &self.task {
             Task::Infer(task) => task.answer(body, backend, timing)?,
+            Task::Input(task) => task.answer(body, timing)?,
             Task::V2Infer(task) => task.answer(body, backend, timing)?,
             Task::V1Predict(task) => task.answer(&body, backend, timing)?,
             Task::Embeddings(task) => {
@@ -192,6 +217,8 @@ impl<'a> Plan<'a> {
             Read::ModelConfig(model) => describe::config(model, self.settings),
             Read::V1Models => describe::v1_models(self.models),
             Read::V1Model(models) => describe::v1_model(models, backend),
+            Read::OpenApi => answer::json(&openapi::document(self.models, self.settings)),
+            Read::Asset(asset, is_known) => Ok(playground::answer(asset, *is_known)),
         }
     }
 }

@@ -7,19 +7,19 @@ use serde::{Serialize, Serializer};
 use crate::error::ApiError;
 use crate::tensor::Tensor;
 
-/// Check that JSON can carry a tensor: `name` is the output's, `advice` what to ask for instead.
+/// Check that JSON can carry a tensor: `what` is what the name is of, `advice` what to ask for instead.
 ///
 /// # Errors
 /// 400 for FP16 and BF16, and for NaN and infinity.
-pub fn check(name: &str, tensor: &Tensor, advice: &str) -> Result<(), ApiError> {
+pub fn check(what: &str, name: &str, tensor: &Tensor, advice: &str) -> Result<(), ApiError> {
     let not_finite = |value: &dyn std::fmt::Display| {
         ApiError::invalid(format!(
-            "output `{name}` has the value {value}, which JSON cannot carry; {advice}"
+            "{what} `{name}` has the value {value}, which JSON cannot carry; {advice}"
         ))
     };
     let refused = match tensor.datatype {
         Datatype::Fp16 | Datatype::Bf16 => Some(ApiError::invalid(format!(
-            "output `{name}` is {}, which is not carried in JSON; {advice}",
+            "{what} `{name}` is {}, which is not carried in JSON; {advice}",
             tensor.datatype
         ))),
         Datatype::Fp32 => elements(&tensor.data, f32::from_le_bytes)
@@ -207,7 +207,7 @@ mod tests {
             (tensor(Datatype::Fp32, &[0], &[]), "[]"),
         ];
         for (tensor, expected) in cases {
-            check("y", &tensor, "ask for bytes").unwrap();
+            check("output", "y", &tensor, "ask for bytes").unwrap();
             assert_eq!(serde_json::to_string(&Flat(&tensor)).unwrap(), expected);
         }
     }
@@ -229,7 +229,7 @@ mod tests {
             ),
         ];
         for (tensor, expected) in cases {
-            let error = check("y", &tensor, "ask for bytes").unwrap_err();
+            let error = check("output", "y", &tensor, "ask for bytes").unwrap_err();
             assert_eq!(
                 (error.kind().status(), error.to_string().as_str()),
                 (400, expected)

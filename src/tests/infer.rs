@@ -80,11 +80,11 @@ fn what_cannot_be_answered_is_refused_in_words() {
         ),
         Case(
             "POST",
-            "/",
+            "/nowhere",
             &[],
             vec![],
             404,
-            "there is no route `/`; there are ",
+            "there is no route `/nowhere`; there are ",
         ),
         Case(
             "POST",

@@ -1,6 +1,7 @@
 //! Requests as a whole, natively on the engine itself: a file for each door.
 
 mod infer;
+mod playground;
 mod texts;
 mod v1;
 mod v2;

@@ -105,4 +105,10 @@ impl Encoder {
             types: encoding.get_type_ids().to_vec(),
         })
     }
+
+    /// A token as the vocabulary has it, for people; empty for a number that it lacks.
+    #[must_use]
+    pub fn token(&self, id: u32) -> String {
+        self.0.id_to_token(id).unwrap_or_default()
+    }
 }

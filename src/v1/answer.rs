@@ -32,7 +32,7 @@ enum Values<'a> {
 /// 400 for what JSON cannot carry, and for an output that has not one item an instance.
 pub fn encode(outputs: &[(String, Tensor)], rows: Option<usize>) -> Result<Response, ApiError> {
     for (name, tensor) in outputs {
-        values::check(name, tensor, "ask for binary data from `/v2`")?;
+        values::check("output", name, tensor, "ask for binary data from `/v2`")?;
     }
     let answer = match rows {
         None => Answer::Outputs(values(

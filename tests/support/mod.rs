@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub mod backends;
+pub mod chromium;
 pub mod client;
 pub mod guests;
 pub mod models;

@@ -81,7 +81,8 @@ fn make(folder: &Path) -> Result<Python, String> {
     Ok(python)
 }
 
-fn succeed(command: &mut Command) -> Result<Output, String> {
+/// Run a command to its end; why it failed, when it did.
+pub fn succeed(command: &mut Command) -> Result<Output, String> {
     let output = command
         .output()
         .map_err(|error| format!("{command:?}: {error}"))?;

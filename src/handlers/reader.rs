@@ -1,0 +1,84 @@
+//! The bodies of `/infer`, of every kind, become inputs.
+
+use std::borrow::Cow;
+
+use crate::body::{self, BodyKind, Declared};
+use crate::error::ApiError;
+use crate::inference::InferenceRequest;
+use crate::json;
+use crate::models::Model;
+use crate::multipart;
+use crate::npy;
+use crate::oip;
+use crate::pictures;
+use crate::raw;
+use crate::request::Head;
+use crate::text;
+
+/// What the head of a request says of its body.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    model: &'a Model,
+    declared: Declared,
+    /// The length of the JSON before binary tensor data.
+    header_length: Option<u64>,
+}
+
+impl<'a> Reader<'a> {
+    /// Decide from the head.
+    ///
+    /// # Errors
+    /// 415 for the media type, 400 for the length of the JSON.
+    pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
+        let header_length = oip::binary::header_length(head)?;
+        // With that header the body is binary, whatever its type says.
+        let declared = match header_length {
+            Some(_) => Declared::Bytes,
+            None => body::declared(head, model)?,
+        };
+        Ok(Self {
+            model,
+            declared,
+            header_length,
+        })
+    }
+
+    /// Make inputs of the body.
+    ///
+    /// # Errors
+    /// 400 for a body that does not fit the model, 413 and 415 for images.
+    pub fn decode(&self, body: Vec<u8>) -> Result<InferenceRequest, ApiError> {
+        let model = self.model;
+        if body.is_empty() {
+            return Err(ApiError::invalid(format!(
+                "the body is empty; model `{}` takes {}",
+                model.name,
+                model.media_types().join(", ")
+            )));
+        }
+        if self.header_length.is_some_and(|length| length > 0) {
+            return oip::request::decode(&body, self.header_length, model);
+        }
+        let kind = match &self.declared {
+            Declared::Kind(kind) => kind.clone(),
+            Declared::Bytes => body::sniff(&body, model)?,
+        };
+        let input = match kind {
+            BodyKind::Json => return json::decode(&body, model),
+            BodyKind::Text => {
+                let text = Cow::Borrowed(text::from_bytes(&body)?);
+                let texts = text::encode(model, &[text], None)?;
+                return Ok(InferenceRequest::of_texts(texts));
+            }
+            BodyKind::Raw => raw::decode(body, &model.card)?,
+            BodyKind::Npy => npy::decode(&body, &model.card)?,
+            BodyKind::Image => pictures::to_input(&[&body], model)?,
+            BodyKind::Multipart(boundary) => {
+                let parts = multipart::parts(body, &boundary)?;
+                let images: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
+                pictures::to_input(&images, model)?
+            }
+        };
+        Ok(InferenceRequest::of(input))
+    }
+}

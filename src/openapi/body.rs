@@ -1,0 +1,286 @@
+//! The bodies of one model's requests: their schemas, and an example of each form.
+
+use serde_json::{Map, Value, json};
+
+use super::example::{self, TEXT};
+use super::schema::{self, reference};
+use crate::models::Model;
+use crate::npy;
+use crate::tensor::Tensor;
+
+/// The bodies of `/infer`, by their media types.
+pub fn bodies(model: &Model) -> Value {
+    let mut content = Map::new();
+    for media_type in model.media_types() {
+        let body = match media_type {
+            "application/json" => {
+                let mut examples = Map::new();
+                let mut forms = Vec::new();
+                if let Some((spec, _)) = only_tensor(model) {
+                    forms.push(spec);
+                    let zeros = model.card.inputs.first().and_then(example::nested_zeros);
+                    if let Some(zeros) = zeros {
+                        examples.insert("array".to_owned(), example("The bare array", zeros));
+                    }
+                }
+                if model.text.is_some() {
+                    forms.push(json!({
+                        "type": "object", "required": ["text"], "properties": { "text": texts() },
+                    }));
+                    let value = json!({ "text": [TEXT, "Another one."] });
+                    examples.insert("texts".to_owned(), example("A batch of texts", value));
+                }
+                forms.extend(v1_request(model, &mut examples));
+                forms.extend(v2_request(model, &mut examples));
+                if forms.is_empty() {
+                    continue;
+                }
+                json!({ "schema": { "anyOf": forms }, "examples": examples })
+            }
+            "text/plain" => json!({
+                "schema": { "type": "string", "minLength": 1 },
+                "examples": { "text": example("A text", json!(TEXT)) },
+            }),
+            "multipart/form-data" => json!({
+                "schema": {
+                    "type": "object",
+                    "description": "One image a part: a batch. Parts of other names are images too",
+                    "properties": { "image": {
+                        "type": "array",
+                        "items": { "type": "string", "format": "binary" },
+                        "minItems": 1,
+                    } },
+                    "required": ["image"],
+                    "additionalProperties": false,
+                },
+                "encoding": { "image": { "contentType": "image/png" } },
+            }),
+            "application/x-npy" => binary(npy_example(model), media_type, "One array"),
+            "application/octet-stream" => binary(
+                example::raw_zeros(model),
+                media_type,
+                "One tensor: row-major little-endian elements and nothing else",
+            ),
+            "image/png" => binary(Some(example::picture()), media_type, "One image"),
+            _ => binary(None, media_type, "One image"),
+        };
+        content.insert(media_type.to_owned(), body);
+    }
+    Value::Object(content)
+}
+
+/// A body that is bytes. Those of an example are in its address.
+fn binary(bytes: Option<Vec<u8>>, media_type: &str, summary: &str) -> Value {
+    let mut body = json!({ "schema": { "type": "string", "format": "binary" } });
+    if let Some(bytes) = bytes {
+        let url = example::data_url(media_type, &bytes);
+        body["examples"] = json!({ "sample": { "summary": summary, "externalValue": url } });
+    }
+    body
+}
+
+fn npy_example(model: &Model) -> Option<Vec<u8>> {
+    let spec = model.card.inputs.first()?;
+    let tensor = Tensor {
+        datatype: spec.datatype,
+        shape: spec.usual_shape(),
+        data: example::raw_zeros(model)?,
+    };
+    Some(npy::encode(&tensor).ok()?.body)
+}
+
+fn example(summary: &str, value: Value) -> Value {
+    json!({ "summary": summary, "value": value })
+}
+
+/// JSON Schema has no word for "any image", and one for "any text" would allow what is refused: the sample
+/// stands for all.
+fn base64_picture() -> Value {
+    json!({
+        "type": "string",
+        "contentEncoding": "base64",
+        "contentMediaType": "image/png",
+        "enum": [example::picture_base64()],
+        "description": "An encoded image in base64: any PNG, JPEG, WebP, GIF or BMP. JSON Schema cannot \
+                        say so; the one that is named here stands for all",
+    })
+}
+
+fn texts() -> Value {
+    json!({ "type": ["string", "array"], "items": { "type": "string" }, "minItems": 1, "maxItems": 2048 })
+}
+
+/// The only input as lists in lists, of a model that texts are not better for.
+fn only_tensor(model: &Model) -> Option<(Value, &str)> {
+    match model.card.inputs.as_slice() {
+        [spec] if model.text.is_none() => Some((schema::nested(spec)?, &spec.name)),
+        _ => None,
+    }
+}
+
+/// A request of V1 with `instances`; `None` where JSON carries nothing that the model takes.
+pub fn v1_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Value> {
+    let mut forms = Vec::new();
+    if let Some((nested, _)) = only_tensor(model) {
+        forms.push(nested);
+        let zeros = model.card.inputs.first().and_then(example::nested_zeros);
+        if let Some(zeros) = zeros {
+            let value = json!({ "instances": zeros });
+            examples.insert(
+                "instances".to_owned(),
+                example("One an item of the batch", value),
+            );
+        }
+    } else if model.text.is_none() {
+        forms.extend(rows(model, examples));
+    }
+    if model.takes_images() {
+        let batch = model.card.inputs.first().map_or(1, example::batch);
+        forms.push(json!({
+            "type": "array",
+            "minItems": batch,
+            "items": {
+                "type": "object",
+                "required": ["b64"],
+                "additionalProperties": false,
+                "properties": { "b64": base64_picture() },
+            },
+        }));
+        let value =
+            json!({ "instances": vec![json!({ "b64": example::picture_base64() }); batch] });
+        examples.insert("images".to_owned(), example("Images in base64", value));
+    }
+    if model.text.is_some() {
+        forms.push(json!({
+            "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 2048,
+        }));
+        let value = json!({ "instances": [TEXT] });
+        examples.insert("instances".to_owned(), example("Texts", value));
+    }
+    (!forms.is_empty()).then(|| {
+        json!({
+            "type": "object",
+            "required": ["instances"],
+            "properties": { "instances": { "anyOf": forms } },
+        })
+    })
+}
+
+/// Instances of a model with several inputs: an object each, with a value for every input.
+fn rows(model: &Model, examples: &mut Map<String, Value>) -> Option<Value> {
+    let item = |value: &Value| value.get("items").cloned();
+    let inputs = &model.card.inputs;
+    let properties: Option<Map<String, Value>> = inputs
+        .iter()
+        .map(|spec| Some((spec.name.clone(), item(&schema::nested(spec)?)?)))
+        .collect();
+    let zeros: Option<Map<String, Value>> = inputs
+        .iter()
+        .map(|spec| {
+            Some((
+                spec.name.clone(),
+                example::nested_zeros(spec)?.get(0)?.clone(),
+            ))
+        })
+        .collect();
+    if let Some(zeros) = zeros {
+        let value = json!({ "instances": [zeros] });
+        examples.insert(
+            "instances".to_owned(),
+            example("One an item of the batch", value),
+        );
+    }
+    let names: Vec<&str> = inputs.iter().map(|spec| spec.name.as_str()).collect();
+    Some(json!({
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "type": "object",
+            "required": names,
+            "additionalProperties": false,
+            "properties": properties?,
+        },
+    }))
+}
+
+/// A request of the Open Inference Protocol; `None` as above.
+pub fn v2_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Value> {
+    let bytes = |name: &str, element: Value, count: usize| {
+        json!({
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["name", "datatype", "shape", "data"],
+                "properties": {
+                    "name": { "const": name },
+                    "datatype": { "const": "BYTES" },
+                    "shape": { "const": [count] },
+                    "data": { "type": "array", "items": element, "minItems": count, "maxItems": count },
+                    "parameters": reference("Parameters"),
+                },
+            },
+        })
+    };
+    let mut forms = Vec::new();
+    if model.text.is_some() {
+        forms.push(bytes("text", json!({ "type": "string" }), 1));
+        let input = json!({ "name": "text", "datatype": "BYTES", "shape": [1], "data": [TEXT] });
+        let value = json!({ "inputs": [input] });
+        examples.insert("text".to_owned(), example("A text as BYTES", value));
+    } else {
+        let tensors: Option<Vec<Value>> = model.card.inputs.iter().map(schema::tensor).collect();
+        if let Some(tensors) = tensors {
+            forms.push(json!({
+                "type": "array",
+                "minItems": tensors.len(),
+                "maxItems": tensors.len(),
+                "prefixItems": tensors,
+            }));
+            if let Some(value) = example::zeros(&model.card) {
+                examples.insert("tensors".to_owned(), example("Tensors by name", value));
+            }
+        }
+    }
+    if let (true, [spec]) = (model.takes_images(), model.card.inputs.as_slice()) {
+        let batch = example::batch(spec);
+        forms.push(bytes(&spec.name, base64_picture(), batch));
+        let data = vec![example::picture_base64(); batch];
+        let input =
+            json!({ "name": spec.name, "datatype": "BYTES", "shape": [batch], "data": data });
+        let value = json!({ "inputs": [input] });
+        examples.insert("image".to_owned(), example("An image as BYTES", value));
+    }
+    if forms.is_empty() {
+        return None;
+    }
+    let outputs: Vec<&str> = model
+        .card
+        .outputs
+        .iter()
+        .map(|spec| spec.name.as_str())
+        .collect();
+    Some(json!({
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {
+            "id": { "type": ["string", "null"] },
+            "parameters": reference("Parameters"),
+            "inputs": { "anyOf": forms },
+            "outputs": {
+                "type": ["array", "null"],
+                "description": "Those that are wanted, each at most once; all when empty",
+                "maxItems": outputs.len(),
+                "items": {
+                    "type": "object",
+                    "required": ["name"],
+                    "properties": {
+                        "name": { "enum": outputs },
+                        "parameters": reference("Parameters"),
+                    },
+                },
+            },
+        },
+    }))
+}

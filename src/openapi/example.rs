@@ -1,0 +1,114 @@
+//! Bodies that work, for each model: a picture, a text, or zeros.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use infer_model_card::{ModelCard, TensorSpec};
+use serde_json::{Value, json};
+
+use crate::models::Model;
+
+/// A text that every tokenizer has words for.
+pub const TEXT: &str = "What a day!";
+
+/// The most values of an example's tensor: a document that is read by people has no room for more.
+const MAX_VALUES: u64 = 4096;
+
+/// The width and height of the picture.
+const SIZE: usize = 32;
+
+/// A PNG: a seven, in white strokes on black.
+pub fn picture() -> Vec<u8> {
+    let mut pixels = vec![0_u8; SIZE * SIZE];
+    for (index, pixel) in pixels.iter_mut().enumerate() {
+        let (x, y) = (index % SIZE, index / SIZE);
+        let is_bar = (1..6).contains(&y) && (6..27).contains(&x);
+        // The stroke goes down from the bar's right end, half as far to the left.
+        let middle = 25_usize.saturating_sub(y / 2);
+        let is_stroke = y >= 4 && x.abs_diff(middle) <= 2;
+        if is_bar || is_stroke {
+            *pixel = u8::MAX;
+        }
+    }
+    let mut png = Vec::new();
+    let size = SIZE as u32;
+    // Writing grey pixels of the right number into memory does not fail.
+    _ = PngEncoder::new(&mut png).write_image(&pixels, size, size, ExtendedColorType::L8);
+    png
+}
+
+/// The picture in base64.
+pub fn picture_base64() -> String {
+    BASE64_STANDARD.encode(picture())
+}
+
+/// Bytes as an address that has them in itself (RFC 2397).
+pub fn data_url(media_type: &str, bytes: &[u8]) -> String {
+    format!("data:{media_type};base64,{}", BASE64_STANDARD.encode(bytes))
+}
+
+/// How many items the model takes at a time: one, or as many as its input is fixed to.
+pub fn batch(spec: &TensorSpec) -> usize {
+    let first = spec.shape.first().copied().map(usize::try_from);
+    first.and_then(Result::ok).unwrap_or(1)
+}
+
+/// Zeros in lists in lists, if they are few.
+pub fn nested_zeros(spec: &TensorSpec) -> Option<Value> {
+    let shape = spec.usual_shape();
+    is_small(&shape).then_some(())?;
+    let zero = zero(spec)?;
+    Some(
+        shape
+            .iter()
+            .rev()
+            .fold(zero, |item, size| Value::Array(vec![item; *size as usize])),
+    )
+}
+
+/// Zeros as the Open Inference Protocol has them, for every input, if they are few.
+pub fn zeros(card: &ModelCard) -> Option<Value> {
+    let inputs: Option<Vec<Value>> = card
+        .inputs
+        .iter()
+        .map(|spec| {
+            let shape = spec.usual_shape();
+            is_small(&shape).then_some(())?;
+            let count: u32 = shape.iter().product();
+            let data = vec![zero(spec)?; count as usize];
+            Some(json!({
+                "name": spec.name, "datatype": spec.datatype.name(), "shape": shape, "data": data,
+            }))
+        })
+        .collect();
+    Some(json!({ "inputs": inputs? }))
+}
+
+/// What a model's raw tensor may be, if it is small.
+pub fn raw_zeros(model: &Model) -> Option<Vec<u8>> {
+    let [spec] = model.card.inputs.as_slice() else {
+        return None;
+    };
+    let shape = spec.usual_shape();
+    is_small(&shape).then_some(())?;
+    let count: u32 = shape.iter().product();
+    let bytes = spec.datatype.element_bytes()?;
+    Some(vec![0; count as usize * bytes])
+}
+
+fn is_small(shape: &[u32]) -> bool {
+    let count = shape
+        .iter()
+        .try_fold(1_u64, |count, size| count.checked_mul(u64::from(*size)));
+    count.is_some_and(|count| (1..=MAX_VALUES).contains(&count))
+}
+
+fn zero(spec: &TensorSpec) -> Option<Value> {
+    let element = super::schema::element(spec.datatype)?;
+    Some(match element["type"].as_str() {
+        None => json!(false),
+        Some("integer") => json!(0),
+        Some(_) => json!(0.0),
+    })
+}

@@ -1,0 +1,229 @@
+// The page: which model, what is sent to it, and what is done with the answer. What models there are and
+// what each takes stands in /openapi.json, so nothing of that is known here.
+import { Drawing, Picture } from '/playground/sources.js';
+import * as result from '/playground/result.js';
+import { curl, python } from '/playground/snippets.js';
+
+const at = (id) => document.getElementById(id);
+const SOURCES = { draw: 'Draw', image: 'Image', text: 'Text', json: 'JSON' };
+let api;
+let model;
+let running;
+
+const drawing = new Drawing(at('canvas'), (file) => {
+  const save = at('save-drawing');
+  URL.revokeObjectURL(save.href);
+  save.hidden = !file;
+  if (!file) {
+    stop();
+    return;
+  }
+  save.href = URL.createObjectURL(file);
+  askFile(file);
+});
+const picture = new Picture(at, askFile);
+
+function askFile(file) {
+  ask({ body: file, type: file.type || 'application/octet-stream', file: file.name });
+}
+
+/** What a model's card allows to be sent from here. */
+function sourcesOf(model) {
+  return Object.keys(SOURCES).filter((source) => ({
+    draw: model.image && model.image.channels === 'gray',
+    image: model.image,
+    text: model.text,
+    json: true,
+  })[source]);
+}
+
+function choose(name) {
+  model = api['x-models'].find((known) => known.name === name);
+  history.replaceState(null, '', `#${encodeURIComponent(name)}`);
+  at('description').textContent = model.description;
+  const shape = (tensor) => `${tensor.datatype} [${tensor.shape.map((size) => size < 0 ? 'any' : size).join(', ')}]`;
+  const tensors = (list) => list.map((tensor) => `${tensor.name} ${shape(tensor)}`).join(', ');
+  result.definitions(at('facts'), [
+    [model.versions.length > 1 ? 'Versions' : 'Version', model.versions.join(', ')],
+    ['Takes', tensors(model.inputs)],
+    ['Gives', tensors(model.outputs)],
+  ]);
+
+  const segments = at('sources');
+  for (const old of segments.querySelectorAll('label')) old.remove();
+  const sources = sourcesOf(model);
+  for (const source of sources) {
+    const label = document.createElement('label');
+    const radio = Object.assign(document.createElement('input'), { type: 'radio', name: 'source', value: source });
+    radio.checked = source === sources[0];
+    radio.addEventListener('change', () => show(source));
+    label.append(radio, SOURCES[source]);
+    segments.append(label);
+  }
+  segments.hidden = sources.length < 2;
+
+  const content = api.paths[`/infer/${name}`].post.requestBody.content;
+  at('text').value = content['text/plain']?.examples.text.value ?? '';
+  const examples = content['application/json'].examples ?? {};
+  const example = at('example');
+  example.replaceChildren(...Object.entries(examples).map(([key, { summary }]) => new Option(summary ?? key, key)));
+  example.onchange = () => { at('json').value = written(examples[example.value].value); };
+  at('json').value = example.value ? written(examples[example.value].value) : '';
+  picture.clear();
+  drawing.clear();
+  show(sources[0]);
+}
+
+/** JSON with a line for each member, and lists of numbers on lines of their own. */
+function written(value) {
+  return JSON.stringify(value, null, 1)
+    .replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items) => `[${items.replace(/\s*\n\s*/g, ' ')}]`);
+}
+
+function show(source) {
+  for (const known of Object.keys(SOURCES)) at(`source-${known}`).hidden = known !== source;
+  const radio = at('sources').querySelector(`[value=${source}]`);
+  if (radio) radio.checked = true;
+  if (source !== 'image') picture.stop();
+}
+
+/** Give up what is being asked, and leave nothing of an answer. */
+function stop() {
+  running?.abort();
+  forget();
+}
+
+function forget() {
+  at('answer').setAttribute('aria-busy', 'false');
+  for (const id of ['problem', 'seen', 'timing', 'same']) at(id).hidden = true;
+  for (const id of ['predictions', 'outputs', 'verdict', 'status']) at(id).replaceChildren();
+  at('empty').hidden = false;
+}
+
+/** Ask the model; `request` has the body, its media type, and the name of the file where it is one. */
+async function ask(request) {
+  running?.abort();
+  const mine = running = new AbortController();
+  const url = `${location.origin}/infer/${encodeURIComponent(model.name)}`;
+  const post = (address, accept) => fetch(address, {
+    method: 'POST',
+    body: request.body,
+    headers: { 'content-type': request.type, accept },
+    signal: mine.signal,
+  });
+  at('answer').setAttribute('aria-busy', 'true');
+  at('status').textContent = 'Asking…';
+  try {
+    const start = performance.now();
+    const response = await post(url, 'application/json');
+    const text = await response.text();
+    const tookMs = performance.now() - start;
+    forget();
+    at('answer').setAttribute('aria-busy', 'true');
+    at('empty').hidden = true;
+    at('status').textContent = `${response.status} ${response.statusText}`;
+    const answer = read(text);
+    result.timing(at('timing'), at('timing-bar'), at('timing-list'), response.headers.get('server-timing'), tookMs);
+    at('curl').textContent = curl(url, request);
+    at('python').textContent = python(url, request, Boolean(answer?.predictions));
+    at('raw').textContent = result.shortened(text);
+    at('same').hidden = false;
+    if (!response.ok) {
+      problem(answer?.error ?? text, `${response.status} to POST ${new URL(url).pathname}`);
+      return;
+    }
+    at('verdict').textContent = result.predictions(at('predictions'), answer.predictions);
+    result.outputs(at('outputs'), answer.outputs);
+    await see(url, request, post);
+  } catch (error) {
+    if (error.name === 'AbortError') return;
+    forget();
+    at('empty').hidden = true;
+    problem('The service did not answer.', String(error.message));
+  } finally {
+    if (running === mine) at('answer').setAttribute('aria-busy', 'false');
+  }
+}
+
+/** Show what the model was given: for an image its pixels, for a text its tokens. */
+async function see(url, request, post) {
+  if (!model.image && !model.text) return;
+  const response = await post(`${url}/input`, model.image ? 'application/octet-stream' : 'application/json');
+  if (!response.ok) return;
+  at('seen-words').textContent = model.image
+    ? result.pixels(at('seen-picture'), await response.arrayBuffer(), model)
+    : result.tokens(at('seen-picture'), await response.json(), model);
+  at('seen').hidden = false;
+}
+
+function read(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function problem(sentence, where) {
+  const small = document.createElement('small');
+  small.textContent = where;
+  at('problem').replaceChildren(sentence, small);
+  at('problem').hidden = false;
+}
+
+function onEnter(field, run) {
+  field.addEventListener('keydown', (event) => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) run();
+  });
+}
+
+const askText = () => ask({ body: at('text').value, type: 'text/plain' });
+const askJson = () => ask({ body: at('json').value, type: 'application/json' });
+at('ask-text').addEventListener('click', askText);
+at('ask-json').addEventListener('click', askJson);
+onEnter(at('text'), askText);
+onEnter(at('json'), askJson);
+at('clear').addEventListener('click', () => drawing.clear());
+
+for (const button of document.querySelectorAll('[data-copy]')) {
+  button.addEventListener('click', async () => {
+    await navigator.clipboard.writeText(at(button.dataset.copy).textContent);
+    button.textContent = 'Copied';
+    setTimeout(() => { button.textContent = 'Copy'; }, 1500);
+  });
+}
+
+// A file that is dropped or pasted anywhere is meant for the model.
+function take(file) {
+  if (model.image) show('image');
+  picture.use(file);
+}
+addEventListener('dragover', (event) => {
+  event.preventDefault();
+  at('drop').classList.add('over');
+});
+addEventListener('dragleave', () => at('drop').classList.remove('over'));
+addEventListener('drop', (event) => {
+  event.preventDefault();
+  at('drop').classList.remove('over');
+  if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+});
+addEventListener('paste', (event) => {
+  if (event.clipboardData.files[0]) take(event.clipboardData.files[0]);
+});
+
+try {
+  const response = await fetch('/openapi.json');
+  api = await response.json();
+  if (!response.ok) throw new Error(api.error);
+  const names = api['x-models'].map(({ name }) => name);
+  at('model').replaceChildren(...names.map((name) => new Option(name)));
+  at('model').addEventListener('change', () => choose(at('model').value));
+  const wished = decodeURIComponent(location.hash.slice(1));
+  if (names.length === 0) throw new Error('There is no model here: add one with `cargo infer add`.');
+  at('model').value = names.includes(wished) ? wished : names[0];
+  choose(at('model').value);
+} catch (error) {
+  at('empty').hidden = true;
+  problem(error.message, 'GET /openapi.json');
+}

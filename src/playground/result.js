@@ -1,0 +1,134 @@
+// An answer, for people.
+
+function element(name, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+export function definitions(list, entries) {
+  list.replaceChildren(...entries.map(([term, text, className = '']) =>
+    element('div', { className }, element('dt', { textContent: term }), element('dd', { textContent: text }))));
+}
+
+/** At most as much of a text as a page should have. */
+export function shortened(text) {
+  const MAX = 20000;
+  return text.length <= MAX ? text : `${text.slice(0, MAX)}… (${text.length} characters in all)`;
+}
+
+/** A list of bars an item of the batch. Returns the best in words. */
+export function predictions(place, items = []) {
+  place.replaceChildren(...items.map((item, index) => {
+    // Scores of a classifier without an activation may be any numbers; bars are shares of the largest then.
+    const isShare = item.every(({ score }) => score >= 0 && score <= 1.0001);
+    const most = isShare ? 1 : Math.max(...item.map(({ score }) => Math.abs(score)), 1e-9);
+    const rows = item.map(({ label, score }) => {
+      const bar = element('i');
+      bar.style.setProperty('--share', Math.max(score, 0) / most);
+      const track = element('span', { className: 'track', ariaHidden: 'true' }, bar);
+      return element('li', {}, element('span', { className: 'label', textContent: label }), track,
+        element('span', { className: 'score', textContent: shown(score, isShare) }));
+    });
+    const list = element('ol', { className: 'scores' }, ...rows);
+    const heading = items.length > 1 ? [element('h3', { textContent: `Item ${index + 1}` })] : [];
+    return element('div', { className: 'item' }, ...heading, list);
+  }));
+  const best = items.map(([first]) => first && `${first.label}, ${shown(first.score, first.score <= 1.0001)}`);
+  return best.length ? `Best: ${best.join('; ')}` : '';
+}
+
+function shown(score, isShare) {
+  return isShare ? `${(score * 100).toFixed(2)} %` : score.toPrecision(5);
+}
+
+/** Output tensors: what they are, and their first values. */
+export function outputs(place, tensors = []) {
+  const FIRST = 24;
+  place.replaceChildren(...tensors.map(({ name, datatype, shape, data }) => {
+    const values = data.slice(0, FIRST).map((value) => typeof value === 'number' ? +value.toPrecision(6) : value);
+    const rest = data.length > FIRST ? `, … ${data.length} values` : '';
+    return element('div', { className: 'tensor' },
+      element('strong', { textContent: name }), ` ${datatype} [${shape.join(', ')}]`,
+      element('pre', { textContent: values.join(', ') + rest, tabIndex: 0, ariaLabel: `Values of ${name}`, role: 'group' }));
+  }));
+}
+
+const PHASES = { decode: 'body to tensor', load: 'find the model', compute: 'inference', encode: 'tensor to answer' };
+
+/** The header `Server-Timing` as a bar, and the time of the whole way. */
+export function timing(section, bar, list, header, tookMs) {
+  const phases = (header ?? '').split(',').map((entry) => entry.trim().split(';dur='))
+    .filter(([name, ms]) => name in PHASES && ms !== undefined);
+  section.hidden = phases.length === 0;
+  bar.replaceChildren(...phases.map(([name, ms]) => {
+    const part = element('i', { className: name });
+    part.style.setProperty('--share', ms);
+    return part;
+  }));
+  const milliseconds = (ms) => `${Number(ms).toFixed(Number(ms) < 10 ? 2 : 0)} ms`;
+  definitions(list, [
+    ...phases.map(([name, ms]) => [`${name} (${PHASES[name]})`, milliseconds(ms), name]),
+    ['round trip', milliseconds(tookMs)],
+  ]);
+}
+
+/** The input tensor as pictures, an image of the batch each; what the card does to a pixel is undone. */
+export function pixels(place, buffer, { image, inputs: [input] }) {
+  const { width, height, layout, scale, mean, std } = image;
+  const channels = image.channels === 'gray' ? 1 : 3;
+  const values = numbers(buffer, input.datatype);
+  const size = width * height * channels;
+  const pictures = [];
+  for (let start = 0; start + size <= values.length && pictures.length < 8; start += size) {
+    const canvas = element('canvas', { width, height });
+    canvas.setAttribute('role', 'img');
+    canvas.setAttribute('aria-label', `The prepared image, ${width} by ${height}`);
+    const context = canvas.getContext('2d');
+    const data = context.createImageData(width, height);
+    for (let pixel = 0; pixel < width * height; pixel++) {
+      for (let colour = 0; colour < 3; colour++) {
+        // The tensor's own channel of red, green or blue.
+        const channel = { gray: 0, rgb: colour, bgr: 2 - colour }[image.channels];
+        const at = layout === 'nchw' ? channel * width * height + pixel : pixel * channels + channel;
+        const of = (list) => list[channel] ?? list[0];
+        data.data[pixel * 4 + colour] = Math.round((values[start + at] * of(std) + of(mean)) / scale);
+      }
+      data.data[pixel * 4 + 3] = 255;
+    }
+    context.putImageData(data, 0, 0);
+    pictures.push(canvas);
+  }
+  place.replaceChildren(element('div', { className: 'pictures' }, ...pictures));
+  const [least, most] = values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+  return `${width} × ${height} ${image.channels}, ${layout}, ${input.datatype}; values from ${+least.toPrecision(3)} to ${+most.toPrecision(3)}`;
+}
+
+/** A text's tokens with their numbers. */
+export function tokens(place, answer, { text }) {
+  const rows = answer.tokens ?? [];
+  const ids = answer.inputs.map(({ data }) => data).find((data) => data.some((id) => id > 1)) ?? [];
+  place.replaceChildren(...rows.slice(0, 8).map((row, index) => {
+    // Where texts are filled up, numbers and tokens do not stand side by side.
+    const numbered = rows.length === 1 && ids.length === row.length;
+    return element('div', { className: 'tokens' }, ...row.map((token, place) =>
+      element('span', { textContent: token }, ...numbered ? [element('small', { textContent: ids[place] })] : [])));
+  }));
+  const count = rows.reduce((sum, row) => sum + row.length, 0);
+  return `${count} tokens; a text is cut at ${text.max_tokens}`;
+}
+
+function numbers(buffer, datatype) {
+  if (datatype === 'UINT8') return new Uint8Array(buffer);
+  if (datatype === 'FP16') return Float32Array.from(new Uint16Array(buffer), half);
+  return new Float32Array(buffer);
+}
+
+function half(bits) {
+  const sign = bits >> 15 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
