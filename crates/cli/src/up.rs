@@ -65,6 +65,9 @@ fn default_memory_mib() -> u32 {
     u32::try_from(infer_host::limits::DEFAULT_INSTANCE_MEMORY_BYTES >> 20).unwrap_or(u32::MAX)
 }
 
+/// How long inferences may take to end after the last request has.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What runs the models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Backend {
@@ -187,7 +190,7 @@ impl Up {
             environment: settings(),
             graphs,
         })?;
-        runtime.block_on(async {
+        let served = runtime.block_on(async {
             let stop = stop_signal()?;
             let server = Server::bind(self.listen, app).await.with_context(|| {
                 format!(
@@ -199,7 +202,10 @@ impl Up {
             std::io::stdout().flush()?;
             server.serve(stop).await;
             Ok(())
-        })
+        });
+        // An inference that does not look up when it is asked to end must not keep the process.
+        runtime.shutdown_timeout(STOP_TIMEOUT);
+        served
     }
 
     fn limits(&self) -> Limits {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use infer_nn::{Error, ErrorKind, Signature};
 use tokio::sync::Semaphore;
@@ -17,6 +17,18 @@ pub struct Graphs {
     backend: Arc<dyn Backend>,
     graphs: BTreeMap<String, Arc<NamedGraph>>,
     load: Arc<Load>,
+    /// Threads that load graphs once more.
+    loading: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Graphs {
+    /// A process must not end while a library is in the middle of loading.
+    fn drop(&mut self) {
+        for thread in self.loading.drain(..) {
+            // One that panicked has said so.
+            _ = thread.join();
+        }
+    }
 }
 
 /// A graph that cannot be loaded.
@@ -81,11 +93,11 @@ impl Graphs {
                 })
                 .collect()
         });
-        let mut graphs = BTreeMap::new();
+        let (mut graphs, mut loading) = (BTreeMap::new(), Vec::new());
         for (computer, source) in loaded.into_iter().zip(sources) {
             let computer = computer?;
             if concurrency > 1 && backend.has_shares() && is_small(source) {
-                computer.load_again(&backend, source);
+                loading.push(computer.load_again(&backend, source));
             }
             let graph = NamedGraph {
                 batcher: source
@@ -99,6 +111,7 @@ impl Graphs {
             backend,
             graphs,
             load,
+            loading,
         })
     }
 
@@ -251,13 +264,13 @@ impl Computer {
     }
 
     /// Load the graph once more, for inferences that are not alone. Nobody waits for it.
-    fn load_again(&self, backend: &Arc<dyn Backend>, source: &GraphSource) {
+    fn load_again(&self, backend: &Arc<dyn Backend>, source: &GraphSource) -> JoinHandle<()> {
         let (backend, source) = (Arc::clone(backend), source.clone());
         let one_thread = Arc::clone(&self.one_thread);
         thread::spawn(move || match backend.load(&source, Share::OneThread) {
             Ok(graph) => _ = one_thread.set(graph),
             Err(error) => tracing::warn!("graph `{}` is loaded only once: {error}", source.name),
-        });
+        })
     }
 
     /// The graph for an inference with that share.
