@@ -238,7 +238,7 @@ fn embeddings(models: &Models) -> Option<Value> {
                         "maxItems": 2048,
                     },
                     "model": { "enum": names },
-                    "encoding_format": { "enum": ["float", "base64"], "default": "float" },
+                    "encoding_format": { "enum": ["float", "base64", null], "default": "float" },
                 },
             },
             "examples": { "text": { "value": { "model": first, "input": super::example::TEXT } } },
