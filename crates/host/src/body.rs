@@ -1,6 +1,5 @@
 //! Bodies with something to do at their end.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,17 +23,12 @@ const DRAIN_BYTES: usize = 64 * 1024 * 1024;
 /// How long that may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The largest body that is read ahead: each instance may have one. An image or its tensor is not larger.
-const READ_AHEAD_BYTES: u64 = 1024 * 1024;
-
 /// A request's body on its way to the guest.
 ///
 /// A guest that answers early (413, say) drops the body unread. If the connection was closed then,
 /// with the client still sending, the system would reset it and the client might never see the
 /// answer. So the rest is read and thrown away in the background.
 pub(crate) struct RequestBody {
-    /// What was read ahead, and not given to the guest yet.
-    ahead: VecDeque<Result<Frame<Bytes>, Error>>,
     incoming: Option<Incoming>,
     runtime: Handle,
     /// The client sends nothing until it is told to, so there is no rest unless reading began.
@@ -44,32 +38,9 @@ pub(crate) struct RequestBody {
 impl RequestBody {
     pub(crate) fn new(incoming: Incoming, waits_for_continue: bool) -> Self {
         Self {
-            ahead: VecDeque::new(),
             incoming: Some(incoming),
             runtime: Handle::current(),
             waits_for_continue,
-        }
-    }
-}
-
-impl RequestBody {
-    /// Read a body that is small to its end, before the guest asks: a guest runs in a task of its own, and
-    /// waiting there for each part that the connection's task reads takes longer than reading it.
-    pub(crate) async fn read_ahead(&mut self) {
-        let size = self.size_hint().exact();
-        if self.waits_for_continue || size.is_none_or(|bytes| bytes > READ_AHEAD_BYTES) {
-            return;
-        }
-        while let Some(incoming) = &mut self.incoming {
-            match incoming.frame().await {
-                None => self.incoming = None,
-                Some(frame) => {
-                    if frame.is_err() {
-                        self.incoming = None;
-                    }
-                    self.ahead.push_back(frame.map_err(Error::Hyper));
-                }
-            }
         }
     }
 }
@@ -82,9 +53,6 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if let Some(frame) = self.ahead.pop_front() {
-            return Poll::Ready(Some(frame));
-        }
         self.waits_for_continue = false;
         let Some(incoming) = &mut self.incoming else {
             return Poll::Ready(None);
@@ -97,18 +65,13 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.incoming.as_ref().is_none_or(Body::is_end_stream)
+        self.incoming.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.incoming {
-            // Nothing has been read ahead then.
-            Some(incoming) if self.ahead.is_empty() => incoming.size_hint(),
-            _ => {
-                let frames = self.ahead.iter().flatten().filter_map(Frame::data_ref);
-                SizeHint::with_exact(frames.map(|bytes| bytes.len() as u64).sum())
-            }
-        }
+        self.incoming
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 

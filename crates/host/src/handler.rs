@@ -53,15 +53,6 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Incoming>) -> Respons
         return refuse(request, timed_out(&app));
     };
 
-    let waits_for_continue = request.headers().contains_key(EXPECT);
-    let mut request = request.map(|incoming| RequestBody::new(incoming, waits_for_continue));
-    if timeout_at(deadline, request.body_mut().read_ahead())
-        .await
-        .is_err()
-    {
-        return timed_out(&app);
-    }
-
     let (sender, receiver) = oneshot::channel::<Handed>();
     let failed = Failed::default();
     let task = tokio::spawn({
@@ -122,7 +113,7 @@ pub(crate) async fn handle(app: Arc<App>, request: Request<Incoming>) -> Respons
 /// A fresh instance for the request; it is gone when this returns.
 async fn run(
     app: &App,
-    mut request: Request<RequestBody>,
+    mut request: Request<Incoming>,
     sender: oneshot::Sender<Handed>,
     failed: &Failed,
 ) -> wasmtime::Result<()> {
@@ -132,6 +123,8 @@ async fn run(
             .headers_mut()
             .insert(HOST, HeaderValue::from_static("localhost"));
     }
+    let waits_for_continue = request.headers().contains_key(EXPECT);
+    let request = request.map(|incoming| RequestBody::new(incoming, waits_for_continue));
     let state = State::new(
         &app.environment,
         &app.manifest.mounts,
