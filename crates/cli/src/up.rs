@@ -123,13 +123,12 @@ impl Up {
             Some(graphs) => graphs.describe(),
             None => "the engine in WebAssembly".to_owned(),
         };
-        eprintln!("computing with {computes}");
         let manifest = Manifest {
             source: served.component,
             mounts,
             ..manifest
         };
-        self.serve(&root, manifest, served.graphs)
+        self.serve(&root, manifest, served.graphs, &computes)
     }
 
     /// The component alone, with a library to compute for it.
@@ -171,7 +170,13 @@ impl Up {
         composed(options)
     }
 
-    fn serve(self, root: &Path, manifest: Manifest, graphs: Option<Arc<Graphs>>) -> Result<()> {
+    fn serve(
+        self,
+        root: &Path,
+        manifest: Manifest,
+        graphs: Option<Arc<Graphs>>,
+        computes: &str,
+    ) -> Result<()> {
         for key in &manifest.ignored {
             tracing::warn!(
                 "`{key}` in {} means nothing to this host",
@@ -198,6 +203,7 @@ impl Up {
                     self.listen
                 )
             })?;
+            eprintln!("computing with {computes}");
             println!("serving http://{}", server.local_addr()?);
             std::io::stdout().flush()?;
             server.serve(stop).await;

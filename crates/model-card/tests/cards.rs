@@ -91,7 +91,33 @@ fn cards_that_cannot_be_are_refused_in_words() {
         (
             "[image]",
             "[picture]",
-            "unknown key `picture` in the card; known are `classification`, ",
+            "unknown key `picture` in the card; known are `batching`, `classification`, ",
+        ),
+        (
+            "[image]",
+            "[batching]\nmax_size = 1\n[image]",
+            "[batching]: `max_size` is 1, expected 2 to 4096",
+        ),
+        (
+            "[image]",
+            "[batching]\nmax_size = 8\nmax_delay_us = 2000000\n[image]",
+            "[batching]: `max_delay_us` is 2000000, expected at most 1000000",
+        ),
+        (
+            "[image]",
+            "[batching]\nmax_sise = 8\n[image]",
+            "unknown key `max_sise` in [batching]; did you mean `max_size`?",
+        ),
+        (
+            "shape = [-1, 10]\n\n[image]",
+            "shape = [1, 10]\n[batching]\nmax_size = 8\n[image]",
+            "[batching]: requests are joined along the first dimension, but `probabilities` has the shape \
+             [1, 10]; expected -1 there",
+        ),
+        (
+            "version = \"1\"",
+            "version = \"1\"\nprecision = \"fp32\"",
+            "TOML parse error at line 3, column 13",
         ),
         (
             "datatype = \"FP32\"\nshape = [-1, 1",
