@@ -69,11 +69,7 @@ fn each_backend_serves_and_says_so() {
         let service = Service::start_with(&["--backend", backend], &[]);
         let answer = post(service.address, "/infer", "image/png", &seven());
         assert_eq!(best(&answer), "7");
-        assert!(
-            service.log().contains(&format!("computing with {name}")),
-            "{}",
-            service.log()
-        );
+        service.expect_log(&format!("computing with {name}"));
         let ready = get(service.address, "/v2/health/ready");
         assert_eq!(ready.status, 200, "{}", ready.text());
     }
@@ -89,12 +85,8 @@ fn what_is_chosen_by_itself_is_told() {
         best(&post(service.address, "/infer", "image/png", &seven())),
         "7"
     );
-    let log = service.log();
-    assert!(log.contains("no native library is installed"), "{log}");
-    assert!(
-        log.contains("computing with the engine in WebAssembly"),
-        "{log}"
-    );
+    service.expect_log("no native library is installed");
+    service.expect_log("computing with the engine in WebAssembly");
     drop(service);
     // What there is cannot be used.
     let broken = [
@@ -102,14 +94,10 @@ fn what_is_chosen_by_itself_is_told() {
         ("ORT_DYLIB_PATH", "/proc/self/exe"),
     ];
     let service = Service::start_with(&["--backend", "auto"], &broken);
-    let log = service.log();
     let expected =
         "not computing with ONNX Runtime: `/proc/self/exe` cannot be used as ONNX Runtime: ";
-    assert!(log.contains(expected), "{log}");
-    assert!(
-        log.contains("computing with the engine in WebAssembly"),
-        "{log}"
-    );
+    service.expect_log(expected);
+    service.expect_log("computing with the engine in WebAssembly");
     drop(service);
     if let Some(backend) = backends::installed().first() {
         let service = Service::start_with(&["--backend", "auto"], &[]);
@@ -117,7 +105,7 @@ fn what_is_chosen_by_itself_is_told() {
             "onnx" => "computing with ONNX Runtime ",
             _ => "computing with OpenVINO ",
         };
-        assert!(service.log().contains(name), "{}", service.log());
+        service.expect_log(name);
     }
 }
 

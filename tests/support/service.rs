@@ -3,14 +3,18 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Nothing takes this long to be written; a test that would wait for ever fails instead.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running `infer up`; killed when dropped, with its log shown if the test failed.
 pub struct Service {
     child: Child,
     pub address: SocketAddr,
-    log: Arc<Mutex<String>>,
+    log: Arc<(Mutex<String>, Condvar)>,
     reader: Option<JoinHandle<()>>,
 }
 
@@ -35,7 +39,7 @@ impl Service {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::new((Mutex::new(String::new()), Condvar::new()));
         let mut stderr = child.stderr.take().unwrap();
         let reader = std::thread::spawn({
             let log = Arc::clone(&log);
@@ -43,7 +47,8 @@ impl Service {
                 let mut buffer = [0; 4096];
                 while let Ok(length @ 1..) = stderr.read(&mut buffer) {
                     let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                    log.lock().unwrap().push_str(&text);
+                    log.0.lock().unwrap().push_str(&text);
+                    log.1.notify_all();
                 }
             }
         });
@@ -58,7 +63,7 @@ impl Service {
         let Some(address) = address else {
             _ = child.kill();
             _ = child.wait();
-            panic!("no address in {line:?}; log:\n{}", log.lock().unwrap());
+            panic!("no address in {line:?}; log:\n{}", log.0.lock().unwrap());
         };
         Self {
             child,
@@ -70,7 +75,18 @@ impl Service {
 
     /// What it wrote to standard error so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.0.lock().unwrap().clone()
+    }
+
+    /// Wait until it has written this to standard error: that comes by another way than its answers.
+    pub fn expect_log(&self, text: &str) {
+        let (log, written) = &*self.log;
+        let is_missing = |log: &mut String| !log.contains(text);
+        let log = log.lock().unwrap();
+        let (log, waited) = written
+            .wait_timeout_while(log, TIMEOUT, is_missing)
+            .unwrap();
+        assert!(!waited.timed_out(), "no `{text}` in the log:\n{log}");
     }
 
     /// Send a signal by its name.
