@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
-use infer_host::nn::{Graphs, Library};
+use infer_host::nn::{Backend as Computes, Graphs, Library};
 use infer_host::{App, AppOptions, Limits, Manifest, Server};
-use infer_pack::BuildOptions;
+use infer_pack::{BuildOptions, Uncomposed};
 
 use crate::backend::choose::{self, Computing};
 use crate::progress::Terminal;
@@ -133,26 +133,28 @@ impl Up {
 
     /// The component alone, with a library to compute for it.
     fn native(&self, library: Library, options: &BuildOptions) -> Result<Served> {
-        let computing = Computing {
-            device: &self.device,
-            threads: self
-                .threads
-                .and_then(|threads| NonZeroUsize::new(threads.into())),
-        };
         // Before the build, which takes longer than to find that it is not there.
-        let backend = choose::load(library, computing)?;
+        let backend = choose::load(library, self.computing())?;
         let built = infer_pack::build_uncomposed(options, &Terminal::new())?;
-        let graphs = choose::graphs(backend, &built.models, computing)?;
-        Ok(Served {
-            component: built.file,
-            graphs: Some(Arc::new(graphs)),
-        })
+        self.served(backend, built)
     }
 
     /// The first library that is installed and takes all models; else the engine. What is passed over is told.
     fn whatever_there_is(&self, options: &BuildOptions) -> Result<Served> {
-        for library in choose::installed() {
-            match self.native(library, options) {
+        let mut installed = choose::installed().peekable();
+        if installed.peek().is_none() {
+            eprintln!(
+                "no native library is installed; `cargo infer backend add onnx` fetches one that is several \
+                 times as fast"
+            );
+            return composed(options);
+        }
+        // What is wrong with a model card is wrong for all of them.
+        let built = infer_pack::build_uncomposed(options, &Terminal::new())?;
+        for library in installed {
+            let served = choose::load(library, self.computing())
+                .and_then(|backend| self.served(backend, built.clone()));
+            match served {
                 Ok(served) => return Ok(served),
                 Err(error) => eprintln!(
                     "not computing with {}: {}",
@@ -161,13 +163,25 @@ impl Up {
                 ),
             }
         }
-        if choose::installed().next().is_none() {
-            eprintln!(
-                "no native library is installed; `cargo infer backend add onnx` fetches one that is several \
-                 times as fast"
-            );
-        }
         composed(options)
+    }
+
+    fn computing(&self) -> Computing<'_> {
+        Computing {
+            device: &self.device,
+            threads: self
+                .threads
+                .and_then(|threads| NonZeroUsize::new(threads.into())),
+        }
+    }
+
+    /// The component, with its models' graphs in that library.
+    fn served(&self, backend: Box<dyn Computes>, built: Uncomposed) -> Result<Served> {
+        let graphs = choose::graphs(backend, &built.models, self.computing())?;
+        Ok(Served {
+            component: built.file,
+            graphs: Some(Arc::new(graphs)),
+        })
     }
 
     fn serve(
