@@ -141,20 +141,11 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
         models,
         folder,
         _lock,
-    } = Workplace::enter(options)?;
-    progress.step(
-        1,
-        STEPS,
-        &format!("toolchain: the {TARGET} standard library"),
-    );
-    toolchain::ensure(&options.root, progress)?;
-    let code = |step, name, component| -> Result<Vec<u8>, BuildError> {
-        progress.step(step, STEPS, &format!("{name}: compiling to {TARGET}"));
-        let file = compile(&options.root, component, options.relaxed_simd, progress)?;
-        read(&file)
-    };
-    let engine_code = code(2, "engine", Component::Engine)?;
-    let infer_code = code(3, "infer", Component::Infer)?;
+    } = Workplace::enter(options, progress, STEPS)?;
+    progress.step(2, STEPS, &format!("engine: compiling to {TARGET}"));
+    let engine_code = code(options, Component::Engine, progress)?;
+    progress.step(3, STEPS, &format!("infer: compiling to {TARGET}"));
+    let infer_code = code(options, Component::Infer, progress)?;
     progress.step(4, STEPS, "snapshot: loading the models");
     let engine = engine_stage(&folder, &engine_code, &models, progress)?;
     let infer = infer_stage(&folder, &infer_code, &models)?;
@@ -213,22 +204,11 @@ pub fn build_uncomposed(
         models,
         folder,
         _lock,
-    } = Workplace::enter(options)?;
-    progress.step(
-        1,
-        STEPS,
-        &format!("toolchain: the {TARGET} standard library"),
-    );
-    toolchain::ensure(&options.root, progress)?;
+    } = Workplace::enter(options, progress, STEPS)?;
     progress.step(2, STEPS, &format!("infer: compiling to {TARGET}"));
-    let code = compile(
-        &options.root,
-        Component::Infer,
-        options.relaxed_simd,
-        progress,
-    )?;
+    let code = code(options, Component::Infer, progress)?;
     progress.step(3, STEPS, "snapshot: reading the model cards");
-    let infer = infer_stage(&folder, &read(&code)?, &models)?;
+    let infer = infer_stage(&folder, &code, &models)?;
     Ok(Uncomposed {
         file: infer.file,
         models,
@@ -243,7 +223,13 @@ struct Workplace {
 }
 
 impl Workplace {
-    fn enter(options: &BuildOptions) -> Result<Self, BuildError> {
+    /// Read the models, take the folder, and see that there is a standard library to compile with: the first
+    /// of so many steps.
+    fn enter(
+        options: &BuildOptions,
+        progress: &dyn Progress,
+        steps: usize,
+    ) -> Result<Self, BuildError> {
         let models = read_repository(&options.models)?;
         if models.is_empty() {
             return Err(BuildError::NoModels {
@@ -256,12 +242,32 @@ impl Workplace {
             options.folder.join("no-relaxed-simd")
         };
         let lock = lock(&folder)?;
+        progress.step(
+            1,
+            steps,
+            &format!("toolchain: the {TARGET} standard library"),
+        );
+        toolchain::ensure(&options.root, progress)?;
         Ok(Self {
             models,
             folder,
             _lock: lock,
         })
     }
+}
+
+/// A component's code, compiled.
+fn code(
+    options: &BuildOptions,
+    component: Component,
+    progress: &dyn Progress,
+) -> Result<Vec<u8>, BuildError> {
+    read(&compile(
+        &options.root,
+        component,
+        options.relaxed_simd,
+        progress,
+    )?)
 }
 
 /// A stage's file and what is in it.
