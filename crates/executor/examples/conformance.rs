@@ -1,0 +1,116 @@
+//! Runs operator cases from a folder, natively, and says which fail: `conformance DIR [NAME…]`.
+//!
+//! A case is a folder with `model.onnx`, `case.json` (for each input and output its `name`, `dtype` as NumPy calls
+//! it, `shape` and `file`) and a raw little-endian file a tensor. Cases whose names have one of the words are run; all of them
+//! when there is none.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use infer_executor::tensor::types::f16;
+use infer_executor::{Data, Graph, Tensor};
+use rten_onnx::onnx::ModelProto;
+use serde_json::Value;
+
+fn read(folder: &Path, entry: &Value) -> Tensor {
+    let bytes = std::fs::read(folder.join(entry["file"].as_str().unwrap())).unwrap();
+    let shape: Vec<usize> = serde_json::from_value(entry["shape"].clone()).unwrap();
+    macro_rules! of {
+        ($variant:ident, $type:ty) => {
+            Data::$variant(
+                bytes
+                    .chunks_exact(size_of::<$type>())
+                    .map(|chunk| <$type>::from_le_bytes(chunk.try_into().unwrap()))
+                    .collect(),
+            )
+        };
+    }
+    let data = match entry["dtype"].as_str().unwrap() {
+        "float32" => of!(F32, f32),
+        "float64" => of!(F64, f64),
+        "float16" => of!(F16, f16),
+        "int64" => of!(I64, i64),
+        "int32" => of!(I32, i32),
+        "uint8" => of!(U8, u8),
+        other => panic!("{other}"),
+    };
+    Tensor::new(shape, data).unwrap()
+}
+
+fn wide(data: &Data) -> Vec<f64> {
+    match data {
+        Data::F32(v) => v.iter().map(|&x| x.into()).collect(),
+        Data::F64(v) => v.clone(),
+        Data::F16(v) => v.iter().map(|x| x.to_f64()).collect(),
+        Data::I64(v) => v.iter().map(|&x| x as f64).collect(),
+        Data::I32(v) => v.iter().map(|&x| x.into()).collect(),
+        Data::U8(v) => v.iter().map(|&x| x.into()).collect(),
+        _ => vec![f64::NAN],
+    }
+}
+
+fn check(folder: &Path) -> Result<(), String> {
+    let case: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("case.json")).unwrap()).unwrap();
+    let model = ModelProto::parse_buf(&std::fs::read(folder.join("model.onnx")).unwrap())
+        .map_err(|error| error.to_string())?;
+    let inputs = case["inputs"].as_array().unwrap();
+    let graph = Graph::load(model).map_err(|error| format!("load: {error}"))?;
+    let inputs = inputs.iter().map(|entry| read(folder, entry)).collect();
+    let outputs = graph.run(inputs).map_err(|error| format!("run: {error}"))?;
+    for (entry, came) in case["outputs"].as_array().unwrap().iter().zip(&outputs) {
+        let expected = read(folder, entry);
+        if came.shape() != expected.shape() || came.datatype() != expected.datatype() {
+            return Err(format!(
+                "{} {:?}, expected {} {:?}",
+                came.datatype(),
+                came.shape(),
+                expected.datatype(),
+                expected.shape()
+            ));
+        }
+        for (at, (a, b)) in wide(came.data())
+            .iter()
+            .zip(wide(expected.data()))
+            .enumerate()
+        {
+            let close =
+                a == &b || (a.is_nan() && b.is_nan()) || (a - b).abs() <= 1e-5 + 1e-3 * b.abs();
+            if !close {
+                return Err(format!("value {at} is {a}, expected {b}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (folder, words) = arguments.split_first().expect("conformance DIR [NAME…]");
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| words.is_empty() || words.iter().any(|word| name.contains(word)))
+        .collect();
+    names.sort();
+    let mut passed = 0;
+    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
+    for name in &names {
+        let folder = Path::new(folder).join(name);
+        let result = std::panic::catch_unwind(|| check(&folder)).unwrap_or(Err("PANIC".into()));
+        match result {
+            Ok(()) => passed += 1,
+            Err(reason) => {
+                println!("{name}: {reason}");
+                *reasons.entry(reason).or_default() += 1;
+            }
+        }
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    println!();
+    for (reason, count) in reasons.iter().take(40) {
+        println!("{count:5} {reason}");
+    }
+    println!("{passed} of {} pass", names.len());
+}

@@ -1,0 +1,123 @@
+//! What a node says of itself.
+
+use rten_onnx::onnx::{AttributeProto, NodeProto, TensorProto};
+
+use crate::error::{Error, Result};
+
+/// A node's attributes.
+#[derive(Clone, Copy)]
+pub struct Attributes<'a>(&'a [AttributeProto]);
+
+impl<'a> Attributes<'a> {
+    /// A node's.
+    #[must_use]
+    pub fn new(node: &'a NodeProto) -> Self {
+        Self(&node.attribute)
+    }
+
+    fn find(self, name: &str) -> Option<&'a AttributeProto> {
+        self.0
+            .iter()
+            .find(|attribute| attribute.name.as_deref() == Some(name))
+    }
+
+    /// Whether there is one of that name.
+    #[must_use]
+    pub fn has(self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// An INT, or the default.
+    #[must_use]
+    pub fn int(self, name: &str, default: i64) -> i64 {
+        // protobuf leaves out a value of zero.
+        self.find(name)
+            .map_or(default, |found| found.i.unwrap_or_default())
+    }
+
+    /// An INT that is 0 or 1.
+    #[must_use]
+    pub fn flag(self, name: &str, default: bool) -> bool {
+        self.int(name, default.into()) != 0
+    }
+
+    /// An INT that may be missing.
+    #[must_use]
+    pub fn optional_int(self, name: &str) -> Option<i64> {
+        self.find(name).map(|found| found.i.unwrap_or_default())
+    }
+
+    /// A FLOAT, or the default.
+    #[must_use]
+    pub fn float(self, name: &str, default: f32) -> f32 {
+        self.find(name)
+            .map_or(default, |found| found.f.unwrap_or_default())
+    }
+
+    /// A FLOAT that may be missing.
+    #[must_use]
+    pub fn optional_float(self, name: &str) -> Option<f32> {
+        self.find(name).map(|found| found.f.unwrap_or_default())
+    }
+
+    /// A STRING, or the default.
+    #[must_use]
+    pub fn string(self, name: &str, default: &'a str) -> &'a str {
+        self.find(name)
+            .map_or(default, |found| found.s.as_deref().unwrap_or_default())
+    }
+
+    /// INTS that may be missing.
+    #[must_use]
+    pub fn ints(self, name: &str) -> Option<&'a [i64]> {
+        self.find(name).map(|found| found.ints.as_slice())
+    }
+
+    /// FLOATS that may be missing.
+    #[must_use]
+    pub fn floats(self, name: &str) -> Option<&'a [f32]> {
+        self.find(name).map(|found| found.floats.as_slice())
+    }
+
+    /// STRINGS that may be missing.
+    #[must_use]
+    pub fn strings(self, name: &str) -> Option<&'a [String]> {
+        self.find(name).map(|found| found.strings.as_slice())
+    }
+
+    /// A TENSOR that may be missing.
+    #[must_use]
+    pub fn tensor(self, name: &str) -> Option<&'a TensorProto> {
+        self.find(name).and_then(|found| found.t.as_ref())
+    }
+
+    /// An INT that must be there.
+    ///
+    /// # Errors
+    /// `Graph` when it is not.
+    pub fn required_int(self, name: &str) -> Result<i64> {
+        self.optional_int(name)
+            .ok_or_else(|| Error::graph(format!("the attribute `{name}` is missing")))
+    }
+
+    /// Sizes (`kernel_shape`, `strides`, …) that may be missing.
+    ///
+    /// # Errors
+    /// `Graph` when one is negative.
+    pub fn sizes(self, name: &str) -> Result<Option<Vec<usize>>> {
+        self.ints(name)
+            .map(|values| {
+                values
+                    .iter()
+                    .map(|&value| {
+                        usize::try_from(value).map_err(|_| {
+                            Error::graph(format!(
+                                "the attribute `{name}` is {values:?}, expected no negative numbers"
+                            ))
+                        })
+                    })
+                    .collect()
+            })
+            .transpose()
+    }
+}

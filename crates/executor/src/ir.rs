@@ -1,0 +1,83 @@
+//! A graph between its file and its operators: nodes that can still be rewritten.
+
+use std::collections::BTreeMap;
+
+use rten_onnx::onnx::NodeProto;
+
+use crate::operator::{Operator, Subgraph};
+use crate::tensor::Tensor;
+
+/// A value of a graph: an input, a constant, or what a node puts out.
+pub type ValueId = usize;
+
+/// A graph's nodes, in an order in which they can be run.
+#[derive(Default)]
+pub struct Network {
+    /// The nodes.
+    pub nodes: Vec<Node>,
+    /// Values known before any request.
+    pub constants: BTreeMap<ValueId, Tensor>,
+    /// What the graph is given.
+    pub inputs: Vec<ValueId>,
+    /// What it puts out.
+    pub outputs: Vec<ValueId>,
+    /// How many values there are; the next one's id.
+    pub values: usize,
+}
+
+/// A node.
+pub struct Node {
+    /// What the file says of it.
+    pub proto: NodeProto,
+    /// The version of its operator's set.
+    pub opset: i64,
+    /// Its inputs, by position, and then what its graphs take from outside; none for those left out.
+    pub inputs: Vec<Option<ValueId>>,
+    /// Its outputs, by position; none for those left out.
+    pub outputs: Vec<Option<ValueId>>,
+    /// The graphs among its attributes.
+    pub graphs: Vec<(String, Subgraph)>,
+    /// Its operator, where a rewriting has made one already.
+    pub operator: Option<Box<dyn Operator>>,
+}
+
+impl Node {
+    /// The operator's name.
+    #[must_use]
+    pub fn op_type(&self) -> &str {
+        self.proto.op_type.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it is that operator of ONNX's own set.
+    #[must_use]
+    pub fn is(&self, op_type: &str) -> bool {
+        self.op_type() == op_type
+            && self.operator.is_none()
+            && self.proto.domain.as_deref().unwrap_or_default().is_empty()
+    }
+}
+
+impl Network {
+    /// A new value's id.
+    pub fn new_value(&mut self) -> ValueId {
+        self.values += 1;
+        self.values - 1
+    }
+
+    /// How often each value is used, by nodes and as an output.
+    #[must_use]
+    pub fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.values];
+        for id in self
+            .nodes
+            .iter()
+            .flat_map(|node| node.inputs.iter().flatten())
+        {
+            uses[*id] += 1;
+        }
+        for id in &self.outputs {
+            uses[*id] += 1;
+        }
+        uses
+    }
+}

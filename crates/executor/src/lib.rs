@@ -1,0 +1,25 @@
+//! Runs ONNX graphs: the engine's own runtime beside rten.
+//!
+//! In the order in which a graph has them:
+//!
+//! 1. [`load`] reads the file's nodes and weights; [`ir`] is what it becomes: nodes that can still be
+//!    rewritten.
+//! 2. [`graph`] builds an operator for each node, computes what is constant, and runs the rest.
+//! 3. [`ops`] has the operators, a file a family, all of them behind [`operator::Operator`].
+//!
+//! [`tensor`] is what flows, in any of ONNX's datatypes; [`index`] goes through shapes and strides;
+//! [`attributes`] reads what a node says of itself; [`error`] is what can go wrong.
+
+pub mod attributes;
+pub mod error;
+pub mod graph;
+pub mod index;
+pub mod ir;
+pub mod load;
+pub mod operator;
+pub mod ops;
+pub mod tensor;
+
+pub use error::{Error, ErrorKind};
+pub use graph::Graph;
+pub use tensor::{Data, Element, Tensor};

@@ -1,0 +1,347 @@
+//! From an ONNX file (onnx.proto3) to a network.
+
+use std::collections::BTreeMap;
+
+use half::{bf16, f16};
+use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto};
+
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::ir::{Network, Node, ValueId};
+use crate::operator::Subgraph;
+use crate::tensor::{Data, Element, Tensor, element_count};
+
+/// How deep graphs may be in graphs.
+const MAX_DEPTH: usize = 32;
+
+/// The versions of the operator sets that a file asks for, by domain; the empty one is ONNX's own.
+type Opsets = BTreeMap<String, i64>;
+
+/// Read a model's graph.
+///
+/// # Errors
+/// `Graph` for what the specification does not allow, `Unsupported` for what is not done here.
+pub fn network(model: ModelProto) -> Result<Network> {
+    let opsets = model
+        .opset_import
+        .iter()
+        .map(|opset| {
+            let domain = opset.domain.clone().unwrap_or_default();
+            // An older name of ONNX's own domain.
+            let domain = if domain == "ai.onnx" {
+                String::new()
+            } else {
+                domain
+            };
+            (domain, opset.version.unwrap_or(1))
+        })
+        .collect();
+    let graph = model
+        .graph
+        .ok_or_else(|| Error::graph("the file has no graph"))?;
+    let (network, captures) = Loader::new(&opsets, 0)?.load(graph)?;
+    match captures.first() {
+        Some(name) => Err(Error::graph(format!(
+            "`{name}` is used, but nothing in the graph makes it"
+        ))),
+        None => Ok(network),
+    }
+}
+
+struct Loader<'a> {
+    opsets: &'a Opsets,
+    depth: usize,
+    network: Network,
+    names: BTreeMap<String, ValueId>,
+    /// What comes from the graph around this one, in the order of the inputs added for it.
+    captures: Vec<String>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(opsets: &'a Opsets, depth: usize) -> Result<Self> {
+        if depth > MAX_DEPTH {
+            return Err(Error::unsupported(format!(
+                "graphs are nested more than {MAX_DEPTH} deep"
+            )));
+        }
+        Ok(Self {
+            opsets,
+            depth,
+            network: Network::default(),
+            names: BTreeMap::new(),
+            captures: Vec::new(),
+        })
+    }
+
+    fn load(mut self, graph: GraphProto) -> Result<(Network, Vec<String>)> {
+        for initializer in graph.initializer {
+            let name = initializer.name.clone().unwrap_or_default();
+            let tensor = tensor(initializer).map_err(|error| error.at(&name, "initializer"))?;
+            let id = self.define(&name)?;
+            self.network.constants.insert(id, tensor);
+        }
+        for input in &graph.input {
+            let name = input.name.as_deref().unwrap_or_default();
+            // A default is what the file's initializer of the same name is; it cannot be overridden here.
+            if !self.names.contains_key(name) {
+                let id = self.define(name)?;
+                self.network.inputs.push(id);
+            }
+        }
+        for node in sorted(graph.node)? {
+            let name = node.name.clone().unwrap_or_default();
+            let op_type = node.op_type.clone().unwrap_or_default();
+            self.node(node).map_err(|error| error.at(&name, &op_type))?;
+        }
+        for output in &graph.output {
+            let id = self.value(output.name.as_deref().unwrap_or_default());
+            self.network.outputs.push(id);
+        }
+        Ok((self.network, self.captures))
+    }
+
+    fn define(&mut self, name: &str) -> Result<ValueId> {
+        let id = self.network.new_value();
+        match self.names.insert(name.to_owned(), id) {
+            None => Ok(id),
+            Some(_) => Err(Error::graph(format!("`{name}` is defined twice"))),
+        }
+    }
+
+    /// The value of that name; one that this graph does not make comes from the graph around it.
+    fn value(&mut self, name: &str) -> ValueId {
+        if let Some(&id) = self.names.get(name) {
+            return id;
+        }
+        let id = self.network.new_value();
+        self.names.insert(name.to_owned(), id);
+        self.captures.push(name.to_owned());
+        self.network.inputs.push(id);
+        id
+    }
+
+    fn node(&mut self, mut proto: NodeProto) -> Result<()> {
+        let domain = match proto.domain.as_deref() {
+            None | Some("ai.onnx") => String::new(),
+            Some(domain) => domain.to_owned(),
+        };
+        // A file that imports no set of its own domain has the first version of that.
+        let opset = self.opsets.get(&domain).copied().unwrap_or(1);
+        proto.domain = Some(domain);
+        let mut inputs: Vec<Option<ValueId>> = Vec::new();
+        for position in 0..proto.input.len() {
+            let name = proto.input[position].clone();
+            inputs.push((!name.is_empty()).then(|| self.value(&name)));
+        }
+        let mut graphs = Vec::new();
+        for attribute in &mut proto.attribute {
+            let Some(inner) = attribute.g.take() else {
+                continue;
+            };
+            let (network, captures) = Loader::new(self.opsets, self.depth + 1)?.load(inner)?;
+            for name in &captures {
+                let id = self.value(name);
+                inputs.push(Some(id));
+            }
+            let subgraph = Subgraph {
+                graph: Graph::build(network)?,
+                captures: captures.len(),
+            };
+            graphs.push((attribute.name.clone().unwrap_or_default(), subgraph));
+        }
+        let mut outputs = Vec::new();
+        for position in 0..proto.output.len() {
+            let name = proto.output[position].clone();
+            outputs.push(match name.is_empty() {
+                true => None,
+                false => Some(self.define(&name)?),
+            });
+        }
+        self.network.nodes.push(Node {
+            proto,
+            opset,
+            inputs,
+            outputs,
+            graphs,
+            operator: None,
+        });
+        Ok(())
+    }
+}
+
+/// Nodes in an order in which each comes after those whose outputs it uses. The specification asks files for
+/// that; not all keep to it.
+fn sorted(nodes: Vec<NodeProto>) -> Result<Vec<NodeProto>> {
+    let makers: BTreeMap<&str, usize> = nodes
+        .iter()
+        .enumerate()
+        .flat_map(|(at, node)| node.output.iter().map(move |name| (name.as_str(), at)))
+        .filter(|(name, _)| !name.is_empty())
+        .collect();
+    let needs: Vec<Vec<usize>> = nodes
+        .iter()
+        .map(|node| {
+            let mut names: Vec<&str> = Vec::new();
+            used_names(node, 0, &mut names);
+            names
+                .iter()
+                .filter_map(|name| makers.get(name).copied())
+                .collect()
+        })
+        .collect();
+    let mut missing: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for (at, needed) in needs.iter().enumerate() {
+        for &maker in needed {
+            users[maker].push(at);
+        }
+    }
+    // Those that are ready, the first in the file first.
+    let mut ready: std::collections::BTreeSet<usize> =
+        (0..nodes.len()).filter(|&at| missing[at] == 0).collect();
+    let mut order = Vec::with_capacity(nodes.len());
+    while let Some(at) = ready.pop_first() {
+        order.push(at);
+        for &user in &users[at] {
+            missing[user] -= 1;
+            if missing[user] == 0 {
+                ready.insert(user);
+            }
+        }
+    }
+    if order.len() < nodes.len() {
+        return Err(Error::graph("the nodes use each other in a circle"));
+    }
+    let mut nodes: Vec<Option<NodeProto>> = nodes.into_iter().map(Some).collect();
+    Ok(order.iter().filter_map(|&at| nodes[at].take()).collect())
+}
+
+/// The names that a node uses, and those that the graphs in it do.
+fn used_names<'a>(node: &'a NodeProto, depth: usize, names: &mut Vec<&'a str>) {
+    names.extend(
+        node.input
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !name.is_empty()),
+    );
+    if depth > MAX_DEPTH {
+        return;
+    }
+    for graph in node
+        .attribute
+        .iter()
+        .filter_map(|attribute| attribute.g.as_ref())
+    {
+        for inner in &graph.node {
+            used_names(inner, depth + 1, names);
+        }
+        names.extend(
+            graph
+                .output
+                .iter()
+                .filter_map(|output| output.name.as_deref()),
+        );
+    }
+}
+
+/// Read a tensor of a file.
+///
+/// # Errors
+/// `Graph` when its bytes are not as many as its shape says, `Unsupported` for a datatype that is not computed
+/// with or for weights in another file.
+pub fn tensor(proto: TensorProto) -> Result<Tensor> {
+    if !proto.external_data.is_empty() {
+        return Err(Error::unsupported("its values are in another file"));
+    }
+    let shape = proto
+        .dims
+        .iter()
+        .map(|&size| {
+            usize::try_from(size).map_err(|_| {
+                Error::graph(format!("the shape {:?} has a negative size", proto.dims))
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let count = element_count(&shape)?;
+    let raw = proto.raw_data.as_ref().map(|raw| raw.borrow());
+    let raw = raw.as_ref().map(|raw| raw.as_slice());
+    let narrow = &proto.int32_data;
+    let bits = |value: &i32| u16::try_from(*value & 0xffff).unwrap_or_default();
+    let data = match proto.data_type {
+        Some(DataType::FLOAT) => {
+            values(raw, count, f32::from_le_bytes, || proto.float_data.clone())?
+        }
+        Some(DataType::DOUBLE) => {
+            values(raw, count, f64::from_le_bytes, || proto.double_data.clone())?
+        }
+        Some(DataType::INT64) => {
+            values(raw, count, i64::from_le_bytes, || proto.int64_data.clone())?
+        }
+        Some(DataType::INT32) => values(raw, count, i32::from_le_bytes, || narrow.clone())?,
+        Some(DataType::INT16) => {
+            values(raw, count, i16::from_le_bytes, || cut(narrow, |v| v as i16))?
+        }
+        Some(DataType::INT8) => values(raw, count, i8::from_le_bytes, || cut(narrow, |v| v as i8))?,
+        Some(DataType::UINT16) => {
+            values(raw, count, u16::from_le_bytes, || cut(narrow, |v| v as u16))?
+        }
+        Some(DataType::UINT8) => {
+            values(raw, count, u8::from_le_bytes, || cut(narrow, |v| v as u8))?
+        }
+        Some(DataType::BOOL) => values(
+            raw,
+            count,
+            |[byte]: [u8; 1]| byte != 0,
+            || cut(narrow, |v| v != 0),
+        )?,
+        Some(DataType::FLOAT16) => values(raw, count, f16::from_le_bytes, || {
+            narrow
+                .iter()
+                .map(|value| f16::from_bits(bits(value)))
+                .collect()
+        })?,
+        Some(DataType::BFLOAT16) => values(raw, count, bf16::from_le_bytes, || {
+            narrow
+                .iter()
+                .map(|value| bf16::from_bits(bits(value)))
+                .collect()
+        })?,
+        Some(DataType::UINT32) => values(raw, count, u32::from_le_bytes, Vec::new)?,
+        Some(DataType::UINT64) => values(raw, count, u64::from_le_bytes, Vec::new)?,
+        other => {
+            return Err(Error::unsupported(format!(
+                "tensors of {} are not computed with",
+                other
+                    .and_then(|datatype| datatype.name().map(str::to_owned))
+                    .unwrap_or_else(|| "an unknown datatype".to_owned())
+            )));
+        }
+    };
+    Tensor::new(shape, data)
+}
+
+/// The specification keeps narrow types in INT32 fields, one value in each.
+fn cut<T>(wide: &[i32], narrow: impl Fn(i32) -> T) -> Vec<T> {
+    wide.iter().map(|&value| narrow(value)).collect()
+}
+
+/// Values out of a tensor's bytes, or out of its field of numbers where it has no bytes.
+fn values<T: Element, const SIZE: usize>(
+    raw: Option<&[u8]>,
+    count: usize,
+    read: impl Fn([u8; SIZE]) -> T,
+    field: impl FnOnce() -> Vec<T>,
+) -> Result<Data> {
+    let Some(raw) = raw else {
+        return Ok(T::wrap(field()));
+    };
+    let (chunks, rest) = raw.as_chunks::<SIZE>();
+    if chunks.len() != count || !rest.is_empty() {
+        return Err(Error::graph(format!(
+            "its shape says {} bytes, came {}",
+            count.saturating_mul(SIZE),
+            raw.len()
+        )));
+    }
+    Ok(T::wrap(chunks.iter().map(|&chunk| read(chunk)).collect()))
+}

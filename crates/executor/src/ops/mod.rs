@@ -1,0 +1,28 @@
+//! The operators, a file a family.
+
+use crate::error::{Error, Result};
+use crate::operator::{Build, Operator};
+
+pub mod elementwise;
+
+/// The operator of a node.
+///
+/// # Errors
+/// `Unsupported` for one that is not done here, `Graph` for attributes that the specification does not allow.
+pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let domain = build.node.domain.as_deref().unwrap_or_default().to_owned();
+    let op_type = build.node.op_type.as_deref().unwrap_or_default().to_owned();
+    let families: [Family; 1] = [elementwise::build];
+    for family in families {
+        if let Some(operator) = family(&domain, &op_type, build)? {
+            return Ok(operator);
+        }
+    }
+    Err(Error::unsupported(match domain.as_str() {
+        "" => format!("the operator {op_type} is not done here"),
+        domain => format!("the operator {domain}.{op_type} is not done here"),
+    }))
+}
+
+/// A family's operator of that domain and name; none for those of others.
+type Family = fn(&str, &str, &mut Build<'_>) -> Result<Option<Box<dyn Operator>>>;
