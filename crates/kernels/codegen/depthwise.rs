@@ -1,0 +1,120 @@
+//! One pixel of a depthwise convolution, sixteen channels at a time.
+
+use wasm_encoder::{BlockType, Function, ValType};
+
+use crate::Target;
+use crate::gemm::{at, multiply_add};
+use crate::object::Kernel;
+
+/// Vectors of four channels.
+const VECTORS: u32 = 4;
+const GROUP_BYTES: u32 = 16 * VECTORS;
+/// Taps in the body of the loop: a row of the most common kernel.
+const STEPS: u32 = 3;
+
+/// See `infer_kernels::depthwise::Pixel` for what the parameters mean.
+pub(crate) fn depthwise_16(target: Target) -> Kernel {
+    let (groups, taps, pointers, w, c, clamp) = (0, 1, 2, 3, 4, 5);
+    let parameters = vec![ValType::I32; 6];
+    let (left, pointer, w_now, a, channel) = (6, 7, 8, 9, 10);
+    let (lower, upper) = (11, 12);
+    let input = |vector: u32| 13 + vector;
+    let weight = |vector: u32| 13 + VECTORS + vector;
+    let sum = |vector: u32| 13 + 2 * VECTORS + vector;
+    let mut body = Function::new([(5, ValType::I32), (2 + 3 * VECTORS, ValType::V128)]);
+    let mut code = body.instructions();
+
+    code.loop_(BlockType::Empty);
+    for vector in 0..VECTORS {
+        code.local_get(w)
+            .v128_load(at(16 * vector))
+            .local_set(sum(vector));
+    }
+    code.local_get(w)
+        .i32_const(GROUP_BYTES as i32)
+        .i32_add()
+        .local_tee(w)
+        .local_set(w_now);
+    code.local_get(taps).local_set(left);
+    code.local_get(pointers).local_set(pointer);
+    code.block(BlockType::Empty).loop_(BlockType::Empty);
+    for step in 0..STEPS {
+        code.local_get(pointer)
+            .i32_load(at(4 * step))
+            .local_get(channel)
+            .i32_add()
+            .local_set(a);
+        for vector in 0..VECTORS {
+            code.local_get(a)
+                .v128_load(at(16 * vector))
+                .local_set(input(vector));
+            code.local_get(w_now)
+                .v128_load(at(step * GROUP_BYTES + 16 * vector))
+                .local_set(weight(vector));
+        }
+        for vector in 0..VECTORS {
+            multiply_add(
+                &mut code,
+                target,
+                input(vector),
+                weight(vector),
+                sum(vector),
+            );
+        }
+        code.local_get(left)
+            .i32_const(-1)
+            .i32_add()
+            .local_tee(left)
+            .i32_eqz()
+            .br_if(1);
+    }
+    code.local_get(pointer)
+        .i32_const(4 * STEPS as i32)
+        .i32_add()
+        .local_set(pointer);
+    code.local_get(w_now)
+        .i32_const((STEPS * GROUP_BYTES) as i32)
+        .i32_add()
+        .local_set(w_now);
+    code.br(0).end().end();
+    code.local_get(taps)
+        .i32_const(GROUP_BYTES as i32)
+        .i32_mul()
+        .local_get(w)
+        .i32_add()
+        .local_set(w);
+    for (position, bound) in [(0, lower), (4, upper)] {
+        code.local_get(clamp)
+            .v128_load32_splat(at(position))
+            .local_set(bound);
+    }
+    for vector in 0..VECTORS {
+        code.local_get(c)
+            .local_get(sum(vector))
+            .local_get(lower)
+            .f32x4_pmax()
+            .local_get(upper)
+            .f32x4_pmin()
+            .v128_store(at(16 * vector));
+    }
+    code.local_get(c)
+        .i32_const(GROUP_BYTES as i32)
+        .i32_add()
+        .local_set(c);
+    code.local_get(channel)
+        .i32_const(GROUP_BYTES as i32)
+        .i32_add()
+        .local_set(channel);
+    code.local_get(groups)
+        .i32_const(-1)
+        .i32_add()
+        .local_tee(groups)
+        .br_if(0)
+        .end();
+    code.end();
+    Kernel {
+        name: "infer_depthwise_16",
+        parameters,
+        body,
+    }
+}

@@ -1,0 +1,208 @@
+//! Four rows of a matrix product, eight columns of it.
+
+use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, MemArgTarget, ValType};
+
+use crate::Target;
+use crate::object::Kernel;
+
+const ROWS: u32 = 4;
+/// Vectors of four columns.
+const VECTORS: u32 = 2;
+/// Steps in the body of the loop.
+const STEPS: u32 = 4;
+
+const VECTOR_BYTES: u32 = 16;
+const PANEL_BYTES: u32 = VECTORS * VECTOR_BYTES;
+
+pub(crate) fn at(offset: u32) -> MemArg {
+    MemArg {
+        offset: offset.into(),
+        align: 2,
+        target: MemArgTarget::Memory(0),
+        ordering: None,
+    }
+}
+
+/// `accumulator += a * b`, all three locals.
+pub(crate) fn multiply_add(
+    code: &mut InstructionSink,
+    target: Target,
+    a: u32,
+    b: u32,
+    accumulator: u32,
+) {
+    if target.relaxed_simd {
+        code.local_get(a)
+            .local_get(b)
+            .local_get(accumulator)
+            .f32x4_relaxed_madd();
+    } else {
+        code.local_get(a)
+            .local_get(b)
+            .f32x4_mul()
+            .local_get(accumulator)
+            .f32x4_add();
+    }
+    code.local_set(accumulator);
+}
+
+/// See `infer_kernels::gemm::Tile` for what the parameters mean.
+pub(crate) fn gemm_4x8(target: Target) -> Kernel {
+    // Parameters.
+    let (panels, k, rows, w, c, row_bytes) = (0, 1, 2, 3, 4, 5);
+    let (residual, residual_bytes, clamp) = (6, 7, 8);
+    let parameters = vec![ValType::I32; 9];
+    // Locals.
+    let left = 9;
+    let w_now = 10;
+    let c_now = 11;
+    let residual_now = 12;
+    let a = |row: u32| 13 + row;
+    let lower = 13 + ROWS;
+    let upper = lower + 1;
+    let weight = |vector: u32| upper + 1 + vector;
+    let splat = |row: u32| weight(VECTORS) + row;
+    let sum = |row: u32, vector: u32| splat(ROWS) + row * VECTORS + vector;
+    let vectors = 2 + VECTORS + ROWS + ROWS * VECTORS;
+    let mut body = Function::new([(4 + ROWS, ValType::I32), (vectors, ValType::V128)]);
+    let mut code = body.instructions();
+    let add = |code: &mut InstructionSink, pointer: u32, bytes: u32| {
+        code.local_get(pointer)
+            .i32_const(bytes as i32)
+            .i32_add()
+            .local_set(pointer);
+    };
+    let add_local = |code: &mut InstructionSink, pointer: u32, bytes: u32| {
+        code.local_get(pointer)
+            .local_get(bytes)
+            .i32_add()
+            .local_set(pointer);
+    };
+
+    code.loop_(BlockType::Empty);
+    code.local_get(k).local_set(left);
+    code.local_get(c).local_set(c_now);
+    code.local_get(residual).local_set(residual_now);
+    // The sums begin with the bias, which stands before the weights, and the residual.
+    for row in 0..ROWS {
+        for vector in 0..VECTORS {
+            code.local_get(w)
+                .v128_load(at(vector * VECTOR_BYTES))
+                .local_get(residual_now)
+                .v128_load(at(vector * VECTOR_BYTES))
+                .f32x4_add()
+                .local_set(sum(row, vector));
+        }
+        if row + 1 < ROWS {
+            add_local(&mut code, residual_now, residual_bytes);
+        }
+    }
+    code.local_get(w)
+        .i32_const(PANEL_BYTES as i32)
+        .i32_add()
+        .local_tee(w)
+        .local_set(w_now);
+    for row in 0..ROWS {
+        code.local_get(rows).i32_load(at(4 * row)).local_set(a(row));
+    }
+
+    code.block(BlockType::Empty).loop_(BlockType::Empty);
+    for step in 0..STEPS {
+        for vector in 0..VECTORS {
+            code.local_get(w_now)
+                .v128_load(at(step * PANEL_BYTES + vector * VECTOR_BYTES))
+                .local_set(weight(vector));
+        }
+        for half in [0..ROWS / 2, ROWS / 2..ROWS] {
+            for row in half.clone() {
+                code.local_get(a(row))
+                    .f32_load(at(4 * step))
+                    .f32x4_splat()
+                    .local_set(splat(row));
+            }
+            for row in half.clone() {
+                for vector in 0..VECTORS {
+                    multiply_add(
+                        &mut code,
+                        target,
+                        splat(row),
+                        weight(vector),
+                        sum(row, vector),
+                    );
+                }
+            }
+            // Never taken after the first half: it is there so that the block ends.
+            code.local_get(left);
+            if half.end == ROWS {
+                code.i32_const(-1).i32_add().local_tee(left);
+            }
+            code.i32_eqz().br_if(1);
+        }
+    }
+    for row in 0..ROWS {
+        add(&mut code, a(row), 4 * STEPS);
+    }
+    add(&mut code, w_now, STEPS * PANEL_BYTES);
+    code.br(0).end().end();
+
+    for row in 0..ROWS {
+        for vector in 0..VECTORS {
+            code.local_get(c_now)
+                .local_get(sum(row, vector))
+                .v128_store(at(vector * VECTOR_BYTES));
+        }
+        add_local(&mut code, c_now, row_bytes);
+    }
+    // From memory again: more to do with the sums themselves would cost them their registers in the loop.
+    code.local_get(clamp).if_(BlockType::Empty);
+    for (position, bound) in [(0, lower), (4, upper)] {
+        code.local_get(clamp)
+            .v128_load32_splat(at(position))
+            .local_set(bound);
+    }
+    for _ in 0..ROWS {
+        code.local_get(c_now)
+            .local_get(row_bytes)
+            .i32_sub()
+            .local_set(c_now);
+        for vector in 0..VECTORS {
+            // In this order NaN stays what it is.
+            code.local_get(c_now)
+                .local_get(c_now)
+                .v128_load(at(vector * VECTOR_BYTES))
+                .local_get(lower)
+                .f32x4_pmax()
+                .local_get(upper)
+                .f32x4_pmin()
+                .v128_store(at(vector * VECTOR_BYTES));
+        }
+    }
+    code.end();
+
+    // The next eight columns.
+    code.local_get(k)
+        .i32_const(PANEL_BYTES as i32)
+        .i32_mul()
+        .local_get(w)
+        .i32_add()
+        .local_set(w);
+    add(&mut code, c, PANEL_BYTES);
+    code.local_get(residual)
+        .i32_const(PANEL_BYTES as i32)
+        .i32_const(0)
+        .local_get(residual_bytes)
+        .select()
+        .i32_add()
+        .local_set(residual);
+    code.local_get(panels)
+        .i32_const(-1)
+        .i32_add()
+        .local_tee(panels)
+        .br_if(0);
+    code.end().end();
+    Kernel {
+        name: "infer_gemm_4x8",
+        parameters,
+        body,
+    }
+}

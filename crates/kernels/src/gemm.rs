@@ -1,0 +1,359 @@
+//! Matrix products with one side packed.
+
+use std::ops::Range;
+
+/// Rows of a tile.
+pub const ROWS: usize = 4;
+/// Columns of a tile, and of a panel of packed weights.
+pub const COLUMNS: usize = 8;
+
+/// A matrix `[k, n]` as the kernel wants it: panels of eight columns, in each the columns' biases and then row after
+/// row; columns beyond `n` are zero.
+#[derive(Clone, Debug, Default)]
+pub struct Packed {
+    panels: Vec<f32>,
+    k: usize,
+    n: usize,
+}
+
+impl Packed {
+    /// Pack `[k, n]`; `value` gives the element of a row and a column, `bias` what a column's sum begins with.
+    #[must_use]
+    pub fn new(
+        k: usize,
+        n: usize,
+        value: impl Fn(usize, usize) -> f32,
+        bias: impl Fn(usize) -> f32,
+    ) -> Self {
+        let mut panels = Vec::with_capacity(n.div_ceil(COLUMNS) * (k + 1) * COLUMNS);
+        for first in (0..n).step_by(COLUMNS) {
+            let columns = first..first + COLUMNS;
+            let biases = columns.clone();
+            panels.extend(biases.map(|column| if column < n { bias(column) } else { 0.0 }));
+            for row in 0..k {
+                let line = columns.clone();
+                panels.extend(line.map(|column| if column < n { value(row, column) } else { 0.0 }));
+            }
+        }
+        Self { panels, k, n }
+    }
+
+    /// Pack a row-major `[k, n]` without a bias, into memory that is used again.
+    ///
+    /// # Panics
+    /// When the matrix is not as long as that.
+    pub fn repack(&mut self, k: usize, n: usize, matrix: &[f32]) {
+        assert_eq!(matrix.len(), k * n, "matrix");
+        self.panels.clear();
+        self.panels.reserve(n.div_ceil(COLUMNS) * (k + 1) * COLUMNS);
+        for first in (0..n).step_by(COLUMNS) {
+            let width = COLUMNS.min(n - first);
+            self.panels.extend([0.0; COLUMNS]);
+            for row in matrix.chunks_exact(n).take(k) {
+                self.panels.extend_from_slice(&row[first..first + width]);
+                self.panels
+                    .extend(std::iter::repeat_n(0.0, COLUMNS - width));
+            }
+        }
+        (self.k, self.n) = (k, n);
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns.
+    #[must_use]
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    fn panels(&self, range: Range<usize>) -> &[f32] {
+        let size = (self.k + 1) * COLUMNS;
+        &self.panels[range.start * size..range.end * size]
+    }
+}
+
+/// What comes after the sum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+// The kernels read it.
+#[repr(C)]
+pub struct Clamp {
+    /// Values below become this.
+    pub min: f32,
+    /// Values above become this.
+    pub max: f32,
+}
+
+impl Clamp {
+    /// Values stay as they are.
+    pub const NONE: Self = Self {
+        min: f32::NEG_INFINITY,
+        max: f32::INFINITY,
+    };
+
+    /// The value within the limits; NaN stays.
+    #[must_use]
+    pub fn apply(self, value: f32) -> f32 {
+        let value = if value < self.min { self.min } else { value };
+        if value > self.max { self.max } else { value }
+    }
+}
+
+/// What is added where nothing is: a sum of -0 stays that, since nothing is -0.
+static NOTHING: [f32; COLUMNS] = [-0.0; COLUMNS];
+
+/// Four rows of a product, and some eights of its columns.
+struct Tile<'a> {
+    /// Pointers to `k` values each.
+    rows: [*const f32; ROWS],
+    /// Values in a row, not zero.
+    k: usize,
+    /// How many panels, not zero.
+    panels: usize,
+    /// Of each panel biases, and then eight weights for each value.
+    weights: &'a [f32],
+    clamp: Clamp,
+}
+
+#[cfg(target_arch = "wasm32")]
+unsafe extern "C" {
+    /// In `codegen/gemm.rs`.
+    fn infer_gemm_4x8(
+        panels: usize,
+        k: usize,
+        rows: *const [*const f32; ROWS],
+        weights: *const f32,
+        c: *mut f32,
+        row_bytes: usize,
+        residual: *const f32,
+        residual_bytes: usize,
+        clamp: *const Clamp,
+    );
+}
+
+impl Tile<'_> {
+    /// Compute the tile into four rows at `c` that are `stride` values apart; `residual` (none where null) is
+    /// added, in the same places of a tensor of the same stride.
+    ///
+    /// # Safety
+    /// Each row pointer must be valid for `k` reads, `c` for writes of eight values a panel in each of the four rows, and
+    /// `residual` for reads of the same, where it is not null.
+    unsafe fn compute(&self, c: *mut f32, stride: usize, residual: *const f32) {
+        debug_assert_eq!(self.weights.len(), self.panels * (self.k + 1) * COLUMNS);
+        debug_assert!(self.k > 0 && self.panels > 0);
+        let (residual, residual_stride) = match residual.is_null() {
+            true => (NOTHING.as_ptr(), 0),
+            false => (residual, stride),
+        };
+        #[cfg(target_arch = "wasm32")]
+        // SAFETY: the kernel reads `k` values of each row, the whole panel, and what the caller vouches for.
+        unsafe {
+            infer_gemm_4x8(
+                self.panels,
+                self.k,
+                &raw const self.rows,
+                self.weights.as_ptr(),
+                c,
+                stride * size_of::<f32>(),
+                residual,
+                residual_stride * size_of::<f32>(),
+                match self.clamp == Clamp::NONE {
+                    true => std::ptr::null(),
+                    false => &raw const self.clamp,
+                },
+            );
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        for (panel, weights) in self
+            .weights
+            .chunks_exact((self.k + 1) * COLUMNS)
+            .enumerate()
+        {
+            let added = if residual_stride == 0 {
+                0
+            } else {
+                panel * COLUMNS
+            };
+            // SAFETY: as above, of one panel.
+            unsafe {
+                let (c, residual) = (c.add(panel * COLUMNS), residual.add(added));
+                self.compute_plainly(weights, c, stride, residual, residual_stride);
+            }
+        }
+    }
+
+    #[cfg(not(target_arch = "wasm32"))]
+    unsafe fn compute_plainly(
+        &self,
+        panel: &[f32],
+        c: *mut f32,
+        stride: usize,
+        residual: *const f32,
+        residual_stride: usize,
+    ) {
+        let (bias, weights) = panel.split_at(COLUMNS);
+        let mut sums = [[0.0f32; COLUMNS]; ROWS];
+        for (row, sum) in sums.iter_mut().enumerate() {
+            for (column, (sum, bias)) in sum.iter_mut().zip(bias).enumerate() {
+                // SAFETY: the caller vouches for eight values in each of four rows.
+                *sum = bias + unsafe { *residual.add(row * residual_stride + column) };
+            }
+        }
+        for (step, weights) in weights.chunks_exact(COLUMNS).enumerate() {
+            for (sum, row) in sums.iter_mut().zip(self.rows) {
+                // SAFETY: the caller vouches for `k` values of each row.
+                let value = unsafe { *row.add(step) };
+                for (sum, weight) in sum.iter_mut().zip(weights) {
+                    *sum += value * weight;
+                }
+            }
+        }
+        for (row, sum) in sums.iter().enumerate() {
+            for (column, &sum) in sum.iter().enumerate() {
+                // SAFETY: the caller vouches for eight values in each of four rows.
+                unsafe { *c.add(row * stride + column) = self.clamp.apply(sum) };
+            }
+        }
+    }
+}
+
+/// Where products go: into rows of a matrix that may have more columns than the product.
+pub(crate) struct Target<'a> {
+    pub(crate) c: &'a mut [f32],
+    /// Added; of the same layout.
+    pub(crate) residual: Option<&'a [f32]>,
+    /// Values from one row to the next.
+    pub(crate) stride: usize,
+    /// The column of the product's first one.
+    pub(crate) column: usize,
+    pub(crate) clamp: Clamp,
+}
+
+impl Target<'_> {
+    /// Compute some panels of `packed` for rows that become `row` and the following ones of the target, `height` of
+    /// them at the most.
+    ///
+    /// # Safety
+    /// Each of `rows` must be valid for as many reads as `packed` has rows, which must not be none.
+    pub(crate) unsafe fn compute(
+        &mut self,
+        rows: [*const f32; ROWS],
+        packed: &Packed,
+        panels: Range<usize>,
+        row: usize,
+        height: usize,
+    ) {
+        let height = ROWS.min(height);
+        // What the kernel can write where it belongs.
+        let whole = match height {
+            ROWS => panels.start..panels.end.min(packed.n / COLUMNS),
+            _ => panels.start..panels.start,
+        };
+        let tile = |panels: Range<usize>| Tile {
+            rows,
+            k: packed.k,
+            panels: panels.len(),
+            weights: packed.panels(panels),
+            clamp: self.clamp,
+        };
+        let start = row * self.stride + self.column;
+        if !whole.is_empty() {
+            let first = start + whole.start * COLUMNS;
+            let end = first + (ROWS - 1) * self.stride + whole.len() * COLUMNS;
+            let c = &mut self.c[first..end];
+            let residual = match self.residual {
+                Some(residual) => residual[first..end].as_ptr(),
+                None => std::ptr::null(),
+            };
+            // SAFETY: the slices hold four rows, `stride` apart, of eight values a panel; for `rows` the caller
+            // vouches.
+            unsafe { tile(whole.clone()).compute(c.as_mut_ptr(), self.stride, residual) };
+        }
+        // At the edges the kernel would write beside the target, and what there is room for is copied.
+        for panel in whole.end..panels.end {
+            let width = COLUMNS.min(packed.n - panel * COLUMNS);
+            let start = start + panel * COLUMNS;
+            let mut results = [0.0; ROWS * COLUMNS];
+            let mut added = [-0.0; ROWS * COLUMNS];
+            if let Some(residual) = self.residual {
+                for row in 0..height {
+                    let from = start + row * self.stride;
+                    added[row * COLUMNS..][..width].copy_from_slice(&residual[from..from + width]);
+                }
+            }
+            // SAFETY: both arrays hold four rows of eight values; for `rows` the caller vouches.
+            unsafe {
+                tile(panel..panel + 1).compute(results.as_mut_ptr(), COLUMNS, added.as_ptr());
+            }
+            for row in 0..height {
+                let to = start + row * self.stride;
+                self.c[to..to + width].copy_from_slice(&results[row * COLUMNS..][..width]);
+            }
+        }
+    }
+
+    /// A product of no rows: the biases.
+    pub(crate) fn biases(&mut self, packed: &Packed, row: usize) {
+        for column in 0..packed.n {
+            let at = row * self.stride + self.column + column;
+            let added = self.residual.map_or(-0.0, |residual| residual[at]);
+            let panel = column / COLUMNS;
+            let bias = packed.panels(panel..panel + 1)[column % COLUMNS];
+            self.c[at] = self.clamp.apply(bias + added);
+        }
+    }
+}
+
+/// Bytes of packed weights that are gone through for all rows before the next: what stays in a core's second cache
+/// beside the rows.
+const BLOCK_BYTES: usize = 512 * 1024;
+
+/// How many panels of a matrix are gone through for all rows before the next.
+pub(crate) fn panels_a_block(k: usize) -> usize {
+    (BLOCK_BYTES / ((k + 1) * COLUMNS * size_of::<f32>())).max(1)
+}
+
+/// `c = clamp(a * packed + residual)`: `a` is row-major `[m, k]`, `c` and `residual` are `[m, n]`.
+///
+/// # Panics
+/// When a slice is not as long as that.
+pub fn gemm(
+    m: usize,
+    a: &[f32],
+    packed: &Packed,
+    residual: Option<&[f32]>,
+    clamp: Clamp,
+    c: &mut [f32],
+) {
+    let (k, n) = (packed.k, packed.n);
+    assert_eq!(a.len(), m * k, "rows");
+    assert_eq!(c.len(), m * n, "results");
+    assert!(
+        residual.is_none_or(|residual| residual.len() == m * n),
+        "residual"
+    );
+    let panels = n.div_ceil(COLUMNS);
+    let mut target = Target {
+        c,
+        residual,
+        stride: n,
+        column: 0,
+        clamp,
+    };
+    if k == 0 {
+        (0..m).for_each(|row| target.biases(packed, row));
+        return;
+    }
+    let step = panels_a_block(k);
+    for block in (0..panels).step_by(step) {
+        for row in (0..m).step_by(ROWS) {
+            let rows = std::array::from_fn(|at| a[(row + at).min(m - 1) * k..][..k].as_ptr());
+            let some = block..panels.min(block + step);
+            // SAFETY: each pointer is that of `k` values of `a`.
+            unsafe { target.compute(rows, packed, some, row, m - row) };
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Numeric kernels over plain slices, for one thread.
+//!
+//! Tensors of images are channels-last here (NHWC): a pixel's channels stand together, so that the innermost loop
+//! of every convolution goes along them, whatever the kernel's size, and nothing is copied together for it
+//! (the indirect convolution algorithm, Dukhan, arXiv:1907.02129).
+//!
+//! The innermost loops are written by `codegen/` for WebAssembly; elsewhere plain Rust does the same, so that
+//! all of this is tested natively too.
+
+pub mod conv;
+pub mod depthwise;
+pub mod gemm;

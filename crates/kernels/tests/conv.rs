@@ -1,0 +1,276 @@
+//! Convolutions and products against plain loops, over many shapes.
+
+use infer_kernels::conv::{Conv2d, Images, Window};
+use infer_kernels::depthwise::Depthwise;
+use infer_kernels::gemm::{Clamp, Packed, gemm};
+
+/// Values that look random, the same in each run.
+fn values(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// The convolution as the specification has it, in FP64.
+fn plain(
+    window: Window,
+    groups: usize,
+    images: Images,
+    output: Images,
+    input: &[f32],
+    weights: &[f32],
+    bias: Option<&[f32]>,
+) -> Vec<f64> {
+    let (k, n) = (images.channels / groups, output.channels / groups);
+    let mut sums = Vec::new();
+    for image in 0..images.count {
+        for y in 0..output.height {
+            for x in 0..output.width {
+                for channel in 0..output.channels {
+                    let mut sum = bias.map_or(0.0, |bias| f64::from(bias[channel]));
+                    for from in 0..k {
+                        for tap_y in 0..window.kernel[0] {
+                            for tap_x in 0..window.kernel[1] {
+                                let line = (y * window.strides[0] + tap_y * window.dilations[0])
+                                    .wrapping_sub(window.pads_before[0]);
+                                let column = (x * window.strides[1] + tap_x * window.dilations[1])
+                                    .wrapping_sub(window.pads_before[1]);
+                                if line >= images.height || column >= images.width {
+                                    continue;
+                                }
+                                let at = ((image * images.height + line) * images.width + column)
+                                    * images.channels
+                                    + channel / n * k
+                                    + from;
+                                let weight = ((channel * k + from) * window.kernel[0] + tap_y)
+                                    * window.kernel[1]
+                                    + tap_x;
+                                sum += f64::from(input[at]) * f64::from(weights[weight]);
+                            }
+                        }
+                    }
+                    sums.push(sum);
+                }
+            }
+        }
+    }
+    sums
+}
+
+fn differs(came: &[f32], expected: &[f64]) -> Option<String> {
+    assert_eq!(came.len(), expected.len());
+    let mut pairs = came.iter().zip(expected).enumerate();
+    pairs
+        .find(|(_, (came, expected))| {
+            (f64::from(**came) - **expected).abs() > 1e-4 + 1e-4 * expected.abs()
+        })
+        .map(|(at, (came, expected))| format!("value {at} is {came}, expected {expected}"))
+}
+
+fn window(kernel: usize, stride: usize, pad: usize, dilation: usize) -> Window {
+    Window {
+        kernel: [kernel, kernel],
+        strides: [stride, stride],
+        dilations: [dilation, dilation],
+        pads_before: [pad, pad],
+        pads_after: [pad, pad],
+    }
+}
+
+#[test]
+fn convolutions_are_as_plain_loops_make_them() {
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    let windows = [
+        window(1, 1, 0, 1),
+        window(1, 2, 0, 1),
+        window(3, 1, 1, 1),
+        window(3, 2, 1, 1),
+        window(3, 1, 2, 2),
+        window(5, 1, 2, 1),
+        Window {
+            kernel: [2, 3],
+            strides: [1, 2],
+            dilations: [2, 1],
+            pads_before: [1, 0],
+            pads_after: [0, 2],
+        },
+    ];
+    for (at, window) in windows.into_iter().enumerate() {
+        for (channels_in, channels_out, groups) in [
+            (1, 1, 1),
+            (3, 8, 1),
+            (8, 24, 1),
+            (13, 9, 1),
+            (16, 12, 4),
+            (6, 6, 2),
+            (32, 17, 1),
+        ] {
+            for [count, height, width] in [[1, 7, 7], [2, 5, 9], [1, 4, 6]] {
+                let images = Images {
+                    count,
+                    height,
+                    width,
+                    channels: channels_in,
+                };
+                let input = values(images.len(), 1);
+                let weights = values(channels_out * channels_in / groups * window.taps(), 2);
+                let bias = values(channels_out, 3);
+                for (has_bias, has_residual, clamp) in [
+                    (true, false, Clamp::NONE),
+                    (false, true, Clamp::NONE),
+                    (true, true, Clamp { min: 0.0, max: 0.5 }),
+                ] {
+                    let bias = has_bias.then_some(bias.as_slice());
+                    let conv = Conv2d::new(
+                        window,
+                        groups,
+                        [channels_in, channels_out],
+                        &weights,
+                        bias,
+                        clamp,
+                    );
+                    let Some(result) = conv.output(images) else {
+                        continue;
+                    };
+                    let residual = values(result.len(), 4);
+                    let residual = has_residual.then_some(residual.as_slice());
+                    let mut output = vec![f32::NAN; result.len()];
+                    conv.run(images, &input, residual, &mut output);
+                    let mut expected =
+                        plain(window, groups, images, result, &input, &weights, bias);
+                    for (at, expected) in expected.iter_mut().enumerate() {
+                        *expected += residual.map_or(0.0, |residual| residual[at].into());
+                        *expected = expected.clamp(clamp.min.into(), clamp.max.into());
+                    }
+                    cases += 1;
+                    if let Some(difference) = differs(&output, &expected) {
+                        wrong.push(format!("window {at}, {images:?} to {channels_out} in {groups}, {clamp:?}: {difference}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {cases} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(cases > 300, "{cases}");
+}
+
+#[test]
+fn depthwise_convolutions_are_as_plain_loops_make_them() {
+    let mut wrong = Vec::new();
+    for window in [
+        window(3, 1, 1, 1),
+        window(3, 2, 1, 1),
+        window(5, 1, 2, 1),
+        window(3, 1, 2, 2),
+        window(1, 1, 0, 1),
+    ] {
+        for channels in [1, 4, 15, 16, 17, 48, 50] {
+            for [count, height, width] in [[1, 7, 7], [2, 5, 9], [1, 1, 1]] {
+                let images = Images {
+                    count,
+                    height,
+                    width,
+                    channels,
+                };
+                let input = values(images.len(), 5);
+                let weights = values(channels * window.taps(), 6);
+                let bias = values(channels, 7);
+                let clamp = Clamp {
+                    min: -0.5,
+                    max: 6.0,
+                };
+                let depthwise = Depthwise::new(window, channels, &weights, Some(&bias), clamp);
+                let Some(result) = depthwise.output(images) else {
+                    continue;
+                };
+                let mut output = vec![f32::NAN; result.len()];
+                depthwise.run(images, &input, &mut output);
+                let mut expected = plain(
+                    window,
+                    channels,
+                    images,
+                    result,
+                    &input,
+                    &weights,
+                    Some(&bias),
+                );
+                for expected in &mut expected {
+                    *expected = expected.clamp(clamp.min.into(), clamp.max.into());
+                }
+                if let Some(difference) = differs(&output, &expected) {
+                    wrong.push(format!("{window:?} {images:?}: {difference}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn products_are_as_plain_loops_make_them() {
+    let mut wrong = Vec::new();
+    for m in [1, 2, 4, 5, 9] {
+        for k in [0, 1, 3, 4, 7, 64] {
+            for n in [1, 7, 8, 9, 24] {
+                let (a, b, bias) = (values(m * k, 8), values(k * n, 9), values(n, 10));
+                let packed = Packed::new(
+                    k,
+                    n,
+                    |row, column| b[row * n + column],
+                    |column| bias[column],
+                );
+                let mut c = vec![f32::NAN; m * n];
+                gemm(m, &a, &packed, None, Clamp::NONE, &mut c);
+                let expected: Vec<f64> = (0..m * n)
+                    .map(|at| {
+                        let (row, column) = (at / n, at % n);
+                        (0..k).fold(f64::from(bias[column]), |sum, step| {
+                            sum + f64::from(a[row * k + step]) * f64::from(b[step * n + column])
+                        })
+                    })
+                    .collect();
+                if let Some(difference) = differs(&c, &expected) {
+                    wrong.push(format!("{m} x {k} x {n}: {difference}"));
+                }
+                let mut repacked = packed.clone();
+                repacked.repack(k, n, &b);
+                let without: Vec<f64> = expected
+                    .iter()
+                    .enumerate()
+                    .map(|(at, sum)| sum - f64::from(bias[at % n]))
+                    .collect();
+                gemm(m, &a, &repacked, None, Clamp::NONE, &mut c);
+                if let Some(difference) = differs(&c, &without) {
+                    wrong.push(format!("{m} x {k} x {n} repacked: {difference}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn nan_goes_through_a_clamp() {
+    let packed = Packed::new(1, 1, |_, _| 1.0, |_| 0.0);
+    let mut c = [0.0; 3];
+    gemm(
+        3,
+        &[f32::NAN, -1.0, 9.0],
+        &packed,
+        None,
+        Clamp { min: 0.0, max: 6.0 },
+        &mut c,
+    );
+    assert!(c[0].is_nan());
+    assert_eq!(c[1..], [0.0, 6.0]);
+}
