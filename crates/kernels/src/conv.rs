@@ -235,14 +235,13 @@ impl One<'_> {
                 {
                     let at = (pixel + at).min(pixels - 1);
                     let (y, x) = (at / self.result.width, at % self.result.width);
-                    if is_one {
-                        self.taps(y, x, group * k, k, |_, values| *row = values.as_ptr());
-                    } else {
-                        self.taps(y, x, group * k, k, |tap, values| {
-                            patch[tap * k..(tap + 1) * k].copy_from_slice(values);
-                        });
-                        *row = patch.as_ptr();
-                    }
+                    *row = match is_one {
+                        true => self.pixel(y, x, group * k, k),
+                        false => {
+                            self.copy(y, x, group * k, k, patch);
+                            patch.as_ptr()
+                        }
+                    };
                 }
                 let some = block..panels.min(block + step);
                 // SAFETY: each pointer is that of as many values of the input, of the zeros or of the patches.
@@ -251,32 +250,53 @@ impl One<'_> {
         }
     }
 
-    /// The values of each tap of an output's pixel: `k` channels from `channel` on.
-    fn taps(
-        &self,
-        y: usize,
-        x: usize,
-        channel: usize,
-        k: usize,
-        mut give: impl FnMut(usize, &[f32]),
-    ) {
+    /// The values under a window of one tap: `k` channels from `channel` on.
+    fn pixel(&self, y: usize, x: usize, channel: usize, k: usize) -> *const f32 {
+        let line = self.window.input(0, y, 0, self.images.height);
+        let column = self.window.input(1, x, 0, self.images.width);
+        match (line, column) {
+            (Some(line), Some(column)) => self.values(line, column, channel, k).as_ptr(),
+            _ => self.zeros[..k].as_ptr(),
+        }
+    }
+
+    fn values(&self, line: usize, column: usize, channel: usize, k: usize) -> &[f32] {
+        let Images {
+            width, channels, ..
+        } = self.images;
+        &self.input[(line * width + column) * channels + channel..][..k]
+    }
+
+    /// Copy what is under a window, `k` channels from `channel` on of each tap, one tap after another.
+    fn copy(&self, y: usize, x: usize, channel: usize, k: usize, patch: &mut [f32]) {
         let Images {
             height,
             width,
             channels,
             ..
         } = self.images;
-        let [down, across] = self.window.kernel;
-        for tap_y in 0..down {
-            let line = self.window.input(0, y, tap_y, height);
-            for tap_x in 0..across {
-                let values = match (line, self.window.input(1, x, tap_x, width)) {
-                    (Some(line), Some(column)) => {
-                        &self.input[(line * width + column) * channels + channel..][..k]
-                    }
-                    _ => &self.zeros[..k],
-                };
-                give(tap_y * across + tap_x, values);
+        let across = self.window.kernel[1];
+        let first = self.window.input(1, x, 0, width);
+        let last = self.window.input(1, x, across - 1, width);
+        // A line of the window as one piece of memory.
+        let whole = match (first, last) {
+            (Some(first), Some(last)) if k == channels && last - first == across - 1 => Some(first),
+            _ => None,
+        };
+        for (tap_y, patch) in patch.chunks_exact_mut(across * k).enumerate() {
+            let Some(line) = self.window.input(0, y, tap_y, height) else {
+                patch.fill(0.0);
+                continue;
+            };
+            if let Some(first) = whole {
+                patch.copy_from_slice(self.values(line, first, 0, across * k));
+                continue;
+            }
+            for (tap_x, patch) in patch.chunks_exact_mut(k).enumerate() {
+                match self.window.input(1, x, tap_x, width) {
+                    Some(column) => patch.copy_from_slice(self.values(line, column, channel, k)),
+                    None => patch.fill(0.0),
+                }
             }
         }
     }
