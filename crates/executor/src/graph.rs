@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::ir::{Network, Node, ValueId};
 use crate::operator::{Build, Input, Inputs, Operator};
 use crate::tensor::Tensor;
-use crate::{load, ops};
+use crate::{load, ops, rewrite};
 
 /// A graph: its operators, in the order in which they run, and what is known before any request.
 pub struct Graph {
@@ -42,7 +42,7 @@ impl Graph {
     /// `Graph` for what the specification does not allow, `Unsupported` for an operator, an attribute or a
     /// datatype that is not done here.
     pub fn load(model: ModelProto) -> Result<Self> {
-        Self::build(load::network(model)?)
+        Self::build(rewrite::rewrite(load::network(model)?)?)
     }
 
     /// Build an operator for each node, and run those whose inputs are all constant.

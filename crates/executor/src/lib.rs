@@ -4,8 +4,9 @@
 //!
 //! 1. [`load`] reads the file's nodes and weights; [`ir`] is what it becomes: nodes that can still be
 //!    rewritten.
-//! 2. [`graph`] builds an operator for each node, computes what is constant, and runs the rest.
-//! 3. [`ops`] has the operators, a file a family, all of them behind [`operator::Operator`].
+//! 2. [`rewrite`] makes of them what computes the same, faster.
+//! 3. [`graph`] builds an operator for each node, computes what is constant, and runs the rest.
+//! 4. [`ops`] has the operators, a file a family, all of them behind [`operator::Operator`].
 //!
 //! [`tensor`] is what flows, in any of ONNX's datatypes; [`index`] goes through shapes and strides;
 //! [`attributes`] reads what a node says of itself; [`error`] is what can go wrong.
@@ -18,6 +19,7 @@ pub mod ir;
 pub mod load;
 pub mod operator;
 pub mod ops;
+pub mod rewrite;
 pub mod tensor;
 
 pub use error::{Error, ErrorKind};

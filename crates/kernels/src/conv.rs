@@ -1,5 +1,7 @@
 //! Two-dimensional convolution, channels last.
 
+use std::sync::Arc;
+
 use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target, gemm, panels_a_block};
 
 /// Where a window goes over an image: the same for convolutions and for pooling.
@@ -39,13 +41,8 @@ impl Window {
     }
 
     /// The input's row (axis 0) or column (axis 1) under a place of the window; none in the padding.
-    pub(crate) fn input(
-        &self,
-        axis: usize,
-        output: usize,
-        tap: usize,
-        size: usize,
-    ) -> Option<usize> {
+    #[must_use]
+    pub fn input(&self, axis: usize, output: usize, tap: usize, size: usize) -> Option<usize> {
         (output * self.strides[axis] + tap * self.dilations[axis])
             .checked_sub(self.pads_before[axis])
             .filter(|&at| at < size)
@@ -94,7 +91,7 @@ impl Images {
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     window: Window,
-    groups: Vec<Packed>,
+    groups: Arc<[Packed]>,
     channels_in: usize,
     channels_out: usize,
     clamp: Clamp,
@@ -141,6 +138,37 @@ impl Conv2d {
         }
     }
 
+    /// Its window.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The channels that it takes.
+    #[must_use]
+    pub fn channels_in(&self) -> usize {
+        self.channels_in
+    }
+
+    /// The same weights under a window with other padding.
+    #[must_use]
+    pub fn with_window(&self, window: Window) -> Self {
+        debug_assert_eq!(window.kernel, self.window.kernel);
+        Self {
+            window,
+            ..self.clone()
+        }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_clamp(&self, clamp: Clamp) -> Self {
+        Self {
+            clamp,
+            ..self.clone()
+        }
+    }
+
     /// What the convolution makes of images; none where they have other channels or are smaller than the window.
     #[must_use]
     pub fn output(&self, input: Images) -> Option<Images> {
@@ -170,7 +198,7 @@ impl Conv2d {
         if result.is_empty() {
             return;
         }
-        if let [packed] = self.groups.as_slice()
+        if let [packed] = &*self.groups
             && self.window.is_pointwise()
         {
             let pixels = images.count * images.height * images.width;

@@ -1,5 +1,7 @@
 //! Depthwise convolution: each channel with a window of its own, channels last.
 
+use std::sync::Arc;
+
 use crate::conv::{Images, Window};
 use crate::gemm::Clamp;
 
@@ -12,7 +14,7 @@ const GROUP: usize = 16;
 pub struct Depthwise {
     window: Window,
     channels: usize,
-    groups: Vec<f32>,
+    groups: Arc<[f32]>,
     clamp: Clamp,
 }
 
@@ -111,8 +113,30 @@ impl Depthwise {
         Self {
             window,
             channels,
-            groups,
+            groups: groups.into(),
             clamp,
+        }
+    }
+
+    /// Its window.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The channels that it takes and gives.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// The same weights under a window with other padding.
+    #[must_use]
+    pub fn with_window(&self, window: Window) -> Self {
+        debug_assert_eq!(window.kernel, self.window.kernel);
+        Self {
+            window,
+            ..self.clone()
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
 
+pub mod channels_last;
 pub mod elementwise;
 
 /// The operator of a node.

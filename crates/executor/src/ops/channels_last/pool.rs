@@ -1,0 +1,150 @@
+//! Pooling.
+
+use infer_kernels::conv::{Images, Window};
+
+use super::pads::Pads;
+use super::{images, shape};
+use crate::error::Result;
+use crate::operator::{Inputs, Operator};
+use crate::tensor::{Tensor, element_count, filled};
+
+/// What a pool makes of the values under its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The largest.
+    Max,
+    /// Their mean; the padding counts as zeros or not at all.
+    Average {
+        /// Whether it counts.
+        includes_padding: bool,
+    },
+}
+
+/// A pool, channels last.
+pub struct Pool {
+    /// What it makes.
+    pub kind: Kind,
+    /// Over what.
+    pub window: Window,
+    /// How its padding is found.
+    pub pads: Pads,
+}
+
+impl Operator for Pool {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let values = input.elements::<f32>()?;
+        let images = images(input)?;
+        let window = self.pads.fit(self.window, images)?;
+        let [height, width] = window
+            .output([images.height, images.width])
+            .unwrap_or_default();
+        let result = shape(Images {
+            height,
+            width,
+            ..images
+        });
+        let mut output = filled(element_count(&result)?, 0.0f32)?;
+        if !output.is_empty() && !values.is_empty() {
+            let mut pixels = output.chunks_exact_mut(images.channels);
+            for image in values.chunks_exact(images.height * images.width * images.channels) {
+                for y in 0..height {
+                    for x in 0..width {
+                        if let Some(pixel) = pixels.next() {
+                            self.pixel(&window, images, image, (y, x), pixel);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(vec![Tensor::of(&result, output)?])
+    }
+}
+
+impl Pool {
+    fn pixel(
+        &self,
+        window: &Window,
+        images: Images,
+        image: &[f32],
+        (y, x): (usize, usize),
+        output: &mut [f32],
+    ) {
+        let mut count = 0;
+        output.fill(match self.kind {
+            Kind::Max => f32::NEG_INFINITY,
+            Kind::Average { .. } => 0.0,
+        });
+        for tap_y in 0..window.kernel[0] {
+            let Some(line) = window.input(0, y, tap_y, images.height) else {
+                continue;
+            };
+            for tap_x in 0..window.kernel[1] {
+                let Some(column) = window.input(1, x, tap_x, images.width) else {
+                    continue;
+                };
+                let values =
+                    &image[(line * images.width + column) * images.channels..][..images.channels];
+                count += 1;
+                match self.kind {
+                    Kind::Max => output.iter_mut().zip(values).for_each(|(largest, &value)| {
+                        // NaN is larger than anything, and stays.
+                        if value > *largest || value.is_nan() {
+                            *largest = value;
+                        }
+                    }),
+                    Kind::Average { .. } => {
+                        output
+                            .iter_mut()
+                            .zip(values)
+                            .for_each(|(sum, value)| *sum += value);
+                    }
+                }
+            }
+        }
+        if let Kind::Average { includes_padding } = self.kind {
+            let count = if includes_padding {
+                window.taps()
+            } else {
+                count
+            };
+            let share = 1.0 / (count as f32);
+            output.iter_mut().for_each(|sum| *sum *= share);
+        }
+    }
+}
+
+/// The mean of each channel over all pixels.
+pub struct GlobalAverage;
+
+impl Operator for GlobalAverage {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let values = input.elements::<f32>()?;
+        let images = images(input)?;
+        let result = shape(Images {
+            height: 1,
+            width: 1,
+            ..images
+        });
+        let mut output = filled(element_count(&result)?, 0.0f32)?;
+        let pixels = images.height * images.width;
+        if images.channels > 0 && pixels > 0 {
+            let share = 1.0 / (pixels as f32);
+            for (image, sums) in values
+                .chunks_exact(pixels * images.channels)
+                .zip(output.chunks_exact_mut(images.channels))
+            {
+                for pixel in image.chunks_exact(images.channels) {
+                    sums.iter_mut()
+                        .zip(pixel)
+                        .for_each(|(sum, value)| *sum += value);
+                }
+                sums.iter_mut().for_each(|sum| *sum *= share);
+            }
+        } else {
+            output.fill(f32::NAN);
+        }
+        Ok(vec![Tensor::of(&result, output)?])
+    }
+}

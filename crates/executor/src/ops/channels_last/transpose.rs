@@ -1,0 +1,56 @@
+//! From NCHW to NHWC and back.
+
+use crate::error::{Error, Result};
+use crate::operator::{Inputs, Operator};
+use crate::tensor::{Tensor, filled};
+
+/// Moves the channels of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoveChannels {
+    /// NCHW to NHWC.
+    Last,
+    /// NHWC to NCHW.
+    First,
+}
+
+impl Operator for MoveChannels {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let shape = inputs.required(0)?.shape().to_vec();
+        let [count, b, c, d] = *shape.as_slice() else {
+            return Err(Error::input(format!(
+                "expected images (four dimensions), came {shape:?}"
+            )));
+        };
+        let (target, rows, columns) = match self {
+            Self::Last => (vec![count, c, d, b], b, c * d),
+            Self::First => (vec![count, d, b, c], b * c, d),
+        };
+        if rows == 1 || columns == 1 {
+            return Ok(vec![inputs.take(0)?.reshaped(target)?]);
+        }
+        let input = inputs.elements::<f32>(0)?;
+        let mut output = filled(input.len(), 0.0f32)?;
+        for (input, output) in input
+            .chunks_exact(rows * columns)
+            .zip(output.chunks_exact_mut(rows * columns))
+        {
+            transpose(input, output, rows, columns);
+        }
+        Ok(vec![Tensor::of(&target, output)?])
+    }
+}
+
+/// Rows and columns of a block that is moved as one, so that whole cache lines are.
+const BLOCK: usize = 16;
+
+fn transpose(input: &[f32], output: &mut [f32], rows: usize, columns: usize) {
+    for row in (0..rows).step_by(BLOCK) {
+        for column in (0..columns).step_by(BLOCK) {
+            for column in column..columns.min(column + BLOCK) {
+                for row in row..rows.min(row + BLOCK) {
+                    output[column * rows + row] = input[row * columns + column];
+                }
+            }
+        }
+    }
+}

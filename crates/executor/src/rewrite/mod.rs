@@ -1,0 +1,15 @@
+//! Rewrites a network into one that computes the same, faster.
+
+mod channels_last;
+mod fused;
+
+use crate::error::Result;
+use crate::ir::Network;
+
+/// Rewrite a network: convolutions and what stands between them in channels-last, with what follows them fused in.
+///
+/// # Errors
+/// When a node that would be rewritten is not what the specification says.
+pub fn rewrite(network: Network) -> Result<Network> {
+    channels_last::rewrite(network)
+}
