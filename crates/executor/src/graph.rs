@@ -123,18 +123,7 @@ impl Graph {
     /// # Errors
     /// `Input` for values that it cannot be computed with, `Unsupported`, `Memory`.
     pub fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
-        if inputs.len() != self.inputs.len() {
-            return Err(Error::input(format!(
-                "expected {} inputs, came {}",
-                self.inputs.len(),
-                inputs.len()
-            )));
-        }
-        let mut values: Vec<Option<Tensor>> = Vec::new();
-        values.resize_with(self.values, || None);
-        for (&id, tensor) in self.inputs.iter().zip(inputs) {
-            values[id] = Some(tensor);
-        }
+        let mut values = self.given(inputs)?;
         for step in &self.steps {
             self.run_step(step, &mut values)
                 .map_err(|error| error.at(&step.name, &step.op_type))?;
@@ -150,6 +139,46 @@ impl Graph {
             outputs.push(found.ok_or_else(|| Error::graph("an output was not computed"))?);
         }
         Ok(outputs)
+    }
+
+    /// The values before the first step.
+    fn given(&self, inputs: Vec<Tensor>) -> Result<Vec<Option<Tensor>>> {
+        if inputs.len() != self.inputs.len() {
+            return Err(Error::input(format!(
+                "expected {} inputs, came {}",
+                self.inputs.len(),
+                inputs.len()
+            )));
+        }
+        let mut values: Vec<Option<Tensor>> = Vec::new();
+        values.resize_with(self.values, || None);
+        for (&id, tensor) in self.inputs.iter().zip(inputs) {
+            values[id] = Some(tensor);
+        }
+        Ok(values)
+    }
+
+    /// Run the graph that often and give, for each step in its order, its name and operator and the least seconds that it
+    /// took.
+    ///
+    /// # Errors
+    /// As [`Graph::run`].
+    pub fn profile(&self, inputs: Vec<Tensor>, runs: usize) -> Result<Vec<(String, f64)>> {
+        let mut least = vec![f64::MAX; self.steps.len()];
+        for _ in 0..runs {
+            let mut values = self.given(inputs.clone())?;
+            for (step, least) in self.steps.iter().zip(&mut least) {
+                let start = std::time::Instant::now();
+                self.run_step(step, &mut values)
+                    .map_err(|error| error.at(&step.name, &step.op_type))?;
+                *least = least.min(start.elapsed().as_secs_f64());
+            }
+        }
+        let names = self
+            .steps
+            .iter()
+            .map(|step| format!("{} {}", step.op_type, step.name));
+        Ok(names.zip(least).collect())
     }
 
     fn run_step(&self, step: &Step, values: &mut [Option<Tensor>]) -> Result<()> {

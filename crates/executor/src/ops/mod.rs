@@ -5,6 +5,7 @@ use crate::operator::{Build, Operator};
 
 pub mod channels_last;
 pub mod elementwise;
+pub mod product;
 
 /// The operator of a node.
 ///

@@ -440,7 +440,7 @@ fn constant_last(tensor: &Tensor) -> Result<Option<Tensor>> {
 }
 
 /// What a node does to values at the end: nothing below or above a constant.
-fn clamp(node: &Node, network: &Network) -> Option<Clamp> {
+pub(super) fn clamp(node: &Node, network: &Network) -> Option<Clamp> {
     if node.is("Relu") {
         return Some(Clamp {
             min: 0.0,

@@ -1,15 +1,17 @@
 //! Rewrites a network into one that computes the same, faster.
 
 mod channels_last;
+mod dense;
 mod fused;
 
 use crate::error::Result;
 use crate::ir::Network;
 
-/// Rewrite a network: convolutions and what stands between them in channels-last, with what follows them fused in.
+/// Rewrite a network: convolutions and what stands between them in channels-last, and products
+/// with constant matrices, with what follows them fused in.
 ///
 /// # Errors
 /// When a node that would be rewritten is not what the specification says.
 pub fn rewrite(network: Network) -> Result<Network> {
-    channels_last::rewrite(network)
+    dense::rewrite(channels_last::rewrite(network)?)
 }
