@@ -10,7 +10,7 @@ mod v2_refused;
 use std::rc::Rc;
 
 use infer_engine::{ElementType, ErrorKind, Graph, Registry};
-use infer_model_card::Datatype;
+use infer_model_card::{Datatype, RuntimeChoice};
 
 use crate::error::ApiError;
 use crate::handlers::Plan;
@@ -119,17 +119,29 @@ fn service() -> (Models, Engine) {
     models.add("sum", card, Files::default()).unwrap();
     let mut registry = Registry::new();
     registry
-        .add("digits", file("models/digits/model.onnx"))
+        .add(
+            "digits",
+            file("models/digits/model.onnx"),
+            RuntimeChoice::Auto,
+        )
         .unwrap();
     registry
-        .add("sum", file("crates/engine/tests/graphs/sum.onnx"))
+        .add(
+            "sum",
+            file("crates/engine/tests/graphs/sum.onnx"),
+            RuntimeChoice::Auto,
+        )
         .unwrap();
     let card = "[[input]]\nname = 'a'\ndatatype = 'FP32'\nshape = [-1, 2]\n\
                 [[input]]\nname = 'b'\ndatatype = 'FP32'\nshape = [-1, 2]\n\
                 [[output]]\nname = 'sum'\ndatatype = 'FP32'\nshape = [-1, 2]\n";
     models.add("add", card, Files::default()).unwrap();
     registry
-        .add("add", file("crates/engine/tests/graphs/add.onnx"))
+        .add(
+            "add",
+            file("crates/engine/tests/graphs/add.onnx"),
+            RuntimeChoice::Auto,
+        )
         .unwrap();
     for datatype in CARRIED {
         let name = format!("identity-{}", datatype.to_lowercase());
@@ -139,7 +151,7 @@ fn service() -> (Models, Engine) {
         );
         models.add(&name, &card, Files::default()).unwrap();
         let graph = file(&format!("crates/engine/tests/graphs/{name}.onnx"));
-        registry.add(&name, graph).unwrap();
+        registry.add(&name, graph, RuntimeChoice::Auto).unwrap();
     }
     let mut engine = Engine(registry);
     texts::add(&mut models, &mut engine);

@@ -1,6 +1,8 @@
 //! Texts by the doors of the protocols, whose answers are those of `/infer`.
 
 use super::{Engine, Refused, check_refused, file, json, text};
+use infer_model_card::RuntimeChoice;
+
 use crate::handlers::Plan;
 use crate::models::{Files, Models};
 use crate::request::Head;
@@ -40,7 +42,7 @@ pub(super) fn add(models: &mut Models, engine: &mut Engine) {
     };
     models.add("mean", &mean, files).unwrap();
     let graph = file("crates/engine/tests/graphs/tokens.onnx");
-    engine.0.add("mean", graph).unwrap();
+    engine.0.add("mean", graph, RuntimeChoice::Auto).unwrap();
     for (name, card, labels) in [
         (
             "sentiment",

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
+use infer_model_card::RuntimeChoice;
 use infer_nn::TensorInfo;
 use infer_snapshot_alloc::ClearingAllocator;
 
-use crate::rten_runtime::Rten;
 use crate::{ElementType, Error, ErrorKind, Graph, Registry, Tensor};
 
 mod bindings {
@@ -32,24 +32,41 @@ struct Engine;
 bindings::export!(Engine with_types_in bindings);
 
 impl setup::Guest for Engine {
-    fn add_model(name: String, onnx: Vec<u8>) -> Result<setup::ModelInfo, String> {
+    fn add_model(
+        name: String,
+        onnx: Vec<u8>,
+        runtime: setup::Runtime,
+    ) -> Result<setup::ModelInfo, String> {
         REGISTRY
-            .with_borrow_mut(|registry| registry.add(&name, onnx))
-            .map(|info| setup::ModelInfo {
+            .with_borrow_mut(|registry| registry.add(&name, onnx, choice(runtime)))
+            .map(|(info, runtime)| setup::ModelInfo {
+                runtime: match runtime {
+                    RuntimeChoice::Auto => setup::Runtime::Auto,
+                    RuntimeChoice::Executor => setup::Runtime::Executor,
+                    RuntimeChoice::Rten => setup::Runtime::Rten,
+                },
                 inputs: info.inputs.iter().map(describe).collect(),
                 outputs: info.outputs.iter().map(describe).collect(),
             })
             .map_err(|error| error.to_string())
     }
 
-    fn mount_model(name: String) -> Result<(), String> {
+    fn mount_model(name: String, runtime: setup::Runtime) -> Result<(), String> {
         REGISTRY
-            .with_borrow_mut(|registry| registry.mount(&name))
+            .with_borrow_mut(|registry| registry.mount(&name, choice(runtime)))
             .map_err(|error| error.to_string())
     }
 
     fn seal() {
         ALLOCATOR.seal();
+    }
+}
+
+fn choice(runtime: setup::Runtime) -> RuntimeChoice {
+    match runtime {
+        setup::Runtime::Auto => RuntimeChoice::Auto,
+        setup::Runtime::Executor => RuntimeChoice::Executor,
+        setup::Runtime::Rten => RuntimeChoice::Rten,
     }
 }
 
@@ -179,7 +196,7 @@ fn load(
     let parts = builder.len();
     match builder.pop() {
         Some(onnx) if parts == 1 => {
-            let loaded = Graph::load(&Rten, onnx)?;
+            let loaded = Graph::load(&RuntimeChoice::Auto, onnx)?;
             Ok(graph::Graph::new(GraphResource(Rc::new(loaded))))
         }
         _ => Err(Error::invalid(format!(

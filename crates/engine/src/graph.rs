@@ -1,5 +1,6 @@
 //! A loaded graph and the checks at its boundary.
 
+use infer_model_card::RuntimeChoice;
 use infer_nn::Signature;
 
 use crate::onnx;
@@ -28,6 +29,12 @@ impl Graph {
     #[must_use]
     pub fn info(&self) -> &Signature {
         &self.info
+    }
+
+    /// Which runtime runs it.
+    #[must_use]
+    pub fn runtime(&self) -> RuntimeChoice {
+        self.model.runtime()
     }
 
     /// Check the inputs, run the graph, name the outputs.

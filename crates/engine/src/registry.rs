@@ -5,10 +5,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::{fs, io};
 
+use infer_model_card::RuntimeChoice;
 use infer_nn::Signature;
 
 use crate::graph::Graph;
-use crate::rten_runtime::Rten;
 use crate::{Error, ErrorKind};
 
 /// The graphs that `load-by-name` knows. It is filled before the snapshot and only read after it; a
@@ -21,7 +21,7 @@ pub struct Registry {
 
 enum Entry {
     Loaded(Rc<Graph>),
-    Mounted,
+    Mounted(RuntimeChoice),
 }
 
 impl Registry {
@@ -33,14 +33,19 @@ impl Registry {
         }
     }
 
-    /// Load a graph and keep it; returns what its file declares.
+    /// Load a graph and keep it; returns what its file declares, and which runtime runs it.
     ///
     /// # Errors
     /// As [`Graph::load`], and `InvalidArgument` for a name that no folder could have.
-    pub fn add(&mut self, name: &str, onnx: Vec<u8>) -> Result<Signature, Error> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        onnx: Vec<u8>,
+        runtime: RuntimeChoice,
+    ) -> Result<(Signature, RuntimeChoice), Error> {
         check_name(name)?;
-        let graph = Graph::load(&Rten, onnx)?;
-        let info = graph.info().clone();
+        let graph = Graph::load(&runtime, onnx)?;
+        let info = (graph.info().clone(), graph.runtime());
         self.graphs
             .insert(name.to_owned(), Entry::Loaded(Rc::new(graph)));
         Ok(info)
@@ -50,9 +55,9 @@ impl Registry {
     ///
     /// # Errors
     /// `InvalidArgument` for a name that no folder could have.
-    pub fn mount(&mut self, name: &str) -> Result<(), Error> {
+    pub fn mount(&mut self, name: &str, runtime: RuntimeChoice) -> Result<(), Error> {
         check_name(name)?;
-        self.graphs.insert(name.to_owned(), Entry::Mounted);
+        self.graphs.insert(name.to_owned(), Entry::Mounted(runtime));
         Ok(())
     }
 
@@ -64,10 +69,10 @@ impl Registry {
     pub fn get(&self, name: &str, models_dir: &Path) -> Result<Rc<Graph>, Error> {
         match self.graphs.get(name) {
             Some(Entry::Loaded(graph)) => Ok(Rc::clone(graph)),
-            Some(Entry::Mounted) => {
+            Some(Entry::Mounted(runtime)) => {
                 let onnx = fs::read(models_dir.join(name).join("model.onnx"))
                     .map_err(|error| mount_error(name, &error))?;
-                Graph::load(&Rten, onnx).map(Rc::new)
+                Graph::load(runtime, onnx).map(Rc::new)
             }
             None => Err(Error::new(
                 ErrorKind::NotFound,

@@ -1,5 +1,6 @@
 //! rten behind the engine's trait.
 
+use infer_model_card::RuntimeChoice;
 use infer_nn::{Signature, TensorInfo};
 use rten::{LoadErrorKind, Model, ModelOptions, NodeId, RunErrorKind, Value, ValueOrView};
 
@@ -60,6 +61,10 @@ struct RtenModel {
 }
 
 impl LoadedModel for RtenModel {
+    fn runtime(&self) -> RuntimeChoice {
+        RuntimeChoice::Rten
+    }
+
     fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
         let mut values: Vec<(NodeId, ValueOrView)> = Vec::with_capacity(inputs.len());
         for ((tensor, info), id) in inputs.into_iter().zip(&self.info.inputs).zip(&self.inputs) {

@@ -1,5 +1,6 @@
-//! The library behind the engine, seen through one small trait.
+//! What runs graphs in the engine, seen through one small trait.
 
+use infer_model_card::RuntimeChoice;
 use infer_nn::Signature;
 
 use crate::{Error, Tensor};
@@ -23,4 +24,7 @@ pub trait LoadedModel {
     /// # Errors
     /// `InvalidArgument` for a value that the library cannot hold, `Runtime` when it fails.
     fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error>;
+
+    /// Which of the runtimes this is.
+    fn runtime(&self) -> RuntimeChoice;
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use infer_engine::rten_runtime::Rten;
 use infer_engine::{ElementType, Error, ErrorKind, Graph, Registry, Tensor, onnx};
+use infer_model_card::RuntimeChoice;
 
 fn bytes(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/graphs");
@@ -377,11 +378,13 @@ fn graphs_are_found_by_name_and_nowhere_else() {
     std::fs::write(folder.path().join("secret"), "not a model").unwrap();
 
     let mut registry = Registry::new();
-    let info = registry.add("small", bytes("sum")).unwrap();
+    let (info, _) = registry
+        .add("small", bytes("sum"), RuntimeChoice::Auto)
+        .unwrap();
     assert_eq!(info.inputs[0].sizes(), Some(vec![-1]));
     assert_eq!(info.inputs[0].datatype_name(), "FP32");
-    registry.mount("large").unwrap();
-    registry.mount("gone").unwrap();
+    registry.mount("large", RuntimeChoice::Auto).unwrap();
+    registry.mount("gone", RuntimeChoice::Auto).unwrap();
     for name in [
         "",
         ".",
@@ -394,9 +397,14 @@ fn graphs_are_found_by_name_and_nowhere_else() {
         "a b",
         "ä",
     ] {
-        let error = registry.mount(name).unwrap_err();
+        let error = registry.mount(name, RuntimeChoice::Auto).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{name}");
-        assert!(registry.add(name, bytes("sum")).is_err(), "{name}");
+        assert!(
+            registry
+                .add(name, bytes("sum"), RuntimeChoice::Auto)
+                .is_err(),
+            "{name}"
+        );
     }
     assert!(registry.get("small", folder.path()).is_ok());
     assert!(registry.get("large", folder.path()).is_ok());

@@ -22,6 +22,7 @@ pub struct Graph {
 struct Step {
     name: String,
     op_type: String,
+    is_rewritten: bool,
     operator: Box<dyn Operator>,
     inputs: Vec<Option<Use>>,
     outputs: Vec<Option<ValueId>>,
@@ -86,6 +87,12 @@ impl Graph {
     #[must_use]
     pub fn output_count(&self) -> usize {
         self.outputs.len()
+    }
+
+    /// The operators of the steps that no rewriting has made, by their ONNX names.
+    pub fn operators(&self) -> impl Iterator<Item = &str> {
+        let plain = self.steps.iter().filter(|step| !step.is_rewritten);
+        plain.map(|step| step.op_type.as_str())
     }
 
     fn find_last_uses(&mut self) {
@@ -233,6 +240,7 @@ fn step(node: Node, constants: &mut BTreeMap<ValueId, Tensor>) -> Result<Option<
         graphs,
         operator,
     } = node;
+    let is_rewritten = operator.is_some();
     let operator = match operator {
         Some(operator) => operator,
         None => {
@@ -276,6 +284,7 @@ fn step(node: Node, constants: &mut BTreeMap<ValueId, Tensor>) -> Result<Option<
     Ok(Some(Step {
         name: proto.name.unwrap_or_default(),
         op_type: proto.op_type.unwrap_or_default(),
+        is_rewritten,
         operator,
         inputs: inputs
             .into_iter()

@@ -8,7 +8,7 @@
 //! 3. [`graph`] builds an operator for each node, computes what is constant, and runs the rest.
 //! 4. [`ops`] has the operators, a file a family, all of them behind [`operator::Operator`].
 //!
-//! [`tensor`] is what flows, in any of ONNX's datatypes; [`index`] goes through shapes and strides;
+//! [`pool`] keeps memory for the next tensor. [`tensor`] is what flows, in any of ONNX's datatypes; [`index`] goes through shapes and strides;
 //! [`attributes`] reads what a node says of itself; [`error`] is what can go wrong.
 
 pub mod attributes;
@@ -19,6 +19,7 @@ pub mod ir;
 pub mod load;
 pub mod operator;
 pub mod ops;
+pub mod pool;
 pub mod rewrite;
 pub mod tensor;
 

@@ -5,6 +5,7 @@ use rten_onnx::onnx::NodeProto;
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
+use crate::pool;
 use crate::tensor::{Element, Tensor};
 
 /// A node, ready to run.
@@ -97,6 +98,16 @@ impl<'a> Inputs<'a> {
     #[must_use]
     pub fn is_owned(&self, position: usize) -> bool {
         matches!(self.values.get(position), Some(Some(Input::Owned(_))))
+    }
+}
+
+impl Drop for Inputs<'_> {
+    fn drop(&mut self) {
+        for value in self.values.drain(..) {
+            if let Some(Input::Owned(tensor)) = value {
+                pool::give(tensor);
+            }
+        }
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use infer_engine::onnx::Summary;
-use infer_engine::rten_runtime::Rten;
 use infer_engine::{Error, ErrorKind, Graph, Tensor};
-use infer_model_card::TensorSpec;
+use infer_model_card::{RuntimeChoice, TensorSpec};
 use infer_nn::{Dim, Signature, TensorInfo, expected_bytes};
 
 /// A graph that loads and, as far as can be tried, computes.
@@ -46,7 +45,7 @@ pub fn declared_inputs(onnx: &[u8]) -> Result<Vec<TensorSpec>, Error> {
 /// fit.
 pub fn try_out(onnx: Vec<u8>, shapes: &Shapes) -> Result<Tried, Error> {
     let summary = infer_engine::onnx::summary(&onnx)?;
-    let graph = Graph::load(&Rten, onnx)?;
+    let graph = Graph::load(&RuntimeChoice::Auto, onnx)?;
     let info = graph.info().clone();
     check_names(&info, shapes)?;
     let first = first_that_runs(&graph, &info, shapes)?;

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::{
     BatchingSpec, CardError, ClassificationSpec, Datatype, EmbeddingSpec, ImageSpec, Precision,
-    TextSpec, keys,
+    RuntimeChoice, TextSpec, keys,
 };
 
 /// What a `model.toml` says of a model.
@@ -19,6 +19,9 @@ pub struct ModelCard {
     /// Where the model is at run time.
     #[serde(default)]
     pub placement: Placement,
+    /// What runs the graph in the engine in WebAssembly.
+    #[serde(default)]
+    pub runtime: RuntimeChoice,
     /// What native backends compute FP32 graphs in.
     #[serde(default)]
     pub precision: Precision,

@@ -13,6 +13,7 @@ const CARD: &[&str] = &[
     "output",
     "placement",
     "precision",
+    "runtime",
     "text",
     "version",
 ];

@@ -22,6 +22,7 @@ mod labels;
 mod name;
 mod native;
 mod repository;
+mod runtime;
 mod text;
 
 pub use card::{ModelCard, Placement, TensorSpec, TensorSpecError};
@@ -34,4 +35,5 @@ pub use labels::{Labels, LabelsError};
 pub use name::{InvalidModelName, ModelId, ModelName};
 pub use native::{BatchingSpec, Precision};
 pub use repository::{Model, RepositoryError, read_repository};
+pub use runtime::RuntimeChoice;
 pub use text::{EmbeddingSpec, Pooling, Side, TextSpec, TokenInput};

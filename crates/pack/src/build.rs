@@ -301,7 +301,9 @@ fn engine_stage(
             inputs.add(&name, b"mount");
             EngineModel::Mount
         };
-        engine_models.insert(name, engine_model);
+        let runtime = model.card.runtime;
+        inputs.add("runtime", runtime.to_string().as_bytes());
+        engine_models.insert(name, (engine_model, runtime));
         // Checked against the graph below, so a changed card must come here after all.
         inputs.add(
             "tensors",

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeMap;
 
+use infer_model_card::RuntimeChoice;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{
     Component, ComponentNamedList, ComponentType, Instance, Lift, Linker, Lower, ResourceTable,
@@ -69,6 +70,34 @@ pub struct ModelInfo {
     pub inputs: Vec<TensorInfo>,
     /// In the graph's order.
     pub outputs: Vec<TensorInfo>,
+    /// What runs the graph.
+    pub runtime: Runtime,
+}
+
+/// What runs a graph in the engine: [`infer_model_card::RuntimeChoice`] in the engine's interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift, Lower)]
+#[component(enum)]
+#[repr(u8)]
+pub enum Runtime {
+    /// Which of the two is the engine's choice.
+    #[component(name = "auto")]
+    Auto,
+    /// The project's own.
+    #[component(name = "executor")]
+    Executor,
+    /// rten.
+    #[component(name = "rten")]
+    Rten,
+}
+
+impl From<RuntimeChoice> for Runtime {
+    fn from(choice: RuntimeChoice) -> Self {
+        match choice {
+            RuntimeChoice::Auto => Self::Auto,
+            RuntimeChoice::Executor => Self::Executor,
+            RuntimeChoice::Rten => Self::Rten,
+        }
+    }
 }
 
 /// A model for the engine.
@@ -98,17 +127,18 @@ pub struct CardEntry {
 /// When the engine refuses a model, or is not a component with the setup interface.
 pub fn snapshot_engine(
     wasm: &[u8],
-    models: BTreeMap<String, EngineModel>,
+    models: BTreeMap<String, (EngineModel, RuntimeChoice)>,
     mut before: impl FnMut(&str),
 ) -> Result<(Vec<u8>, BTreeMap<String, ModelInfo>), SnapshotError> {
     let component = "engine";
     let mut infos = BTreeMap::new();
     let snapshot = run(wasm, component, |setup| {
-        for (name, model) in models {
+        for (name, (model, runtime)) in models {
+            let runtime = Runtime::from(runtime);
             before(&name);
             match model {
                 EngineModel::Snapshot(onnx) => {
-                    let arguments = (name.as_str(), onnx.as_slice());
+                    let arguments = (name.as_str(), onnx.as_slice(), runtime);
                     let (answer,): (Result<ModelInfo, String>,) =
                         setup.call(ENGINE_SETUP, "add-model", arguments)?;
                     match answer {
@@ -118,7 +148,7 @@ pub fn snapshot_engine(
                 }
                 EngineModel::Mount => {
                     let (answer,): (Result<(), String>,) =
-                        setup.call(ENGINE_SETUP, "mount-model", (name.as_str(),))?;
+                        setup.call(ENGINE_SETUP, "mount-model", (name.as_str(), runtime))?;
                     if let Err(reason) = answer {
                         return Ok(Err((name, reason)));
                     }

@@ -4,7 +4,8 @@ use infer_kernels::gemm::{Clamp, Packed, gemm};
 
 use crate::error::{Error, Result};
 use crate::operator::{Inputs, Operator};
-use crate::tensor::{Tensor, element_count, filled};
+use crate::pool::scratch;
+use crate::tensor::{Tensor, element_count};
 
 /// MatMul or Gemm with a constant second matrix, in FP32, with a bias, and values clamped.
 pub struct Product {
@@ -33,7 +34,7 @@ impl Operator for Product {
         if let Some(last) = result.last_mut() {
             *last = n;
         }
-        let mut output = filled(element_count(&result)?, 0.0f32)?;
+        let mut output = scratch(element_count(&result)?)?;
         let m: usize = shape[..shape.len() - 1].iter().product();
         gemm(m, values, &self.matrix, None, self.clamp, &mut output);
         Ok(vec![Tensor::of(&result, output)?])

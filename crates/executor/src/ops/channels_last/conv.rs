@@ -9,7 +9,8 @@ use super::{images, shape};
 use crate::error::{Error, Result};
 use crate::index::{Walk, broadcast, broadcast_strides};
 use crate::operator::{Inputs, Operator};
-use crate::tensor::{Tensor, element_count, filled};
+use crate::pool::scratch;
+use crate::tensor::{Tensor, element_count};
 
 /// What computes it.
 pub enum Kernel {
@@ -65,7 +66,7 @@ impl Operator for Convolution {
         let (result, fitting) = self.fit(images)?;
         let kernel = fitting.as_ref().unwrap_or(&self.kernel);
         let result = shape(result);
-        let mut output = filled(element_count(&result)?, 0.0f32)?;
+        let mut output = scratch(element_count(&result)?)?;
         let residual = match self.has_residual {
             true => Some(inputs.required(1)?),
             false => None,

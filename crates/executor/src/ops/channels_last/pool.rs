@@ -6,7 +6,8 @@ use super::pads::Pads;
 use super::{images, shape};
 use crate::error::Result;
 use crate::operator::{Inputs, Operator};
-use crate::tensor::{Tensor, element_count, filled};
+use crate::pool::scratch;
+use crate::tensor::{Tensor, element_count};
 
 /// What a pool makes of the values under its window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ impl Operator for Pool {
             width,
             ..images
         });
-        let mut output = filled(element_count(&result)?, 0.0f32)?;
+        let mut output = scratch(element_count(&result)?)?;
         if !output.is_empty() && !values.is_empty() {
             let mut pixels = output.chunks_exact_mut(images.channels);
             for image in values.chunks_exact(images.height * images.width * images.channels) {
@@ -87,11 +88,10 @@ impl Pool {
                     &image[(line * images.width + column) * images.channels..][..images.channels];
                 count += 1;
                 match self.kind {
+                    // NaN is larger than anything, and stays. Without a branch, for the sake of SIMD.
                     Kind::Max => output.iter_mut().zip(values).for_each(|(largest, &value)| {
-                        // NaN is larger than anything, and stays.
-                        if value > *largest || value.is_nan() {
-                            *largest = value;
-                        }
+                        let is_larger = (value > *largest) | value.is_nan();
+                        *largest = if is_larger { value } else { *largest };
                     }),
                     Kind::Average { .. } => {
                         output
@@ -127,8 +127,9 @@ impl Operator for GlobalAverage {
             width: 1,
             ..images
         });
-        let mut output = filled(element_count(&result)?, 0.0f32)?;
+        let mut output = scratch(element_count(&result)?)?;
         let pixels = images.height * images.width;
+        output.fill(0.0);
         if images.channels > 0 && pixels > 0 {
             let share = 1.0 / (pixels as f32);
             for (image, sums) in values

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::operator::{Inputs, Operator};
-use crate::tensor::{Tensor, filled};
+use crate::pool::scratch;
+use crate::tensor::Tensor;
 
 /// Moves the channels of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ impl Operator for MoveChannels {
             return Ok(vec![inputs.take(0)?.reshaped(target)?]);
         }
         let input = inputs.elements::<f32>(0)?;
-        let mut output = filled(input.len(), 0.0f32)?;
+        let mut output = scratch(input.len())?;
         for (input, output) in input
             .chunks_exact(rows * columns)
             .zip(output.chunks_exact_mut(rows * columns))
