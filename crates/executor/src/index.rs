@@ -5,9 +5,10 @@ use crate::error::{Error, Result};
 /// The strides, in elements, of a row-major tensor.
 #[must_use]
 pub fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut strides = vec![1; shape.len()];
+    let mut strides = vec![1usize; shape.len()];
     for axis in (1..shape.len()).rev() {
-        strides[axis - 1] = strides[axis] * shape[axis];
+        // A tensor without elements may have sizes whose product nothing holds.
+        strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
     }
     strides
 }
@@ -98,7 +99,10 @@ impl<'a, const N: usize> Walk<'a, N> {
             strides,
             position: vec![0; shape.len()],
             offsets: [0; N],
-            left: shape.iter().product(),
+            left: match shape.contains(&0) {
+                true => 0,
+                false => shape.iter().product(),
+            },
         }
     }
 }

@@ -8,15 +8,19 @@
 //! 3. [`graph`] builds an operator for each node, computes what is constant, and runs the rest.
 //! 4. [`ops`] has the operators, a file a family, all of them behind [`operator::Operator`].
 //!
-//! [`pool`] keeps memory for the next tensor. [`tensor`] is what flows, in any of ONNX's datatypes; [`index`] goes through shapes and strides;
-//! [`attributes`] reads what a node says of itself; [`error`] is what can go wrong.
+//! [`tensor`] is what flows, in any of ONNX's datatypes, and [`pool`] keeps memory for the next one; [`number`] is how
+//! elements are computed with; [`index`] goes through shapes and strides, [`broadcast`] computes and [`moves`]
+//! copies along them; [`attributes`] reads what a node says of itself; [`error`] is what can go wrong.
 
 pub mod attributes;
+pub mod broadcast;
 pub mod error;
 pub mod graph;
 pub mod index;
 pub mod ir;
 pub mod load;
+pub mod moves;
+pub mod number;
 pub mod operator;
 pub mod ops;
 pub mod pool;

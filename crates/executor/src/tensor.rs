@@ -87,25 +87,22 @@ macro_rules! elements {
                 }
             }
         }
-
-        /// Run a block with `$T` as the Rust type of a datatype: `with_element!(datatype, T => { … })`.
-        /// The block's value is the macro's; a datatype without a type here (BYTES) is an error that
-        /// is returned.
-        #[macro_export]
-        macro_rules! with_element {
-            ($dt:expr, $T:ident => $body:expr) => {
-                match $dt {
-                    $(infer_model_card::Datatype::$datatype => { type $T = $type; $body })*
-                    other => return Err($crate::Error::unsupported(format!(
-                        "tensors of {other} are not computed with"
-                    ))),
-                }
-            };
-        }
     };
 }
 
-// The macro's arms name these types where it is used.
+/// Run a block with `$T` as the Rust type of a datatype: `with_element!(datatype, T => { … })`.
+/// The block's value is the macro's; a datatype without a type here (BYTES) is an error that is returned.
+#[macro_export]
+macro_rules! with_element {
+    ($dt:expr, $T:ident => $body:expr) => {
+        $crate::with_datatype!($dt, $T => $body, "a datatype of one size",
+            Fp32 f32, Fp64 f64, Fp16 $crate::tensor::types::f16, Bf16 $crate::tensor::types::bf16,
+            Int8 i8, Int16 i16, Int32 i32, Int64 i64, Uint8 u8, Uint16 u16, Uint32 u32, Uint64 u64,
+            Bool bool)
+    };
+}
+
+// The macros' arms name these types where they are used.
 #[doc(hidden)]
 pub mod types {
     pub use half::{bf16, f16};

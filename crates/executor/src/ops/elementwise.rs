@@ -1,22 +1,150 @@
-//! Operators that go element by element over one tensor.
+//! Operators that go element by element over one tensor: functions of mathematics, signs, bits, tests.
 
 use crate::error::{Error, Result};
+use crate::number::{Arithmetic, Float, Integer, Number};
 use crate::operator::{Build, Inputs, Operator};
-use crate::tensor::{Data, Tensor};
+use crate::tensor::{Data, Element, Tensor, with_room};
+use crate::{with_integer, with_number, with_real};
 
 pub(super) fn build(
     domain: &str,
     op_type: &str,
-    _: &mut Build<'_>,
+    build: &mut Build<'_>,
 ) -> Result<Option<Box<dyn Operator>>> {
     if !domain.is_empty() {
         return Ok(None);
     }
+    if let Some(function) = function(op_type) {
+        return Ok(Some(function));
+    }
     Ok(Some(match op_type {
         "Identity" => Box::new(Identity),
-        "Relu" => Box::new(Relu),
+        "Abs" => Box::new(Numbers(Magnitude)),
+        "Neg" => Box::new(Numbers(Negate)),
+        "Sign" => Box::new(Numbers(Sign)),
+        "Not" => Box::new(Not),
+        "BitwiseNot" => Box::new(BitwiseNot),
+        "IsNaN" => Box::new(Test {
+            nan: true,
+            negative: false,
+            positive: false,
+        }),
+        "IsInf" => Box::new(Test {
+            nan: false,
+            negative: build.attributes().flag("detect_negative", true),
+            positive: build.attributes().flag("detect_positive", true),
+        }),
+        "Dropout" => Box::new(Dropout {
+            // From version 7 to 11 the mask has the input's datatype in the schema's text alone; since 10 it is BOOL.
+            mask: build.has_output(1),
+            training: build.opset < 7 && build.attributes().int("is_test", 0) == 0,
+        }),
         _ => return Ok(None),
     }))
+}
+
+/// A function of one number with fractions.
+pub(super) trait Function {
+    /// Its value.
+    fn value<F: Float>(&self, x: F) -> F;
+}
+
+/// Computes a function of each element: in place where nobody else needs the input.
+pub(super) struct Map<T>(pub T);
+
+impl<T: Function> Operator for Map<T> {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        Ok(vec![map(input, &self.0)?])
+    }
+}
+
+/// A function of each element.
+pub(super) fn map<F: Function>(input: Tensor, function: &F) -> Result<Tensor> {
+    with_real!(input.datatype(), T => {
+        in_place::<T>(input, |x| T::narrow(function.value(x.widen())))
+    })
+}
+
+/// Each element, replaced.
+pub(super) fn in_place<T: Element>(input: Tensor, function: impl Fn(T) -> T) -> Result<Tensor> {
+    let shape = input.shape().to_vec();
+    let mut elements = input.into_elements::<T>()?;
+    for element in &mut elements {
+        *element = function(*element);
+    }
+    Tensor::new(shape, T::wrap(elements))
+}
+
+/// Something of each element, of another datatype.
+fn other<T: Element, U: Element>(input: &Tensor, function: impl Fn(T) -> U) -> Result<Tensor> {
+    let elements = input.elements::<T>()?;
+    let mut to = with_room(elements.len())?;
+    to.extend(elements.iter().map(|&element| function(element)));
+    Tensor::of(input.shape(), to)
+}
+
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident: $x:ident => $value:expr;)*) => {
+        $($(#[$doc])*
+        struct $name;
+
+        impl Function for $name {
+            fn value<F: Float>(&self, $x: F) -> F {
+                $value
+            }
+        })*
+
+        fn function(op_type: &str) -> Option<Box<dyn Operator>> {
+            Some(match op_type {
+                $(stringify!($name) => Box::new(Map($name)),)*
+                _ => return None,
+            })
+        }
+    };
+}
+
+functions! {
+    /// Acos: the angle whose cosine it is, in radians.
+    Acos: x => x.acos();
+    /// Acosh: the inverse of the hyperbolic cosine.
+    Acosh: x => x.acosh();
+    /// Asin: the angle whose sine it is, in radians.
+    Asin: x => x.asin();
+    /// Asinh: the inverse of the hyperbolic sine.
+    Asinh: x => x.asinh();
+    /// Atan: the angle whose tangent it is, in radians.
+    Atan: x => x.atan();
+    /// Atanh: the inverse of the hyperbolic tangent.
+    Atanh: x => x.atanh();
+    /// Ceil: the integer above.
+    Ceil: x => x.ceil();
+    /// Cos: the cosine of an angle in radians.
+    Cos: x => x.cos();
+    /// Cosh: the hyperbolic cosine.
+    Cosh: x => x.cosh();
+    /// Erf: the error function.
+    Erf: x => x.erf();
+    /// Exp: e to that power.
+    Exp: x => x.exp();
+    /// Floor: the integer below.
+    Floor: x => x.floor();
+    /// Log: the natural logarithm.
+    Log: x => x.ln();
+    /// Reciprocal: one divided by it.
+    Reciprocal: x => F::ONE / x;
+    /// Round: the nearest integer, the even one of two.
+    Round: x => x.round_half_even();
+    /// Sin: the sine of an angle in radians.
+    Sin: x => x.sin();
+    /// Sinh: the hyperbolic sine.
+    Sinh: x => x.sinh();
+    /// Sqrt: the square root.
+    Sqrt: x => x.sqrt();
+    /// Tan: the tangent of an angle in radians.
+    Tan: x => x.tan();
+    /// Tanh: the hyperbolic tangent.
+    Tanh: x => x.tanh();
 }
 
 /// Identity.
@@ -28,22 +156,149 @@ impl Operator for Identity {
     }
 }
 
-/// Relu: negative values become zero; NaN stays.
-struct Relu;
+/// A function of one number of any datatype.
+trait NumberFunction {
+    fn value<A: Arithmetic>(&self, x: A) -> A;
+}
 
-impl Operator for Relu {
+/// Computes a function of each element of any number's datatype.
+struct Numbers<T>(T);
+
+impl<F: NumberFunction> Operator for Numbers<F> {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.take(0)?;
-        let shape = input.shape().to_vec();
-        let mut data = input.into_data();
-        match &mut data {
-            Data::F32(values) => values.iter_mut().for_each(|value| {
-                if *value < 0.0 {
-                    *value = 0.0;
-                }
-            }),
-            other => return Err(Error::unsupported(format!("Relu of {}", other.datatype()))),
+        with_number!(input.datatype(), T => {
+            Ok(vec![in_place::<T>(input, |x| T::narrow(self.0.value(x.widen())))?])
+        })
+    }
+}
+
+/// Abs: the magnitude; that of the lowest integer wraps to itself.
+struct Magnitude;
+
+impl NumberFunction for Magnitude {
+    fn value<A: Arithmetic>(&self, x: A) -> A {
+        x.magnitude()
+    }
+}
+
+/// Neg: the value with the other sign.
+struct Negate;
+
+impl NumberFunction for Negate {
+    fn value<A: Arithmetic>(&self, x: A) -> A {
+        match A::IS_INTEGER {
+            true => A::ZERO.minus(x),
+            // Zero less zero would lose zero's sign.
+            false => x.times(A::ZERO.minus(A::ONE)),
         }
-        Ok(vec![Tensor::new(shape, data)?])
+    }
+}
+
+/// Sign: -1, 0 or 1; NaN stays.
+struct Sign;
+
+impl NumberFunction for Sign {
+    fn value<A: Arithmetic>(&self, x: A) -> A {
+        if x > A::ZERO {
+            A::ONE
+        } else if x < A::ZERO {
+            A::ZERO.minus(A::ONE)
+        } else {
+            x
+        }
+    }
+}
+
+/// Not: of BOOL.
+struct Not;
+
+impl Operator for Not {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        Ok(vec![in_place::<bool>(inputs.take(0)?, |x| !x)?])
+    }
+}
+
+/// BitwiseNot: of integers.
+struct BitwiseNot;
+
+impl Operator for BitwiseNot {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        with_integer!(input.datatype(), T => {
+            Ok(vec![in_place::<T>(input, Integer::bits_not)?])
+        })
+    }
+}
+
+/// IsNaN and IsInf: whether each element is not a number, or infinite.
+struct Test {
+    nan: bool,
+    negative: bool,
+    positive: bool,
+}
+
+impl Operator for Test {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        with_real!(input.datatype(), T => {
+            Ok(vec![other(input, |x: T| {
+                let x = x.widen();
+                (self.nan && x.not_a_number())
+                    || (self.negative && x == Arithmetic::LOWEST)
+                    || (self.positive && x == Arithmetic::HIGHEST)
+            })?])
+        })
+    }
+}
+
+/// Dropout, of inference: the input as it is. Training, which since version 12 an input asks for, is refused, but for a ratio
+/// of 0, which drops nothing.
+struct Dropout {
+    mask: bool,
+    training: bool,
+}
+
+impl Dropout {
+    fn drops(&self, inputs: &Inputs<'_>) -> Result<bool> {
+        let ratio = match inputs.get(1).map(|tensor| tensor.data()) {
+            Some(Data::F32(ratio)) => ratio.first().copied().unwrap_or(0.5),
+            Some(Data::F64(ratio)) => ratio.first().map_or(0.5, |&ratio| ratio as f32),
+            Some(Data::F16(ratio)) => ratio.first().map_or(0.5, |ratio| ratio.to_f32()),
+            Some(Data::Bf16(ratio)) => ratio.first().map_or(0.5, |ratio| ratio.to_f32()),
+            Some(other) => {
+                return Err(Error::unsupported(format!(
+                    "a ratio of {} is not done here",
+                    other.datatype()
+                )));
+            }
+            None => 0.5,
+        };
+        let training = match inputs.get(2) {
+            Some(tensor) => tensor
+                .elements::<bool>()?
+                .first()
+                .copied()
+                .unwrap_or_default(),
+            None => self.training,
+        };
+        Ok(training && ratio != 0.0)
+    }
+}
+
+impl Operator for Dropout {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        if self.drops(&inputs)? {
+            return Err(Error::unsupported("dropping values, which training does"));
+        }
+        let input = inputs.take(0)?;
+        let mask = match self.mask {
+            false => None,
+            true => Some(Tensor::of(
+                input.shape(),
+                crate::tensor::filled(input.len(), true)?,
+            )?),
+        };
+        Ok([Some(input), mask].into_iter().flatten().collect())
     }
 }

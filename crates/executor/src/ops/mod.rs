@@ -3,9 +3,25 @@
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
 
+pub mod activation;
+pub mod arithmetic;
+pub mod cast;
 pub mod channels_last;
+pub mod constant;
+pub mod cumulative;
 pub mod elementwise;
+pub mod gather;
+pub mod layout;
+pub mod logic;
+pub mod loss;
+pub mod pad;
 pub mod product;
+pub mod reduce;
+pub mod scatter;
+pub mod select;
+pub mod shape;
+pub mod slice;
+pub mod softmax;
 
 /// The operator of a node.
 ///
@@ -14,7 +30,25 @@ pub mod product;
 pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let domain = build.node.domain.as_deref().unwrap_or_default().to_owned();
     let op_type = build.node.op_type.as_deref().unwrap_or_default().to_owned();
-    let families: [Family; 1] = [elementwise::build];
+    let families: &[Family] = &[
+        activation::build,
+        arithmetic::build,
+        cast::build,
+        constant::build,
+        cumulative::build,
+        elementwise::build,
+        gather::build,
+        layout::build,
+        logic::build,
+        loss::build,
+        pad::build,
+        reduce::build,
+        scatter::build,
+        select::build,
+        shape::build,
+        slice::build,
+        softmax::build,
+    ];
     for family in families {
         if let Some(operator) = family(&domain, &op_type, build)? {
             return Ok(operator);

@@ -1,0 +1,231 @@
+//! Copies of a tensor's elements to other places, whatever they are.
+
+use crate::error::{Error, Result};
+use crate::index::{Walk, strides};
+use crate::tensor::{Data, Element, Tensor, element_count, with_room};
+use crate::with_element;
+
+/// Where [`mapped`] puts its filling instead of an element.
+pub const FILLING: usize = usize::MAX;
+
+/// The elements that a walk over `shape` with these strides finds, from an offset on. Strides may be 0, and
+/// negative.
+///
+/// # Errors
+/// `Memory` when there is no room, `Input` when the walk leaves the elements.
+pub fn strided(data: &Data, offset: usize, shape: &[usize], steps: &[isize]) -> Result<Data> {
+    let count = element_count(shape)?;
+    check_reach(data.len(), offset, shape, steps)?;
+    with_element!(data.datatype(), T => {
+        let from = T::slice(data).unwrap_or_default();
+        let mut to = with_room::<T>(count)?;
+        walk(from, offset, shape, steps, &mut to);
+        Ok(T::wrap(to))
+    })
+}
+
+/// That every position of the walk is an element.
+fn check_reach(len: usize, offset: usize, shape: &[usize], steps: &[isize]) -> Result<()> {
+    if shape.contains(&0) {
+        return Ok(());
+    }
+    let (mut lowest, mut highest) = (offset as i128, offset as i128);
+    for (&size, &step) in shape.iter().zip(steps) {
+        let reach = (size as i128 - 1) * step as i128;
+        lowest += reach.min(0);
+        highest += reach.max(0);
+    }
+    if lowest < 0 || highest >= len as i128 {
+        return Err(Error::input(format!(
+            "a walk over {shape:?} leaves a tensor of {len} elements"
+        )));
+    }
+    Ok(())
+}
+
+fn walk<T: Element>(from: &[T], offset: usize, shape: &[usize], steps: &[isize], to: &mut Vec<T>) {
+    let (shape, steps) = merged(shape, steps);
+    let Some((&inner, outer)) = shape.split_last() else {
+        to.extend(from.get(offset));
+        return;
+    };
+    let (step, steps) = (steps[outer.len()], &steps[..outer.len()]);
+    if inner == 0 {
+        return;
+    }
+    let mut position = vec![0; outer.len()];
+    let mut start = offset as isize;
+    loop {
+        let at = start as usize;
+        match step {
+            1 => to.extend_from_slice(&from[at..at + inner]),
+            0 => to.extend(std::iter::repeat_n(from[at], inner)),
+            _ => to.extend((0..inner).map(|i| from[(start + i as isize * step) as usize])),
+        }
+        let mut axis = outer.len();
+        loop {
+            if axis == 0 {
+                return;
+            }
+            axis -= 1;
+            position[axis] += 1;
+            if position[axis] < outer[axis] {
+                start += steps[axis];
+                break;
+            }
+            position[axis] = 0;
+            start -= steps[axis] * (outer[axis] as isize - 1);
+        }
+    }
+}
+
+/// The same walk over fewer axes: those of size 1 left out, and those that go on from each other made one.
+fn merged(shape: &[usize], steps: &[isize]) -> (Vec<usize>, Vec<isize>) {
+    if shape.contains(&0) {
+        return (vec![0], vec![0]);
+    }
+    let mut result: (Vec<usize>, Vec<isize>) = Default::default();
+    for (&size, &step) in shape.iter().zip(steps) {
+        if size == 1 {
+            continue;
+        }
+        match (result.0.last_mut(), result.1.last_mut()) {
+            (Some(last), Some(before)) if *before == step * size as isize => {
+                *last *= size;
+                *before = step;
+            }
+            _ => {
+                result.0.push(size);
+                result.1.push(step);
+            }
+        }
+    }
+    result
+}
+
+/// The strides of a row-major tensor, as walks take them.
+#[must_use]
+pub fn steps(shape: &[usize]) -> Vec<isize> {
+    strides(shape).iter().map(|&step| step as isize).collect()
+}
+
+/// A tensor with its axes in another order: axis `i` of the result is axis `order[i]`.
+///
+/// # Errors
+/// `Memory` when there is no room.
+pub fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
+    let own = steps(tensor.shape());
+    let shape: Vec<usize> = order.iter().map(|&axis| tensor.shape()[axis]).collect();
+    let steps: Vec<isize> = order.iter().map(|&axis| own[axis]).collect();
+    let data = strided(tensor.data(), 0, &shape, &steps)?;
+    Tensor::new(shape, data)
+}
+
+/// Runs of `run` elements, each from the element that is named.
+///
+/// # Errors
+/// `Memory` when there is no room, `Input` when a run leaves the elements.
+pub fn runs(data: &Data, run: usize, starts: &[usize]) -> Result<Data> {
+    let count = element_count(&[run, starts.len()])?;
+    with_element!(data.datatype(), T => {
+        let from = T::slice(data).unwrap_or_default();
+        let mut to = with_room::<T>(count)?;
+        for &start in starts {
+            let found = start.checked_add(run).and_then(|end| from.get(start..end));
+            to.extend_from_slice(found.ok_or_else(|| {
+                Error::input(format!("there is no element {start} in {}", from.len()))
+            })?);
+        }
+        Ok(T::wrap(to))
+    })
+}
+
+/// For each axis, from which position of it each position of the result comes; [`FILLING`] for none.
+///
+/// # Errors
+/// `Memory` when there is no room, `Input` when a position is not there, `Unsupported` when the filling is of
+/// another datatype.
+pub fn mapped(tensor: &Tensor, maps: &[Vec<usize>], filling: Option<&Tensor>) -> Result<Tensor> {
+    let shape: Vec<usize> = maps.iter().map(Vec::len).collect();
+    let count = element_count(&shape)?;
+    for (map, &size) in maps.iter().zip(tensor.shape()) {
+        if let Some(&bad) = map.iter().find(|&&from| from != FILLING && from >= size) {
+            return Err(Error::input(format!(
+                "there is no position {bad} in {size}"
+            )));
+        }
+    }
+    with_element!(tensor.datatype(), T => {
+        let from = tensor.elements::<T>()?;
+        let fill = match filling {
+            Some(filling) => filling.elements::<T>()?.first().copied().unwrap_or_default(),
+            None => T::default(),
+        };
+        let mut to = with_room::<T>(count)?;
+        let Some((inner, outer)) = maps.split_last() else {
+            to.extend_from_slice(from);
+            return Tensor::new(shape, T::wrap(to));
+        };
+        let own = strides(tensor.shape());
+        let zeros = vec![0; outer.len()];
+        let mut position = vec![0; outer.len()];
+        // The walk only counts; where a row comes from is what the maps say.
+        for _ in Walk::new(&shape[..outer.len()], [&zeros]) {
+            let start = outer.iter().zip(&own).zip(&position).try_fold(0, |sum, ((map, stride), &at)| {
+                (map[at] != FILLING).then(|| sum + map[at] * stride)
+            });
+            match start {
+                None => to.extend(std::iter::repeat_n(fill, inner.len())),
+                Some(start) => to.extend(inner.iter().map(|&at| match at {
+                    FILLING => fill,
+                    at => from[start + at],
+                })),
+            }
+            for axis in (0..outer.len()).rev() {
+                position[axis] += 1;
+                if position[axis] < outer[axis].len() {
+                    break;
+                }
+                position[axis] = 0;
+            }
+        }
+        Tensor::new(shape, T::wrap(to))
+    })
+}
+
+/// How a tensor is seen as rows along one axis: with the axis moved to the end.
+pub struct Rows {
+    order: Vec<usize>,
+}
+
+impl Rows {
+    /// A tensor with an axis that it has moved to the end, and how to move that back.
+    ///
+    /// # Errors
+    /// `Memory` when there is no room.
+    pub fn along(tensor: Tensor, axis: usize) -> Result<(Self, Tensor)> {
+        let rank = tensor.rank();
+        let mut order: Vec<usize> = (0..rank).filter(|&other| other != axis).collect();
+        order.push(axis);
+        let tensor = match axis + 1 == rank {
+            true => tensor,
+            false => transposed(&tensor, &order)?,
+        };
+        Ok((Self { order }, tensor))
+    }
+
+    /// A tensor made of the rows, perhaps of another length, with the axis where it was.
+    ///
+    /// # Errors
+    /// `Memory` when there is no room.
+    pub fn back(&self, tensor: Tensor) -> Result<Tensor> {
+        if self.order.is_sorted() {
+            return Ok(tensor);
+        }
+        let mut inverse = vec![0; self.order.len()];
+        for (at, &axis) in self.order.iter().enumerate() {
+            inverse[axis] = at;
+        }
+        transposed(&tensor, &inverse)
+    }
+}

@@ -1,0 +1,273 @@
+//! Activations: functions of one number that have parameters, and those that networks are made of.
+
+use super::elementwise::{Function, Map, in_place, map};
+use crate::broadcast::zip_owned;
+use crate::error::{Error, Result};
+use crate::number::{Arithmetic, Float, Number};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Data, Tensor};
+use crate::with_number;
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    let alpha = |default| attributes.float("alpha", default);
+    Ok(Some(match op_type {
+        "Celu" => Box::new(Map(Celu { alpha: alpha(1.0) })),
+        "Clip" => Box::new(Clip {
+            min: attributes.optional_float("min"),
+            max: attributes.optional_float("max"),
+            are_inputs: build.opset >= 11,
+        }),
+        "Elu" => Box::new(Map(Elu { alpha: alpha(1.0) })),
+        "Gelu" => match attributes.string("approximate", "none") {
+            "none" => Box::new(Map(Gelu)),
+            "tanh" => Box::new(Map(GeluTanh)),
+            other => {
+                return Err(Error::graph(format!(
+                    "the attribute `approximate` is `{other}`, expected `none` or `tanh`"
+                )));
+            }
+        },
+        "HardSigmoid" => Box::new(Map(HardSigmoid {
+            alpha: alpha(0.2),
+            beta: attributes.float("beta", 0.5),
+        })),
+        "HardSwish" => Box::new(Map(HardSwish)),
+        "LeakyRelu" => Box::new(Map(LeakyRelu { alpha: alpha(0.01) })),
+        "Mish" => Box::new(Map(Mish)),
+        "PRelu" => Box::new(PRelu),
+        "Relu" => Box::new(Relu),
+        "Selu" => Box::new(Map(Selu {
+            alpha: alpha(1.673_263_2),
+            gamma: attributes.float("gamma", 1.050_701),
+        })),
+        "Shrink" => Box::new(Shrink(Shrunk {
+            bias: attributes.float("bias", 0.0),
+            lambda: attributes.float("lambd", 0.5),
+        })),
+        "Sigmoid" => Box::new(Map(Sigmoid)),
+        "Softplus" => Box::new(Map(Softplus)),
+        "Softsign" => Box::new(Map(Softsign)),
+        "Swish" => Box::new(Map(Swish { alpha: alpha(1.0) })),
+        "ThresholdedRelu" => Box::new(Map(ThresholdedRelu { alpha: alpha(1.0) })),
+        _ => return Ok(None),
+    }))
+}
+
+// A unit struct ends with a semicolon and one with fields does not, which no one pattern writes.
+macro_rules! function {
+    ($(#[$doc:meta])* $name:ident: $x:ident => $value:expr) => {
+        $(#[$doc])*
+        struct $name;
+
+        impl Function for $name {
+            fn value<F: Float>(&self, $x: F) -> F {
+                $value
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident { $($field:ident),* }: $x:ident => $value:expr) => {
+        $(#[$doc])*
+        struct $name {
+            $($field: f32,)*
+        }
+
+        impl Function for $name {
+            fn value<F: Float>(&self, $x: F) -> F {
+                $(let $field = F::of(self.$field);)*
+                $value
+            }
+        }
+    };
+}
+
+function! {
+    /// Celu: x, and below zero alpha (e^(x / alpha) - 1).
+    Celu { alpha }: x => if x < F::ZERO { alpha * (x / alpha).exp_m1() } else { x }
+}
+function! {
+    /// Elu: x, and below zero alpha (e^x - 1).
+    Elu { alpha }: x => if x < F::ZERO { alpha * x.exp_m1() } else { x }
+}
+function! {
+    /// Gelu: x times the normal distribution's share below x.
+    Gelu: x => {
+        let half = F::constant(0.5);
+        half * x * (F::ONE + (x * F::constant(std::f64::consts::FRAC_1_SQRT_2)).erf())
+    }
+}
+function! {
+    /// Gelu with `approximate` of `tanh`.
+    GeluTanh: x => {
+        let inner = F::constant((2.0 / std::f64::consts::PI).sqrt())
+            * (x + F::constant(0.044_715) * x * x * x);
+        F::constant(0.5) * x * (F::ONE + inner.tanh())
+    }
+}
+function! {
+    /// HardSigmoid: alpha x + beta, between 0 and 1.
+    HardSigmoid { alpha, beta }: x => (alpha * x + beta).smaller(F::ONE).larger(F::ZERO)
+}
+function! {
+    /// HardSwish: x times HardSigmoid with alpha 1/6.
+    HardSwish: x => x * (x / F::constant(6.0) + F::constant(0.5)).smaller(F::ONE).larger(F::ZERO)
+}
+function! {
+    /// LeakyRelu: x, and below zero alpha x.
+    LeakyRelu { alpha }: x => if x < F::ZERO { alpha * x } else { x }
+}
+function! {
+    /// Mish: x tanh(softplus(x)).
+    Mish: x => x * Softplus.value(x).tanh()
+}
+function! {
+    /// Selu: gamma times Elu.
+    Selu { alpha, gamma }: x => if x > F::ZERO {
+        gamma * x
+    } else {
+        gamma * alpha * x.exp_m1()
+    }
+}
+function! {
+    /// Sigmoid: 1 / (1 + e^-x).
+    Sigmoid: x => F::ONE / (F::ONE + (-x).exp())
+}
+function! {
+    /// Softplus: ln(e^x + 1), without overflow.
+    Softplus: x => x.larger(F::ZERO) + (-x.abs()).exp().ln_1p()
+}
+function! {
+    /// Softsign: x / (1 + |x|).
+    Softsign: x => x / (F::ONE + x.abs())
+}
+function! {
+    /// Swish: x times the sigmoid of alpha x.
+    Swish { alpha }: x => x / (F::ONE + (-(alpha * x)).exp())
+}
+function! {
+    /// ThresholdedRelu: x above alpha, else 0.
+    ThresholdedRelu { alpha }: x => if x > alpha { x } else { F::ZERO }
+}
+
+/// Relu: negative values become zero; NaN stays. Of integers too, since version 14.
+struct Relu;
+
+impl Operator for Relu {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        with_number!(input.datatype(), T => {
+            let zero = T::default();
+            Ok(vec![in_place::<T>(input, |x| if x < zero { zero } else { x })?])
+        })
+    }
+}
+
+/// PRelu: x, and below zero a slope times x; the slope is broadcast to the input.
+struct PRelu;
+
+impl Operator for PRelu {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        let slope = inputs.required(1)?;
+        let shape = input.shape().to_vec();
+        let result = with_number!(input.datatype(), T => {
+            zip_owned::<T>(input, slope, |x, slope| {
+                let wide = x.widen();
+                match wide < Arithmetic::ZERO {
+                    true => T::narrow(wide.times(slope.widen())),
+                    false => x,
+                }
+            })?
+        });
+        match result.shape() == shape {
+            true => Ok(vec![result]),
+            false => Err(Error::input(format!(
+                "the slope cannot be broadcast to the input's shape {shape:?}"
+            ))),
+        }
+    }
+}
+
+/// Shrink: 0 between -lambda and lambda, else x moved towards 0 by a bias. Of integers too.
+struct Shrink(Shrunk);
+
+struct Shrunk {
+    bias: f32,
+    lambda: f32,
+}
+
+impl Function for Shrunk {
+    fn value<F: Float>(&self, x: F) -> F {
+        let (bias, lambda) = (F::of(self.bias), F::of(self.lambda));
+        if x < -lambda {
+            x + bias
+        } else if x > lambda {
+            x - bias
+        } else {
+            F::ZERO
+        }
+    }
+}
+
+impl Operator for Shrink {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        if !matches!(
+            input.data(),
+            Data::F32(_) | Data::F64(_) | Data::F16(_) | Data::Bf16(_)
+        ) {
+            return with_number!(input.datatype(), T => Ok(vec![in_place::<T>(input, |x| {
+                T::narrow(Arithmetic::of_f64(self.0.value(x.widen().to_f64())))
+            })?]));
+        }
+        Ok(vec![map(input, &self.0)?])
+    }
+}
+
+/// Clip: values between two, which are attributes before version 11 and inputs since.
+struct Clip {
+    min: Option<f32>,
+    max: Option<f32>,
+    are_inputs: bool,
+}
+
+impl Operator for Clip {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        with_number!(input.datatype(), T => {
+            let bound = |position, attribute: Option<f32>| -> Result<Option<T>> {
+                if !self.are_inputs {
+                    return Ok(attribute.map(|value| T::narrow(Arithmetic::of_f64(value.into()))));
+                }
+                let Some(tensor) = inputs.get(position) else {
+                    return Ok(None);
+                };
+                match tensor.elements::<T>()? {
+                    [value] => Ok(Some(*value)),
+                    other => Err(Error::input(format!(
+                        "a bound is expected to be one value, came {}",
+                        other.len()
+                    ))),
+                }
+            };
+            let (min, max) = (bound(1, self.min)?, bound(2, self.max)?);
+            Ok(vec![in_place::<T>(input, |x| {
+                let x = match min {
+                    Some(min) if x < min => min,
+                    _ => x,
+                };
+                match max {
+                    Some(max) if x > max => max,
+                    _ => x,
+                }
+            })?])
+        })
+    }
+}

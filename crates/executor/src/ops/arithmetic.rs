@@ -1,0 +1,251 @@
+//! Arithmetic of two or more tensors that are broadcast to each other.
+
+use crate::broadcast::{combine, zip, zip_owned};
+use crate::error::{Error, Result};
+use crate::number::{Arithmetic, Integer, Number};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Data, Element, Tensor, with_room};
+use crate::{with_number, with_real};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let operation = match op_type {
+        "Add" => Operation::Add,
+        "Sub" => Operation::Sub,
+        "Mul" => Operation::Mul,
+        "Div" => Operation::Div,
+        "Mod" => {
+            return Ok(Some(Box::new(Mod {
+                truncates: build.attributes().flag("fmod", false),
+            })));
+        }
+        "Pow" => {
+            no_legacy_broadcast(build)?;
+            return Ok(Some(Box::new(Pow)));
+        }
+        "Max" => return Ok(Some(Box::new(Extreme { largest: true }))),
+        "Min" => return Ok(Some(Box::new(Extreme { largest: false }))),
+        "Sum" => return Ok(Some(Box::new(Sum { is_mean: false }))),
+        "Mean" => return Ok(Some(Box::new(Sum { is_mean: true }))),
+        _ => return Ok(None),
+    };
+    no_legacy_broadcast(build)?;
+    Ok(Some(Box::new(operation)))
+}
+
+/// Before version 7 an attribute said how shapes are broadcast, by a rule of its own.
+pub(super) fn no_legacy_broadcast(build: &Build<'_>) -> Result<()> {
+    if build.opset < 7 && build.attributes().has("axis") {
+        return Err(Error::unsupported(
+            "broadcasting along an `axis`, which ended with version 7, is not done here",
+        ));
+    }
+    Ok(())
+}
+
+/// Add, Sub, Mul and Div of all numbers. Integers wrap; their division is towards zero.
+enum Operation {
+    Add,
+    Sub,
+    Mul,
+    Div,
+}
+
+impl Operator for Operation {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let datatype = inputs.required(0)?.datatype();
+        // FP32 has loops of its own, which the compiler vectorises; the others share one a datatype.
+        if datatype == f32::DATATYPE {
+            return Ok(vec![match self {
+                Self::Add => combine::<f32>(&mut inputs, |a, b| a + b),
+                Self::Sub => combine::<f32>(&mut inputs, |a, b| a - b),
+                Self::Mul => combine::<f32>(&mut inputs, |a, b| a * b),
+                Self::Div => combine::<f32>(&mut inputs, |a, b| a / b),
+            }?]);
+        }
+        with_number!(datatype, T => {
+            if matches!(self, Self::Div) {
+                no_zero::<T>(&inputs)?;
+            }
+            let function: fn(T, T) -> T = match self {
+                Self::Add => |a, b| T::narrow(a.widen().plus(b.widen())),
+                Self::Sub => |a, b| T::narrow(a.widen().minus(b.widen())),
+                Self::Mul => |a, b| T::narrow(a.widen().times(b.widen())),
+                Self::Div => |a, b| T::narrow(a.widen().over(b.widen()).unwrap_or(Arithmetic::ZERO)),
+            };
+            Ok(vec![combine::<T>(&mut inputs, function)?])
+        })
+    }
+}
+
+/// That no integer is divided by zero.
+fn no_zero<T: Number>(inputs: &Inputs<'_>) -> Result<()> {
+    if T::Wide::IS_INTEGER && inputs.elements::<T>(1)?.contains(&T::default()) {
+        return Err(Error::input(format!(
+            "a division of {} by zero",
+            T::DATATYPE
+        )));
+    }
+    Ok(())
+}
+
+/// Mod: what division leaves, with the divisor's sign, of integers; with `fmod` the dividend's, of all numbers.
+struct Mod {
+    truncates: bool,
+}
+
+impl Operator for Mod {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        with_number!(inputs.required(0)?.datatype(), T => {
+            if !self.truncates && !<T as Number>::Wide::IS_INTEGER {
+                return Err(Error::graph(format!(
+                    "the attribute `fmod` is 0, expected 1 for {}",
+                    T::DATATYPE
+                )));
+            }
+            no_zero::<T>(&inputs)?;
+            let function: fn(T, T) -> T = match self.truncates {
+                true => |a, b| T::narrow(a.widen().remainder(b.widen()).unwrap_or(Arithmetic::ZERO)),
+                false => |a, b| {
+                    let (zero, divisor) = (Arithmetic::ZERO, b.widen());
+                    let left = a.widen().remainder(divisor).unwrap_or(zero);
+                    T::narrow(match left != zero && (left < zero) != (divisor < zero) {
+                        true => left.plus(divisor),
+                        false => left,
+                    })
+                },
+            };
+            Ok(vec![combine::<T>(&mut inputs, function)?])
+        })
+    }
+}
+
+/// Pow: the result has the base's datatype, the exponent any number's.
+struct Pow;
+
+impl Operator for Pow {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let exponent = inputs.required(1)?;
+        let base = inputs.required(0)?;
+        if let (Data::F32(_), Data::F32(exponents)) = (base.data(), exponent.data()) {
+            // Squares, cubes and roots are most of what networks ask for.
+            return Ok(vec![match exponents[..] {
+                [2.0] => combine::<f32>(&mut inputs, |x, _| x * x),
+                [3.0] => combine::<f32>(&mut inputs, |x, _| x * x * x),
+                [0.5] => combine::<f32>(&mut inputs, |x, _| x.powf(0.5)),
+                _ => combine::<f32>(&mut inputs, f32::powf),
+            }?]);
+        }
+        let result = match base.data() {
+            Data::F32(_) | Data::F64(_) | Data::F16(_) | Data::Bf16(_) => {
+                let exponent = to_f64(exponent)?;
+                with_real!(base.datatype(), T => zip(base, &exponent, |x: T, y: f64| {
+                    let x = x.widen();
+                    T::narrow(Arithmetic::of_f64(x.to_f64().powf(y)))
+                }))
+            }
+            _ => integer_power(base, exponent),
+        };
+        Ok(vec![result?])
+    }
+}
+
+fn integer_power(base: &Tensor, exponent: &Tensor) -> Result<Tensor> {
+    if let Data::F32(_) | Data::F64(_) | Data::F16(_) | Data::Bf16(_) = exponent.data() {
+        let exponent = to_f64(exponent)?;
+        return crate::with_integer!(base.datatype(), T => zip(base, &exponent, |x: T, y: f64| {
+            T::of_f64(x.to_f64().powf(y))
+        }));
+    }
+    crate::with_integer!(base.datatype(), T => {
+        crate::with_integer!(exponent.datatype(), U => zip(base, exponent, |x: T, y: U| {
+            match u64::try_from(y) {
+                Ok(y) => x.power(y),
+                // One divided by the power: -1, 0 or 1, but for a base of 0, which C leaves open.
+                Err(_) => T::of_f64(x.to_f64().powf(y.to_f64())),
+            }
+        }))
+    })
+}
+
+fn to_f64(tensor: &Tensor) -> Result<Tensor> {
+    let mut to = with_room(tensor.len())?;
+    with_number!(tensor.datatype(), T => {
+        to.extend(tensor.elements::<T>()?.iter().map(|x| x.widen().to_f64()));
+    });
+    Tensor::of(tensor.shape(), to)
+}
+
+/// Max and Min of any number of tensors; NaN where one is.
+struct Extreme {
+    largest: bool,
+}
+
+impl Operator for Extreme {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let mut result = inputs.take(0)?;
+        with_number!(result.datatype(), T => {
+            let function: fn(T, T) -> T = match self.largest {
+                true => |a, b| T::narrow(a.widen().larger(b.widen())),
+                false => |a, b| T::narrow(a.widen().smaller(b.widen())),
+            };
+            for position in 1..inputs.len() {
+                result = zip_owned::<T>(result, inputs.required(position)?, function)?;
+            }
+            Ok(vec![result])
+        })
+    }
+}
+
+/// Sum and Mean of any number of tensors.
+struct Sum {
+    is_mean: bool,
+}
+
+impl Operator for Sum {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let first = inputs.take(0)?;
+        let count = inputs.len();
+        with_real!(first.datatype(), T => {
+            let mut sum = widened::<T>(first)?;
+            for position in 1..count {
+                let next = widened::<T>(inputs.take(position)?)?;
+                sum = zip_owned::<<T as Number>::Wide>(sum, &next, Arithmetic::plus)?;
+            }
+            let shape = sum.shape().to_vec();
+            let mut elements = sum.into_elements::<<T as Number>::Wide>()?;
+            if self.is_mean {
+                let count = <T as Number>::Wide::of_f64(count as f64);
+                elements.iter_mut().for_each(|element| *element = *element / count);
+            }
+            Ok(vec![narrowed::<T>(&shape, elements)?])
+        })
+    }
+}
+
+/// A tensor in the datatype that it is computed with in.
+pub(super) fn widened<T: Number>(tensor: Tensor) -> Result<Tensor> {
+    if T::DATATYPE == T::Wide::DATATYPE {
+        tensor.elements::<T>()?;
+        return Ok(tensor);
+    }
+    let mut to = with_room(tensor.len())?;
+    to.extend(tensor.elements::<T>()?.iter().map(|x| x.widen()));
+    Tensor::of(tensor.shape(), to)
+}
+
+/// Results, rounded to a tensor's datatype.
+pub(super) fn narrowed<T: Number>(shape: &[usize], elements: Vec<T::Wide>) -> Result<Tensor> {
+    if T::DATATYPE == T::Wide::DATATYPE {
+        return Tensor::of(shape, elements);
+    }
+    let mut to = with_room(elements.len())?;
+    to.extend(elements.into_iter().map(T::narrow));
+    Tensor::of(shape, to)
+}

@@ -1,0 +1,246 @@
+//! From one datatype to another.
+
+use half::{bf16, f16};
+use infer_model_card::Datatype;
+
+use crate::error::{Error, Result};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Element, Tensor, with_room};
+use crate::with_element;
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let to = || build.attributes().required_int("to").and_then(datatype);
+    Ok(Some(match op_type {
+        "Cast" if build.opset < 6 => {
+            return Err(Error::unsupported(
+                "a datatype as a string, which Cast had before version 6, is not done here",
+            ));
+        }
+        "Cast" => Box::new(Cast { to: to()? }),
+        "CastLike" => Box::new(CastLike),
+        "BitCast" => Box::new(BitCast { to: to()? }),
+        _ => return Ok(None),
+    }))
+}
+
+/// A datatype by its number in ONNX's `TensorProto.DataType`.
+///
+/// # Errors
+/// `Unsupported` for those that are not computed with, `Graph` for a number that is none.
+pub(super) fn datatype(number: i64) -> Result<Datatype> {
+    Ok(match number {
+        1 => Datatype::Fp32,
+        2 => Datatype::Uint8,
+        3 => Datatype::Int8,
+        4 => Datatype::Uint16,
+        5 => Datatype::Int16,
+        6 => Datatype::Int32,
+        7 => Datatype::Int64,
+        9 => Datatype::Bool,
+        10 => Datatype::Fp16,
+        11 => Datatype::Fp64,
+        12 => Datatype::Uint32,
+        13 => Datatype::Uint64,
+        16 => Datatype::Bf16,
+        8 | 14 | 15 | 17..=26 => {
+            let number = i32::try_from(number).unwrap_or_default();
+            return Err(Error::unsupported(format!(
+                "tensors of {} are not computed with",
+                rten_onnx::onnx::DataType(number)
+            )));
+        }
+        _ => return Err(Error::graph(format!("there is no datatype {number}"))),
+    })
+}
+
+/// A value that other datatypes can be made from.
+enum Value {
+    Real(f64),
+    Whole(i64),
+    /// What only UINT64 holds.
+    Large(u64),
+}
+
+/// How an element is cast: numbers with fractions lose them towards zero, and what an integer cannot hold becomes the
+/// nearest that it can (NaN becomes 0); integers keep their lowest bits; anything but 0 is true.
+trait Casts: Element {
+    fn value(self) -> Value;
+    fn of(value: Value) -> Self;
+}
+
+macro_rules! casts {
+    ($($type:ty, $x:ident => $value:expr, $v:ident => $real:expr;)*) => { $(
+        impl Casts for $type {
+            #[inline]
+            fn value(self) -> Value {
+                let $x = self;
+                $value
+            }
+            #[inline]
+            fn of(value: Value) -> Self {
+                match value {
+                    Value::Real($v) => $real,
+                    Value::Whole(v) => v as Self,
+                    Value::Large(v) => v as Self,
+                }
+            }
+        }
+    )* };
+}
+
+casts! {
+    f32, x => Value::Real(x.into()), v => v as f32;
+    f64, x => Value::Real(x), v => v;
+    i8, x => Value::Whole(x.into()), v => v as i8;
+    i16, x => Value::Whole(x.into()), v => v as i16;
+    i32, x => Value::Whole(x.into()), v => v as i32;
+    i64, x => Value::Whole(x), v => v as i64;
+    u8, x => Value::Whole(x.into()), v => v as u8;
+    u16, x => Value::Whole(x.into()), v => v as u16;
+    u32, x => Value::Whole(x.into()), v => v as u32;
+    u64, x => Value::Large(x), v => v as u64;
+}
+
+macro_rules! half_casts {
+    ($($type:ident)*) => { $(
+        impl Casts for $type {
+            #[inline]
+            fn value(self) -> Value {
+                Value::Real(self.to_f64())
+            }
+            #[inline]
+            fn of(value: Value) -> Self {
+                Self::from_f64(match value {
+                    Value::Real(v) => v,
+                    Value::Whole(v) => v as f64,
+                    Value::Large(v) => v as f64,
+                })
+            }
+        }
+    )* };
+}
+
+half_casts! { f16 bf16 }
+
+impl Casts for bool {
+    #[inline]
+    fn value(self) -> Value {
+        Value::Whole(self.into())
+    }
+    #[inline]
+    fn of(value: Value) -> Self {
+        match value {
+            Value::Real(v) => v != 0.0,
+            Value::Whole(v) => v != 0,
+            Value::Large(v) => v != 0,
+        }
+    }
+}
+
+/// A tensor in another datatype.
+///
+/// # Errors
+/// `Memory` when there is no room.
+pub(super) fn cast(tensor: Tensor, to: Datatype) -> Result<Tensor> {
+    if tensor.datatype() == to {
+        return Ok(tensor);
+    }
+    with_element!(tensor.datatype(), T => {
+        let elements = tensor.elements::<T>()?;
+        with_element!(to, U => {
+            let mut cast = with_room::<U>(elements.len())?;
+            cast.extend(elements.iter().map(|&element| U::of(element.value())));
+            Tensor::of(tensor.shape(), cast)
+        })
+    })
+}
+
+/// Cast.
+struct Cast {
+    to: Datatype,
+}
+
+impl Operator for Cast {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        Ok(vec![cast(inputs.take(0)?, self.to)?])
+    }
+}
+
+/// CastLike: to the datatype of another tensor.
+struct CastLike;
+
+impl Operator for CastLike {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let to = inputs.required(1)?.datatype();
+        Ok(vec![cast(inputs.take(0)?, to)?])
+    }
+}
+
+/// An element as its bytes.
+trait Bits: Element {
+    fn bits(self) -> u64;
+    fn of_bits(bits: u64) -> Self;
+}
+
+macro_rules! bits {
+    ($($type:ty, $x:ident => $bits:expr, $b:ident => $of:expr;)*) => { $(
+        impl Bits for $type {
+            fn bits(self) -> u64 {
+                let $x = self;
+                $bits
+            }
+            fn of_bits($b: u64) -> Self {
+                $of
+            }
+        }
+    )* };
+}
+
+bits! {
+    f32, x => x.to_bits().into(), b => f32::from_bits(b as u32);
+    f64, x => x.to_bits(), b => f64::from_bits(b);
+    f16, x => x.to_bits().into(), b => f16::from_bits(b as u16);
+    bf16, x => x.to_bits().into(), b => bf16::from_bits(b as u16);
+    i8, x => x as u64, b => b as i8;
+    i16, x => x as u64, b => b as i16;
+    i32, x => x as u64, b => b as i32;
+    i64, x => x as u64, b => b as i64;
+    u8, x => x.into(), b => b as u8;
+    u16, x => x.into(), b => b as u16;
+    u32, x => x.into(), b => b as u32;
+    u64, x => x, b => b;
+    bool, x => x.into(), b => b & 0xff != 0;
+}
+
+/// BitCast: the same bits as another datatype of the same size.
+struct BitCast {
+    to: Datatype,
+}
+
+impl Operator for BitCast {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        with_element!(input.datatype(), T => {
+            let elements = input.elements::<T>()?;
+            with_element!(self.to, U => {
+                if size_of::<T>() != size_of::<U>() {
+                    return Err(Error::input(format!(
+                        "the bits of {} cannot be {}, which has another size",
+                        T::DATATYPE,
+                        U::DATATYPE
+                    )));
+                }
+                let mut cast = with_room::<U>(elements.len())?;
+                cast.extend(elements.iter().map(|&element| U::of_bits(element.bits())));
+                Ok(vec![Tensor::of(input.shape(), cast)?])
+            })
+        })
+    }
+}

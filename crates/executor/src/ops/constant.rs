@@ -1,0 +1,231 @@
+//! Tensors that are made rather than computed.
+
+use infer_model_card::Datatype;
+
+use super::cast::{cast, datatype};
+use super::layout::sizes;
+use crate::error::{Error, Result};
+use crate::load;
+use crate::number::{Arithmetic, Number};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Tensor, element_count, filled, with_room};
+use crate::{with_element, with_number};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    Ok(Some(match op_type {
+        "Constant" => Box::new(Constant(constant(build)?)),
+        "ConstantOfShape" => {
+            let value = match attributes.tensor("value") {
+                Some(value) => load::tensor(value.clone())?,
+                None => Tensor::scalar(0f32),
+            };
+            if value.len() != 1 {
+                return Err(Error::graph(format!(
+                    "the attribute `value` is expected to have one element, came {}",
+                    value.len()
+                )));
+            }
+            Box::new(ConstantOfShape { value })
+        }
+        "EyeLike" => Box::new(EyeLike {
+            datatype: attributes.optional_int("dtype").map(datatype).transpose()?,
+            diagonal: attributes.int("k", 0),
+        }),
+        "Range" => Box::new(Range),
+        "Trilu" => Box::new(Trilu {
+            is_upper: attributes.flag("upper", true),
+        }),
+        _ => return Ok(None),
+    }))
+}
+
+/// Constant: a tensor in the file. Those of strings and sparse ones are refused.
+struct Constant(Tensor);
+
+impl Operator for Constant {
+    fn run(&self, _: Inputs<'_>) -> Result<Vec<Tensor>> {
+        Ok(vec![self.0.clone()])
+    }
+}
+
+fn constant(build: &Build<'_>) -> Result<Tensor> {
+    let attributes = build.attributes();
+    if let Some(tensor) = attributes.tensor("value") {
+        load::tensor(tensor.clone())
+    } else if let Some(value) = attributes.optional_float("value_float") {
+        Ok(Tensor::scalar(value))
+    } else if let Some(values) = attributes.floats("value_floats") {
+        Ok(Tensor::vector(values.to_vec()))
+    } else if let Some(value) = attributes.optional_int("value_int") {
+        Ok(Tensor::scalar(value))
+    } else if let Some(values) = attributes.ints("value_ints") {
+        Ok(Tensor::vector(values.to_vec()))
+    } else {
+        for name in ["value_string", "value_strings", "sparse_value"] {
+            if attributes.has(name) {
+                return Err(Error::unsupported(format!(
+                    "a constant's attribute `{name}` is not done here"
+                )));
+            }
+        }
+        Err(Error::graph("a constant has no value"))
+    }
+}
+
+/// ConstantOfShape: a tensor of one value.
+struct ConstantOfShape {
+    value: Tensor,
+}
+
+impl Operator for ConstantOfShape {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let shape = sizes(inputs.required(0)?)?;
+        let count = element_count(&shape)?;
+        with_element!(self.value.datatype(), T => {
+            let value = self.value.elements::<T>()?.first().copied().unwrap_or_default();
+            Ok(vec![Tensor::of(&shape, filled(count, value)?)?])
+        })
+    }
+}
+
+/// EyeLike: ones on a diagonal, zeros elsewhere.
+struct EyeLike {
+    datatype: Option<Datatype>,
+    diagonal: i64,
+}
+
+impl Operator for EyeLike {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let &[rows, columns] = input.shape() else {
+            return Err(Error::input(format!(
+                "expected two axes, came the shape {:?}",
+                input.shape()
+            )));
+        };
+        let count = input.len();
+        let mut ones = filled(count, false)?;
+        if count > 0 {
+            for row in 0..rows {
+                let column = (row as i64).checked_add(self.diagonal);
+                let column = column.and_then(|column| usize::try_from(column).ok());
+                if let Some(column) = column.filter(|&column| column < columns) {
+                    ones[row * columns + column] = true;
+                }
+            }
+        }
+        let eye = Tensor::of(&[rows, columns], ones)?;
+        let to = self.datatype.unwrap_or(input.datatype());
+        Ok(vec![cast(eye, to)?])
+    }
+}
+
+/// Range: from a start up to a limit, in steps.
+struct Range;
+
+impl Operator for Range {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        with_number!(inputs.required(0)?.datatype(), T => {
+            let one = |at| match inputs.elements::<T>(at)? {
+                [value] => Ok(value.widen()),
+                other => Err(Error::input(format!(
+                    "input {at} is expected to be one value, came {}",
+                    other.len()
+                ))),
+            };
+            let (start, limit, step) = (one(0)?, one(1)?, one(2)?);
+            if step == Arithmetic::ZERO || step.not_a_number() {
+                return Err(Error::input("the step of a range is 0 or not a number"));
+            }
+            let count = steps(start, limit, step)?;
+            let mut to = with_room(count)?;
+            if <T as Number>::Wide::IS_INTEGER {
+                let mut next = start;
+                for _ in 0..count {
+                    to.push(T::narrow(next));
+                    next = next.plus(step);
+                }
+            } else {
+                to.extend((0..count).map(|at| {
+                    T::narrow(start.plus(step.times(Arithmetic::of_f64(at as f64))))
+                }));
+            }
+            Ok(vec![Tensor::vector(to)])
+        })
+    }
+}
+
+/// How many steps it takes from a start to a limit.
+fn steps<A: Arithmetic>(start: A, limit: A, step: A) -> Result<usize> {
+    let count = if A::IS_INTEGER {
+        let (start, limit, step) = (start.to_i128(), limit.to_i128(), step.to_i128());
+        // Rounded up, whatever the signs.
+        let way = limit - start;
+        let count = way / step + i128::from(way % step != 0 && (way < 0) == (step < 0));
+        usize::try_from(count.max(0)).ok()
+    } else {
+        let count = ((limit.to_f64() - start.to_f64()) / step.to_f64()).ceil();
+        (!count.is_nan() && count <= MAX_STEPS).then_some(count.max(0.0) as usize)
+    };
+    let count =
+        count.ok_or_else(|| Error::input("a range has more values than a tensor can have"))?;
+    element_count(&[count])
+}
+
+/// More than a tensor can have.
+const MAX_STEPS: f64 = 4e9;
+
+/// Trilu: of each matrix, the triangle above or below a diagonal, zeros elsewhere.
+struct Trilu {
+    is_upper: bool,
+}
+
+impl Operator for Trilu {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let diagonal = match inputs.get(1) {
+            None => 0,
+            Some(tensor) => match tensor.to_i64()?[..] {
+                [diagonal] => diagonal,
+                ref other => {
+                    return Err(Error::input(format!(
+                        "the diagonal is expected to be one number, came {}",
+                        other.len()
+                    )));
+                }
+            },
+        };
+        let input = inputs.take(0)?;
+        let shape = input.shape().to_vec();
+        let [.., rows, columns] = shape[..] else {
+            return Err(Error::input(format!(
+                "expected two axes or more, came the shape {shape:?}"
+            )));
+        };
+        with_element!(input.datatype(), T => {
+            let mut elements = input.into_elements::<T>()?;
+            if columns > 0 {
+                for (row, values) in elements.chunks_exact_mut(columns).enumerate() {
+                    // The first column of the row that is above the diagonal or on it.
+                    let first = ((row % rows) as i64).saturating_add(diagonal);
+                    let zeros = match self.is_upper {
+                        true => 0..usize::try_from(first).unwrap_or(0).min(columns),
+                        false => {
+                            usize::try_from(first.saturating_add(1)).unwrap_or(0).min(columns)
+                                ..columns
+                        }
+                    };
+                    values[zeros].fill(T::default());
+                }
+            }
+            Ok(vec![Tensor::of(&shape, elements)?])
+        })
+    }
+}

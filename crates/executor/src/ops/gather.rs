@@ -1,0 +1,228 @@
+//! Elements by their indices.
+
+use crate::error::{Error, Result};
+use crate::index::{Walk, axis, strides};
+use crate::moves::runs;
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Tensor, element_count, with_room};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    let attributes = build.attributes();
+    Ok(Some(match (domain, op_type) {
+        ("", "Gather") => Box::new(Gather {
+            axis: attributes.int("axis", 0),
+        }),
+        ("", "GatherElements") => Box::new(GatherElements {
+            axis: attributes.int("axis", 0),
+        }),
+        ("", "GatherND") => Box::new(GatherNd {
+            batch: usize::try_from(attributes.int("batch_dims", 0)).map_err(|_| {
+                Error::graph("the attribute `batch_dims` is negative, expected 0 or more")
+            })?,
+        }),
+        ("", "Compress") => Box::new(Compress {
+            axis: attributes.optional_int("axis"),
+        }),
+        ("ai.onnx.ml", "ArrayFeatureExtractor") => Box::new(ArrayFeatureExtractor),
+        _ => return Ok(None),
+    }))
+}
+
+/// An index into an axis, negative ones counted from its end.
+///
+/// # Errors
+/// `Input` when it is outside.
+pub(super) fn position(index: i64, size: usize) -> Result<usize> {
+    let signed = i64::try_from(size).unwrap_or(i64::MAX);
+    let found = if index < 0 { index + signed } else { index };
+    usize::try_from(found)
+        .ok()
+        .filter(|&found| found < size)
+        .ok_or_else(|| {
+            Error::input(format!(
+                "the index {index} is outside an axis of the size {size}"
+            ))
+        })
+}
+
+/// Gather: slices along an axis, those that indices name.
+struct Gather {
+    axis: i64,
+}
+
+impl Operator for Gather {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (input, indices) = (inputs.required(0)?, inputs.required(1)?);
+        let at = axis(self.axis, input.rank())?;
+        Ok(vec![slices(input, at, indices)?])
+    }
+}
+
+fn slices(input: &Tensor, at: usize, indices: &Tensor) -> Result<Tensor> {
+    let (before, rest) = input.shape().split_at(at);
+    let after = &rest[1..];
+    let mut shape = before.to_vec();
+    shape.extend_from_slice(indices.shape());
+    shape.extend_from_slice(after);
+    let size = rest[0];
+    let positions = indices
+        .to_i64()?
+        .into_iter()
+        .map(|index| position(index, size))
+        .collect::<Result<Vec<_>>>()?;
+    let mut starts = Vec::new();
+    let mut run = 0;
+    if element_count(&shape)? > 0 {
+        run = element_count(after)?;
+        let outer = element_count(before)?;
+        starts = with_room(element_count(&[outer, positions.len()])?)?;
+        for row in 0..outer {
+            starts.extend(positions.iter().map(|at| (row * size + at) * run));
+        }
+    }
+    Tensor::new(shape, runs(input.data(), run, &starts)?)
+}
+
+/// GatherElements: for each position of the indices, the element there but for its axis, where the index says.
+struct GatherElements {
+    axis: i64,
+}
+
+impl Operator for GatherElements {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (input, indices) = (inputs.required(0)?, inputs.required(1)?);
+        let at = axis(self.axis, input.rank())?;
+        let starts = element_offsets(input.shape(), at, indices)?;
+        let data = runs(input.data(), 1, &starts)?;
+        Ok(vec![Tensor::new(indices.shape().to_vec(), data)?])
+    }
+}
+
+/// For each position of the indices, the offset of the element there but for its axis, where the index says.
+pub(super) fn element_offsets(shape: &[usize], at: usize, indices: &Tensor) -> Result<Vec<usize>> {
+    let fits = indices.rank() == shape.len()
+        && (0..shape.len()).all(|axis| axis == at || indices.shape()[axis] <= shape[axis]);
+    if !fits {
+        return Err(Error::input(format!(
+            "indices of shape {:?} do not go into {shape:?} along the axis {at}",
+            indices.shape()
+        )));
+    }
+    if indices.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own = strides(shape);
+    let mut walked = own.clone();
+    walked[at] = 0;
+    let mut offsets = with_room(indices.len())?;
+    let walk = Walk::new(indices.shape(), [&walked]);
+    for ([offset], index) in walk.zip(indices.to_i64()?) {
+        offsets.push(offset + position(index, shape[at])? * own[at]);
+    }
+    Ok(offsets)
+}
+
+/// GatherND: slices by indices into several axes at once, after axes of a batch.
+struct GatherNd {
+    batch: usize,
+}
+
+impl Operator for GatherNd {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (input, indices) = (inputs.required(0)?, inputs.required(1)?);
+        let batch = self.batch;
+        let depth = indices.shape().last().copied().unwrap_or(0);
+        let fits = indices.rank() > batch
+            && input.rank() >= batch.saturating_add(depth)
+            && input.shape()[..batch] == indices.shape()[..batch]
+            && indices.rank() > 0;
+        if !fits {
+            return Err(Error::input(format!(
+                "indices of shape {:?} do not go into {:?} after {batch} axes of a batch",
+                indices.shape(),
+                input.shape()
+            )));
+        }
+        let mut shape = indices.shape()[..indices.rank() - 1].to_vec();
+        shape.extend_from_slice(&input.shape()[batch + depth..]);
+        if element_count(&shape)? == 0 {
+            return Ok(vec![Tensor::new(shape, runs(input.data(), 0, &[])?)?]);
+        }
+        let items = element_count(&input.shape()[..batch])?;
+        let stride = input.len() / items.max(1);
+        let tuples = element_count(&indices.shape()[..indices.rank() - 1])?;
+        let offsets = tuple_offsets(&input.shape()[batch..], indices, tuples)?;
+        let each = tuples / items.max(1);
+        let starts: Vec<usize> = offsets
+            .iter()
+            .enumerate()
+            .map(|(at, offset)| at / each.max(1) * stride + offset)
+            .collect();
+        let run = element_count(&input.shape()[batch + depth..])?;
+        Ok(vec![Tensor::new(shape, runs(input.data(), run, &starts)?)?])
+    }
+}
+
+/// The offsets of the slices that tuples of indices, the last axis of a tensor, name.
+pub(super) fn tuple_offsets(
+    shape: &[usize],
+    indices: &Tensor,
+    tuples: usize,
+) -> Result<Vec<usize>> {
+    let depth = indices.shape().last().copied().unwrap_or(0);
+    let own = strides(shape);
+    let given = indices.to_i64()?;
+    let mut offsets = with_room(tuples)?;
+    for tuple in 0..tuples {
+        let mut offset = 0;
+        for (at, &index) in given[tuple * depth..(tuple + 1) * depth].iter().enumerate() {
+            offset += position(index, shape[at])? * own[at];
+        }
+        offsets.push(offset);
+    }
+    Ok(offsets)
+}
+
+/// Compress: slices along an axis, or elements without one, where a condition is true.
+struct Compress {
+    axis: Option<i64>,
+}
+
+impl Operator for Compress {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let condition = inputs.elements::<bool>(1)?;
+        let chosen: Vec<i64> = (0i64..)
+            .zip(condition)
+            .filter_map(|(at, &chosen)| chosen.then_some(at))
+            .collect();
+        let chosen = Tensor::vector(chosen);
+        Ok(vec![match self.axis {
+            Some(one) => slices(input, axis(one, input.rank())?, &chosen)?,
+            None => slices(&input.clone().reshaped(vec![input.len()])?, 0, &chosen)?,
+        }])
+    }
+}
+
+/// ArrayFeatureExtractor: along the last axis, what indices name.
+struct ArrayFeatureExtractor;
+
+impl Operator for ArrayFeatureExtractor {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (input, indices) = (inputs.required(0)?, inputs.required(1)?);
+        let Some(at) = input.rank().checked_sub(1) else {
+            return Err(Error::input("a tensor without axes has no features"));
+        };
+        let count = indices.len();
+        let found = slices(input, at, &indices.clone().reshaped(vec![count])?)?;
+        // Of one row, the result is a row too.
+        match at {
+            0 => Ok(vec![found.reshaped(vec![1, count])?]),
+            _ => Ok(vec![found]),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The same elements in another order, or more than once.
+
+use crate::error::{Error, Result};
+use crate::index::{axis, broadcast, broadcast_strides};
+use crate::moves::{steps, strided, transposed};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Tensor, element_count};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    Ok(Some(match op_type {
+        "Transpose" => Box::new(Transpose {
+            order: attributes.ints("perm").map(<[i64]>::to_vec),
+        }),
+        "Expand" => Box::new(Expand),
+        "Tile" if build.opset < 6 => {
+            return Err(Error::unsupported(
+                "`tiles` along an `axis`, which Tile had before version 6, is not done here",
+            ));
+        }
+        "Tile" => Box::new(Tile),
+        "DepthToSpace" | "SpaceToDepth" => {
+            let block = attributes.required_int("blocksize")?;
+            let block = usize::try_from(block)
+                .ok()
+                .filter(|&block| (1..=MAX_BLOCK).contains(&block))
+                .ok_or_else(|| {
+                    Error::graph(format!(
+                        "the attribute `blocksize` is {block}, expected 1 to {MAX_BLOCK}"
+                    ))
+                })?;
+            let depth_first = match attributes.string("mode", "DCR") {
+                "DCR" => true,
+                "CRD" => false,
+                other => {
+                    return Err(Error::graph(format!(
+                        "the attribute `mode` is `{other}`, expected `DCR` or `CRD`"
+                    )));
+                }
+            };
+            match op_type {
+                "DepthToSpace" => Box::new(DepthToSpace { block, depth_first }),
+                _ => Box::new(SpaceToDepth { block, depth_first }),
+            }
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// The largest block: its square is a number of channels.
+const MAX_BLOCK: usize = 1 << 14;
+
+/// Transpose: the axes in another order; turned around without one.
+struct Transpose {
+    order: Option<Vec<i64>>,
+}
+
+impl Operator for Transpose {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let rank = input.rank();
+        let order: Vec<usize> = match &self.order {
+            None => (0..rank).rev().collect(),
+            Some(order) => {
+                let found = order
+                    .iter()
+                    .map(|&one| axis(one, rank))
+                    .collect::<Result<Vec<_>>>()?;
+                let mut sorted = found.clone();
+                sorted.sort_unstable();
+                if sorted.len() != rank || sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+                    return Err(Error::input(format!(
+                        "the attribute `perm` is {order:?}, expected each of {rank} axes once"
+                    )));
+                }
+                found
+            }
+        };
+        // Only axes of size 1 move past the others: the elements stay where they are.
+        let sized = |&axis: &usize| input.shape()[axis] != 1;
+        if order.iter().copied().filter(sized).is_sorted() {
+            let shape = order.iter().map(|&axis| input.shape()[axis]).collect();
+            return Ok(vec![inputs.take(0)?.reshaped(shape)?]);
+        }
+        Ok(vec![transposed(input, &order)?])
+    }
+}
+
+/// Expand: broadcast to a shape, which may itself be broadcast to the input's.
+struct Expand;
+
+impl Operator for Expand {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let asked = sizes(inputs.required(1)?)?;
+        let shape = broadcast(&[input.shape(), &asked])?;
+        if shape == input.shape() {
+            return Ok(vec![inputs.take(0)?]);
+        }
+        element_count(&shape)?;
+        let steps: Vec<isize> = broadcast_strides(input.shape(), &shape)
+            .iter()
+            .map(|&step| step as isize)
+            .collect();
+        let data = strided(input.data(), 0, &shape, &steps)?;
+        Ok(vec![Tensor::new(shape, data)?])
+    }
+}
+
+/// Sizes out of a tensor.
+///
+/// # Errors
+/// `Input` when one is negative or too large.
+pub(super) fn sizes(tensor: &Tensor) -> Result<Vec<usize>> {
+    let given = tensor.to_i64()?;
+    given
+        .iter()
+        .map(|&size| {
+            usize::try_from(size)
+                .map_err(|_| Error::input(format!("expected sizes of 0 or more, came {given:?}")))
+        })
+        .collect()
+}
+
+/// Tile: as often along each axis as the second input says.
+struct Tile;
+
+impl Operator for Tile {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let repeats = sizes(inputs.required(1)?)?;
+        if repeats.len() != input.rank() {
+            return Err(Error::input(format!(
+                "expected a number of repeats for each of {} axes, came {}",
+                input.rank(),
+                repeats.len()
+            )));
+        }
+        // Each axis becomes two, of which the first repeats.
+        let (mut walked, mut walked_steps, mut shape) = (Vec::new(), Vec::new(), Vec::new());
+        for ((&size, &repeat), &step) in input
+            .shape()
+            .iter()
+            .zip(&repeats)
+            .zip(&steps(input.shape()))
+        {
+            walked.extend([repeat, size]);
+            walked_steps.extend([0, step]);
+            shape.push(element_count(&[repeat, size])?);
+        }
+        let data = strided(input.data(), 0, &walked, &walked_steps)?;
+        Ok(vec![Tensor::new(shape, data)?])
+    }
+}
+
+fn four(tensor: &Tensor) -> Result<[usize; 4]> {
+    <[usize; 4]>::try_from(tensor.shape()).map_err(|_| {
+        Error::input(format!(
+            "expected batch, channels, height and width, came {:?}",
+            tensor.shape()
+        ))
+    })
+}
+
+/// DepthToSpace: channels become blocks of pixels.
+struct DepthToSpace {
+    block: usize,
+    depth_first: bool,
+}
+
+impl Operator for DepthToSpace {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        let [batch, channels, height, width] = four(&input)?;
+        let block = self.block;
+        if channels % (block * block) != 0 {
+            return Err(Error::input(format!(
+                "{channels} channels do not make blocks of {block} by {block}"
+            )));
+        }
+        let depth = channels / (block * block);
+        let (split, order) = match self.depth_first {
+            true => (
+                vec![batch, block, block, depth, height, width],
+                [0, 3, 4, 1, 5, 2],
+            ),
+            false => (
+                vec![batch, depth, block, block, height, width],
+                [0, 1, 4, 2, 5, 3],
+            ),
+        };
+        let moved = transposed(&input.reshaped(split)?, &order)?;
+        let (high, wide) = (
+            element_count(&[height, block])?,
+            element_count(&[width, block])?,
+        );
+        Ok(vec![moved.reshaped(vec![batch, depth, high, wide])?])
+    }
+}
+
+/// SpaceToDepth: blocks of pixels become channels; with a `mode` since version 28.
+struct SpaceToDepth {
+    block: usize,
+    depth_first: bool,
+}
+
+impl Operator for SpaceToDepth {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        let [batch, channels, height, width] = four(&input)?;
+        let block = self.block;
+        if height % block != 0 || width % block != 0 {
+            return Err(Error::input(format!(
+                "a height of {height} and a width of {width} are not blocks of {block}"
+            )));
+        }
+        let (high, wide) = (height / block, width / block);
+        let split = vec![batch, channels, high, block, wide, block];
+        let order = match self.depth_first {
+            true => [0, 3, 5, 1, 2, 4],
+            false => [0, 1, 3, 5, 2, 4],
+        };
+        let moved = transposed(&input.reshaped(split)?, &order)?;
+        let depth = element_count(&[channels, block * block])?;
+        Ok(vec![moved.reshaped(vec![batch, depth, high, wide])?])
+    }
+}

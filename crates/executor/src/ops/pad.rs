@@ -1,0 +1,268 @@
+//! Borders: added to tensors and taken from them; and rows turned around.
+
+use super::layout::sizes;
+use crate::error::{Error, Result};
+use crate::index::{axes, axis};
+use crate::moves::{FILLING, mapped, runs, transposed};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Tensor, element_count, with_room};
+use crate::with_number;
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    Ok(Some(match op_type {
+        "Pad" => {
+            let pads = match build.opset {
+                ..2 => attributes.ints("paddings"),
+                2..11 => attributes.ints("pads"),
+                _ => None,
+            };
+            Box::new(Pad {
+                mode: match attributes.string("mode", "constant") {
+                    "constant" => Mode::Constant,
+                    "edge" => Mode::Edge,
+                    "reflect" => Mode::Reflect,
+                    "wrap" if build.opset >= 19 => Mode::Wrap,
+                    other => {
+                        return Err(Error::graph(format!(
+                            "the attribute `mode` is `{other}`, expected `constant`, `edge`, `reflect`, or since version 19 `wrap`"
+                        )));
+                    }
+                },
+                attributes: (build.opset < 11).then(|| {
+                    (
+                        pads.unwrap_or_default().to_vec(),
+                        attributes.float("value", 0.0),
+                    )
+                }),
+            })
+        }
+        "CenterCropPad" => Box::new(CenterCropPad {
+            axes: attributes.ints("axes").map(<[i64]>::to_vec),
+        }),
+        "ReverseSequence" => Box::new(ReverseSequence {
+            batch_axis: attributes.int("batch_axis", 1),
+            time_axis: attributes.int("time_axis", 0),
+        }),
+        _ => return Ok(None),
+    }))
+}
+
+/// What a border is made of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Constant,
+    /// The outermost element.
+    Edge,
+    /// The elements as a mirror at the outermost one shows them.
+    Reflect,
+    /// The elements from the other side.
+    Wrap,
+}
+
+/// Pad: a border around a tensor; a negative one is cut off. The sizes and the value are inputs since version 11,
+/// with axes since 18.
+struct Pad {
+    mode: Mode,
+    attributes: Option<(Vec<i64>, f32)>,
+}
+
+impl Operator for Pad {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let rank = input.rank();
+        let (pads, named, value) = match &self.attributes {
+            Some((pads, value)) => {
+                let value = with_number!(input.datatype(), T => {
+                    Tensor::scalar(<T as crate::number::Number>::narrow(
+                        crate::number::Arithmetic::of_f64((*value).into()),
+                    ))
+                });
+                (pads.clone(), None, Some(value))
+            }
+            None => (
+                inputs.required(1)?.to_i64()?,
+                inputs.get(3).map(Tensor::to_i64).transpose()?,
+                inputs.get(2).cloned(),
+            ),
+        };
+        let named: Vec<i64> = named.unwrap_or_else(|| (0..rank).map(|axis| axis as i64).collect());
+        if pads.len() != 2 * named.len() {
+            return Err(Error::input(format!(
+                "expected {} sizes of borders, two for each of {} axes, came {}",
+                2 * named.len(),
+                named.len(),
+                pads.len()
+            )));
+        }
+        if let Some(value) = value.as_ref().filter(|value| value.len() != 1) {
+            return Err(Error::input(format!(
+                "the value of a border is expected to be one, came {}",
+                value.len()
+            )));
+        }
+        axes(&named, rank)?;
+        let mut borders = vec![(0, 0); rank];
+        for (at, &one) in named.iter().enumerate() {
+            borders[axis(one, rank)?] = (pads[at], pads[at + named.len()]);
+        }
+        let mut shape = Vec::with_capacity(rank);
+        for (&size, &(before, after)) in input.shape().iter().zip(&borders) {
+            let padded = size as i128 + i128::from(before) + i128::from(after);
+            shape.push(usize::try_from(padded).map_err(|_| {
+                Error::input(format!(
+                    "a size of {size} cannot have borders of {before} and {after}"
+                ))
+            })?);
+        }
+        // Before the maps are made: each of them is as long as its axis.
+        if element_count(&shape)? == 0 {
+            return Ok(vec![empty(input, shape)?]);
+        }
+        let maps = shape
+            .iter()
+            .zip(input.shape())
+            .zip(&borders)
+            .map(|((&padded, &size), &border)| self.map(padded, size, border))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(vec![mapped(input, &maps, value.as_ref())?])
+    }
+}
+
+/// A tensor without elements, of another's datatype.
+fn empty(like: &Tensor, shape: Vec<usize>) -> Result<Tensor> {
+    crate::with_element!(like.datatype(), T => Tensor::of(&shape, Vec::<T>::new()))
+}
+
+impl Pad {
+    /// From which position of an axis each position of the padded one comes.
+    fn map(&self, padded: usize, size: usize, (before, after): (i64, i64)) -> Result<Vec<usize>> {
+        if self.mode != Mode::Constant && (before < 0 || after < 0) {
+            return Err(Error::unsupported(
+                "negative borders are done here with the mode `constant` alone",
+            ));
+        }
+        if self.mode != Mode::Constant && size == 0 && padded > 0 {
+            return Err(Error::input(
+                "an axis without elements has none to make a border of",
+            ));
+        }
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        let mut map = with_room(padded)?;
+        map.extend((0..padded).map(|at| {
+            let at = at as i64 - before;
+            let from = match self.mode {
+                _ if (0..size).contains(&at) => at,
+                Mode::Constant => return FILLING,
+                Mode::Edge => at.clamp(0, size - 1),
+                Mode::Reflect if size == 1 => 0,
+                Mode::Reflect => {
+                    let period = 2 * (size - 1);
+                    let inside = at.rem_euclid(period);
+                    inside.min(period - inside)
+                }
+                Mode::Wrap => at.rem_euclid(size),
+            };
+            usize::try_from(from).unwrap_or(FILLING)
+        }));
+        Ok(map)
+    }
+}
+
+/// CenterCropPad: as much cut off, or zeros added, on both sides as gives a shape.
+struct CenterCropPad {
+    axes: Option<Vec<i64>>,
+}
+
+impl Operator for CenterCropPad {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let asked = sizes(inputs.required(1)?)?;
+        let rank = input.rank();
+        let named = match &self.axes {
+            Some(named) => named.clone(),
+            None => (0..rank).map(|axis| axis as i64).collect(),
+        };
+        if named.len() != asked.len() {
+            return Err(Error::input(format!(
+                "expected a size for each of {} axes, came {}",
+                named.len(),
+                asked.len()
+            )));
+        }
+        axes(&named, rank)?;
+        let mut shape = input.shape().to_vec();
+        for (&one, &size) in named.iter().zip(&asked) {
+            shape[axis(one, rank)?] = size;
+        }
+        if element_count(&shape)? == 0 {
+            return Ok(vec![empty(input, shape)?]);
+        }
+        let mut maps = Vec::with_capacity(rank);
+        for (&to, &from) in shape.iter().zip(input.shape()) {
+            let mut map = with_room(to)?;
+            // What is odd is cut off, and added, at the end.
+            let (cut, added) = (from.saturating_sub(to) / 2, to.saturating_sub(from) / 2);
+            map.extend((0..to).map(|at| match at.checked_sub(added) {
+                Some(at) if at < from => at + cut,
+                _ => FILLING,
+            }));
+            maps.push(map);
+        }
+        Ok(vec![mapped(input, &maps, None)?])
+    }
+}
+
+/// ReverseSequence: of each item of a batch, the first elements along time turned around.
+struct ReverseSequence {
+    batch_axis: i64,
+    time_axis: i64,
+}
+
+impl Operator for ReverseSequence {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let rank = input.rank();
+        let (batch_axis, time_axis) = (axis(self.batch_axis, rank)?, axis(self.time_axis, rank)?);
+        if batch_axis == time_axis {
+            return Err(Error::graph(format!(
+                "the attributes `batch_axis` and `time_axis` are both {batch_axis}"
+            )));
+        }
+        let (batch, time) = (input.shape()[batch_axis], input.shape()[time_axis]);
+        let lengths = sizes(inputs.required(1)?)?;
+        if lengths.len() != batch || lengths.iter().any(|&length| length > time) {
+            return Err(Error::input(format!(
+                "expected {batch} lengths of at most {time}, came {lengths:?}"
+            )));
+        }
+        if input.is_empty() {
+            return Ok(vec![input.clone()]);
+        }
+        let mut order = vec![batch_axis, time_axis];
+        order.extend((0..rank).filter(|&axis| axis != batch_axis && axis != time_axis));
+        let rows = transposed(input, &order)?;
+        let run = element_count(&rows.shape()[2..])?;
+        let mut starts = with_room(element_count(&[batch, time])?)?;
+        for (item, &length) in lengths.iter().enumerate() {
+            starts.extend((0..time).map(|at| {
+                let from = if at < length { length - 1 - at } else { at };
+                (item * time + from) * run
+            }));
+        }
+        let data = runs(rows.data(), run, &starts)?;
+        let mut inverse = vec![0; rank];
+        for (at, &axis) in order.iter().enumerate() {
+            inverse[axis] = at;
+        }
+        let reversed = Tensor::new(rows.shape().to_vec(), data)?;
+        Ok(vec![transposed(&reversed, &inverse)?])
+    }
+}

@@ -1,0 +1,289 @@
+//! Elements by their values: the largest, the different, those that are not zero.
+
+use std::cmp::Ordering;
+
+use crate::error::{Error, Result};
+use crate::index::axis;
+use crate::moves::{Rows, runs, transposed};
+use crate::number::{Arithmetic, Number};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Element, Tensor, element_count, filled, with_room};
+use crate::{with_element, with_number};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    Ok(Some(match op_type {
+        "ArgMax" | "ArgMin" => Box::new(ArgMax {
+            axis: attributes.int("axis", 0),
+            keeps_axis: attributes.flag("keepdims", true),
+            is_last: attributes.flag("select_last_index", false),
+            largest: op_type == "ArgMax",
+        }),
+        "NonZero" => Box::new(NonZero),
+        "TopK" => Box::new(TopK {
+            axis: attributes.int("axis", -1),
+            count: match build.opset < 10 {
+                true => Some(attributes.required_int("k")?),
+                false => None,
+            },
+            largest: attributes.flag("largest", true),
+        }),
+        "Unique" => Box::new(Unique {
+            axis: attributes.optional_int("axis"),
+            is_sorted: attributes.flag("sorted", true),
+        }),
+        _ => return Ok(None),
+    }))
+}
+
+/// An order of all values: NaN, which is in no order, comes after the others.
+fn compare<T: PartialOrd>(a: &T, b: &T) -> Ordering {
+    let is_nan = |x: &T| x.partial_cmp(x).is_none();
+    a.partial_cmp(b)
+        .unwrap_or_else(|| is_nan(a).cmp(&is_nan(b)))
+}
+
+/// ArgMax and ArgMin: where along an axis the largest, or smallest, element is; of several, the first or (since version
+/// 12, if asked for) the last.
+struct ArgMax {
+    axis: i64,
+    keeps_axis: bool,
+    is_last: bool,
+    largest: bool,
+}
+
+impl Operator for ArgMax {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        let at = axis(self.axis, input.rank())?;
+        let mut shape = input.shape().to_vec();
+        let len = shape[at];
+        match self.keeps_axis {
+            true => shape[at] = 1,
+            false => drop(shape.remove(at)),
+        }
+        let count = element_count(&shape)?;
+        if len == 0 && count > 0 {
+            return Err(Error::input(format!(
+                "the axis {at} has no elements to find the largest or smallest of"
+            )));
+        }
+        let (_, rows) = Rows::along(input, at)?;
+        with_number!(rows.datatype(), T => {
+            let elements = rows.elements::<T>()?;
+            let mut to = with_room::<i64>(count)?;
+            to.extend((0..count).map(|row| {
+                let row = &elements[row * len..(row + 1) * len];
+                let mut found = 0;
+                for (at, element) in row.iter().enumerate() {
+                    let is_better = match self.largest {
+                        true => *element > row[found],
+                        false => *element < row[found],
+                    };
+                    if is_better || (self.is_last && *element == row[found]) {
+                        found = at;
+                    }
+                }
+                found as i64
+            }));
+            Ok(vec![Tensor::of(&shape, to)?])
+        })
+    }
+}
+
+/// NonZero: the positions of the elements that are not zero, an axis a row.
+struct NonZero;
+
+impl Operator for NonZero {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        // A tensor without axes is looked at as one with one.
+        let shape = match input.shape() {
+            [] => vec![1],
+            shape => shape.to_vec(),
+        };
+        with_element!(input.datatype(), T => {
+            let zero = T::default();
+            let elements = input.elements::<T>()?;
+            let count = elements.iter().filter(|&&element| element != zero).count();
+            let mut to = filled(element_count(&[shape.len(), count])?, 0i64)?;
+            let found = elements.iter().enumerate().filter(|(_, element)| **element != zero);
+            for (column, (mut offset, _)) in found.enumerate() {
+                for (axis, size) in shape.iter().enumerate().rev() {
+                    to[axis * count + column] = (offset % size) as i64;
+                    offset /= size;
+                }
+            }
+            Ok(vec![Tensor::of(&[shape.len(), count], to)?])
+        })
+    }
+}
+
+/// TopK: the largest (since version 11 also the smallest) elements along an axis, and where they are; the first of
+/// equal ones first. They come sorted whether that is asked for or not.
+struct TopK {
+    axis: i64,
+    /// An attribute before version 10.
+    count: Option<i64>,
+    largest: bool,
+}
+
+impl Operator for TopK {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let asked = match self.count {
+            Some(count) => vec![count],
+            None => inputs.required(1)?.to_i64()?,
+        };
+        let input = inputs.take(0)?;
+        let at = axis(self.axis, input.rank())?;
+        let len = input.shape()[at];
+        let count = match asked[..] {
+            [count] => usize::try_from(count).ok().filter(|&count| count <= len),
+            _ => None,
+        };
+        let Some(count) = count else {
+            return Err(Error::input(format!(
+                "the number of elements is expected to be one from 0 to {len}, came {asked:?}"
+            )));
+        };
+        let (order, rows) = Rows::along(input, at)?;
+        let mut shape = rows.shape().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = count;
+        }
+        let total = element_count(&shape)?;
+        with_number!(rows.datatype(), T => {
+            let elements = rows.elements::<T>()?;
+            let (mut values, mut places) = (with_room::<T>(total)?, with_room::<i64>(total)?);
+            let mut found: Vec<usize> = with_room(len)?;
+            for row in elements.chunks_exact(len.max(1)).take(total.div_ceil(count.max(1))) {
+                found.clear();
+                found.extend(0..len);
+                let better = |a: &usize, b: &usize| {
+                    let by_value = match self.largest {
+                        true => compare(&row[*b], &row[*a]),
+                        false => compare(&row[*a], &row[*b]),
+                    };
+                    by_value.then(a.cmp(b))
+                };
+                if count < len {
+                    found.select_nth_unstable_by(count, better);
+                    found.truncate(count);
+                }
+                found.sort_unstable_by(better);
+                values.extend(found.iter().map(|&at| row[at]));
+                places.extend(found.iter().map(|&at| at as i64));
+            }
+            Ok(vec![
+                order.back(Tensor::of(&shape, values)?)?,
+                order.back(Tensor::of(&shape, places)?)?,
+            ])
+        })
+    }
+}
+
+/// Unique: the different elements, or slices along an axis; where each is first, which of them each element is, and how
+/// often each comes.
+struct Unique {
+    axis: Option<i64>,
+    is_sorted: bool,
+}
+
+/// The items that are the same.
+struct Group {
+    first: usize,
+    count: i64,
+}
+
+impl Operator for Unique {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        // The items are made the first axis.
+        let (rows, order) = match self.axis {
+            None => {
+                let count = input.len();
+                (input.reshaped(vec![count])?, vec![0])
+            }
+            Some(given) => {
+                let at = axis(given, input.rank())?;
+                let mut order = vec![at];
+                order.extend((0..input.rank()).filter(|&axis| axis != at));
+                (transposed(&input, &order)?, order)
+            }
+        };
+        let items = rows.shape()[0];
+        let run = element_count(&rows.shape()[1..])?;
+        let (groups, inverse) = with_element!(rows.datatype(), T => {
+            self.groups(rows.elements::<T>()?, items, run)?
+        });
+        let starts: Vec<usize> = groups.iter().map(|group| group.first * run).collect();
+        let mut shape = rows.shape().to_vec();
+        shape[0] = groups.len();
+        let found = Tensor::new(shape, runs(rows.data(), run, &starts)?)?;
+        let mut back = vec![0; order.len()];
+        for (at, &axis) in order.iter().enumerate() {
+            back[axis] = at;
+        }
+        Ok(vec![
+            transposed(&found, &back)?,
+            Tensor::vector(groups.iter().map(|group| group.first as i64).collect()),
+            Tensor::vector(inverse),
+            Tensor::vector(groups.iter().map(|group| group.count).collect()),
+        ])
+    }
+}
+
+impl Unique {
+    fn groups<T: Element + PartialOrd>(
+        &self,
+        elements: &[T],
+        items: usize,
+        run: usize,
+    ) -> Result<(Vec<Group>, Vec<i64>)> {
+        let row = |item: usize| &elements[item * run..(item + 1) * run];
+        let order_of = |a: usize, b: usize| {
+            row(a)
+                .iter()
+                .zip(row(b))
+                .map(|(a, b)| compare(a, b))
+                .find(|order| order.is_ne())
+                .unwrap_or(Ordering::Equal)
+        };
+        let mut sorted: Vec<usize> = with_room(items)?;
+        sorted.extend(0..items);
+        sorted.sort_by(|&a, &b| order_of(a, b));
+        let mut groups: Vec<Group> = Vec::new();
+        let mut inverse = filled(items, 0i64)?;
+        for (at, &item) in sorted.iter().enumerate() {
+            let is_same = at > 0 && order_of(sorted[at - 1], item).is_eq();
+            match groups.last_mut().filter(|_| is_same) {
+                Some(group) => group.count += 1,
+                None => groups.push(Group {
+                    first: item,
+                    count: 1,
+                }),
+            }
+            inverse[item] = groups.len() as i64 - 1;
+        }
+        if !self.is_sorted {
+            let mut order: Vec<usize> = (0..groups.len()).collect();
+            order.sort_unstable_by_key(|&group| groups[group].first);
+            let mut moved = filled(groups.len(), 0i64)?;
+            for (to, &from) in order.iter().enumerate() {
+                moved[from] = to as i64;
+            }
+            for item in &mut inverse {
+                *item = moved[usize::try_from(*item).unwrap_or_default()];
+            }
+            groups.sort_unstable_by_key(|group| group.first);
+        }
+        Ok((groups, inverse))
+    }
+}

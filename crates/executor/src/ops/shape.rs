@@ -1,0 +1,213 @@
+//! Shapes: what a tensor's is, and other shapes for the same elements.
+
+use crate::error::{Error, Result};
+use crate::index::{axes, axis};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::Tensor;
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    // Axes became an input with version 13.
+    let attribute_axes = match build.opset < 13 {
+        true => attributes.ints("axes").map(<[i64]>::to_vec),
+        false => None,
+    };
+    Ok(Some(match op_type {
+        "Shape" => Box::new(Shape {
+            start: attributes.int("start", 0),
+            end: attributes.optional_int("end"),
+        }),
+        "Size" => Box::new(Size),
+        "Reshape" => Box::new(Reshape {
+            shape: match build.opset < 5 {
+                true => Some(attributes.ints("shape").unwrap_or_default().to_vec()),
+                false => None,
+            },
+            allow_zero: attributes.flag("allowzero", false),
+        }),
+        "Flatten" => Box::new(Flatten {
+            axis: attributes.int("axis", 1),
+        }),
+        "Squeeze" => Box::new(Squeeze {
+            axes: attribute_axes,
+        }),
+        "Unsqueeze" => Box::new(Unsqueeze {
+            axes: attribute_axes,
+        }),
+        _ => return Ok(None),
+    }))
+}
+
+fn signed(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// Shape: the sizes of a tensor's axes; since version 15, of those from `start` to `end`.
+struct Shape {
+    start: i64,
+    end: Option<i64>,
+}
+
+impl Operator for Shape {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let shape = inputs.required(0)?.shape();
+        let rank = signed(shape.len());
+        // Both are brought into range, as the specification says, rather than refused.
+        let position = |given: i64| {
+            let from_start = if given < 0 { given + rank } else { given };
+            usize::try_from(from_start.clamp(0, rank)).unwrap_or_default()
+        };
+        let (start, end) = (position(self.start), position(self.end.unwrap_or(rank)));
+        let sizes = shape.get(start..end).unwrap_or_default();
+        Ok(vec![Tensor::vector(
+            sizes.iter().map(|&size| signed(size)).collect(),
+        )])
+    }
+}
+
+/// Size: how many elements a tensor has.
+struct Size;
+
+impl Operator for Size {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        Ok(vec![Tensor::scalar(signed(inputs.required(0)?.len()))])
+    }
+}
+
+/// Reshape: -1 is what is left, 0 the input's own size; with `allowzero` (since version 14) 0 is 0.
+struct Reshape {
+    /// An attribute before version 5.
+    shape: Option<Vec<i64>>,
+    allow_zero: bool,
+}
+
+impl Operator for Reshape {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let asked = match &self.shape {
+            Some(shape) => shape.clone(),
+            None => inputs.required(1)?.to_i64()?,
+        };
+        let input = inputs.take(0)?;
+        let shape = self.resolve(&asked, input.shape(), input.len())?;
+        Ok(vec![input.reshaped(shape)?])
+    }
+}
+
+impl Reshape {
+    fn resolve(&self, asked: &[i64], from: &[usize], count: usize) -> Result<Vec<usize>> {
+        let wrong =
+            |why: &str| Error::input(format!("{from:?} cannot take the shape {asked:?}: {why}"));
+        let mut shape = Vec::with_capacity(asked.len());
+        let mut inferred = None;
+        for (at, &size) in asked.iter().enumerate() {
+            shape.push(match size {
+                -1 if inferred.is_some() => return Err(wrong("-1 comes twice")),
+                -1 if self.allow_zero && asked.contains(&0) => {
+                    return Err(wrong("with `allowzero` it has both 0 and -1"));
+                }
+                -1 => {
+                    inferred = Some(at);
+                    1
+                }
+                0 if !self.allow_zero => *from
+                    .get(at)
+                    .ok_or_else(|| wrong("a 0 takes a size that is not there"))?,
+                size => {
+                    usize::try_from(size).map_err(|_| wrong("expected sizes of -1, 0 or more"))?
+                }
+            });
+        }
+        if let Some(at) = inferred {
+            let known = crate::tensor::element_count(&shape)?;
+            if known == 0 || count % known != 0 {
+                return Err(wrong("no size for -1 gives as many elements"));
+            }
+            shape[at] = count / known;
+        }
+        Ok(shape)
+    }
+}
+
+/// Flatten: two axes, the first of all axes before `axis`, the second of the others.
+struct Flatten {
+    axis: i64,
+}
+
+impl Operator for Flatten {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        let rank = input.rank();
+        let at = match usize::try_from(self.axis) {
+            // The axis after the last one is allowed.
+            Ok(at) if at == rank => rank,
+            _ => axis(self.axis, rank)?,
+        };
+        let (before, after) = input.shape().split_at(at);
+        // Of a tensor without elements, the product of the sizes on one side may be too large for a number.
+        let product = |sizes: &[usize]| crate::tensor::element_count(sizes);
+        let shape = vec![product(before)?, product(after)?];
+        Ok(vec![input.reshaped(shape)?])
+    }
+}
+
+/// The axes that an operator is given: an attribute, or since version 13 an input.
+fn given(attribute: &Option<Vec<i64>>, inputs: &Inputs<'_>) -> Result<Option<Vec<i64>>> {
+    match (attribute, inputs.get(1)) {
+        (Some(axes), _) => Ok(Some(axes.clone())),
+        (None, Some(input)) => input.to_i64().map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Squeeze: without axes of size 1, all or those that are named.
+struct Squeeze {
+    axes: Option<Vec<i64>>,
+}
+
+impl Operator for Squeeze {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let named = given(&self.axes, &inputs)?;
+        let input = inputs.take(0)?;
+        let shape = input.shape();
+        let removed = match named {
+            Some(named) => axes(&named, shape.len())?,
+            None => (0..shape.len()).filter(|&axis| shape[axis] == 1).collect(),
+        };
+        if let Some(&axis) = removed.iter().find(|&&axis| shape[axis] != 1) {
+            return Err(Error::input(format!(
+                "the axis {axis} of {shape:?} is expected to have the size 1"
+            )));
+        }
+        let left = (0..shape.len())
+            .filter(|axis| !removed.contains(axis))
+            .map(|axis| shape[axis])
+            .collect();
+        Ok(vec![input.reshaped(left)?])
+    }
+}
+
+/// Unsqueeze: with more axes of size 1, at those places of the result.
+struct Unsqueeze {
+    axes: Option<Vec<i64>>,
+}
+
+impl Operator for Unsqueeze {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let named =
+            given(&self.axes, &inputs)?.ok_or_else(|| Error::graph("the axes are missing"))?;
+        let input = inputs.take(0)?;
+        let added = axes(&named, input.rank() + named.len())?;
+        let mut shape = input.shape().to_vec();
+        for axis in added {
+            shape.insert(axis, 1);
+        }
+        Ok(vec![input.reshaped(shape)?])
+    }
+}

@@ -1,0 +1,276 @@
+//! Parts of tensors, and tensors put together.
+
+use super::layout::sizes;
+use crate::error::{Error, Result};
+use crate::index::{axes, axis};
+use crate::moves::{steps, strided};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Tensor, element_count, with_room};
+use crate::with_element;
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    Ok(Some(match op_type {
+        "Concat" => Box::new(Concat {
+            axis: match build.opset < 4 {
+                true => attributes.int("axis", 1),
+                false => attributes.required_int("axis")?,
+            },
+        }),
+        "Slice" => Box::new(Slice {
+            attributes: match build.opset < 10 {
+                false => None,
+                true => {
+                    let ints = |name| attributes.ints(name).map(<[i64]>::to_vec);
+                    let required = |name| {
+                        ints(name).ok_or_else(|| {
+                            Error::graph(format!("the attribute `{name}` is missing"))
+                        })
+                    };
+                    Some((required("starts")?, required("ends")?, ints("axes")))
+                }
+            },
+        }),
+        "Split" => {
+            if build.opset < 2 && build.has_input(1) {
+                return Err(Error::unsupported(
+                    "lengths as an input before version 13 are not done here",
+                ));
+            }
+            if build.opset >= 18 && build.has_input(1) && attributes.has("num_outputs") {
+                return Err(Error::graph(
+                    "the input of lengths and the attribute `num_outputs` are both given",
+                ));
+            }
+            Box::new(Split {
+                axis: attributes.int("axis", 0),
+                lengths: match build.opset < 13 {
+                    true => attributes.sizes("split")?,
+                    false => None,
+                },
+                parts: match attributes.optional_int("num_outputs") {
+                    Some(count) => positive("num_outputs", count)?,
+                    None => build.output_count(),
+                },
+                outputs: build.output_count(),
+                // Since version 18 the last part may be smaller.
+                is_uneven: build.opset >= 18,
+            })
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// An attribute that counts something.
+fn positive(name: &str, value: i64) -> Result<usize> {
+    usize::try_from(value)
+        .ok()
+        .filter(|&count| count > 0)
+        .ok_or_else(|| {
+            Error::graph(format!(
+                "the attribute `{name}` is {value}, expected 1 or more"
+            ))
+        })
+}
+
+/// Concat: tensors one after another along an axis.
+struct Concat {
+    axis: i64,
+}
+
+impl Operator for Concat {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let first = inputs.required(0)?;
+        let at = axis(self.axis, first.rank())?;
+        if inputs.len() == 1 {
+            return Ok(vec![inputs.take(0)?]);
+        }
+        with_element!(first.datatype(), T => {
+            let mut parts = Vec::with_capacity(inputs.len());
+            let mut shape = first.shape().to_vec();
+            shape[at] = 0;
+            for position in 0..inputs.len() {
+                let part = inputs.required(position)?;
+                let same = part.rank() == shape.len()
+                    && (0..shape.len()).all(|axis| axis == at || part.shape()[axis] == shape[axis]);
+                if !same {
+                    return Err(Error::input(format!(
+                        "{:?} and {:?} cannot be put together along the axis {at}",
+                        first.shape(),
+                        part.shape()
+                    )));
+                }
+                shape[at] = shape[at].saturating_add(part.shape()[at]);
+                let run = element_count(&part.shape()[at..])?;
+                parts.push((inputs.elements::<T>(position)?, run));
+            }
+            let count = element_count(&shape)?;
+            let mut to = with_room(count)?;
+            // Empty parts may be as many as no loop should count.
+            let rows = match count {
+                0 => 0,
+                _ => element_count(&shape[..at])?,
+            };
+            for row in 0..rows {
+                for (elements, run) in &parts {
+                    to.extend_from_slice(&elements[row * run..(row + 1) * run]);
+                }
+            }
+            Ok(vec![Tensor::of(&shape, to)?])
+        })
+    }
+}
+
+/// Slice: from `starts` to `ends` along some axes, each in steps, which may go backwards. All of them are
+/// inputs since version 10.
+struct Slice {
+    attributes: Option<(Vec<i64>, Vec<i64>, Option<Vec<i64>>)>,
+}
+
+impl Operator for Slice {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (starts, ends, named, strides) = match &self.attributes {
+            Some((starts, ends, axes)) => (starts.clone(), ends.clone(), axes.clone(), None),
+            None => {
+                let optional = |at| inputs.get(at).map(Tensor::to_i64).transpose();
+                (
+                    inputs.required(1)?.to_i64()?,
+                    inputs.required(2)?.to_i64()?,
+                    optional(3)?,
+                    optional(4)?,
+                )
+            }
+        };
+        let input = inputs.required(0)?;
+        let count = starts.len();
+        let named = named.unwrap_or_else(|| (0..count).map(|axis| axis as i64).collect());
+        let strides = strides.unwrap_or_else(|| vec![1; count]);
+        if ends.len() != count || named.len() != count || strides.len() != count {
+            return Err(Error::input(format!(
+                "expected as many ends, axes and steps as starts, came {count} starts, {} ends, {} axes and {} steps",
+                ends.len(),
+                named.len(),
+                strides.len()
+            )));
+        }
+        axes(&named, input.rank())?;
+        let mut shape = input.shape().to_vec();
+        let mut walk = steps(&shape);
+        let mut offset = 0usize;
+        for (at, &one) in named.iter().enumerate() {
+            let axis = axis(one, input.rank())?;
+            let (first, length) = range(starts[at], ends[at], strides[at], shape[axis])?;
+            // Without elements the strides may be more than a number holds, and the offset is not used.
+            offset = first.wrapping_mul(walk[axis] as usize).wrapping_add(offset);
+            shape[axis] = length;
+            // Of one element no step is taken, and a step may be more than any size.
+            walk[axis] = match length {
+                0 | 1 => 0,
+                _ => walk[axis] * strides[at] as isize,
+            };
+        }
+        if shape == input.shape() && walk == steps(&shape) {
+            return Ok(vec![inputs.take(0)?]);
+        }
+        if element_count(&shape)? == 0 {
+            offset = 0;
+        }
+        let data = strided(input.data(), offset, &shape, &walk)?;
+        Ok(vec![Tensor::new(shape, data)?])
+    }
+}
+
+/// Where a slice of an axis begins, and how long it is.
+fn range(start: i64, end: i64, step: i64, size: usize) -> Result<(usize, usize)> {
+    if step == 0 {
+        return Err(Error::input("the step of a slice is 0"));
+    }
+    let size = i128::try_from(size).unwrap_or(i128::MAX);
+    let (start, end, step) = (i128::from(start), i128::from(end), i128::from(step));
+    let from_start = |at: i128| if at < 0 { at + size } else { at };
+    let (low, high) = if step > 0 { (0, size) } else { (-1, size - 1) };
+    let start = from_start(start).clamp(low.max(0), high.max(0));
+    let end = from_start(end).clamp(low, high);
+    let length = if step > 0 {
+        (end - start + step - 1).div_euclid(step)
+    } else {
+        (start - end - step - 1).div_euclid(-step)
+    };
+    let as_usize = |value: i128| usize::try_from(value.max(0)).unwrap_or_default();
+    Ok(match size {
+        0 => (0, 0),
+        _ => (as_usize(start), as_usize(length)),
+    })
+}
+
+/// Split: parts along an axis, of the lengths given or of the same.
+struct Split {
+    axis: i64,
+    lengths: Option<Vec<usize>>,
+    parts: usize,
+    outputs: usize,
+    is_uneven: bool,
+}
+
+impl Split {
+    fn lengths(&self, size: usize, given: Option<Vec<usize>>) -> Result<Vec<usize>> {
+        let parts = self.parts;
+        if let Some(lengths) = given {
+            let sum = lengths
+                .iter()
+                .try_fold(0usize, |sum, &length| sum.checked_add(length));
+            if sum != Some(size) || lengths.len() < self.outputs {
+                return Err(Error::input(format!(
+                    "a size of {size} cannot be split into {lengths:?} for {} outputs",
+                    self.outputs
+                )));
+            }
+            return Ok(lengths);
+        }
+        if parts < self.outputs || (size % parts.max(1) != 0 && !self.is_uneven) {
+            return Err(Error::input(format!(
+                "a size of {size} cannot be split into {parts} parts"
+            )));
+        }
+        let each = size.div_ceil(parts.max(1));
+        // Only the outputs that there are: a file may name any number of parts.
+        Ok((0..self.outputs)
+            .map(|part| each.min(size.saturating_sub(part.saturating_mul(each))))
+            .collect())
+    }
+}
+
+impl Operator for Split {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let at = axis(self.axis, input.rank())?;
+        let given = match (&self.lengths, inputs.get(1)) {
+            (Some(lengths), _) => Some(lengths.clone()),
+            (None, Some(tensor)) => Some(sizes(tensor)?),
+            (None, None) => None,
+        };
+        let walk = steps(input.shape());
+        let mut start = 0;
+        let mut outputs = Vec::new();
+        for length in self.lengths(input.shape()[at], given)? {
+            let mut shape = input.shape().to_vec();
+            shape[at] = length;
+            // Without elements the strides may be more than a number holds, and the offset is not used.
+            let offset = match element_count(&shape)? {
+                0 => 0,
+                _ => start * walk[at] as usize,
+            };
+            let data = strided(input.data(), offset, &shape, &walk)?;
+            outputs.push(Tensor::new(shape, data)?);
+            start += length;
+        }
+        Ok(outputs)
+    }
+}

@@ -1,0 +1,127 @@
+//! Distributions along an axis.
+
+use crate::error::Result;
+use crate::index::axis;
+use crate::moves::Rows;
+use crate::number::{Arithmetic, Float, Number, Real};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Tensor, element_count, with_room};
+use crate::with_real;
+
+use super::reduce::sum;
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let kind = match op_type {
+        "Softmax" => Kind::Softmax,
+        "LogSoftmax" => Kind::LogSoftmax,
+        "Hardmax" => Kind::Hardmax,
+        _ => return Ok(None),
+    };
+    let is_flat = build.opset < 13;
+    Ok(Some(Box::new(Softmax {
+        kind,
+        axis: build.attributes().int("axis", if is_flat { 1 } else { -1 }),
+        is_flat,
+    })))
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Softmax,
+    LogSoftmax,
+    Hardmax,
+}
+
+/// Softmax, LogSoftmax and Hardmax. Before version 13, along the axis and all after it as if they were one.
+struct Softmax {
+    kind: Kind,
+    axis: i64,
+    is_flat: bool,
+}
+
+impl Operator for Softmax {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        if self.is_flat {
+            let shape = input.shape().to_vec();
+            let at = match usize::try_from(self.axis) {
+                Ok(at) if at == shape.len() => at,
+                _ => axis(self.axis, shape.len())?,
+            };
+            let len = element_count(&shape[at..])?;
+            return Ok(vec![self.rows(input, len)?]);
+        }
+        let at = axis(self.axis, input.rank())?;
+        let len = input.shape()[at];
+        let (order, rows) = Rows::along(input, at)?;
+        Ok(vec![order.back(self.rows(rows, len)?)?])
+    }
+}
+
+impl Softmax {
+    fn rows(&self, input: Tensor, len: usize) -> Result<Tensor> {
+        if input.is_empty() {
+            return Ok(input);
+        }
+        with_real!(input.datatype(), T => {
+            let shape = input.shape().to_vec();
+            let mut elements = input.into_elements::<T>()?;
+            let mut scratch = with_room(len)?;
+            for row in elements.chunks_exact_mut(len) {
+                match self.kind {
+                    Kind::Softmax => softmax(row, &mut scratch),
+                    Kind::LogSoftmax => log_softmax(row),
+                    Kind::Hardmax => hardmax(row),
+                }
+            }
+            Tensor::of(&shape, elements)
+        })
+    }
+}
+
+fn largest<T: Real>(row: &[T]) -> T::Wide {
+    row.iter()
+        .fold(T::Wide::LOWEST, |found, x| found.larger(x.widen()))
+}
+
+fn softmax<T: Real>(row: &mut [T], powers: &mut Vec<T::Wide>) {
+    let largest = largest(row);
+    powers.clear();
+    powers.extend(
+        row.iter()
+            .map(|x| num_traits::Float::exp(x.widen() - largest)),
+    );
+    let total = powers.iter().fold(T::Wide::ZERO, |sum, &x| sum + x);
+    for (element, &power) in row.iter_mut().zip(powers.iter()) {
+        *element = T::narrow(power / total);
+    }
+}
+
+/// In place, the logarithm of the softmax.
+pub(super) fn log_softmax<T: Real>(row: &mut [T]) {
+    let largest = largest(row);
+    let total = sum(row, |x| num_traits::Float::exp(x - largest));
+    let logarithm = num_traits::Float::ln(total);
+    for element in row {
+        *element = T::narrow(element.widen() - largest - logarithm);
+    }
+}
+
+/// In place, 1 for the first of the largest elements and 0 for the others.
+fn hardmax<T: Real>(row: &mut [T]) {
+    let mut found = 0;
+    for at in 1..row.len() {
+        if row[at] > row[found] {
+            found = at;
+        }
+    }
+    row.fill(T::default());
+    row[found] = T::narrow(Float::of(1.0));
+}
