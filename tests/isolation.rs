@@ -37,6 +37,7 @@ fn limits() -> Limits {
         max_instances: 4,
         max_waiting: 4,
         drain_timeout: Duration::from_secs(5),
+        ..Limits::default()
     }
 }
 
@@ -62,6 +63,7 @@ fn host(limits: Limits) -> Host {
         manifest: Manifest::read(&manifest).unwrap(),
         cache_dir: data.path().join("cache"),
         graphs: None,
+        observe: Default::default(),
         limits,
         environment: BTreeMap::from([
             ("INFER_B".to_owned(), "user".to_owned()),

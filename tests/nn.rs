@@ -80,6 +80,7 @@ fn host(graphs: Graphs) -> Host {
             ..Limits::default()
         },
         environment: Default::default(),
+        observe: Default::default(),
         graphs: Some(Arc::new(graphs)),
     })
     .unwrap_or_else(|error| panic!("{error}"));

@@ -6,6 +6,7 @@ pub mod backends;
 pub mod chromium;
 pub mod client;
 pub mod guests;
+pub mod host;
 pub mod models;
 pub mod parity;
 pub mod python;

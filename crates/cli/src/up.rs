@@ -1,6 +1,9 @@
 //! `cargo infer up`
 
-use std::collections::BTreeMap;
+mod limits;
+mod logging;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -11,9 +14,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use infer_host::nn::{Backend as Computes, Graphs, Library};
-use infer_host::{App, AppOptions, Limits, Manifest, Server};
+use infer_host::{Admin, App, AppOptions, Manifest, ObserveOptions, Server, Traces};
+use infer_model_card::Model;
 use infer_pack::{BuildOptions, Uncomposed};
 
+use self::limits::LimitFlags;
+use self::logging::{Log, LogFormat};
 use crate::backend::choose::{self, Computing};
 use crate::progress::Terminal;
 use crate::workspace;
@@ -41,28 +47,17 @@ pub struct Up {
     /// Threads that run instances; of a native library, threads that compute [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// Time that a request may take
-    #[arg(long, value_name = "MS", default_value_t = default_timeout_ms())]
-    request_timeout_ms: u64,
-    /// Memory that an instance may take
-    #[arg(long, value_name = "MIB", default_value_t = default_memory_mib(),
-          value_parser = clap::value_parser!(u32).range(1..=4096))]
-    instance_memory_mib: u32,
-    /// Instances at the same time
-    #[arg(long, value_name = "N", default_value_t = infer_host::limits::DEFAULT_MAX_INSTANCES as u16,
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
-    max_instances: u16,
-    /// Requests that wait for an instance; those beyond are answered 503
-    #[arg(long, value_name = "N", default_value_t = infer_host::limits::DEFAULT_MAX_WAITING)]
-    max_waiting: usize,
-}
-
-fn default_timeout_ms() -> u64 {
-    infer_host::limits::DEFAULT_REQUEST_TIMEOUT.as_secs() * 1000
-}
-
-fn default_memory_mib() -> u32 {
-    u32::try_from(infer_host::limits::DEFAULT_INSTANCE_MEMORY_BYTES >> 20).unwrap_or(u32::MAX)
+    /// An address of its own for metrics and probes: /metrics, /healthz, /readyz; best a loopback one
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    /// How the log is written, on standard error; RUST_LOG says what is
+    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    log_format: LogFormat,
+    /// A collector of traces, which are sent as OTLP over HTTP: http://127.0.0.1:4318
+    #[arg(long, value_name = "URL")]
+    otlp: Option<String>,
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 /// How long inferences may take to end after the last request has.
@@ -81,23 +76,19 @@ enum Backend {
     Openvino,
 }
 
-/// What is served: a component, and the graphs that it asks the host for.
+/// What is served: a component, its models' names, and the graphs that it asks the host for.
 struct Served {
     component: PathBuf,
+    models: BTreeSet<String>,
     graphs: Option<Arc<Graphs>>,
 }
 
 impl Up {
     /// Build, serve, and return when a signal came and requests have ended.
     pub fn run(self) -> Result<()> {
-        tracing_subscriber::fmt()
-            .with_env_filter(
-                tracing_subscriber::EnvFilter::builder()
-                    .with_default_directive(tracing_subscriber::filter::LevelFilter::WARN.into())
-                    .from_env_lossy(),
-            )
-            .with_writer(std::io::stderr)
-            .init();
+        // Until the end: what is left of the log is written when this is dropped.
+        let _log = Log::begin(self.log_format);
+        let traces = self.otlp.as_deref().map(Traces::export_to).transpose()?;
         let root = workspace::root()?;
         let manifest = Manifest::read(&root.join(workspace::MANIFEST))?;
         let mut options = BuildOptions::new(root.clone());
@@ -119,16 +110,12 @@ impl Up {
             Backend::Openvino => self.native(Library::OpenVino, &options)?,
             Backend::Auto => self.whatever_there_is(&options)?,
         };
-        let computes = match &served.graphs {
-            Some(graphs) => graphs.describe(),
-            None => "the engine in WebAssembly".to_owned(),
-        };
         let manifest = Manifest {
-            source: served.component,
+            source: served.component.clone(),
             mounts,
             ..manifest
         };
-        self.serve(&root, manifest, served.graphs, &computes)
+        self.serve(&root, manifest, served, traces)
     }
 
     /// The component alone, with a library to compute for it.
@@ -180,6 +167,7 @@ impl Up {
         let graphs = choose::graphs(backend, &built.models, self.computing())?;
         Ok(Served {
             component: built.file,
+            models: names(&built.models),
             graphs: Some(Arc::new(graphs)),
         })
     }
@@ -188,9 +176,13 @@ impl Up {
         self,
         root: &Path,
         manifest: Manifest,
-        graphs: Option<Arc<Graphs>>,
-        computes: &str,
+        served: Served,
+        traces: Option<Traces>,
     ) -> Result<()> {
+        let computes = match &served.graphs {
+            Some(graphs) => graphs.describe(),
+            None => "the engine in WebAssembly".to_owned(),
+        };
         for key in &manifest.ignored {
             tracing::warn!(
                 "`{key}` in {} means nothing to this host",
@@ -205,18 +197,31 @@ impl Up {
         let app = App::load(AppOptions {
             manifest,
             cache_dir: root.join("target/infer/cache"),
-            limits: self.limits(),
+            limits: self.limits.limits(),
             environment: settings(),
-            graphs,
+            graphs: served.graphs,
+            observe: ObserveOptions {
+                models: served.models,
+                traces: traces.clone(),
+            },
         })?;
         let served = runtime.block_on(async {
             let stop = stop_signal()?;
-            let server = Server::bind(self.listen, app).await.with_context(|| {
-                format!(
-                    "cannot listen on {} (choose another with --listen)",
-                    self.listen
-                )
-            })?;
+            let server = Server::bind(self.listen, Arc::clone(&app))
+                .await
+                .with_context(|| {
+                    format!(
+                        "cannot listen on {} (choose another with --listen)",
+                        self.listen
+                    )
+                })?;
+            if let Some(address) = self.admin {
+                let admin = Admin::bind(address, app).await.with_context(|| {
+                    format!("cannot listen on {address} (choose another with --admin)")
+                })?;
+                eprintln!("metrics at http://{}/metrics", admin.local_addr()?);
+                tokio::spawn(admin.serve());
+            }
             eprintln!("computing with {computes}");
             println!("serving http://{}", server.local_addr()?);
             std::io::stdout().flush()?;
@@ -225,27 +230,28 @@ impl Up {
         });
         // An inference that does not look up when it is asked to end must not keep the process.
         runtime.shutdown_timeout(STOP_TIMEOUT);
-        served
-    }
-
-    fn limits(&self) -> Limits {
-        let request_timeout = Duration::from_millis(self.request_timeout_ms);
-        Limits {
-            request_timeout,
-            instance_memory_bytes: (self.instance_memory_mib as usize) << 20,
-            max_instances: self.max_instances.into(),
-            max_waiting: self.max_waiting,
-            drain_timeout: request_timeout,
+        if let Some(traces) = traces {
+            traces.shutdown();
         }
+        served
     }
 }
 
 /// The composed artefact, which needs nothing of the host.
 fn composed(options: &BuildOptions) -> Result<Served> {
+    let built = infer_pack::build(options, &Terminal::new())?;
     Ok(Served {
-        component: infer_pack::build(options, &Terminal::new())?.composed,
+        component: built.composed,
+        models: names(&built.models),
         graphs: None,
     })
+}
+
+fn names(models: &[Model]) -> BTreeSet<String> {
+    models
+        .iter()
+        .map(|model| model.id.name.to_string())
+        .collect()
 }
 
 /// The user's own `INFER_*` variables, which go before the manifest's.

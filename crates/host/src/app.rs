@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -13,9 +13,11 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::compile::{self, CompileError};
+use crate::drain::Drain;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::nn::Graphs;
+use crate::observe::{Now, ObserveOptions, Observer};
 use crate::state::State;
 
 /// How often a guest that computes looks up: what a timeout may be late by, and how long one request
@@ -24,6 +26,9 @@ const EPOCH: Duration = Duration::from_millis(10);
 
 /// The prefix of the settings that a user's environment may override.
 const SETTINGS: &str = "INFER_";
+
+/// The setting that names the model of requests that name none.
+const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
 
 /// What is served, and how.
 #[derive(Clone)]
@@ -38,6 +43,8 @@ pub struct AppOptions {
     pub environment: BTreeMap<String, String>,
     /// The graphs of guests that import wasi:nn; without any, there is no wasi:nn here.
     pub graphs: Option<Arc<Graphs>>,
+    /// What the operator sees of requests.
+    pub observe: ObserveOptions,
 }
 
 /// Why the component cannot be served.
@@ -69,7 +76,10 @@ pub struct App {
     pub(crate) instances: Arc<Semaphore>,
     /// One permit a request that waits or runs.
     pub(crate) places: Arc<Semaphore>,
-    requests: AtomicU64,
+    /// One permit a connection.
+    pub(crate) connections: Arc<Semaphore>,
+    pub(crate) drain: Arc<Drain>,
+    pub(crate) observer: Arc<Observer>,
     ticker: Ticker,
 }
 
@@ -85,6 +95,7 @@ impl App {
             limits,
             environment,
             graphs,
+            observe,
         } = options;
         if let Some(mount) = manifest.mounts.iter().find(|mount| !mount.source.is_dir()) {
             return Err(LoadError::Mount {
@@ -106,6 +117,10 @@ impl App {
         let mut merged = manifest.environment.clone();
         merged.extend(environment);
         merged.retain(|name, _| name.starts_with(SETTINGS));
+        let observer = Observer::new(observe, merged.get(DEFAULT_MODEL).map(String::as_str));
+        for (name, took) in graphs.iter().flat_map(|graphs| graphs.load_times()) {
+            observer.metrics.graph(name, took);
+        }
         Ok(Arc::new(Self {
             environment: merged,
             proxy,
@@ -113,7 +128,9 @@ impl App {
             places: Arc::new(Semaphore::new(
                 limits.max_instances.saturating_add(limits.max_waiting),
             )),
-            requests: AtomicU64::new(0),
+            connections: Arc::new(Semaphore::new(limits.max_connections)),
+            drain: Arc::default(),
+            observer: Arc::new(observer),
             ticker: Ticker::start(engine),
             manifest,
             limits,
@@ -121,9 +138,23 @@ impl App {
         }))
     }
 
-    /// A new request's number.
-    pub(crate) fn next_request(&self) -> u64 {
-        self.requests.fetch_add(1, Ordering::Relaxed)
+    /// What is as it is now.
+    pub(crate) fn now(&self) -> Now {
+        let Limits {
+            max_instances,
+            max_waiting,
+            max_connections,
+            ..
+        } = self.limits;
+        let taken = |places: &Semaphore, of: usize| of.saturating_sub(places.available_permits());
+        let instances = taken(&self.instances, max_instances);
+        let places = taken(&self.places, max_instances.saturating_add(max_waiting));
+        Now {
+            instances,
+            waiting: places.saturating_sub(instances),
+            connections: taken(&self.connections, max_connections),
+            computing: self.graphs.as_ref().map_or(0, |graphs| graphs.computing()),
+        }
     }
 
     /// The engine that runs the component.

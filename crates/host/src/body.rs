@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,10 +11,12 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use wasmtime_wasi_http::Error;
 
 use crate::answer;
+use crate::pace::{Pace, TooSlow};
 
 /// How much of a request that was answered early is still read: more than any client sends before it
 /// looks for the answer.
@@ -33,15 +35,49 @@ pub(crate) struct RequestBody {
     runtime: Handle,
     /// The client sends nothing until it is told to, so there is no rest unless reading began.
     waits_for_continue: bool,
+    watch: Option<Watch>,
 }
 
+/// What is watched of a body that a guest reads.
+struct Watch {
+    pace: Pace,
+    read_bytes: Arc<AtomicU64>,
+    stalled: Stalled,
+    is_stalled: bool,
+}
+
+/// Told when a client is too slow to send its body.
+pub(crate) type Stalled = Arc<Notify>;
+
 impl RequestBody {
+    /// A body that nobody watches.
     pub(crate) fn new(incoming: Incoming, waits_for_continue: bool) -> Self {
         Self {
             incoming: Some(incoming),
             runtime: Handle::current(),
             waits_for_continue,
+            watch: None,
         }
+    }
+
+    /// Count what is read, and tell when it comes more slowly than that.
+    pub(crate) fn watched(
+        mut self,
+        pace: Pace,
+        read_bytes: Arc<AtomicU64>,
+        stalled: Stalled,
+    ) -> Self {
+        self.watch = Some(Watch {
+            pace,
+            read_bytes,
+            stalled,
+            is_stalled: false,
+        });
+        self
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.watch.as_ref().is_some_and(|watch| watch.is_stalled)
     }
 }
 
@@ -53,15 +89,35 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.waits_for_continue = false;
-        let Some(incoming) = &mut self.incoming else {
+        let this = &mut *self;
+        this.waits_for_continue = false;
+        if this.is_stalled() {
+            // The guest must not see an end and answer to that: it is about to be stopped.
+            return Poll::Pending;
+        }
+        let Some(incoming) = &mut this.incoming else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(incoming).poll_frame(context));
-        if matches!(frame, None | Some(Err(_))) {
-            self.incoming = None;
+        match Pin::new(incoming).poll_frame(context) {
+            Poll::Ready(frame) => {
+                if let (Some(Ok(frame)), Some(watch)) = (&frame, &mut this.watch) {
+                    watch.read(frame.data_ref().map_or(0, Bytes::len));
+                }
+                if matches!(frame, None | Some(Err(_))) {
+                    this.incoming = None;
+                }
+                Poll::Ready(frame.map(|result| result.map_err(Error::Hyper)))
+            }
+            Poll::Pending => {
+                let Some(watch) = &mut this.watch else {
+                    return Poll::Pending;
+                };
+                let TooSlow = ready!(watch.pace.poll_silent(context));
+                watch.is_stalled = true;
+                watch.stalled.notify_one();
+                Poll::Pending
+            }
         }
-        Poll::Ready(frame.map(|result| result.map_err(Error::Hyper)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -75,9 +131,19 @@ impl Body for RequestBody {
     }
 }
 
+impl Watch {
+    fn read(&mut self, bytes: usize) {
+        self.pace.moved(bytes);
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        let Some(incoming) = self.incoming.take() else {
+        // Of a body that stalled, no rest is worth waiting for.
+        let is_stalled = self.is_stalled();
+        let Some(incoming) = self.incoming.take().filter(|_| !is_stalled) else {
             return;
         };
         if !incoming.is_end_stream() && !self.waits_for_continue {
@@ -102,10 +168,15 @@ async fn drain(mut incoming: Incoming) {
 /// An answer's body; when the client has it all, or has gone away, the guest is stopped.
 ///
 /// A guest that fails in the middle leaves a body that just ends. The client must not take that for
-/// the whole answer, so the end becomes an error then, which closes the connection.
+/// the whole answer, so the end becomes an error then, which closes the connection. So does a body that is
+/// longer than may be.
 pub(crate) struct ResponseBody {
     pub(crate) body: answer::Body,
     pub(crate) failed: Failed,
+    /// How much more of it may be sent.
+    pub(crate) left_bytes: u64,
+    /// Called when it is longer.
+    pub(crate) on_too_long: Box<dyn Fn() + Send>,
     pub(crate) _guest: StopOnDrop,
 }
 
@@ -156,8 +227,22 @@ impl Body for ResponseBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if frame.is_none() && self.failed.0.load(Ordering::Acquire) {
-            return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
+        match &frame {
+            None if self.failed.0.load(Ordering::Acquire) => {
+                return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
+            }
+            Some(Ok(frame)) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+                match self.left_bytes.checked_sub(bytes) {
+                    Some(left) => self.left_bytes = left,
+                    None => {
+                        (self.on_too_long)();
+                        return Poll::Ready(Some(Err(Error::HttpResponseBodySize(None))));
+                    }
+                }
+            }
+            None | Some(Err(_)) => {}
         }
         Poll::Ready(frame)
     }

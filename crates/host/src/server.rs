@@ -7,29 +7,47 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use wasmtime_wasi_http::io::TokioIo;
 
+use crate::answer::Body;
 use crate::app::App;
-use crate::handler::handle;
-
-/// How long a client may take over its request line and headers.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Request line and headers together: what most servers and proxies take.
-const HEADER_BYTES: usize = 64 * 1024;
+use crate::connection::{Activity, Serving, Watched};
+use crate::handler::{handle, turn_away};
+use crate::observe::Limit;
+use crate::timer::TokioTimer;
 
 /// How long to wait after the system refused a connection (out of descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections beyond the limit that are told so at the same time; more are just closed.
+const MAX_TURNED_AWAY: usize = 64;
+
+/// How long a connection that is turned away may take to ask.
+const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// hyper's smallest buffer.
+const LEAST_BUFFER_BYTES: usize = 8 * 1024;
 
 /// A bound address and what is served at it.
 pub struct Server {
     listener: TcpListener,
     app: Arc<App>,
+    /// One permit a connection that is turned away.
+    turning_away: Arc<Semaphore>,
+}
+
+/// What is done for every connection of a server's.
+struct Connections {
+    tasks: JoinSet<()>,
+    draining: watch::Sender<bool>,
 }
 
 impl Server {
@@ -39,7 +57,11 @@ impl Server {
     /// The system's.
     pub async fn bind(address: SocketAddr, app: Arc<App>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self { listener, app })
+        Ok(Self {
+            listener,
+            app,
+            turning_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
+        })
     }
 
     /// The bound address.
@@ -50,54 +72,107 @@ impl Server {
         self.listener.local_addr()
     }
 
-    /// Serve until `stop` is ready; then take no more connections, let running requests end (for no
-    /// longer than the drain timeout), and return.
+    /// Serve until `stop` is ready, and drain: for the drain delay serve on, but say that the server is not
+    /// ready; then take no more connections and let running requests end, for no longer than the drain
+    /// timeout, while connections that are open may still ask; then close them, and return.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let drain_timeout = self.app.limits.drain_timeout;
-        let (draining, _) = watch::channel(false);
-        let mut connections = JoinSet::new();
-        tokio::pin!(stop);
+        let mut connections = Connections {
+            tasks: JoinSet::new(),
+            draining: watch::Sender::new(false),
+        };
+        self.accept_until(stop, &mut connections).await;
+        self.app.drain.begin();
+        let delay = self.app.limits.drain_delay;
+        if !delay.is_zero() {
+            self.accept_until(tokio::time::sleep(delay), &mut connections)
+                .await;
+        }
+        let Self { listener, app, .. } = self;
+        drop(listener);
+        app.drain.close();
+        let deadline = Instant::now() + app.limits.drain_timeout;
+        let drained = tokio::time::timeout_at(deadline, async {
+            app.drain.idle().await;
+            connections.draining.send_replace(true);
+            while connections.tasks.join_next().await.is_some() {}
+        });
+        if drained.await.is_err() {
+            tracing::warn!(
+                "stopping with {} connections still open",
+                connections.tasks.len()
+            );
+        }
+    }
+
+    async fn accept_until(&self, end: impl Future<Output = ()>, connections: &mut Connections) {
+        tokio::pin!(end);
         loop {
             tokio::select! {
-                () = &mut stop => break,
+                () = &mut end => return,
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        connections.spawn(connection(
-                            Arc::clone(&self.app),
-                            stream,
-                            draining.subscribe(),
-                        ));
-                    }
+                    Ok((stream, _)) => self.begin(stream, connections),
                     Err(error) => {
                         tracing::warn!("a connection was refused: {error}");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(_) = connections.join_next() => {}
+                Some(_) = connections.tasks.join_next() => {}
             }
         }
-        drop(self.listener);
-        draining.send_replace(true);
-        let drained = tokio::time::timeout(drain_timeout, async {
-            while connections.join_next().await.is_some() {}
-        });
-        if drained.await.is_err() {
-            tracing::warn!("stopping with {} connections still open", connections.len());
+    }
+
+    /// Serve a connection, if there is a place for it.
+    fn begin(&self, stream: TcpStream, connections: &mut Connections) {
+        let app = Arc::clone(&self.app);
+        let draining = connections.draining.subscribe();
+        if let Ok(place) = Arc::clone(&app.connections).try_acquire_owned() {
+            connections.tasks.spawn(async move {
+                connection(app, stream, draining, true, handle).await;
+                drop(place);
+            });
+            return;
         }
+        app.observer.metrics.limit(Limit::Connections);
+        let Ok(place) = Arc::clone(&self.turning_away).try_acquire_owned() else {
+            return;
+        };
+        connections.tasks.spawn(async move {
+            let asked = connection(app, stream, draining, false, turn_away);
+            _ = tokio::time::timeout(TURN_AWAY_TIMEOUT, asked).await;
+            drop(place);
+        });
     }
 }
 
-async fn connection(app: Arc<App>, stream: TcpStream, mut draining: watch::Receiver<bool>) {
+async fn connection<F>(
+    app: Arc<App>,
+    stream: TcpStream,
+    mut draining: watch::Receiver<bool>,
+    keep_alive: bool,
+    answer: fn(Arc<App>, Request<Incoming>, Serving) -> F,
+) where
+    F: Future<Output = Response<Body>>,
+{
     // Answers are written whole; waiting to fill a segment only delays them.
     _ = stream.set_nodelay(true);
+    let activity = Activity::default();
+    let limits = &app.limits;
+    let stream = Watched::new(stream, activity.clone(), limits, Arc::clone(&app.observer));
+    // The buffer takes more than the limit, so that most of who passes that can be told in words.
+    let buffer_bytes = (limits.max_header_bytes.saturating_mul(2)).max(LEAST_BUFFER_BYTES);
+    // Only to have hyper look again when an answer has ended: the stream has these limits, each of its own.
+    let longest_wait = limits
+        .keep_alive_timeout
+        .saturating_add(limits.header_timeout);
     let service = service_fn(move |request| {
-        let app = Arc::clone(&app);
-        async move { Ok::<_, Infallible>(handle(app, request).await) }
+        let served = answer(Arc::clone(&app), request, activity.serve());
+        async move { Ok::<_, Infallible>(served.await) }
     });
     let connection = http1::Builder::new()
-        .timer(timer::TokioTimer)
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEADER_BYTES)
+        .timer(TokioTimer)
+        .keep_alive(keep_alive)
+        .header_read_timeout(longest_wait)
+        .max_buf_size(buffer_bytes)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -117,41 +192,4 @@ async fn connection(app: Arc<App>, stream: TcpStream, mut draining: watch::Recei
 async fn begun(draining: &mut watch::Receiver<bool>) {
     // The guard of the value that is returned must not live on across an await.
     drop(draining.wait_for(|draining| *draining).await);
-}
-
-/// hyper's timers on tokio's.
-mod timer {
-    use std::future::Future;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-    use std::time::{Duration, Instant};
-
-    use hyper::rt::Sleep;
-
-    #[derive(Clone, Debug)]
-    pub(super) struct TokioTimer;
-
-    struct TokioSleep(Pin<Box<tokio::time::Sleep>>);
-
-    impl hyper::rt::Timer for TokioTimer {
-        fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
-            Box::pin(TokioSleep(Box::pin(tokio::time::sleep(duration))))
-        }
-
-        fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-            Box::pin(TokioSleep(Box::pin(tokio::time::sleep_until(
-                deadline.into(),
-            ))))
-        }
-    }
-
-    impl Future for TokioSleep {
-        type Output = ();
-
-        fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-            self.0.as_mut().poll(context)
-        }
-    }
-
-    impl Sleep for TokioSleep {}
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use prometheus_client::metrics::histogram::Histogram;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
@@ -36,6 +37,7 @@ impl State {
         environment: &BTreeMap<String, String>,
         mounts: &[Mount],
         memory_bytes: usize,
+        high_water: Histogram,
         graphs: Option<Arc<Graphs>>,
     ) -> wasmtime::Result<Self> {
         let mut wasi = WasiCtx::builder();
@@ -59,6 +61,7 @@ impl State {
                 limit_bytes: memory_bytes,
                 used_bytes: 0,
                 is_reached: false,
+                high_water,
             },
         })
     }
@@ -118,6 +121,15 @@ pub(crate) struct MemoryLimit {
     used_bytes: usize,
     /// Whether the instance was refused memory; it usually traps then, and the log says why.
     pub(crate) is_reached: bool,
+    /// Told how much it was, when the instance ends.
+    high_water: Histogram,
+}
+
+impl Drop for MemoryLimit {
+    fn drop(&mut self) {
+        // Linear memories grow and never shrink, so that what is used at the end is the most.
+        self.high_water.observe(self.used_bytes as f64);
+    }
 }
 
 impl ResourceLimiter for MemoryLimit {

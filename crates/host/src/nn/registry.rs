@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use infer_nn::{Error, ErrorKind, Signature};
 use tokio::sync::Semaphore;
@@ -57,6 +58,7 @@ impl Graphs {
         let turns = Arc::new(Semaphore::new(concurrency));
         let load = Arc::new(Load::default());
         let load_one = |source: &GraphSource| {
+            let begun = Instant::now();
             let graph = backend
                 .load(source, Share::Whole)
                 .map_err(|error| LoadGraphError {
@@ -66,15 +68,16 @@ impl Graphs {
                         .unwrap_or_default(),
                     source: error,
                 })?;
-            Ok(Computer {
+            let computer = Computer {
                 whole: Arc::from(graph),
                 one_thread: Arc::default(),
                 turns: Arc::clone(&turns),
                 load: Arc::clone(&load),
-            })
+            };
+            Ok((computer, begun.elapsed()))
         };
         // Side by side: loading is mostly one thread's work.
-        let loaded: Vec<Result<Computer, LoadGraphError>> = thread::scope(|scope| {
+        let loaded: Vec<Result<(Computer, Duration), LoadGraphError>> = thread::scope(|scope| {
             let threads: Vec<_> = sources
                 .iter()
                 .map(|source| scope.spawn(|| load_one(source)))
@@ -95,7 +98,7 @@ impl Graphs {
         });
         let (mut graphs, mut loading) = (BTreeMap::new(), Vec::new());
         for (computer, source) in loaded.into_iter().zip(sources) {
-            let computer = computer?;
+            let (computer, load_time) = computer?;
             if concurrency > 1 && backend.has_shares() && is_small(source) {
                 loading.push(computer.load_again(&backend, source));
             }
@@ -104,6 +107,7 @@ impl Graphs {
                     .batching
                     .map(|batching| Batcher::new(computer.clone(), batching)),
                 computer,
+                load_time,
             };
             graphs.insert(source.name.clone(), Arc::new(graph));
         }
@@ -132,6 +136,13 @@ impl Graphs {
         self.graphs
             .iter()
             .map(|(name, graph)| (name.as_str(), graph.computer.signature()))
+    }
+
+    /// How long loading each took.
+    pub(crate) fn load_times(&self) -> impl Iterator<Item = (&str, Duration)> {
+        self.graphs
+            .iter()
+            .map(|(name, graph)| (name.as_str(), graph.load_time))
     }
 
     /// The graph of that name.
@@ -166,6 +177,8 @@ impl Graphs {
 /// A graph as guests have it.
 pub struct NamedGraph {
     computer: Computer,
+    /// How long loading it took.
+    load_time: Duration,
     batcher: Option<Batcher>,
 }
 

@@ -54,6 +54,25 @@ impl Guest for Trouble {
                     }
                 });
             }
+            // All of the body first, the answer then.
+            "/read" => {
+                let body = request.consume().expect("the body is there");
+                let input = body.stream().expect("its stream is there");
+                let mut read = 0;
+                loop {
+                    match input.blocking_read(1 << 16) {
+                        Ok(bytes) => read += bytes.len(),
+                        Err(StreamError::Closed) => break,
+                        Err(error) => panic!("{error}"),
+                    }
+                }
+                answer(out, 200, |stream| write(stream, read.to_string().as_bytes()));
+            }
+            "/endless" => answer(out, 200, |stream| {
+                loop {
+                    write(stream, &[b'x'; 1 << 16]);
+                }
+            }),
             "/environment" => {
                 let mut names: Vec<_> = std::env::vars().map(|(k, v)| format!("{k}={v}")).collect();
                 names.sort();

@@ -67,6 +67,7 @@ impl Component {
             cache_dir,
             limits,
             graphs: None,
+            observe: Default::default(),
             environment: std::iter::once((
                 "INFER_MAX_BODY_BYTES".to_owned(),
                 "104857600".to_owned(),

@@ -1,0 +1,97 @@
+//! The host's limits as flags.
+
+use std::time::Duration;
+
+use clap::Args;
+use infer_host::{Limits, limits};
+
+/// What requests and connections may take.
+#[derive(Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitFlags {
+    /// Time that a request may take; later ones are answered 504
+    #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_REQUEST_TIMEOUT),
+          value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
+    request_timeout_ms: u64,
+    /// Memory that an instance may take
+    #[arg(long, value_name = "MIB", default_value_t = default_memory_mib(),
+          value_parser = clap::value_parser!(u32).range(1..=4096))]
+    instance_memory_mib: u32,
+    /// Instances at the same time
+    #[arg(long, value_name = "N", default_value_t = limits::DEFAULT_MAX_INSTANCES as u16,
+          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    max_instances: u16,
+    /// Requests that wait for an instance; those beyond are answered 503
+    #[arg(long, value_name = "N", default_value_t = limits::DEFAULT_MAX_WAITING as u32,
+          value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    max_waiting: u32,
+    /// Open connections; those beyond are answered 503 and closed
+    #[arg(long, value_name = "N", default_value_t = limits::DEFAULT_MAX_CONNECTIONS as u32,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_connections: u32,
+    /// Request line and headers together; larger ones are answered 431
+    #[arg(long, value_name = "BYTES", default_value_t = limits::DEFAULT_MAX_HEADER_BYTES as u32,
+          value_parser = clap::value_parser!(u32).range(256..=1 << 20))]
+    max_header_bytes: u32,
+    /// Time in which a request's headers must come, or the connection is closed
+    #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_HEADER_TIMEOUT),
+          value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
+    header_timeout_ms: u64,
+    /// Time that a connection may be idle between requests
+    #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_KEEP_ALIVE_TIMEOUT),
+          value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
+    keep_alive_timeout_ms: u64,
+    /// Pause that a client may make in sending a body; a longer one is answered 408
+    #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_BODY_TIMEOUT),
+          value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
+    body_timeout_ms: u64,
+    /// Pause that a client may make in taking an answer, before its connection is closed
+    #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_WRITE_TIMEOUT),
+          value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
+    write_timeout_ms: u64,
+    /// Bytes a second at which time for pauses is earned; 0 allows any number of pauses
+    #[arg(long, value_name = "BYTES", default_value_t = limits::DEFAULT_MIN_BYTES_PER_SECOND)]
+    min_bytes_per_second: u64,
+    /// Size of an answer's body, at which it is cut off
+    #[arg(long, value_name = "BYTES", default_value_t = limits::DEFAULT_MAX_ANSWER_BYTES)]
+    max_answer_bytes: u64,
+    /// After a signal, time to serve on while readiness is answered 503
+    #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_DRAIN_DELAY),
+          value_parser = clap::value_parser!(u64).range(0..=MAX_MS))]
+    drain_delay_ms: u64,
+}
+
+/// A day: longer ones are surely mistakes, and far longer ones no clock can count.
+const MAX_MS: u64 = 24 * 60 * 60 * 1000;
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(MAX_MS)
+}
+
+fn default_memory_mib() -> u32 {
+    u32::try_from(limits::DEFAULT_INSTANCE_MEMORY_BYTES >> 20).unwrap_or(u32::MAX)
+}
+
+impl LimitFlags {
+    /// As the host has them.
+    pub fn limits(&self) -> Limits {
+        let request_timeout = Duration::from_millis(self.request_timeout_ms);
+        Limits {
+            request_timeout,
+            instance_memory_bytes: (self.instance_memory_mib as usize) << 20,
+            max_instances: self.max_instances.into(),
+            max_waiting: self.max_waiting as usize,
+            // No request that runs takes longer.
+            drain_timeout: request_timeout,
+            drain_delay: Duration::from_millis(self.drain_delay_ms),
+            max_header_bytes: self.max_header_bytes as usize,
+            header_timeout: Duration::from_millis(self.header_timeout_ms),
+            keep_alive_timeout: Duration::from_millis(self.keep_alive_timeout_ms),
+            body_timeout: Duration::from_millis(self.body_timeout_ms),
+            write_timeout: Duration::from_millis(self.write_timeout_ms),
+            min_bytes_per_second: self.min_bytes_per_second,
+            max_answer_bytes: self.max_answer_bytes,
+            max_connections: self.max_connections as usize,
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! An answer's body, counted.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use wasmtime_wasi_http::Error;
+
+use super::record::Record;
+use crate::answer;
+
+/// Counts what is sent, and ends the record with its own end. `T` is what is held until then.
+pub(crate) struct ObservedBody<T> {
+    body: answer::Body,
+    /// What the body said of its size at its beginning.
+    bytes: Option<u64>,
+    record: Record,
+    _held: T,
+}
+
+impl<T> ObservedBody<T> {
+    pub(crate) fn new(body: answer::Body, mut record: Record, held: T) -> Self {
+        let bytes = body.size_hint().exact();
+        record.ends_at(bytes);
+        Self {
+            body,
+            bytes,
+            record,
+            _held: held,
+        }
+    }
+}
+
+impl<T: Unpin> Body for ObservedBody<T> {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                this.record.sent(frame.data_ref().map_or(0, Bytes::len));
+                this.record.ends_at(this.bytes);
+            }
+            Some(Err(_)) => {}
+            None => this.record.ends(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

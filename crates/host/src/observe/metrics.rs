@@ -1,0 +1,281 @@
+//! Metrics, in the text format of OpenMetrics, which Prometheus reads.
+//!
+//! A label's values are routes, models of the operator's, statuses and the like: nothing that a client makes up.
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+use super::record::Finished;
+
+/// The media type of what [`Metrics::encode`] writes.
+pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Seconds: from a phase of the digits model to a request that takes all of its time.
+const SECONDS_BUCKETS: [f64; 17] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0, 30.0,
+];
+
+/// From 4 MiB, less than any instance has, to 4 GiB, more than one can have.
+const MEMORY_BUCKETS: (f64, u16) = (4.0 * 1024.0 * 1024.0, 11);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    route: &'static str,
+    model: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabels {
+    model: String,
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    limit: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GraphLabels {
+    graph: String,
+}
+
+/// A limit that was passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    AnswerBytes,
+    BodyTime,
+    Connections,
+    HeaderBytes,
+    HeaderTime,
+    Memory,
+    Queue,
+    RequestTime,
+    WriteTime,
+}
+
+impl Limit {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::AnswerBytes => "answer-bytes",
+            Self::BodyTime => "body-time",
+            Self::Connections => "connections",
+            Self::HeaderBytes => "header-bytes",
+            Self::HeaderTime => "header-time",
+            Self::Memory => "memory",
+            Self::Queue => "queue",
+            Self::RequestTime => "request-time",
+            Self::WriteTime => "write-time",
+        }
+    }
+}
+
+/// What is as it is now, and asked for when metrics are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Now {
+    pub(crate) instances: usize,
+    pub(crate) waiting: usize,
+    pub(crate) connections: usize,
+    pub(crate) computing: usize,
+}
+
+/// All of them.
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    phases: Family<PhaseLabels, Histogram, fn() -> Histogram>,
+    limits: Family<LimitLabels, Counter>,
+    memory: Histogram,
+    graph_loads: Family<GraphLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
+    graphs: Gauge,
+    instances: Gauge,
+    waiting: Gauge,
+    connections: Gauge,
+    computing: Gauge,
+    resident: Gauge,
+}
+
+/// Of this process; `None` where the system does not say.
+#[cfg(target_os = "linux")]
+fn resident_bytes() -> Option<u64> {
+    let pages = procfs::process::Process::myself()
+        .ok()?
+        .statm()
+        .ok()?
+        .resident;
+    Some(pages.saturating_mul(procfs::page_size()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn resident_bytes() -> Option<u64> {
+    None
+}
+
+fn seconds() -> Histogram {
+    Histogram::new(SECONDS_BUCKETS)
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let mut metrics = Self {
+            registry: Registry::default(),
+            requests: Family::default(),
+            phases: Family::new_with_constructor(seconds),
+            limits: Family::default(),
+            memory: Histogram::new(exponential_buckets(MEMORY_BUCKETS.0, 2.0, MEMORY_BUCKETS.1)),
+            graph_loads: Family::default(),
+            graphs: Gauge::default(),
+            instances: Gauge::default(),
+            waiting: Gauge::default(),
+            connections: Gauge::default(),
+            computing: Gauge::default(),
+            resident: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "infer_requests",
+            "Requests that have ended",
+            self.requests.clone(),
+        );
+        registry.register_with_unit(
+            "infer_phase",
+            "How long each phase of a request took; total is all of it",
+            Unit::Seconds,
+            self.phases.clone(),
+        );
+        registry.register(
+            "infer_limits_reached",
+            "How often each limit was passed",
+            self.limits.clone(),
+        );
+        registry.register_with_unit(
+            "infer_instance_memory",
+            "The most linear memory that an instance had",
+            Unit::Bytes,
+            self.memory.clone(),
+        );
+        registry.register_with_unit(
+            "infer_graph_load",
+            "How long loading a graph into the native library took",
+            Unit::Seconds,
+            self.graph_loads.clone(),
+        );
+        for (name, help, gauge) in [
+            (
+                "infer_graphs_loaded",
+                "Graphs in the native library",
+                &self.graphs,
+            ),
+            ("infer_instances", "Instances that run", &self.instances),
+            (
+                "infer_queue_depth",
+                "Requests that wait for an instance",
+                &self.waiting,
+            ),
+            (
+                "infer_open_connections",
+                "Connections of clients",
+                &self.connections,
+            ),
+            (
+                "infer_computing",
+                "Inferences that the native library computes",
+                &self.computing,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
+        if resident_bytes().is_some() {
+            registry.register_with_unit(
+                "process_resident_memory",
+                "Memory of the process that is in the machine's",
+                Unit::Bytes,
+                self.resident.clone(),
+            );
+        }
+    }
+
+    /// A request has ended.
+    pub(crate) fn request(&self, request: &Finished<'_>) {
+        let labels = RequestLabels {
+            route: request.route,
+            model: request.model.to_owned(),
+            status: request.status,
+        };
+        self.requests.get_or_create_owned(&labels).inc();
+        let total = std::iter::once(("total", request.total));
+        let phases = request
+            .phases
+            .iter()
+            .map(|phase| (phase.name, phase.duration));
+        for (phase, duration) in phases.chain(total) {
+            let labels = PhaseLabels {
+                model: request.model.to_owned(),
+                phase,
+            };
+            let phase = self.phases.get_or_create_owned(&labels);
+            phase.observe(duration.as_secs_f64());
+        }
+    }
+
+    /// A limit was passed.
+    pub(crate) fn limit(&self, limit: Limit) {
+        let labels = LimitLabels {
+            limit: limit.name(),
+        };
+        self.limits.get_or_create_owned(&labels).inc();
+    }
+
+    /// A graph was loaded.
+    pub(crate) fn graph(&self, name: &str, took: Duration) {
+        let labels = GraphLabels {
+            graph: name.to_owned(),
+        };
+        self.graph_loads
+            .get_or_create_owned(&labels)
+            .set(took.as_secs_f64());
+        self.graphs.inc();
+    }
+
+    /// Where an instance's memory goes when it ends.
+    pub(crate) fn memory(&self) -> Histogram {
+        self.memory.clone()
+    }
+
+    /// As text.
+    ///
+    /// # Errors
+    /// None that writing to a text can have.
+    pub(crate) fn encode(&self, now: Now) -> Result<String, fmt::Error> {
+        let gauges = [
+            (&self.instances, now.instances),
+            (&self.waiting, now.waiting),
+            (&self.connections, now.connections),
+            (&self.computing, now.computing),
+        ];
+        for (gauge, value) in gauges {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+        if let Some(bytes) = resident_bytes() {
+            self.resident.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,356 @@
+//! Traces: the context that clients send (W3C Trace Context), and spans for a collector (OTLP over HTTP).
+//!
+//! A request's spans are made when it has ended, with the times that were measured anyway: nothing is done for
+//! them while it is served.
+
+use std::str::FromStr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use hyper::{HeaderMap, Uri};
+use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::trace::{
+    Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, TraceId, TracerProvider,
+};
+use opentelemetry::{Context, KeyValue};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+
+use super::record::{Finished, PhaseTime};
+
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
+
+/// Where the collector takes traces, below its address (OTLP 1.x, section OTLP/HTTP Request).
+const TRACES_PATH: &str = "/v1/traces";
+
+/// How long the collector may take over a batch.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the last batch may take when the service stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The span of the client's that a request belongs to; `None` where it sent none, or none that is valid.
+pub(crate) fn parent(headers: &HeaderMap) -> Option<SpanContext> {
+    let mut parents = headers.get_all(TRACEPARENT).into_iter();
+    let parent = parents.next()?.to_str().ok()?;
+    // Of several none can be the right one.
+    if parents.next().is_some() || !is_well_formed(parent) {
+        return None;
+    }
+    let states: Vec<&str> = headers
+        .get_all(TRACESTATE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let sent = Sent {
+        parent,
+        state: states.join(","),
+    };
+    let context = TraceContextPropagator::new().extract_with_context(&Context::new(), &sent);
+    let span = context.span().span_context().clone();
+    span.is_valid().then_some(span)
+}
+
+/// Whether it has the specification's form. The library reads numbers as they come, of any length.
+fn is_well_formed(parent: &str) -> bool {
+    const LENGTH: usize = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".len();
+    let bytes = parent.as_bytes();
+    let fits = bytes
+        .iter()
+        .take(LENGTH)
+        .enumerate()
+        .all(|(at, byte)| match at {
+            2 | 35 | 52 => *byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        });
+    // Versions to come may have more behind another dash.
+    let ends_well = match bytes.get(LENGTH) {
+        None => bytes.len() == LENGTH,
+        Some(next) => *next == b'-' && !parent.starts_with("00"),
+    };
+    fits && ends_well
+}
+
+/// The headers of a request's, as the library asks for them.
+struct Sent<'a> {
+    parent: &'a str,
+    state: String,
+}
+
+impl Extractor for Sent<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        match key {
+            TRACEPARENT => Some(self.parent),
+            TRACESTATE if !self.state.is_empty() => Some(&self.state),
+            _ => None,
+        }
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        vec![TRACEPARENT, TRACESTATE]
+    }
+}
+
+/// A collector that cannot be exported to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TraceError {
+    /// Its address.
+    #[error("`{url}` is no address of a collector, expected one such as http://127.0.0.1:4318")]
+    Url {
+        /// What was given.
+        url: String,
+    },
+    /// The library's word.
+    #[error("traces cannot be exported: {0}")]
+    Exporter(#[from] ExporterBuildError),
+}
+
+/// Sends spans to a collector, in batches and in the background: requests never wait for it, and what it does
+/// not take is lost.
+#[derive(Clone, Debug)]
+pub struct Traces {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+impl Traces {
+    /// Export to the collector at that address (`http://host:port`), as OTLP in protobuf below `/v1/traces`.
+    /// The variables `OTEL_*` that OpenTelemetry has for sampling, headers and resources hold.
+    ///
+    /// # Errors
+    /// When the address is none, or has another scheme than `http`.
+    pub fn export_to(url: &str) -> Result<Self, TraceError> {
+        let is_http = Uri::from_str(url)
+            .is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.authority().is_some());
+        if !is_http {
+            return Err(TraceError::Url {
+                url: url.to_owned(),
+            });
+        }
+        let base = url.trim_end_matches('/');
+        let endpoint = match base.ends_with(TRACES_PATH) {
+            true => base.to_owned(),
+            false => format!("{base}{TRACES_PATH}"),
+        };
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(Collector::new())
+            .with_endpoint(endpoint)
+            .with_timeout(EXPORT_TIMEOUT)
+            .build()?;
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_resource(Resource::builder().with_service_name("infer").build())
+            .build();
+        let tracer = provider.tracer("infer-host");
+        Ok(Self { provider, tracer })
+    }
+
+    /// Send what is left, and no more.
+    pub fn shutdown(&self) {
+        if let Err(error) = self.provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT) {
+            tracing::warn!("the last traces were not exported: {error}");
+        }
+    }
+
+    /// A request's span with one for each of its phases; the id of the trace that they are part of.
+    pub(crate) fn export(&self, request: &Finished<'_>) -> TraceId {
+        let parent = match request.parent {
+            Some(span) => Context::new().with_remote_span_context(span.clone()),
+            None => Context::new(),
+        };
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", request.method),
+            KeyValue::new("http.route", request.route),
+            KeyValue::new("http.response.status_code", i64::from(request.status)),
+            KeyValue::new("http.request.body.size", integer(request.request_bytes)),
+            KeyValue::new("http.response.body.size", integer(request.answer_bytes)),
+            KeyValue::new("infer.request.id", request.id.to_owned()),
+        ];
+        if !request.model.is_empty() {
+            attributes.push(KeyValue::new("infer.model", request.model.to_owned()));
+        }
+        let mut span = SpanBuilder::from_name(format!("{} {}", request.method, request.route))
+            .with_kind(SpanKind::Server)
+            .with_start_time(request.begun_at)
+            .with_attributes(attributes)
+            .start_with_context(&self.tracer, &parent);
+        if request.status >= 500 || request.is_cut_off {
+            span.set_status(Status::error(""));
+        }
+        let trace_id = span.span_context().trace_id();
+        let context = parent.with_remote_span_context(span.span_context().clone());
+        for phase in &request.phases {
+            self.export_phase(phase, request.begun_at, &context);
+        }
+        span.end_with_timestamp(request.begun_at + request.total);
+        trace_id
+    }
+
+    fn export_phase(&self, phase: &PhaseTime, begun_at: SystemTime, context: &Context) {
+        let start = begun_at + phase.start;
+        SpanBuilder::from_name(phase.name)
+            .with_start_time(start)
+            .start_with_context(&self.tracer, context)
+            .end_with_timestamp(start + phase.duration);
+    }
+}
+
+fn integer(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+/// The collector, asked by ureq: the exporter has a thread of its own, so that a blocking client will do, and
+/// this one is here already.
+#[derive(Debug)]
+struct Collector {
+    agent: ureq::Agent,
+    /// Said once, not with every batch.
+    is_out_of_reach: AtomicBool,
+}
+
+impl Collector {
+    fn new() -> Self {
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(EXPORT_TIMEOUT))
+            .http_status_as_error(false)
+            // A collector is named by the operator, not by a proxy or by whom it redirects to.
+            .proxy(None)
+            .max_redirects(0)
+            .build();
+        Self {
+            agent: config.into(),
+            is_out_of_reach: AtomicBool::new(false),
+        }
+    }
+
+    fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ureq::Error> {
+        /// An answer to OTLP is empty, or says in a sentence what was wrong.
+        const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+        let (head, body) = request.into_parts();
+        let answer = self.agent.run(Request::from_parts(head, &body[..]))?;
+        let (head, mut body) = answer.into_parts();
+        let body = body.with_config().limit(MAX_ANSWER_BYTES).read_to_vec()?;
+        Ok(Response::from_parts(head, Bytes::from(body)))
+    }
+}
+
+// The library's trait has this form.
+#[async_trait::async_trait]
+impl HttpClient for Collector {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let sent = self.send(request);
+        let problem = match &sent {
+            Ok(answer) if answer.status().is_success() => None,
+            Ok(answer) => Some(format!("it answered {}", answer.status())),
+            Err(error) => Some(error.to_string()),
+        };
+        let was_out_of_reach = self
+            .is_out_of_reach
+            .swap(problem.is_some(), Ordering::Relaxed);
+        if let Some(problem) = problem.filter(|_| !was_out_of_reach) {
+            tracing::warn!("the collector does not take traces, which are lost: {problem}");
+        }
+        Ok(sent?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    #[test]
+    fn a_parent_is_taken_when_it_is_valid() {
+        let taken = [
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff",
+            // Versions to come: what is known of them is read.
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-the-future-will-be-like",
+        ];
+        let ignored = [
+            "",
+            "00",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01.more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "0-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b70-01",
+            "00-+bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00_4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7_01",
+        ];
+        let parse = |text: &str| {
+            let value = HeaderValue::from_str(text).unwrap();
+            parent(&HeaderMap::from_iter([(
+                hyper::header::HeaderName::from_static(TRACEPARENT),
+                value,
+            )]))
+        };
+        let mut wrong = Vec::new();
+        for text in taken {
+            let trace = parse(text).map(|span| span.trace_id().to_string());
+            if trace.as_deref() != Some(TRACE) {
+                wrong.push(format!("{text}: {trace:?}"));
+            }
+        }
+        for text in ignored {
+            if let Some(span) = parse(text) {
+                wrong.push(format!("{text}: {span:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn a_state_goes_with_its_parent_and_of_two_parents_none_counts() {
+        let mut headers = HeaderMap::new();
+        let parent_value = format!("00-{TRACE}-00f067aa0ba902b7-01");
+        headers.append(TRACEPARENT, parent_value.parse().unwrap());
+        headers.append(TRACESTATE, HeaderValue::from_static("a=1,b=2"));
+        headers.append(TRACESTATE, HeaderValue::from_static("c=3"));
+        let span = parent(&headers).unwrap();
+        assert_eq!(span.trace_state().header(), "a=1,b=2,c=3");
+        assert!(span.is_sampled());
+        headers.insert(TRACESTATE, HeaderValue::from_static("no state"));
+        assert_eq!(parent(&headers).unwrap().trace_state().header(), "");
+        headers.append(TRACEPARENT, parent_value.parse().unwrap());
+        assert_eq!(parent(&headers), None);
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused() {
+        for url in [
+            "",
+            "localhost:4318",
+            "https://localhost:4318",
+            "grpc://a",
+            "http://",
+            "not a url",
+        ] {
+            let error = Traces::export_to(url).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!(
+                    "`{url}` is no address of a collector, expected one such as http://127.0.0.1:4318"
+                )
+            );
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How long a peer may keep us waiting.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+/// Watches a transfer that the peer sets the pace of.
+///
+/// The peer may be silent for `pause` at a time, and for `pause` together beyond the time that what it moved
+/// would take at the least rate: a byte before each pause is over gains nothing. Only waiting counts, so that
+/// it does no harm to the peer when we are slow.
+pub(crate) struct Pace {
+    pause: Duration,
+    min_bytes_per_second: u64,
+    moved_bytes: u64,
+    waited: Duration,
+    /// Since when nothing has come.
+    silent_since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+/// The peer took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooSlow;
+
+impl Pace {
+    pub(crate) fn new(pause: Duration, min_bytes_per_second: u64) -> Self {
+        Self {
+            pause,
+            min_bytes_per_second,
+            moved_bytes: 0,
+            waited: Duration::ZERO,
+            silent_since: None,
+            timer: None,
+        }
+    }
+
+    /// The peer sent or took something.
+    pub(crate) fn moved(&mut self, bytes: usize) {
+        self.moved_bytes = self
+            .moved_bytes
+            .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if let Some(since) = self.silent_since.take() {
+            self.waited += since.elapsed();
+        }
+    }
+
+    /// The peer has nothing for us now: ready when it has taken too long.
+    pub(crate) fn poll_silent(&mut self, context: &mut Context<'_>) -> Poll<TooSlow> {
+        if self.silent_since.is_none() {
+            let now = Instant::now();
+            self.silent_since = Some(now);
+            let deadline = now + self.pause.min(self.left());
+            match &mut self.timer {
+                Some(timer) => timer.as_mut().reset(deadline),
+                None => self.timer = Some(Box::pin(tokio::time::sleep_until(deadline))),
+            }
+        }
+        match &mut self.timer {
+            Some(timer) => timer.as_mut().poll(context).map(|()| TooSlow),
+            None => Poll::Pending,
+        }
+    }
+
+    /// How much longer may be waited in all.
+    fn left(&self) -> Duration {
+        let earned = match self.min_bytes_per_second {
+            0 => Duration::MAX,
+            rate => Duration::from_millis(self.moved_bytes.saturating_mul(1000) / rate),
+        };
+        (self.pause.saturating_add(earned)).saturating_sub(self.waited)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// How long a peer that sends `bytes` after each `every` is put up with, on a clock that runs by itself.
+    async fn endures(bytes: usize, every: Duration, for_at_most: Duration) -> Option<Duration> {
+        let begun = Instant::now();
+        let mut pace = Pace::new(Duration::from_secs(5), 1000);
+        while begun.elapsed() < for_at_most {
+            let silent = poll_fn(|context| pace.poll_silent(context));
+            if tokio::time::timeout(every, silent).await.is_ok() {
+                return Some(begun.elapsed());
+            }
+            pace.moved(bytes);
+        }
+        None
+    }
+
+    #[test]
+    fn a_pause_is_allowed_and_a_trickle_is_not() {
+        let second = Duration::from_secs(1);
+        let cases = [
+            ("silence", 0, 600 * second, Some(5)),
+            ("a pause that is short enough", 10_000, 4 * second, None),
+            (
+                "a pause that is not, however much came",
+                1 << 20,
+                6 * second,
+                Some(5),
+            ),
+            ("a byte a second", 1, second, Some(5)),
+            (
+                "half the rate: one second lost in two",
+                500,
+                second,
+                Some(10),
+            ),
+            ("the rate itself", 1000, second, None),
+        ];
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let mut wrong = Vec::new();
+        for (name, bytes, every, expected_s) in cases {
+            let endured = runtime.block_on(endures(bytes, every, 100 * second));
+            let endured_s = endured.map(|endured| endured.as_secs());
+            if endured_s != expected_s {
+                wrong.push(format!("{name}: {endured:?}, expected {expected_s:?} s"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+}
