@@ -17,7 +17,11 @@ use support::service::Service;
 const HEADER: &str = "inference-header-content-length";
 
 fn start() -> Service {
-    Service::start_with(&["--models", REPOSITORY.to_str().unwrap()], &[])
+    Service::start_with(
+        &["--models", REPOSITORY.to_str().unwrap()],
+        // Without a line a request.
+        &[("RUST_LOG", "warn")],
+    )
 }
 
 fn floats(values: &[f32]) -> Vec<u8> {

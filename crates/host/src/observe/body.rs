@@ -13,19 +13,14 @@ use crate::answer;
 /// Counts what is sent, and ends the record with its own end. `T` is what is held until then.
 pub(crate) struct ObservedBody<T> {
     body: answer::Body,
-    /// What the body said of its size at its beginning.
-    bytes: Option<u64>,
     record: Record,
     _held: T,
 }
 
 impl<T> ObservedBody<T> {
-    pub(crate) fn new(body: answer::Body, mut record: Record, held: T) -> Self {
-        let bytes = body.size_hint().exact();
-        record.ends_at(bytes);
+    pub(crate) fn new(body: answer::Body, record: Record, held: T) -> Self {
         Self {
             body,
-            bytes,
             record,
             _held: held,
         }
@@ -43,10 +38,7 @@ impl<T: Unpin> Body for ObservedBody<T> {
         let this = &mut *self;
         let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
         match &frame {
-            Some(Ok(frame)) => {
-                this.record.sent(frame.data_ref().map_or(0, Bytes::len));
-                this.record.ends_at(this.bytes);
-            }
+            Some(Ok(frame)) => this.record.sent(frame.data_ref().map_or(0, Bytes::len)),
             Some(Err(_)) => {}
             None => this.record.ends(),
         }
@@ -59,5 +51,14 @@ impl<T: Unpin> Body for ObservedBody<T> {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl<T> Drop for ObservedBody<T> {
+    fn drop(&mut self) {
+        // hyper does not ask for more of a body that says that there is none.
+        if self.body.is_end_stream() {
+            self.record.ends();
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use hyper::header::HeaderValue;
+use hyper::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use hyper::{Method, Request, Response};
 use opentelemetry::trace::SpanContext;
 
@@ -14,6 +14,8 @@ use super::{Observer, trace};
 
 /// The status of a request whose client went away before it had an answer, as nginx has it.
 const CLIENT_WENT_AWAY: u16 = 499;
+
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Collects what is known of a request; when it is dropped, the request has ended, and log, metrics and traces
 /// have it.
@@ -36,6 +38,8 @@ pub(crate) struct Record {
 /// When the head of the answer came, and what it said.
 struct Answered {
     status: u16,
+    /// What it says of the body's size, after which hyper asks for no more of it.
+    body_bytes: Option<u64>,
     after: Duration,
     timing: GuestTiming,
 }
@@ -129,10 +133,11 @@ impl Record {
 
     /// The answer's head is there.
     pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
-        let timing = response.headers().get("server-timing");
-        let timing = timing.and_then(|value| value.to_str().ok());
+        let header = |name| response.headers().get(name)?.to_str().ok();
+        let timing = header(SERVER_TIMING);
         self.answered = Some(Answered {
             status: response.status().as_u16(),
+            body_bytes: header(CONTENT_LENGTH).and_then(|bytes| bytes.parse().ok()),
             after: self.begun.elapsed(),
             timing: timing.map(GuestTiming::parse).unwrap_or_default(),
         });
@@ -142,11 +147,6 @@ impl Record {
     pub(super) fn sent(&mut self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.answer_bytes = self.answer_bytes.saturating_add(bytes);
-    }
-
-    /// So many bytes are all of the answer's body.
-    pub(super) fn ends_at(&mut self, bytes: Option<u64>) {
-        self.is_whole |= bytes == Some(self.answer_bytes);
     }
 
     /// There is no more of the answer.
@@ -198,7 +198,9 @@ impl Drop for Record {
             route: self.called.route,
             model: &self.called.model,
             status: (self.answered.as_ref()).map_or(CLIENT_WENT_AWAY, |answered| answered.status),
-            is_cut_off: !self.is_whole,
+            is_cut_off: !self.is_whole
+                && (self.answered.as_ref())
+                    .is_none_or(|answered| answered.body_bytes != Some(self.answer_bytes)),
             begun_at: self.begun_at,
             total: self.begun.elapsed(),
             phases: self.phases(),
