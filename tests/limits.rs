@@ -341,6 +341,15 @@ fn an_answer_has_a_size() {
     );
     expect_well(&host);
     expect_passed(&host, "answer-bytes", 1);
+    // The record of an answer ends after its connection.
+    let is_counted = || {
+        let metrics = get(host.admin, "/metrics").text();
+        metrics.contains("\ninfer_cut_off_total 1\n")
+    };
+    assert!(
+        (0..10_000).any(|_| is_counted()),
+        "one of these was cut off"
+    );
 }
 
 #[test]

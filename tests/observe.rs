@@ -353,6 +353,7 @@ fn metrics_count_what_happened() {
             1.0,
         ),
         ("infer_instance_memory_bytes_count", &[], 68.0),
+        ("infer_cut_off_total", &[], 0.0),
         ("infer_graphs_loaded", &[], 0.0),
         ("infer_instances", &[], 0.0),
         ("infer_queue_depth", &[], 0.0),

@@ -43,17 +43,15 @@ impl Pace {
         self.moved_bytes = self
             .moved_bytes
             .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-        if let Some(since) = self.silent_since.take() {
-            self.waited += since.elapsed();
+        if self.silent_since.is_some() {
+            self.end_silence(Instant::now());
         }
     }
 
     /// The peer has nothing for us now: ready when it has taken too long.
     pub(crate) fn poll_silent(&mut self, context: &mut Context<'_>) -> Poll<TooSlow> {
         if self.silent_since.is_none() {
-            let now = Instant::now();
-            self.silent_since = Some(now);
-            let deadline = now + self.pause.min(self.left());
+            let deadline = self.begin_silence(Instant::now());
             match &mut self.timer {
                 Some(timer) => timer.as_mut().reset(deadline),
                 None => self.timer = Some(Box::pin(tokio::time::sleep_until(deadline))),
@@ -62,6 +60,18 @@ impl Pace {
         match &mut self.timer {
             Some(timer) => timer.as_mut().poll(context).map(|()| TooSlow),
             None => Poll::Pending,
+        }
+    }
+
+    /// Until when the peer may be silent.
+    fn begin_silence(&mut self, now: Instant) -> Instant {
+        self.silent_since = Some(now);
+        now + self.pause.min(self.left())
+    }
+
+    fn end_silence(&mut self, now: Instant) {
+        if let Some(since) = self.silent_since.take() {
+            self.waited += now.saturating_duration_since(since);
         }
     }
 
@@ -77,19 +87,20 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use super::*;
 
-    /// How long a peer that sends `bytes` after each `every` is put up with, on a clock that runs by itself.
-    async fn endures(bytes: usize, every: Duration, for_at_most: Duration) -> Option<Duration> {
+    /// How long a peer that sends `bytes` after each `every` is put up with.
+    fn endures(bytes: usize, every: Duration, for_at_most: Duration) -> Option<Duration> {
         let begun = Instant::now();
+        let mut now = begun;
         let mut pace = Pace::new(Duration::from_secs(5), 1000);
-        while begun.elapsed() < for_at_most {
-            let silent = poll_fn(|context| pace.poll_silent(context));
-            if tokio::time::timeout(every, silent).await.is_ok() {
-                return Some(begun.elapsed());
+        while now.saturating_duration_since(begun) < for_at_most {
+            let deadline = pace.begin_silence(now);
+            if deadline <= now + every {
+                return Some(deadline.saturating_duration_since(begun));
             }
+            now += every;
+            pace.end_silence(now);
             pace.moved(bytes);
         }
         None
@@ -102,7 +113,7 @@ mod tests {
             ("silence", 0, 600 * second, Some(5)),
             ("a pause that is short enough", 10_000, 4 * second, None),
             (
-                "a pause that is not, however much came",
+                "one that is not, however much came",
                 1 << 20,
                 6 * second,
                 Some(5),
@@ -116,14 +127,9 @@ mod tests {
             ),
             ("the rate itself", 1000, second, None),
         ];
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
         let mut wrong = Vec::new();
         for (name, bytes, every, expected_s) in cases {
-            let endured = runtime.block_on(endures(bytes, every, 100 * second));
+            let endured = endures(bytes, every, 100 * second);
             let endured_s = endured.map(|endured| endured.as_secs());
             if endured_s != expected_s {
                 wrong.push(format!("{name}: {endured:?}, expected {expected_s:?} s"));

@@ -1,6 +1,7 @@
 //! The log, on standard error.
 
-use std::io::{IsTerminal, stderr};
+use std::io::{self, BufWriter, IsTerminal, Write, stderr};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use infer_host::observe::access_log;
@@ -36,7 +37,7 @@ impl Log {
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(MAX_WAITING_LINES)
             .lossy(true)
-            .finish(stderr());
+            .finish(Gathering(BufWriter::new(stderr())));
         let lost = writer.error_counter();
         let default = format!("warn,{}=info", access_log::TARGET);
         let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
@@ -65,5 +66,27 @@ impl Drop for Log {
         if lost > 0 {
             eprintln!("{lost} lines of the log were lost: they came faster than they were read");
         }
+    }
+}
+
+/// Waits for more after each flush.
+///
+/// The thread that writes flushes when there is nothing left to write, and sleeps then until a request wakes it:
+/// under load that is a wake and a write a line, which cost a request as much as the line itself. Asleep here, it
+/// is not woken, and writes what has come meanwhile at once.
+struct Gathering<W: Write>(BufWriter<W>);
+
+/// Nobody who reads a log notices this.
+const GATHER: Duration = Duration::from_millis(10);
+
+impl<W: Write> Write for Gathering<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        std::thread::sleep(GATHER);
+        Ok(())
     }
 }

@@ -94,6 +94,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
     phases: Family<PhaseLabels, Histogram, fn() -> Histogram>,
+    cut_off: Counter,
     limits: Family<LimitLabels, Counter>,
     memory: Histogram,
     graph_loads: Family<GraphLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
@@ -131,6 +132,7 @@ impl Metrics {
             registry: Registry::default(),
             requests: Family::default(),
             phases: Family::new_with_constructor(seconds),
+            cut_off: Counter::default(),
             limits: Family::default(),
             memory: Histogram::new(exponential_buckets(MEMORY_BUCKETS.0, 2.0, MEMORY_BUCKETS.1)),
             graph_loads: Family::default(),
@@ -151,6 +153,11 @@ impl Metrics {
             "infer_requests",
             "Requests that have ended",
             self.requests.clone(),
+        );
+        registry.register(
+            "infer_cut_off",
+            "Requests whose clients have less than the whole answer, or none",
+            self.cut_off.clone(),
         );
         registry.register_with_unit(
             "infer_phase",
@@ -218,6 +225,9 @@ impl Metrics {
             status: request.status,
         };
         self.requests.get_or_create_owned(&labels).inc();
+        if request.is_cut_off {
+            self.cut_off.inc();
+        }
         let total = std::iter::once(("total", request.total));
         let phases = request
             .phases
