@@ -50,12 +50,12 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
         send(address, method, path, &headers, body)
     };
     // Method, path, id, body, and of the line: route, model, status.
-    let cases: [(&str, &str, &str, &[u8], &str, Option<&str>, u16); 7] = [
+    let cases = [
         (
             "POST",
             "/infer",
             "well",
-            &png,
+            &png[..],
             "/infer",
             Some("digits"),
             200,
@@ -64,7 +64,7 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
             "POST",
             "/infer/digits?a=secret",
             "well-2",
-            &png,
+            &png[..],
             "/infer/{model}",
             Some("digits"),
             200,
@@ -73,17 +73,17 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
             "POST",
             "/infer/secret",
             "no-model",
-            &png,
+            &png[..],
             "/infer/{model}",
             Some("unknown"),
             404,
         ),
-        ("GET", "/secret", "no-route", b"", "other", None, 404),
+        ("GET", "/secret", "no-route", &b""[..], "other", None, 404),
         (
             "SECRET",
             "/infer",
             "no-method",
-            b"",
+            &b""[..],
             "/infer",
             Some("digits"),
             405,
@@ -92,7 +92,7 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
             "POST",
             "/infer",
             "bad",
-            b"secret",
+            &b"secret"[..],
             "/infer",
             Some("digits"),
             400,
@@ -101,7 +101,7 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
             "HEAD",
             "/v2/health/live",
             "head",
-            b"",
+            &b""[..],
             "/v2/health/live",
             None,
             200,
@@ -173,7 +173,8 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
 
 #[test]
 fn a_failure_has_its_id_in_the_answer_and_in_the_log() {
-    let service = Service::start_with(&[], &[("INFER_DEFAULT_MODEL", "nothing")]);
+    let settings = [("INFER_DEFAULT_MODEL", "nothing")];
+    let service = Service::start_with(&[], &settings);
     let answer = post(service.address, "/infer", "image/png", &seven());
     assert_eq!(answer.status, 500);
     let id = answer.header("x-request-id").unwrap();
@@ -183,6 +184,35 @@ fn a_failure_has_its_id_in_the_answer_and_in_the_log() {
     service.expect_log(&format!(
         "id=\"{id}\" method=\"POST\" route=\"/infer\" status=500 "
     ));
+
+    // The component's own words are lines of the log too, so that one in JSON is JSON throughout.
+    let mut service = Service::start_with(&["--log-format", "json"], &settings);
+    let answer = post(service.address, "/infer", "image/png", &seven());
+    let id = answer.header("x-request-id").unwrap();
+    service.signal("TERM");
+    assert!(service.wait().success());
+    let log = service.log();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .filter(|line| *line != "computing with the engine in WebAssembly")
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let of = |target: &str| {
+        lines
+            .iter()
+            .filter(|line| line["target"] == target)
+            .collect::<Vec<_>>()
+    };
+    let (guest, request) = (of("infer::guest"), of("infer::request"));
+    assert_eq!(
+        (guest.len(), request.len(), lines.len()),
+        (1, 1, 2),
+        "{log}"
+    );
+    assert_eq!(
+        (&guest[0]["request"], &request[0]["id"]),
+        (&json!(id), &json!(id))
+    );
 }
 
 #[test]
@@ -211,6 +241,27 @@ fn the_log_is_as_the_operator_wants_it() {
     let lines = log.lines().filter(|line| line.contains("infer::request"));
     assert_eq!(lines.count(), 100, "{log}");
     assert!(!log.contains('\u{1b}'), "no colours but on a terminal");
+}
+
+#[test]
+fn a_load_balancer_has_time_to_notice() {
+    let mut service = Service::start_with(&["--drain-delay-ms", "3000"], &[]);
+    let ready = || get(service.address, "/v2/health/ready");
+    assert_eq!(ready().status, 200);
+    service.signal("TERM");
+    let mut answer = ready();
+    while answer.status == 200 {
+        answer = ready();
+    }
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (503, "the server is stopping")
+    );
+    assert_eq!(
+        post(service.address, "/infer", "image/png", &seven()).status,
+        200
+    );
+    assert!(service.wait().success(), "{}", service.log());
 }
 
 /// A sample's labels but `le`, and its value.

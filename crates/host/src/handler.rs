@@ -16,6 +16,7 @@ use crate::answer::{self, Body};
 use crate::app::App;
 use crate::body::{Failed, RequestBody, ResponseBody, Stalled, StopOnDrop};
 use crate::connection::Serving;
+use crate::guest_log::GuestLog;
 use crate::observe::{Instantiated, Limit, ObservedBody, REQUEST_ID, Record};
 use crate::pace::Pace;
 use crate::state::State;
@@ -130,7 +131,14 @@ async fn answer(app: &Arc<App>, request: Request<Incoming>, record: &mut Record)
         let id = id.clone();
         let instantiated = record.instantiated();
         async move {
-            let running = run(&app, request, sender, &failed, instantiated);
+            let running = run(
+                &app,
+                GuestLog::new(&id),
+                request,
+                sender,
+                &failed,
+                instantiated,
+            );
             let ended = tokio::select! {
                 biased;
                 () = stalled.notified() => Ended::Stalled,
@@ -212,6 +220,7 @@ fn prepare(
 /// A fresh instance for the request; it is gone when this returns.
 async fn run(
     app: &App,
+    log: GuestLog,
     request: Request<RequestBody>,
     sender: oneshot::Sender<Handed>,
     failed: &Failed,
@@ -219,6 +228,7 @@ async fn run(
 ) -> wasmtime::Result<()> {
     let begun = std::time::Instant::now();
     let state = State::new(
+        log,
         &app.environment,
         &app.manifest.mounts,
         app.limits.instance_memory_bytes,

@@ -5,7 +5,8 @@
 //! request ([`state`]), runs it under a time and a memory limit ([`limits`]), and hands its answer over as it
 //! is streamed. What the host itself has to say, [`answer`] words. [`drain`] knows whether the server stops.
 //!
-//! [`observe`] is what the operator sees of it: a line a request, metrics ([`admin`] has their address), traces.
+//! [`observe`] is what the operator sees of it: a line a request, metrics ([`admin`] has their address), traces, and
+//! what the component writes to standard error ([`guest_log`]).
 //!
 //! [`manifest`] reads routes, mounts and environment from `spin.toml`, so that this host and Spin
 //! serve the same; [`compile`] turns the component into machine code once and keeps it; [`app`] holds
@@ -23,6 +24,7 @@ mod body;
 pub mod compile;
 mod connection;
 mod drain;
+mod guest_log;
 mod handler;
 pub mod limits;
 pub mod manifest;

@@ -12,6 +12,7 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
+use crate::guest_log::GuestLog;
 use crate::manifest::Mount;
 use crate::nn::Graphs;
 use crate::nn::wit::{NnCtx, NnView};
@@ -31,9 +32,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// An environment, read-only folders and a way to standard error; no sockets, no arguments, no
+    /// An environment, read-only folders and a way to the log; no sockets, no arguments, no
     /// input.
     pub(crate) fn new(
+        log: GuestLog,
         environment: &BTreeMap<String, String>,
         mounts: &[Mount],
         memory_bytes: usize,
@@ -41,7 +43,7 @@ impl State {
         graphs: Option<Arc<Graphs>>,
     ) -> wasmtime::Result<Self> {
         let mut wasi = WasiCtx::builder();
-        wasi.inherit_stderr();
+        wasi.stderr(log);
         for (name, value) in environment {
             wasi.env(name, value);
         }

@@ -95,3 +95,56 @@ impl LimitFlags {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        limits: LimitFlags,
+    }
+
+    fn parse(flags: &str) -> Limits {
+        let arguments = std::iter::once("up").chain(flags.split_whitespace());
+        Flags::try_parse_from(arguments).unwrap().limits.limits()
+    }
+
+    #[test]
+    fn without_flags_the_limits_are_the_hosts_own() {
+        assert_eq!(
+            format!("{:?}", parse("")),
+            format!("{:?}", Limits::default())
+        );
+    }
+
+    #[test]
+    fn every_flag_sets_its_limit() {
+        let limits = parse(
+            "--request-timeout-ms 1 --instance-memory-mib 2 --max-instances 3 --max-waiting 4 \
+             --max-connections 5 --max-header-bytes 600 --header-timeout-ms 7 --keep-alive-timeout-ms 8 \
+             --body-timeout-ms 9 --write-timeout-ms 10 --min-bytes-per-second 11 --max-answer-bytes 12 \
+             --drain-delay-ms 13",
+        );
+        let expected = Limits {
+            request_timeout: Duration::from_millis(1),
+            instance_memory_bytes: 2 << 20,
+            max_instances: 3,
+            max_waiting: 4,
+            drain_timeout: Duration::from_millis(1),
+            drain_delay: Duration::from_millis(13),
+            max_header_bytes: 600,
+            header_timeout: Duration::from_millis(7),
+            keep_alive_timeout: Duration::from_millis(8),
+            body_timeout: Duration::from_millis(9),
+            write_timeout: Duration::from_millis(10),
+            min_bytes_per_second: 11,
+            max_answer_bytes: 12,
+            max_connections: 5,
+        };
+        assert_eq!(format!("{limits:?}"), format!("{expected:?}"));
+    }
+}
