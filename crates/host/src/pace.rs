@@ -110,29 +110,29 @@ mod tests {
     fn a_pause_is_allowed_and_a_trickle_is_not() {
         let second = Duration::from_secs(1);
         let cases = [
-            ("silence", 0, 600 * second, Some(5)),
+            ("silence", 0, 600 * second, Some(5000)),
             ("a pause that is short enough", 10_000, 4 * second, None),
             (
                 "one that is not, however much came",
                 1 << 20,
                 6 * second,
-                Some(5),
+                Some(5000),
             ),
-            ("a byte a second", 1, second, Some(5)),
+            ("a byte a second", 1, second, Some(5005)),
             (
                 "half the rate: one second lost in two",
                 500,
                 second,
-                Some(10),
+                Some(9000),
             ),
             ("the rate itself", 1000, second, None),
         ];
         let mut wrong = Vec::new();
-        for (name, bytes, every, expected_s) in cases {
+        for (name, bytes, every, expected_ms) in cases {
             let endured = endures(bytes, every, 100 * second);
-            let endured_s = endured.map(|endured| endured.as_secs());
-            if endured_s != expected_s {
-                wrong.push(format!("{name}: {endured:?}, expected {expected_s:?} s"));
+            let endured_ms = endured.map(|endured| endured.as_millis());
+            if endured_ms != expected_ms {
+                wrong.push(format!("{name}: {endured:?}, expected {expected_ms:?} ms"));
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
