@@ -8,20 +8,28 @@ pub mod arithmetic;
 pub mod cast;
 pub mod channels_last;
 pub mod constant;
+pub mod control;
+pub mod convolution;
 pub mod cumulative;
 pub mod elementwise;
 pub mod gather;
+pub mod layer_normalization;
 pub mod layout;
 pub mod logic;
 pub mod loss;
+pub mod normalization;
 pub mod pad;
+pub mod pool;
 pub mod product;
+pub mod quantize;
+pub mod quantized;
 pub mod reduce;
 pub mod scatter;
 pub mod select;
 pub mod shape;
 pub mod slice;
 pub mod softmax;
+pub mod window;
 
 /// The operator of a node.
 ///
@@ -35,13 +43,20 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         arithmetic::build,
         cast::build,
         constant::build,
+        control::build,
+        convolution::build,
         cumulative::build,
         elementwise::build,
         gather::build,
+        layer_normalization::build,
         layout::build,
         logic::build,
         loss::build,
+        normalization::build,
         pad::build,
+        pool::build,
+        quantize::build,
+        quantized::build,
         reduce::build,
         scatter::build,
         select::build,
