@@ -5,12 +5,14 @@ use crate::operator::{Build, Operator};
 
 pub mod activation;
 pub mod arithmetic;
+pub mod attention;
 pub mod cast;
 pub mod channels_last;
 pub mod constant;
 pub mod control;
 pub mod convolution;
 pub mod cumulative;
+pub mod detection;
 pub mod elementwise;
 pub mod gather;
 pub mod layer_normalization;
@@ -23,7 +25,9 @@ pub mod pool;
 pub mod product;
 pub mod quantize;
 pub mod quantized;
+pub mod recurrent;
 pub mod reduce;
+pub mod resize;
 pub mod scatter;
 pub mod select;
 pub mod shape;
@@ -41,11 +45,13 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let families: &[Family] = &[
         activation::build,
         arithmetic::build,
+        attention::build,
         cast::build,
         constant::build,
         control::build,
         convolution::build,
         cumulative::build,
+        detection::build,
         elementwise::build,
         gather::build,
         layer_normalization::build,
@@ -57,7 +63,9 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         pool::build,
         quantize::build,
         quantized::build,
+        recurrent::build,
         reduce::build,
+        resize::build,
         scatter::build,
         select::build,
         shape::build,
