@@ -30,6 +30,7 @@ pub mod reduce;
 pub mod resize;
 pub mod scatter;
 pub mod select;
+pub mod sequence;
 pub mod shape;
 pub mod slice;
 pub mod softmax;
@@ -68,6 +69,7 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         resize::build,
         scatter::build,
         select::build,
+        sequence::build,
         shape::build,
         slice::build,
         softmax::build,
