@@ -114,7 +114,7 @@ impl LayerNormalization {
             Kind::Layer => vector(bias_at)?,
             Kind::RootMeanSquare => None,
         };
-        let rows = if size == 0 { 0 } else { values.len() / size };
+        let rows = values.len().checked_div(size).unwrap_or(0);
         let (mut means, mut factors) = (with_room(rows)?, with_room(rows)?);
         if size > 0 {
             for (at, row) in values.chunks_exact_mut(size).enumerate() {

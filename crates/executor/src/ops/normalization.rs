@@ -333,7 +333,7 @@ impl Operator for LpNormalization {
                     }
                     for row in block.chunks_exact_mut(inner) {
                         for (value, &norm) in row.iter_mut().zip(&norms) {
-                            *value = if norm == R::default() { R::default() } else { *value / norm };
+                            *value = if norm == R::default() { norm } else { *value / norm };
                         }
                     }
                 }
@@ -372,9 +372,9 @@ impl Operator for MeanVarianceNormalization {
             for (value, [at]) in values.iter().zip(index::Walk::new(&shape, [&strides])) {
                 means[at] += *value;
             }
-            means.iter_mut().for_each(|mean| *mean = *mean / R::of(count as f64));
+            means.iter_mut().for_each(|mean| *mean /= R::of(count as f64));
             for (value, [at]) in values.iter_mut().zip(index::Walk::new(&shape, [&strides])) {
-                *value = *value - means[at];
+                *value -= means[at];
                 squares[at] += *value * *value;
             }
             let deviations = squares.iter_mut();
@@ -382,7 +382,7 @@ impl Operator for MeanVarianceNormalization {
                 *sum = (*sum / R::of(count as f64)).sqrt() + R::of(1e-9);
             });
             for (value, [at]) in values.iter_mut().zip(index::Walk::new(&shape, [&strides])) {
-                *value = *value / squares[at];
+                *value /= squares[at];
             }
             Ok(vec![rounded(shape, values, datatype)?])
         })
