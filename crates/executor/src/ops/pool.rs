@@ -114,7 +114,7 @@ impl Operator for AveragePool {
                 for plane in output.chunks_exact_mut(counts.len()) {
                     for (sum, &count) in plane.iter_mut().zip(&counts) {
                         // A window of padding alone is a mean of nothing.
-                        *sum = *sum / R::of(count as f64);
+                        *sum /= R::of(count as f64);
                     }
                 }
             }

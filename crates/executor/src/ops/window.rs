@@ -125,8 +125,8 @@ impl Window {
         }
         let mut frame = self.frame(kernel)?;
         frame.values = values.to_vec();
-        for axis in 0..values.len() {
-            let (size, stride) = (values[axis], frame.strides[axis]);
+        for (axis, &size) in values.iter().enumerate() {
+            let stride = frame.strides[axis];
             let reach = frame.reach(axis)?;
             if matches!(self.auto_pad, AutoPad::SameUpper | AutoPad::SameLower) {
                 let windows = size.div_ceil(stride);
