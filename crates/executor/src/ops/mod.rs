@@ -28,6 +28,7 @@ pub mod quantized;
 pub mod recurrent;
 pub mod reduce;
 pub mod resize;
+pub mod sampling;
 pub mod scatter;
 pub mod select;
 pub mod sequence;
@@ -67,6 +68,7 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         recurrent::build,
         reduce::build,
         resize::build,
+        sampling::build,
         scatter::build,
         select::build,
         sequence::build,
