@@ -8,7 +8,7 @@
 //! 3. [`graph`] builds an operator for each node, computes what is constant, and runs the rest.
 //! 4. [`ops`] has the operators, a file a family, all of them behind [`operator::Operator`].
 //!
-//! [`tensor`] is what flows, in any of ONNX's datatypes, and [`pool`] keeps memory for the next one; [`number`] is how
+//! [`tensor`] is what flows, in any of ONNX's datatypes, and [`pool`] keeps memory for the next one; [`number`] and [`real`] are how
 //! elements are computed with; [`index`] goes through shapes and strides, [`broadcast`] computes and [`moves`]
 //! copies along them; [`attributes`] reads what a node says of itself; [`error`] is what can go wrong.
 
@@ -24,6 +24,7 @@ pub mod number;
 pub mod operator;
 pub mod ops;
 pub mod pool;
+pub mod real;
 pub mod rewrite;
 pub mod tensor;
 

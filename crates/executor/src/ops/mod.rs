@@ -5,23 +5,37 @@ use crate::operator::{Build, Operator};
 
 pub mod activation;
 pub mod arithmetic;
+pub mod attention;
 pub mod cast;
 pub mod channels_last;
 pub mod constant;
+pub mod control;
+pub mod convolution;
 pub mod cumulative;
+pub mod detection;
 pub mod elementwise;
 pub mod gather;
+pub mod layer_normalization;
 pub mod layout;
 pub mod logic;
 pub mod loss;
+pub mod normalization;
 pub mod pad;
+pub mod pool;
 pub mod product;
+pub mod quantize;
+pub mod quantized;
+pub mod recurrent;
 pub mod reduce;
+pub mod resize;
+pub mod sampling;
 pub mod scatter;
 pub mod select;
+pub mod sequence;
 pub mod shape;
 pub mod slice;
 pub mod softmax;
+pub mod window;
 
 /// The operator of a node.
 ///
@@ -33,18 +47,31 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let families: &[Family] = &[
         activation::build,
         arithmetic::build,
+        attention::build,
         cast::build,
         constant::build,
+        control::build,
+        convolution::build,
         cumulative::build,
+        detection::build,
         elementwise::build,
         gather::build,
+        layer_normalization::build,
         layout::build,
         logic::build,
         loss::build,
+        normalization::build,
         pad::build,
+        pool::build,
+        quantize::build,
+        quantized::build,
+        recurrent::build,
         reduce::build,
+        resize::build,
+        sampling::build,
         scatter::build,
         select::build,
+        sequence::build,
         shape::build,
         slice::build,
         softmax::build,

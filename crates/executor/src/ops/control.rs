@@ -1,0 +1,373 @@
+//! Graphs inside graphs: If, Loop and Scan.
+
+use crate::error::{Error, Result};
+use crate::index;
+use crate::moves::{steps, strided};
+use crate::operator::{Build, Inputs, Operator, Subgraph};
+use crate::tensor::{Element, Tensor, element_count, with_room};
+use crate::with_element;
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(match op_type {
+        "If" => {
+            let starts = [
+                first_capture(build, "then_branch"),
+                first_capture(build, "else_branch"),
+            ];
+            let mut branch = |name, first_capture| -> Result<Body> {
+                let graph = build.graph(name)?;
+                Ok(Body {
+                    graph,
+                    first_capture,
+                })
+            };
+            let then = branch("then_branch", starts[0])?;
+            let otherwise = branch("else_branch", starts[1])?;
+            let outputs = build.output_count();
+            for branch in [&then, &otherwise] {
+                branch.expect(0, 0)?;
+                if branch.graph.graph.output_count() != outputs {
+                    return Err(Error::graph(format!(
+                        "a branch has {} outputs, expected {outputs}",
+                        branch.graph.graph.output_count()
+                    )));
+                }
+            }
+            Box::new(If { then, otherwise })
+        }
+        "Loop" => {
+            let body = body(build, "body")?;
+            let states = build.input_count().saturating_sub(2);
+            body.expect(states + 2, states + 1)?;
+            Box::new(Loop { body, states })
+        }
+        "Scan" => Box::new(Scan::read(build)?),
+        _ => return Ok(None),
+    }))
+}
+
+/// A graph, and where among the node's inputs what it takes from outside begins.
+struct Body {
+    graph: Subgraph,
+    first_capture: usize,
+}
+
+/// What graphs take from outside comes after the declared inputs, in the order of the attributes.
+fn first_capture(build: &Build<'_>, name: &str) -> usize {
+    let before = build.graphs.iter().take_while(|(other, _)| other != name);
+    build.input_count() + before.map(|(_, graph)| graph.captures).sum::<usize>()
+}
+
+fn body(build: &mut Build<'_>, name: &str) -> Result<Body> {
+    let first_capture = first_capture(build, name);
+    let graph = build.graph(name)?;
+    Ok(Body {
+        graph,
+        first_capture,
+    })
+}
+
+impl Body {
+    /// Refuse a graph that is not given `inputs` values, besides those from outside, or has fewer outputs.
+    fn expect(&self, inputs: usize, least_outputs: usize) -> Result<()> {
+        let (came, outputs) = (
+            self.graph.graph.input_count(),
+            self.graph.graph.output_count(),
+        );
+        if came != inputs + self.graph.captures {
+            return Err(Error::graph(format!(
+                "the graph inside has {} inputs, expected {inputs}",
+                came.saturating_sub(self.graph.captures)
+            )));
+        }
+        if outputs < least_outputs {
+            return Err(Error::graph(format!(
+                "the graph inside has {outputs} outputs, expected at least {least_outputs}"
+            )));
+        }
+        Ok(())
+    }
+
+    fn run(&self, mut values: Vec<Tensor>, inputs: &Inputs<'_>) -> Result<Vec<Tensor>> {
+        for at in self.first_capture..self.first_capture + self.graph.captures {
+            values.push(inputs.required(at)?.clone());
+        }
+        self.graph.graph.run(values)
+    }
+}
+
+/// One BOOL.
+fn condition(tensor: &Tensor) -> Result<bool> {
+    match tensor.elements::<bool>()? {
+        [condition] => Ok(*condition),
+        other => Err(Error::input(format!(
+            "a condition has {} values, expected 1",
+            other.len()
+        ))),
+    }
+}
+
+/// If: the outputs of one of two graphs.
+struct If {
+    then: Body,
+    otherwise: Body,
+}
+
+impl Operator for If {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let branch = match condition(inputs.required(0)?)? {
+            true => &self.then,
+            false => &self.otherwise,
+        };
+        branch.run(Vec::new(), &inputs)
+    }
+}
+
+/// Loop: a graph again and again, each time given what it put out the last time.
+struct Loop {
+    body: Body,
+    states: usize,
+}
+
+impl Operator for Loop {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let trips = match inputs.get(0) {
+            Some(trips) => match trips.elements::<i64>()? {
+                [trips] => *trips,
+                other => {
+                    return Err(Error::input(format!(
+                        "a trip count has {} values, expected 1",
+                        other.len()
+                    )));
+                }
+            },
+            None => i64::MAX,
+        };
+        let mut goes_on = inputs.get(1).map_or(Ok(true), condition)?;
+        let mut states = (0..self.states)
+            .map(|at| inputs.take(at + 2))
+            .collect::<Result<Vec<_>>>()?;
+        let scans = self.body.graph.graph.output_count() - 1 - self.states;
+        let mut rows: Vec<Vec<Tensor>> = vec![Vec::new(); scans];
+        let mut trip = 0;
+        while goes_on && trip < trips {
+            let mut values = vec![Tensor::scalar(trip), Tensor::scalar(true)];
+            values.append(&mut states);
+            let mut outputs = self.body.run(values, &inputs)?;
+            for (rows, row) in rows.iter_mut().zip(outputs.drain(1 + self.states..)) {
+                rows.push(row);
+            }
+            goes_on = condition(&outputs[0])?;
+            states.extend(outputs.drain(1..));
+            trip += 1;
+        }
+        for rows in &rows {
+            states.push(stacked(rows, 0)?);
+        }
+        Ok(states)
+    }
+
+    /// A loop may never end, and loading a file must.
+    fn is_deterministic(&self) -> bool {
+        false
+    }
+}
+
+/// Tensors of one shape, side by side along a new axis.
+fn stacked(rows: &[Tensor], axis: i64) -> Result<Tensor> {
+    let first = rows.first().ok_or_else(|| {
+        Error::unsupported("without an iteration, the datatype of what is collected is not known")
+    })?;
+    let rank = first.rank() + 1;
+    let axis = index::axis(axis, rank)?;
+    if let Some(other) = rows
+        .iter()
+        .find(|row| row.shape() != first.shape() || row.datatype() != first.datatype())
+    {
+        return Err(Error::input(format!(
+            "an iteration has {} of shape {:?}, the first had {} of shape {:?}",
+            other.datatype(),
+            other.shape(),
+            first.datatype(),
+            first.shape()
+        )));
+    }
+    let mut shape = first.shape().to_vec();
+    shape.insert(axis, rows.len());
+    let count = element_count(&shape)?;
+    let inner = element_count(&first.shape()[axis..])?;
+    with_element!(first.datatype(), T => {
+        let mut result: Vec<T> = with_room(count)?;
+        let slices = rows.iter().map(Tensor::elements::<T>).collect::<Result<Vec<_>>>()?;
+        if count > 0 {
+            for at in (0..first.len()).step_by(inner) {
+                slices.iter().for_each(|row| result.extend_from_slice(&row[at..at + inner]));
+            }
+        }
+        Tensor::new(shape, T::wrap(result))
+    })
+}
+
+/// What a tensor has at one place along an axis.
+fn at(tensor: &Tensor, axis: usize, place: usize) -> Result<Tensor> {
+    let mut shape = tensor.shape().to_vec();
+    let mut steps = steps(&shape);
+    let offset = place * index::strides(&shape)[axis];
+    shape.remove(axis);
+    steps.remove(axis);
+    let data = strided(tensor.data(), offset, &shape, &steps)?;
+    Tensor::new(shape, data)
+}
+
+/// Scan: a graph for each place along an axis of some inputs, with states that go from one to the next. In
+/// version 8 each of a batch on its own.
+struct Scan {
+    body: Body,
+    states: usize,
+    scans: usize,
+    outputs: usize,
+    is_batched: bool,
+    input_axes: Vec<i64>,
+    output_axes: Vec<i64>,
+    input_reversed: Vec<bool>,
+    output_reversed: Vec<bool>,
+}
+
+impl Scan {
+    fn read(build: &mut Build<'_>) -> Result<Self> {
+        let attributes = build.attributes();
+        let body = body(build, "body")?;
+        let is_batched = build.opset < 9;
+        let given = build.input_count() - usize::from(is_batched && build.input_count() > 0);
+        let scans = usize::try_from(attributes.required_int("num_scan_inputs")?)
+            .ok()
+            .filter(|&scans| scans > 0 && scans <= given)
+            .ok_or_else(|| {
+                Error::graph(format!(
+                    "the attribute `num_scan_inputs` is not in 1 to {given}, the number of inputs"
+                ))
+            })?;
+        let states = given - scans;
+        body.expect(given, states)?;
+        let outputs = body.graph.graph.output_count() - states;
+        let ints = |name: &str, count: usize| match attributes.ints(name) {
+            None => Ok(vec![0; count]),
+            Some(given) if given.len() == count => Ok(given.to_vec()),
+            Some(given) => Err(Error::graph(format!(
+                "the attribute `{name}` has {} numbers, expected {count}",
+                given.len()
+            ))),
+        };
+        let flags = |name: &str, count: usize| -> Result<Vec<bool>> {
+            Ok(ints(name, count)?.iter().map(|&flag| flag != 0).collect())
+        };
+        let directions = if is_batched {
+            "directions"
+        } else {
+            "scan_input_directions"
+        };
+        Ok(Self {
+            states,
+            scans,
+            outputs,
+            is_batched,
+            input_axes: ints("scan_input_axes", scans)?,
+            output_axes: ints("scan_output_axes", outputs)?,
+            input_reversed: flags(directions, scans)?,
+            output_reversed: flags("scan_output_directions", outputs)?,
+            body,
+        })
+    }
+
+    fn scan(
+        &self,
+        mut states: Vec<Tensor>,
+        scans: &[Tensor],
+        captures: &Inputs<'_>,
+    ) -> Result<Vec<Tensor>> {
+        let mut axes = Vec::new();
+        let mut length = None;
+        for (scan, &axis) in scans.iter().zip(&self.input_axes) {
+            let axis = index::axis(axis, scan.rank())?;
+            let own = scan.shape()[axis];
+            if *length.get_or_insert(own) != own {
+                return Err(Error::input(format!(
+                    "one input is scanned over {} places and another over {own}",
+                    length.unwrap_or(own)
+                )));
+            }
+            axes.push(axis);
+        }
+        let length = length.unwrap_or(0);
+        let mut rows: Vec<Vec<Tensor>> = vec![Vec::new(); self.outputs];
+        for place in 0..length {
+            let mut values = std::mem::take(&mut states);
+            for ((scan, &axis), &reversed) in scans.iter().zip(&axes).zip(&self.input_reversed) {
+                let place = if reversed { length - 1 - place } else { place };
+                values.push(at(scan, axis, place)?);
+            }
+            let mut outputs = self.body.run(values, captures)?;
+            for (rows, row) in rows.iter_mut().zip(outputs.drain(self.states..)) {
+                rows.push(row);
+            }
+            states = outputs;
+        }
+        for ((rows, &axis), &reversed) in rows
+            .iter_mut()
+            .zip(&self.output_axes)
+            .zip(&self.output_reversed)
+        {
+            if reversed {
+                rows.reverse();
+            }
+            states.push(stacked(rows, axis)?);
+        }
+        Ok(states)
+    }
+}
+
+impl Operator for Scan {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let first = usize::from(self.is_batched);
+        let mut given = (0..self.states + self.scans)
+            .map(|at| inputs.take(first + at))
+            .collect::<Result<Vec<_>>>()?;
+        if !self.is_batched {
+            let scans = given.split_off(self.states);
+            return self.scan(given, &scans, &inputs);
+        }
+        if inputs.get(0).is_some() {
+            return Err(Error::unsupported(
+                "sequence lengths are not done in Scan of version 8",
+            ));
+        }
+        let batch = given[self.states].shape().first().copied().unwrap_or(0);
+        if given
+            .iter()
+            .any(|tensor| tensor.shape().first() != Some(&batch))
+        {
+            return Err(Error::input("the inputs are of different batches"));
+        }
+        let mut columns: Vec<Vec<Tensor>> = vec![Vec::new(); self.states + self.outputs];
+        for image in 0..batch {
+            let mut own = given
+                .iter()
+                .map(|tensor| at(tensor, 0, image))
+                .collect::<Result<Vec<_>>>()?;
+            let scans = own.split_off(self.states);
+            let outputs = self.scan(own, &scans, &inputs)?;
+            columns
+                .iter_mut()
+                .zip(outputs)
+                .for_each(|(all, output)| all.push(output));
+        }
+        columns.iter().map(|column| stacked(column, 0)).collect()
+    }
+}

@@ -1,0 +1,411 @@
+//! Convolutions, forwards and backwards, over any number of spatial axes.
+
+use super::window::{AutoPad, Frame, Window, spatial};
+use crate::error::{Error, Result};
+use crate::in_real;
+use crate::operator::{Build, Inputs, Operator};
+use crate::real::{Real, Ring, common_datatype, into_reals, reals, rounded};
+use crate::tensor::{Tensor, element_count, filled};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(match op_type {
+        "Conv" => Box::new(Conv(Convolution::read(build)?)),
+        "ConvTranspose" => Box::new(ConvTranspose {
+            window: Window::read(build.attributes())?,
+            groups: groups(build)?,
+            output_padding: build.attributes().sizes("output_padding")?,
+            output_shape: build.attributes().sizes("output_shape")?,
+        }),
+        "Col2Im" => Box::new(Col2Im {
+            window: Window::read(build.attributes())?,
+        }),
+        _ => return Ok(None),
+    }))
+}
+
+fn groups(build: &Build<'_>) -> Result<usize> {
+    let groups = build.attributes().int("group", 1);
+    usize::try_from(groups)
+        .ok()
+        .filter(|&groups| groups > 0)
+        .ok_or_else(|| {
+            Error::graph(format!(
+                "the attribute `group` is {groups}, expected at least 1"
+            ))
+        })
+}
+
+/// What convolutions of all datatypes have in common.
+pub struct Convolution {
+    window: Window,
+    groups: usize,
+}
+
+/// Where a convolution's windows are, and how its channels belong together.
+pub struct Plan {
+    frame: Frame,
+    batch: usize,
+    groups: usize,
+    /// Channels of a group.
+    inputs: usize,
+    outputs: usize,
+}
+
+impl Convolution {
+    /// Read a node's attributes.
+    ///
+    /// # Errors
+    /// `Graph` for those that the specification does not allow.
+    pub fn read(build: &Build<'_>) -> Result<Self> {
+        Ok(Self {
+            window: Window::read(build.attributes())?,
+            groups: groups(build)?,
+        })
+    }
+
+    /// The plan for an input and weights of these shapes.
+    ///
+    /// # Errors
+    /// `Input` for shapes that do not go together.
+    pub fn plan(&self, input: &[usize], weights: &[usize]) -> Result<Plan> {
+        let (batch, channels, values) = spatial(input)?;
+        let (outputs, inputs, kernel) = spatial(weights)?;
+        let groups = self.groups;
+        if inputs.checked_mul(groups) != Some(channels) || !outputs.is_multiple_of(groups) {
+            return Err(Error::input(format!(
+                "weights of shape {weights:?} in {groups} groups do not go with an input of shape \
+                 {input:?}"
+            )));
+        }
+        Ok(Plan {
+            frame: self.window.over(values, kernel)?,
+            batch,
+            groups,
+            inputs,
+            outputs: outputs / groups,
+        })
+    }
+}
+
+impl Plan {
+    /// The output's shape.
+    #[must_use]
+    pub fn shape(&self) -> Vec<usize> {
+        let mut shape = vec![self.batch, self.groups * self.outputs];
+        shape.extend(&self.frame.windows);
+        shape
+    }
+
+    /// The convolution, on top of a bias for each output channel where there is one.
+    ///
+    /// # Errors
+    /// `Memory`.
+    pub fn run<T: Ring>(&self, input: &[T], weights: &[T], bias: Option<&[T]>) -> Result<Vec<T>> {
+        let count = element_count(&self.shape())?;
+        let mut output = filled(count, T::default())?;
+        if count == 0 {
+            return Ok(output);
+        }
+        let window_count: usize = self.frame.windows.iter().product();
+        let value_count: usize = self.frame.values.iter().product();
+        let kernel_count: usize = self.frame.kernel.iter().product();
+        let channels = self.groups * self.outputs;
+        add_bias(&mut output, bias, window_count, channels);
+        let step = self.frame.step();
+        self.frame.for_each_tap(|tap, runs| {
+            for (at, plane) in output.chunks_exact_mut(window_count).enumerate() {
+                let (image, channel) = (at / channels, at % channels);
+                let first = (image * self.groups + channel / self.outputs) * self.inputs;
+                for from in 0..self.inputs {
+                    let weight = weights[(channel * self.inputs + from) * kernel_count + tap];
+                    let values = &input[(first + from) * value_count..][..value_count];
+                    for run in runs {
+                        let windows = &mut plane[run.windows()];
+                        let values = &values[run.values(step)];
+                        if step == 1 {
+                            for (sum, &value) in windows.iter_mut().zip(values) {
+                                *sum = sum.plus_product(value, weight);
+                            }
+                        } else {
+                            for (sum, &value) in windows.iter_mut().zip(values.iter().step_by(step))
+                            {
+                                *sum = sum.plus_product(value, weight);
+                            }
+                        }
+                    }
+                }
+            }
+        })?;
+        Ok(output)
+    }
+}
+
+fn add_bias<T: Ring>(output: &mut [T], bias: Option<&[T]>, plane: usize, channels: usize) {
+    if let Some(bias) = bias {
+        for (at, plane) in output.chunks_exact_mut(plane).enumerate() {
+            plane.fill(bias[at % channels]);
+        }
+    }
+}
+
+/// A bias for each of `channels`, where the input is there.
+///
+/// # Errors
+/// `Input` when it has another shape.
+pub fn bias<'a>(inputs: &'a Inputs<'_>, at: usize, channels: usize) -> Result<Option<&'a Tensor>> {
+    match inputs.get(at) {
+        Some(bias) if bias.shape() != [channels] => Err(Error::input(format!(
+            "the bias has the shape {:?}, expected [{channels}]",
+            bias.shape()
+        ))),
+        bias => Ok(bias),
+    }
+}
+
+/// Conv: each window's values times the weights, summed.
+struct Conv(Convolution);
+
+impl Operator for Conv {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let datatype = common_datatype(&inputs, &[1, 2])?;
+        let plan = self
+            .0
+            .plan(inputs.required(0)?.shape(), inputs.required(1)?.shape())?;
+        in_real!(datatype, R => {
+            let bias = bias(&inputs, 2, plan.groups * plan.outputs)?
+                .map(|bias| reals::<R>(bias).map(|bias| bias.into_owned()))
+                .transpose()?;
+            let output = {
+                let input = reals::<R>(inputs.required(0)?)?;
+                let weights = reals::<R>(inputs.required(1)?)?;
+                plan.run(&input, &weights, bias.as_deref())?
+            };
+            drop(inputs.take(0)?);
+            Ok(vec![rounded(plan.shape(), output, datatype)?])
+        })
+    }
+}
+
+/// ConvTranspose: each value times the weights, added to where its window is.
+struct ConvTranspose {
+    window: Window,
+    groups: usize,
+    output_padding: Option<Vec<usize>>,
+    output_shape: Option<Vec<usize>>,
+}
+
+impl ConvTranspose {
+    /// The windows are the input's values, what they are over is the output.
+    fn frame(&self, input: &[usize], kernel: &[usize]) -> Result<Frame> {
+        let rank = input.len();
+        let per_axis = |name: &str, given: &Option<Vec<usize>>| match given {
+            Some(sizes) if sizes.len() != rank => Err(Error::input(format!(
+                "the attribute `{name}` has {} numbers, expected {rank}",
+                sizes.len()
+            ))),
+            given => Ok(given.clone()),
+        };
+        if kernel.len() != rank {
+            return Err(Error::input(format!(
+                "a window of {kernel:?} cannot slide over {rank} spatial axes"
+            )));
+        }
+        let extra = per_axis("output_padding", &self.output_padding)?.unwrap_or(vec![0; rank]);
+        let asked = per_axis("output_shape", &self.output_shape)?;
+        let mut frame = self.window.frame(kernel)?;
+        frame.windows = input.to_vec();
+        let too_large = || Error::input("the output is larger than any memory");
+        for axis in 0..rank {
+            let full = input[axis]
+                .saturating_sub(1)
+                .checked_mul(frame.strides[axis])
+                .and_then(|full| full.checked_add(extra[axis]))
+                .and_then(|full| full.checked_add(frame.reach(axis).ok()?))
+                .ok_or_else(too_large)?;
+            let is_same = matches!(
+                self.window.auto_pad,
+                AutoPad::SameUpper | AutoPad::SameLower
+            );
+            let target = match &asked {
+                Some(asked) => Some(asked[axis]),
+                None if is_same => Some(
+                    input[axis]
+                        .checked_mul(frame.strides[axis])
+                        .ok_or_else(too_large)?,
+                ),
+                None => None,
+            };
+            if let Some(target) = target {
+                let total = full.saturating_sub(target);
+                let less = total / 2;
+                (frame.begin[axis], frame.end[axis]) = match self.window.auto_pad {
+                    AutoPad::SameUpper => (less, total - less),
+                    _ => (total - less, less),
+                };
+                frame.values[axis] = target;
+                continue;
+            }
+            let pads = frame.begin[axis] + frame.end[axis];
+            frame.values[axis] = full.checked_sub(pads).filter(|&s| s > 0).ok_or_else(|| {
+                Error::input(format!(
+                    "a padding of {} and {} leaves nothing of {full} values",
+                    frame.begin[axis], frame.end[axis]
+                ))
+            })?;
+        }
+        Ok(frame)
+    }
+
+    fn compute<R: Real>(&self, inputs: &Inputs<'_>) -> Result<(Vec<usize>, Vec<R>)> {
+        let (x, w) = (inputs.required(0)?, inputs.required(1)?);
+        let (batch, channels, values) = spatial(x.shape())?;
+        let (from, to, kernel) = spatial(w.shape())?;
+        if from != channels || !channels.is_multiple_of(self.groups) {
+            return Err(Error::input(format!(
+                "weights of shape {:?} in {} groups do not go with an input of shape {:?}",
+                w.shape(),
+                self.groups,
+                x.shape()
+            )));
+        }
+        let frame = self.frame(values, kernel)?;
+        let outputs = to.checked_mul(self.groups).ok_or_else(|| {
+            Error::input(format!(
+                "{to} channels in {} groups are too many",
+                self.groups
+            ))
+        })?;
+        let mut shape = vec![batch, outputs];
+        shape.extend(&frame.values);
+        let count = element_count(&shape)?;
+        let mut output = filled(count, R::default())?;
+        if count == 0 {
+            return Ok((shape, output));
+        }
+        let window_count: usize = values.iter().product();
+        let value_count: usize = frame.values.iter().product();
+        let kernel_count: usize = kernel.iter().product();
+        let bias = bias(inputs, 2, outputs)?.map(reals::<R>).transpose()?;
+        add_bias(&mut output, bias.as_deref(), value_count, outputs);
+        let (x, w) = (reals::<R>(x)?, reals::<R>(w)?);
+        let (step, inputs) = (frame.step(), channels / self.groups);
+        frame.for_each_tap(|tap, runs| {
+            for (at, plane) in output.chunks_exact_mut(value_count).enumerate() {
+                let (image, channel) = (at / outputs, at % outputs);
+                for from in 0..inputs {
+                    let from = channel / to * inputs + from;
+                    let weight = w[(from * to + channel % to) * kernel_count + tap];
+                    let input = &x[(image * channels + from) * window_count..][..window_count];
+                    scatter(plane, input, runs, step, weight);
+                }
+            }
+        })?;
+        Ok((shape, output))
+    }
+}
+
+/// Add each window's value times a weight to what its tap is over.
+fn scatter<T: Ring>(
+    plane: &mut [T],
+    windows: &[T],
+    runs: &[super::window::Run],
+    step: usize,
+    weight: T,
+) {
+    for run in runs {
+        let values = &mut plane[run.values(step)];
+        for (sum, &value) in values.iter_mut().step_by(step).zip(&windows[run.windows()]) {
+            *sum = sum.plus_product(value, weight);
+        }
+    }
+}
+
+impl Operator for ConvTranspose {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let datatype = common_datatype(&inputs, &[1, 2])?;
+        in_real!(datatype, R => {
+            let (shape, output) = self.compute::<R>(&inputs)?;
+            Ok(vec![rounded(shape, output, datatype)?])
+        })
+    }
+}
+
+/// Col2Im: blocks of an image, as columns, put back where they were; where they overlap they are summed.
+struct Col2Im {
+    window: Window,
+}
+
+impl Operator for Col2Im {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let sizes = |position: usize| -> Result<Vec<usize>> {
+            let given = inputs.required(position)?.to_i64()?;
+            given
+                .iter()
+                .map(|&size| {
+                    usize::try_from(size).map_err(|_| {
+                        Error::input(format!("input {position} is {given:?}, expected sizes"))
+                    })
+                })
+                .collect()
+        };
+        let (image, block) = (sizes(1)?, sizes(2)?);
+        let columns = inputs.take(0)?;
+        let frame = self.window.over(&image, &block)?;
+        let taps = element_count(&block)?;
+        let window_count = element_count(&frame.windows)?;
+        let &[batch, rows, length] = columns.shape() else {
+            return Err(Error::input(format!(
+                "expected columns of 3 dimensions, came the shape {:?}",
+                columns.shape()
+            )));
+        };
+        if taps == 0 || !rows.is_multiple_of(taps) || length != window_count {
+            return Err(Error::input(format!(
+                "columns of shape {:?} are not {window_count} blocks of {block:?}",
+                columns.shape()
+            )));
+        }
+        let mut shape = vec![batch, rows / taps];
+        shape.extend(&image);
+        let datatype = columns.datatype();
+        let value_count = element_count(&image)?;
+        let count = element_count(&shape)?;
+        let step = frame.step();
+        // Each block's value is added: that is a product with one.
+        fn add<T: Ring>(
+            (input, output): (&[T], &mut [T]),
+            (frame, one): (&Frame, T),
+            (value_count, window_count, taps, step): (usize, usize, usize, usize),
+        ) -> Result<()> {
+            if output.is_empty() {
+                return Ok(());
+            }
+            frame.for_each_tap(|tap, runs| {
+                for (at, plane) in output.chunks_exact_mut(value_count).enumerate() {
+                    let windows = &input[(at * taps + tap) * window_count..][..window_count];
+                    scatter(plane, windows, runs, step, one);
+                }
+            })
+        }
+        let layout = (value_count, window_count, taps, step);
+        if matches!(datatype, infer_model_card::Datatype::Int32) {
+            let input = columns.into_elements::<i32>()?;
+            let mut output = filled(count, 0)?;
+            add((&input, &mut output), (&frame, 1), layout)?;
+            return Ok(vec![Tensor::of(&shape, output)?]);
+        }
+        in_real!(datatype, R => {
+            let input = into_reals::<R>(columns)?;
+            let mut output = filled(count, R::default())?;
+            add((&input, &mut output), (&frame, R::of(1.0)), layout)?;
+            Ok(vec![rounded(shape, output, datatype)?])
+        })
+    }
+}

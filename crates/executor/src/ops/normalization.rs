@@ -1,0 +1,390 @@
+//! Normalisations over batches, channels and groups: those whose axes the specification fixes.
+
+use super::window::spatial;
+use crate::error::{Error, Result};
+use crate::operator::{Build, Inputs, Operator};
+use crate::real::{Real, common_datatype, into_reals, reals, rounded};
+use crate::tensor::{Tensor, element_count, filled};
+use crate::{in_real, index};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    let epsilon = f64::from(attributes.float("epsilon", 1e-5));
+    Ok(Some(match op_type {
+        "BatchNormalization" => batch_normalization(build, epsilon)?,
+        "InstanceNormalization" => Box::new(InstanceNormalization { epsilon }),
+        "GroupNormalization" => Box::new(GroupNormalization {
+            epsilon,
+            groups: attributes.required_int("num_groups")?,
+            // The first version has a scale and a bias for each group.
+            is_by_channel: build.opset >= 21,
+        }),
+        "LRN" => Box::new(Lrn {
+            size: usize::try_from(attributes.required_int("size")?)
+                .ok()
+                .filter(|&size| size > 0)
+                .ok_or_else(|| Error::graph("the attribute `size` is not above zero"))?,
+            alpha: attributes.float("alpha", 1e-4).into(),
+            beta: attributes.float("beta", 0.75).into(),
+            bias: attributes.float("bias", 1.0).into(),
+        }),
+        "LpNormalization" => Box::new(LpNormalization {
+            axis: attributes.int("axis", -1),
+            p: match attributes.int("p", 2) {
+                p @ 1..=2 => p,
+                p => {
+                    return Err(Error::graph(format!(
+                        "the attribute `p` is {p}, expected 1 or 2"
+                    )));
+                }
+            },
+        }),
+        "MeanVarianceNormalization" => Box::new(MeanVarianceNormalization {
+            axes: attributes.ints("axes").unwrap_or(&[0, 2, 3]).to_vec(),
+        }),
+        _ => return Ok(None),
+    }))
+}
+
+/// The mean and the variance (of the population) of numbers.
+pub fn moments<R: Real>(values: &[R]) -> (R, R) {
+    let count = R::of(values.len() as f64);
+    let mean = values.iter().fold(R::default(), |sum, &v| sum + v) / count;
+    let squares = values
+        .iter()
+        .fold(R::default(), |sum, &v| sum + (v - mean) * (v - mean));
+    (mean, squares / count)
+}
+
+fn batch_normalization(build: &Build<'_>, epsilon: f64) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    let is_training = match build.opset {
+        14.. => attributes.flag("training_mode", false),
+        // What a training step puts out was said without an attribute, and how it is computed nowhere.
+        7..14 => (1..5).any(|output| build.has_output(output)),
+        _ => !attributes.flag("is_test", false),
+    };
+    if is_training && build.opset < 14 {
+        return Err(Error::unsupported(
+            "BatchNormalization of a version before 14 is done for inference only",
+        ));
+    }
+    if build.opset < 9 && !attributes.flag("spatial", true) {
+        return Err(Error::unsupported(
+            "the attribute `spatial` is 0, which is done for 1 only",
+        ));
+    }
+    Ok(Box::new(BatchNormalization {
+        epsilon,
+        momentum: attributes.float("momentum", 0.9).into(),
+        is_training,
+    }))
+}
+
+/// One number a channel.
+fn by_channel<R: Real>(inputs: &Inputs<'_>, at: usize, channels: usize) -> Result<Vec<R>> {
+    let input = inputs.required(at)?;
+    if input.shape() != [channels] {
+        return Err(Error::input(format!(
+            "input {at} has the shape {:?}, expected [{channels}]",
+            input.shape()
+        )));
+    }
+    Ok(reals::<R>(input)?.into_owned())
+}
+
+/// BatchNormalization: with the mean and the variance that it is given, or, in training, with the batch's own; it
+/// then puts out running ones as well.
+struct BatchNormalization {
+    epsilon: f64,
+    momentum: f64,
+    is_training: bool,
+}
+
+impl BatchNormalization {
+    fn compute<R: Real>(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        let datatype = input.datatype();
+        let shape = input.shape().to_vec();
+        let (batch, channels) = match shape[..] {
+            [batch, channels, ..] => (batch, channels),
+            // The specification has one channel where there is no axis of them.
+            [batch] => (batch, 1),
+            [] => {
+                return Err(Error::input(
+                    "expected a batch, came a tensor without dimensions",
+                ));
+            }
+        };
+        let scale = by_channel::<R>(&inputs, 1, channels)?;
+        let bias = by_channel::<R>(&inputs, 2, channels)?;
+        let mut mean = by_channel::<R>(&inputs, 3, channels)?;
+        let mut variance = by_channel::<R>(&inputs, 4, channels)?;
+        let plane = element_count(shape.get(2..).unwrap_or_default())?;
+        let mut values = into_reals::<R>(input)?;
+        let mut running = Vec::new();
+        if self.is_training {
+            let old = (mean.clone(), variance.clone());
+            for channel in 0..channels {
+                let mut own = crate::tensor::with_room(batch * plane)?;
+                if plane > 0 {
+                    let planes = values.chunks_exact(plane).skip(channel).step_by(channels);
+                    planes.for_each(|plane| own.extend_from_slice(plane));
+                }
+                (mean[channel], variance[channel]) = moments(&own);
+            }
+            let momentum = R::of(self.momentum);
+            let mix = |old: &[R], new: &[R]| -> Vec<R> {
+                let mixed = old.iter().zip(new);
+                mixed
+                    .map(|(&old, &new)| old * momentum + new * (R::one() - momentum))
+                    .collect()
+            };
+            for (position, (old, new)) in [(&old.0, &mean), (&old.1, &variance)].iter().enumerate()
+            {
+                let datatype = inputs.required(3 + position)?.datatype();
+                running.push(rounded(vec![channels], mix(old, new), datatype)?);
+            }
+        }
+        if plane > 0 {
+            for (at, plane) in values.chunks_exact_mut(plane).enumerate() {
+                let channel = at % channels;
+                let factor = scale[channel] / (variance[channel] + R::of(self.epsilon)).sqrt();
+                let (mean, bias) = (mean[channel], bias[channel]);
+                plane
+                    .iter_mut()
+                    .for_each(|v| *v = (*v - mean) * factor + bias);
+            }
+        }
+        let mut outputs = vec![rounded(shape, values, datatype)?];
+        outputs.extend(running);
+        Ok(outputs)
+    }
+}
+
+impl Operator for BatchNormalization {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        in_real!(inputs.required(0)?.datatype(), R => self.compute::<R>(inputs))
+    }
+}
+
+/// InstanceNormalization: each channel of each image with its own mean and variance.
+struct InstanceNormalization {
+    epsilon: f64,
+}
+
+/// Each run of `size` values with its own mean and variance, then `scale` and `bias` for each run of `plane`.
+fn normalize<R: Real>(
+    values: &mut [R],
+    (size, plane): (usize, usize),
+    epsilon: f64,
+    scale_bias: impl Fn(usize) -> (R, R),
+) {
+    if plane == 0 || size == 0 {
+        return;
+    }
+    let mut at = 0;
+    for values in values.chunks_exact_mut(size) {
+        let (mean, variance) = moments(values);
+        let factor = (variance + R::of(epsilon)).sqrt().recip();
+        for plane in values.chunks_exact_mut(plane) {
+            let (scale, bias) = scale_bias(at);
+            plane
+                .iter_mut()
+                .for_each(|v| *v = (*v - mean) * factor * scale + bias);
+            at += 1;
+        }
+    }
+}
+
+impl Operator for InstanceNormalization {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let datatype = common_datatype(&inputs, &[1, 2])?;
+        let input = inputs.take(0)?;
+        let shape = input.shape().to_vec();
+        let (_, channels, values) = spatial(&shape)?;
+        let plane = element_count(values)?;
+        in_real!(datatype, R => {
+            let scale = by_channel::<R>(&inputs, 1, channels)?;
+            let bias = by_channel::<R>(&inputs, 2, channels)?;
+            let mut values = into_reals::<R>(input)?;
+            normalize(&mut values, (plane, plane), self.epsilon, |at| {
+                (scale[at % channels], bias[at % channels])
+            });
+            Ok(vec![rounded(shape, values, datatype)?])
+        })
+    }
+}
+
+/// GroupNormalization: each group of channels of each image with its own mean and variance.
+struct GroupNormalization {
+    epsilon: f64,
+    groups: i64,
+    is_by_channel: bool,
+}
+
+impl Operator for GroupNormalization {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let datatype = common_datatype(&inputs, &[1, 2])?;
+        let input = inputs.take(0)?;
+        let shape = input.shape().to_vec();
+        let (_, channels, values) = spatial(&shape)?;
+        let plane = element_count(values)?;
+        let groups = usize::try_from(self.groups)
+            .ok()
+            .filter(|&groups| groups > 0 && channels.is_multiple_of(groups))
+            .ok_or_else(|| {
+                Error::input(format!(
+                    "{channels} channels cannot be in {} groups",
+                    self.groups
+                ))
+            })?;
+        let in_group = channels / groups;
+        let factors = if self.is_by_channel { channels } else { groups };
+        in_real!(datatype, R => {
+            let scale = by_channel::<R>(&inputs, 1, factors)?;
+            let bias = by_channel::<R>(&inputs, 2, factors)?;
+            let mut values = into_reals::<R>(input)?;
+            normalize(&mut values, (plane * in_group, plane), self.epsilon, |at| {
+                let channel = at % channels;
+                let at = if self.is_by_channel { channel } else { channel / in_group };
+                (scale[at], bias[at])
+            });
+            Ok(vec![rounded(shape, values, datatype)?])
+        })
+    }
+}
+
+/// LRN: each value by the squares of those in the same place of the channels around.
+struct Lrn {
+    size: usize,
+    alpha: f64,
+    beta: f64,
+    bias: f64,
+}
+
+impl Operator for Lrn {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let (_, channels, values) = spatial(input.shape())?;
+        let plane = element_count(values)?;
+        let datatype = input.datatype();
+        let (before, after) = ((self.size - 1) / 2, self.size / 2);
+        in_real!(datatype, R => {
+            let values = reals::<R>(input)?;
+            let mut output = filled(values.len(), R::default())?;
+            let (factor, bias) = (R::of(self.alpha / self.size as f64), R::of(self.bias));
+            let beta = R::of(-self.beta);
+            if !values.is_empty() {
+                let images = values.chunks_exact(plane * channels);
+                for (image, output) in images.zip(output.chunks_exact_mut(plane * channels)) {
+                    for (channel, sums) in output.chunks_exact_mut(plane).enumerate() {
+                        let last = channel.saturating_add(after).min(channels - 1);
+                        for near in channel.saturating_sub(before)..=last {
+                            let values = &image[near * plane..][..plane];
+                            sums.iter_mut().zip(values).for_each(|(sum, &v)| *sum += v * v);
+                        }
+                        let own = &image[channel * plane..][..plane];
+                        for (sum, &value) in sums.iter_mut().zip(own) {
+                            *sum = value * (bias + factor * *sum).powf(beta);
+                        }
+                    }
+                }
+            }
+            Ok(vec![rounded(input.shape().to_vec(), output, datatype)?])
+        })
+    }
+}
+
+/// LpNormalization: each vector along an axis by its norm; one of zeros stays.
+struct LpNormalization {
+    axis: i64,
+    p: i64,
+}
+
+impl Operator for LpNormalization {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        let datatype = input.datatype();
+        let shape = input.shape().to_vec();
+        let axis = index::axis(self.axis, shape.len())?;
+        let inner = element_count(&shape[axis + 1..])?;
+        let block = inner * shape[axis];
+        in_real!(datatype, R => {
+            let mut values = into_reals::<R>(input)?;
+            let mut norms = filled(inner, R::default())?;
+            if !values.is_empty() {
+                for block in values.chunks_exact_mut(block) {
+                    norms.fill(R::default());
+                    for row in block.chunks_exact(inner) {
+                        for (norm, &value) in norms.iter_mut().zip(row) {
+                            *norm += if self.p == 1 { value.abs() } else { value * value };
+                        }
+                    }
+                    if self.p == 2 {
+                        norms.iter_mut().for_each(|norm| *norm = norm.sqrt());
+                    }
+                    for row in block.chunks_exact_mut(inner) {
+                        for (value, &norm) in row.iter_mut().zip(&norms) {
+                            *value = if norm == R::default() { norm } else { *value / norm };
+                        }
+                    }
+                }
+            }
+            Ok(vec![rounded(shape, values, datatype)?])
+        })
+    }
+}
+
+/// MeanVarianceNormalization: over axes of one's choice, with the specification's epsilon of 1e-9 beside the
+/// standard deviation.
+struct MeanVarianceNormalization {
+    axes: Vec<i64>,
+}
+
+impl Operator for MeanVarianceNormalization {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.take(0)?;
+        let datatype = input.datatype();
+        let shape = input.shape().to_vec();
+        let axes = index::axes(&self.axes, shape.len())?;
+        let mut kept = shape.clone();
+        let mut count = 1;
+        for &axis in &axes {
+            count *= shape[axis];
+            kept[axis] = 1;
+        }
+        let strides = index::broadcast_strides(&kept, &shape);
+        in_real!(datatype, R => {
+            let mut values = into_reals::<R>(input)?;
+            let groups = element_count(&kept)?;
+            let (mut means, mut squares) = (filled(groups, R::default())?, filled(groups, R::default())?);
+            if values.is_empty() {
+                return Ok(vec![rounded(shape, values, datatype)?]);
+            }
+            for (value, [at]) in values.iter().zip(index::Walk::new(&shape, [&strides])) {
+                means[at] += *value;
+            }
+            means.iter_mut().for_each(|mean| *mean /= R::of(count as f64));
+            for (value, [at]) in values.iter_mut().zip(index::Walk::new(&shape, [&strides])) {
+                *value -= means[at];
+                squares[at] += *value * *value;
+            }
+            let deviations = squares.iter_mut();
+            deviations.for_each(|sum| {
+                *sum = (*sum / R::of(count as f64)).sqrt() + R::of(1e-9);
+            });
+            for (value, [at]) in values.iter_mut().zip(index::Walk::new(&shape, [&strides])) {
+                *value /= squares[at];
+            }
+            Ok(vec![rounded(shape, values, datatype)?])
+        })
+    }
+}

@@ -1,0 +1,288 @@
+//! To whole numbers of 8 and 16 bits with a scale and a zero point, and back.
+
+use infer_model_card::Datatype;
+
+use crate::error::{Error, Result};
+use crate::in_real;
+use crate::index;
+use crate::operator::{Build, Inputs, Operator};
+use crate::real::{Real, reals, rounded};
+use crate::tensor::{Data, Tensor, element_count, filled, with_room};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !matches!(domain, "" | "com.microsoft") {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    let layout = || {
+        Ok(Layout {
+            axis: attributes.int("axis", 1),
+            block: usize::try_from(attributes.int("block_size", 0))
+                .map_err(|_| Error::graph("the attribute `block_size` is negative"))?,
+        })
+    };
+    Ok(Some(match op_type {
+        "QuantizeLinear" => Box::new(QuantizeLinear {
+            layout: layout()?,
+            datatype: match attributes.int("output_dtype", 0) {
+                0 => None,
+                2 => Some(Datatype::Uint8),
+                3 => Some(Datatype::Int8),
+                4 => Some(Datatype::Uint16),
+                5 => Some(Datatype::Int16),
+                other => {
+                    return Err(Error::unsupported(format!(
+                        "the attribute `output_dtype` is {other}, which is done for integers of 8 \
+                         and 16 bits only"
+                    )));
+                }
+            },
+        }),
+        "DequantizeLinear" => Box::new(DequantizeLinear { layout: layout()? }),
+        "DynamicQuantizeLinear" => Box::new(DynamicQuantizeLinear),
+        _ => return Ok(None),
+    }))
+}
+
+/// The whole numbers of a quantised tensor.
+///
+/// # Errors
+/// `Unsupported` for anything but integers of up to 32 bits.
+pub fn integers(tensor: &Tensor) -> Result<Vec<i32>> {
+    fn all<T: Copy + Into<i32>>(values: &[T]) -> Result<Vec<i32>> {
+        let mut result = with_room(values.len())?;
+        result.extend(values.iter().map(|&value| value.into()));
+        Ok(result)
+    }
+    match tensor.data() {
+        Data::I8(values) => all(values),
+        Data::U8(values) => all(values),
+        Data::I16(values) => all(values),
+        Data::U16(values) => all(values),
+        Data::I32(values) => all(values),
+        other => Err(Error::unsupported(format!(
+            "expected quantised numbers (integers of 8, 16 or 32 bits), came {}",
+            other.datatype()
+        ))),
+    }
+}
+
+/// Rounded numbers as a quantised tensor: those outside the datatype's range are its ends.
+///
+/// # Errors
+/// `Unsupported` for anything but integers of 8 and 16 bits.
+pub fn saturated(shape: Vec<usize>, values: &[i64], datatype: Datatype) -> Result<Tensor> {
+    macro_rules! to {
+        ($variant:ident, $type:ty) => {{
+            let mut result = with_room(values.len())?;
+            let (least, most) = (i64::from(<$type>::MIN), i64::from(<$type>::MAX));
+            result.extend(
+                values
+                    .iter()
+                    .map(|&value| value.clamp(least, most) as $type),
+            );
+            Data::$variant(result)
+        }};
+    }
+    let data = match datatype {
+        Datatype::Int8 => to!(I8, i8),
+        Datatype::Uint8 => to!(U8, u8),
+        Datatype::Int16 => to!(I16, i16),
+        Datatype::Uint16 => to!(U16, u16),
+        other => {
+            return Err(Error::unsupported(format!(
+                "quantising to {other} is not done, expected integers of 8 or 16 bits"
+            )));
+        }
+    };
+    Tensor::new(shape, data)
+}
+
+/// Which scale a value has: one for all, one for each place on an axis, or one for each block on it.
+struct Layout {
+    axis: i64,
+    block: usize,
+}
+
+impl Layout {
+    /// For each value of `shape`, by runs of values that have the same one: the scale's offset. The scale is walked
+    /// as a tensor of three axes.
+    fn strides(&self, shape: &[usize], scale: &Tensor) -> Result<([usize; 3], [usize; 3], usize)> {
+        let wrong = || {
+            Error::input(format!(
+                "a scale of shape {:?} does not go with {shape:?} on axis {} in blocks of {}",
+                scale.shape(),
+                self.axis,
+                self.block
+            ))
+        };
+        if self.block == 0 && scale.len() == 1 && scale.rank() <= 1 {
+            return Ok(([1, 1, element_count(shape)?], [0; 3], 1));
+        }
+        let axis = index::axis(self.axis, shape.len())?;
+        let (outer, inner) = (
+            element_count(&shape[..axis])?,
+            element_count(&shape[axis + 1..])?,
+        );
+        let size = shape[axis];
+        let three = [outer, size, inner];
+        if self.block == 0 {
+            return match scale.shape() == [size] {
+                true => Ok((three, [0, 1, 0], 1)),
+                false => Err(wrong()),
+            };
+        }
+        let mut expected = shape.to_vec();
+        expected[axis] = size.div_ceil(self.block);
+        if scale.shape() != expected {
+            return Err(wrong());
+        }
+        Ok((three, [expected[axis] * inner, inner, 1], self.block))
+    }
+
+    /// Call with the offset of each value and of its scale.
+    fn each(
+        &self,
+        shape: &[usize],
+        scale: &Tensor,
+        mut visit: impl FnMut(usize, usize),
+    ) -> Result<()> {
+        let ([outer, size, inner], strides, block) = self.strides(shape, scale)?;
+        let mut at = 0;
+        for a in 0..outer {
+            for b in 0..size {
+                let row = a * strides[0] + b / block * strides[1];
+                for c in 0..inner {
+                    visit(at, row + c * strides[2]);
+                    at += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn zero_points(inputs: &Inputs<'_>, at: usize, scale: &Tensor) -> Result<Option<Vec<i32>>> {
+    match inputs.get(at) {
+        None => Ok(None),
+        Some(zero) if zero.len() == scale.len() => integers(zero).map(Some),
+        Some(zero) => Err(Error::input(format!(
+            "the zero point has the shape {:?}, the scale has {:?}",
+            zero.shape(),
+            scale.shape()
+        ))),
+    }
+}
+
+/// QuantizeLinear: by the scale, rounded to the nearest (halves to even), plus the zero point, saturated.
+struct QuantizeLinear {
+    layout: Layout,
+    datatype: Option<Datatype>,
+}
+
+impl Operator for QuantizeLinear {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (input, scale) = (inputs.required(0)?, inputs.required(1)?);
+        let zero = zero_points(&inputs, 2, scale)?;
+        let datatype = match (inputs.get(2), self.datatype) {
+            (Some(zero), Some(asked)) if zero.datatype() != asked => {
+                return Err(Error::input(format!(
+                    "the zero point is {}, the attribute `output_dtype` asks for {asked}",
+                    zero.datatype()
+                )));
+            }
+            (Some(zero), _) => zero.datatype(),
+            (None, asked) => asked.unwrap_or(Datatype::Uint8),
+        };
+        // INT32 is exact in FP64 only.
+        let wide = Tensor::new(
+            input.shape().to_vec(),
+            match input.data() {
+                Data::I32(values) => Data::F64(values.iter().map(|&v| v.into()).collect()),
+                other => other.clone(),
+            },
+        )?;
+        let mut result = filled(input.len(), 0i64)?;
+        in_real!(wide.datatype(), R => {
+            let (values, scales) = (reals::<R>(&wide)?, reals::<R>(scale)?);
+            self.layout.each(input.shape(), scale, |at, of| {
+                let zero = zero.as_ref().map_or(0, |zero| zero[of]);
+                result[at] = nearest(values[at] / scales[of]).saturating_add(zero.into());
+            })?;
+        });
+        Ok(vec![saturated(input.shape().to_vec(), &result, datatype)?])
+    }
+}
+
+/// The nearest whole number; of two, the even one. NaN is 0, and what is too large the largest.
+pub fn nearest<R: Real>(value: R) -> i64 {
+    value.wide().round_ties_even() as i64
+}
+
+/// DequantizeLinear: minus the zero point, times the scale.
+struct DequantizeLinear {
+    layout: Layout,
+}
+
+impl Operator for DequantizeLinear {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (input, scale) = (inputs.required(0)?, inputs.required(1)?);
+        let zero = zero_points(&inputs, 2, scale)?;
+        if let Some(zero) = inputs.get(2)
+            && zero.datatype() != input.datatype()
+        {
+            return Err(Error::input(format!(
+                "the zero point is {}, expected {} as the numbers",
+                zero.datatype(),
+                input.datatype()
+            )));
+        }
+        let values = integers(input)?;
+        let datatype = scale.datatype();
+        in_real!(datatype, R => {
+            let scales = reals::<R>(scale)?;
+            let mut result = filled(values.len(), R::default())?;
+            self.layout.each(input.shape(), scale, |at, of| {
+                let zero = zero.as_ref().map_or(0, |zero| zero[of]);
+                let value = i64::from(values[at]) - i64::from(zero);
+                result[at] = R::of(value as f64) * scales[of];
+            })?;
+            Ok(vec![rounded(input.shape().to_vec(), result, datatype)?])
+        })
+    }
+}
+
+/// DynamicQuantizeLinear: to UINT8, with the scale and zero point that the values' range asks for.
+struct DynamicQuantizeLinear;
+
+impl Operator for DynamicQuantizeLinear {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let values = inputs.elements::<f32>(0)?;
+        let (least, most) = values.iter().fold((0f32, 0f32), |(least, most), &v| {
+            (least.min(v), most.max(v))
+        });
+        let scale = (most - least) / 255.0;
+        // Zeros alone have no range: any scale will do, and the specification's would divide by zero.
+        let scale = if scale == 0.0 { 1.0 } else { scale };
+        let zero = nearest((-least / scale).clamp(0.0, 255.0));
+        let mut result = with_room(values.len())?;
+        result.extend(
+            values
+                .iter()
+                .map(|&v| nearest(v / scale).saturating_add(zero)),
+        );
+        Ok(vec![
+            saturated(
+                inputs.required(0)?.shape().to_vec(),
+                &result,
+                Datatype::Uint8,
+            )?,
+            Tensor::scalar(scale),
+            Tensor::scalar(zero as u8),
+        ])
+    }
+}

@@ -1,0 +1,324 @@
+//! Products and convolutions of quantised numbers: sums in INT32, rescaled where the result is quantised too.
+
+use super::convolution::{Convolution, Plan};
+use super::quantize::{integers, nearest, saturated};
+use crate::error::{Error, Result};
+use crate::index;
+use crate::operator::{Build, Inputs, Operator};
+use crate::real::reals;
+use crate::tensor::{Tensor, element_count, filled, with_room};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    Ok(Some(match (domain, op_type) {
+        ("", "ConvInteger") => Box::new(ConvInteger(Convolution::read(build)?)),
+        ("", "MatMulInteger") => Box::new(MatMulInteger),
+        ("", "QLinearConv") => Box::new(QLinearConv(Convolution::read(build)?)),
+        ("", "QLinearMatMul") => Box::new(QLinearMatMul),
+        ("com.microsoft", "QLinearAdd") => Box::new(QLinearBinary(|a, b| a + b)),
+        ("com.microsoft", "QLinearMul") => Box::new(QLinearBinary(|a, b| a * b)),
+        ("com.microsoft", "QLinearGlobalAveragePool") => {
+            if build.attributes().flag("channels_last", false) {
+                return Err(Error::unsupported(
+                    "the attribute `channels_last` is 1, done for 0",
+                ));
+            }
+            Box::new(QLinearGlobalAveragePool)
+        }
+        _ => return Ok(None),
+    }))
+}
+
+/// One scale; or one for each of `count`.
+fn scales(inputs: &Inputs<'_>, at: usize, count: usize) -> Result<Vec<f64>> {
+    let found = reals::<f64>(inputs.required(at)?)?.into_owned();
+    one_or_each(found, at, count)
+}
+
+fn zeros(inputs: &Inputs<'_>, at: usize, count: usize) -> Result<Vec<i32>> {
+    let found = inputs.get(at).map_or(Ok(vec![0]), integers)?;
+    one_or_each(found, at, count)
+}
+
+fn one_or_each<T>(found: Vec<T>, at: usize, count: usize) -> Result<Vec<T>> {
+    if found.len() == 1 || found.len() == count {
+        return Ok(found);
+    }
+    Err(Error::input(format!(
+        "input {at} has {} values, expected 1{}",
+        found.len(),
+        if count > 1 {
+            format!(" or {count}")
+        } else {
+            String::new()
+        }
+    )))
+}
+
+/// What one value, or one of several, is at a place.
+fn of<T: Copy>(all: &[T], at: usize) -> T {
+    all[at % all.len()]
+}
+
+/// A convolution's sums, of an input and weights at two positions, with the zero points at two others.
+fn convolved(
+    plan: &Plan,
+    inputs: &Inputs<'_>,
+    (x, w, x_zero, w_zero): (usize, usize, usize, usize),
+    bias: Option<&[i32]>,
+) -> Result<Vec<i32>> {
+    let channels = inputs.required(w)?.shape()[0];
+    let x_zero = of(&zeros(inputs, x_zero, 1)?, 0);
+    let w_zero = zeros(inputs, w_zero, channels)?;
+    let mut input = integers(inputs.required(x)?)?;
+    input
+        .iter_mut()
+        .for_each(|value| *value = value.wrapping_sub(x_zero));
+    let mut weights = integers(inputs.required(w)?)?;
+    if !weights.is_empty() {
+        let each = weights.len() / channels;
+        for (at, weights) in weights.chunks_exact_mut(each).enumerate() {
+            weights
+                .iter_mut()
+                .for_each(|w| *w = w.wrapping_sub(of(&w_zero, at)));
+        }
+    }
+    plan.run(&input, &weights, bias)
+}
+
+/// ConvInteger: a convolution of integers of 8 bits, in INT32.
+struct ConvInteger(Convolution);
+
+impl Operator for ConvInteger {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let plan = self
+            .0
+            .plan(inputs.required(0)?.shape(), inputs.required(1)?.shape())?;
+        let sums = convolved(&plan, &inputs, (0, 1, 2, 3), None)?;
+        Ok(vec![Tensor::of(&plan.shape(), sums)?])
+    }
+}
+
+/// QLinearConv: a convolution of quantised numbers, quantised again.
+struct QLinearConv(Convolution);
+
+impl Operator for QLinearConv {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let weights = inputs.required(3)?.shape();
+        let plan = self.0.plan(inputs.required(0)?.shape(), weights)?;
+        let channels = weights[0];
+        let bias = match inputs.get(8) {
+            None => None,
+            Some(_) => {
+                super::convolution::bias(&inputs, 8, channels)?;
+                Some(inputs.elements::<i32>(8)?)
+            }
+        };
+        let sums = convolved(&plan, &inputs, (0, 3, 2, 5), bias)?;
+        let shape = plan.shape();
+        let plane = element_count(&shape[2..])?;
+        let (x, w, y) = (
+            scales(&inputs, 1, 1)?,
+            scales(&inputs, 4, channels)?,
+            scales(&inputs, 6, 1)?,
+        );
+        let zero = i64::from(of(&zeros(&inputs, 7, 1)?, 0));
+        let mut result = with_room(sums.len())?;
+        for (at, &sum) in sums.iter().enumerate() {
+            let factor = of(&x, 0) * of(&w, at / plane % channels) / of(&y, 0);
+            result.push(nearest(f64::from(sum) * factor).saturating_add(zero));
+        }
+        Ok(vec![saturated(
+            shape,
+            &result,
+            inputs.required(7)?.datatype(),
+        )?])
+    }
+}
+
+/// The sums of a matrix product, over broadcast batches; zero points are one for all, or one for each row of the
+/// first and each column of the second.
+fn product(
+    (a, b): (&Tensor, &Tensor),
+    (a_zero, b_zero): (Option<&Tensor>, Option<&Tensor>),
+) -> Result<(Vec<usize>, Vec<i32>)> {
+    let wrong = || {
+        Error::input(format!(
+            "matrices of shapes {:?} and {:?} cannot be multiplied",
+            a.shape(),
+            b.shape()
+        ))
+    };
+    let (mut left, mut right) = (a.shape().to_vec(), b.shape().to_vec());
+    let (is_row, is_column) = (left.len() == 1, right.len() == 1);
+    if is_row {
+        left.insert(0, 1);
+    }
+    if is_column {
+        right.push(1);
+    }
+    let (&[ref left_batch @ .., rows, inner], &[ref right_batch @ .., depth, columns]) =
+        (&left[..], &right[..])
+    else {
+        return Err(wrong());
+    };
+    if inner != depth {
+        return Err(wrong());
+    }
+    let batch = index::broadcast(&[left_batch, right_batch])?;
+    let shifted = |tensor: &Tensor, zero: Option<&Tensor>, is_first: bool| -> Result<Vec<i32>> {
+        let mut values = integers(tensor)?;
+        let Some(zero) = zero else { return Ok(values) };
+        let zero = integers(zero)?;
+        let each = if is_first { rows } else { columns };
+        if zero.len() != 1 && zero.len() != each {
+            return Err(Error::unsupported(format!(
+                "a zero point has {} values, which is done for 1 or {each}",
+                zero.len()
+            )));
+        }
+        for (at, value) in values.iter_mut().enumerate() {
+            let place = if is_first {
+                at / inner % rows
+            } else {
+                at % columns
+            };
+            *value = value.wrapping_sub(of(&zero, place));
+        }
+        Ok(values)
+    };
+    let mut shape = batch.clone();
+    shape.extend([rows, columns]);
+    let mut sums = filled(element_count(&shape)?, 0i32)?;
+    if !sums.is_empty() && inner > 0 {
+        let (x, y) = (shifted(a, a_zero, true)?, shifted(b, b_zero, false)?);
+        let left_steps = index::broadcast_strides(left_batch, &batch);
+        let right_steps = index::broadcast_strides(right_batch, &batch);
+        let walk = index::Walk::new(&batch, [&left_steps, &right_steps]);
+        for (sums, [left, right]) in sums.chunks_exact_mut(rows * columns).zip(walk) {
+            let x = &x[left * rows * inner..][..rows * inner];
+            let y = &y[right * inner * columns..][..inner * columns];
+            for (sums, x) in sums.chunks_exact_mut(columns).zip(x.chunks_exact(inner)) {
+                for (&x, y) in x.iter().zip(y.chunks_exact(columns)) {
+                    for (sum, &y) in sums.iter_mut().zip(y) {
+                        *sum = sum.wrapping_add(x.wrapping_mul(y));
+                    }
+                }
+            }
+        }
+    }
+    if is_column {
+        shape.pop();
+    }
+    if is_row {
+        shape.remove(batch.len());
+    }
+    Ok((shape, sums))
+}
+
+/// MatMulInteger: a matrix product of integers of 8 bits, in INT32.
+struct MatMulInteger;
+
+impl Operator for MatMulInteger {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let factors = (inputs.required(0)?, inputs.required(1)?);
+        let (shape, sums) = product(factors, (inputs.get(2), inputs.get(3)))?;
+        Ok(vec![Tensor::of(&shape, sums)?])
+    }
+}
+
+/// QLinearMatMul: a matrix product of quantised numbers, quantised again.
+struct QLinearMatMul;
+
+impl Operator for QLinearMatMul {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (a, b) = (inputs.required(0)?, inputs.required(3)?);
+        let (shape, sums) = product((a, b), (inputs.get(2), inputs.get(5)))?;
+        let rows = if a.rank() < 2 {
+            1
+        } else {
+            a.shape()[a.rank() - 2]
+        };
+        let columns = if b.rank() < 2 {
+            1
+        } else {
+            b.shape()[b.rank() - 1]
+        };
+        let x = scales(&inputs, 1, rows)?;
+        let w = scales(&inputs, 4, columns)?;
+        let y = of(&scales(&inputs, 6, 1)?, 0);
+        let zero = i64::from(of(&zeros(&inputs, 7, 1)?, 0));
+        let mut result = with_room(sums.len())?;
+        for (at, &sum) in sums.iter().enumerate() {
+            let factor = of(&x, at / columns % rows) * of(&w, at % columns) / y;
+            result.push(nearest(f64::from(sum) * factor).saturating_add(zero));
+        }
+        Ok(vec![saturated(
+            shape,
+            &result,
+            inputs.required(7)?.datatype(),
+        )?])
+    }
+}
+
+/// ONNX Runtime's QLinearAdd and QLinearMul: of numbers as they were before they were quantised.
+struct QLinearBinary(fn(f64, f64) -> f64);
+
+impl Operator for QLinearBinary {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (a, b) = (inputs.required(0)?, inputs.required(3)?);
+        let shape = index::broadcast(&[a.shape(), b.shape()])?;
+        let one = |scale, zero| -> Result<(f64, i32)> {
+            Ok((
+                of(&scales(&inputs, scale, 1)?, 0),
+                of(&zeros(&inputs, zero, 1)?, 0),
+            ))
+        };
+        let ((a_scale, a_zero), (b_scale, b_zero), (scale, zero)) =
+            (one(1, 2)?, one(4, 5)?, one(6, 7)?);
+        let (left, right) = (integers(a)?, integers(b)?);
+        let mut result = with_room(element_count(&shape)?)?;
+        let steps = [
+            index::broadcast_strides(a.shape(), &shape),
+            index::broadcast_strides(b.shape(), &shape),
+        ];
+        for [x, y] in index::Walk::new(&shape, [&steps[0], &steps[1]]) {
+            let x = (f64::from(left[x]) - f64::from(a_zero)) * a_scale;
+            let y = (f64::from(right[y]) - f64::from(b_zero)) * b_scale;
+            result.push(nearest((self.0)(x, y) / scale).saturating_add(zero.into()));
+        }
+        Ok(vec![saturated(shape, &result, a.datatype())?])
+    }
+}
+
+/// ONNX Runtime's QLinearGlobalAveragePool: each channel's mean.
+struct QLinearGlobalAveragePool;
+
+impl Operator for QLinearGlobalAveragePool {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let (batch, channels, values) = super::window::spatial(input.shape())?;
+        let plane = element_count(values)?;
+        let mut shape = vec![batch, channels];
+        shape.resize(input.rank(), 1);
+        if plane == 0 {
+            return Err(Error::input("there is no mean of a channel without values"));
+        }
+        let x_zero = i64::from(of(&zeros(&inputs, 2, 1)?, 0));
+        let zero = i64::from(of(&zeros(&inputs, 4, 1)?, 0));
+        let factor = of(&scales(&inputs, 1, 1)?, 0) / of(&scales(&inputs, 3, 1)?, 0);
+        let numbers = integers(input)?;
+        let means = numbers.chunks_exact(plane).map(|plane| {
+            let sum: i64 = plane.iter().map(|&value| i64::from(value) - x_zero).sum();
+            nearest(sum as f64 / plane.len() as f64 * factor).saturating_add(zero)
+        });
+        Ok(vec![saturated(
+            shape,
+            &means.collect::<Vec<_>>(),
+            input.datatype(),
+        )?])
+    }
+}

@@ -1,0 +1,425 @@
+//! RNN, GRU and LSTM.
+
+use crate::error::{Error, Result};
+use crate::in_real;
+use crate::operator::{Build, Inputs, Operator};
+use crate::real::{Real, common_datatype, reals, rounded};
+use crate::tensor::{Tensor, element_count, filled};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    let kind = match (domain, op_type) {
+        ("", "RNN") => Kind::Rnn,
+        ("", "GRU") => Kind::Gru,
+        ("", "LSTM") => Kind::Lstm,
+        _ => return Ok(None),
+    };
+    let attributes = build.attributes();
+    let directions = match attributes.string("direction", "forward") {
+        "forward" => vec![false],
+        "reverse" => vec![true],
+        "bidirectional" => vec![false, true],
+        other => {
+            return Err(Error::graph(format!(
+                "the attribute `direction` is `{other}`, expected forward, reverse or bidirectional"
+            )));
+        }
+    };
+    let defaults: &[&str] = match kind {
+        Kind::Rnn => &["Tanh"],
+        Kind::Gru => &["Sigmoid", "Tanh"],
+        Kind::Lstm => &["Sigmoid", "Tanh", "Tanh"],
+    };
+    let expected = defaults.len() * directions.len();
+    let names: Vec<String> = match attributes.strings("activations") {
+        Some(names) if !names.is_empty() => names.to_vec(),
+        _ => defaults
+            .repeat(directions.len())
+            .iter()
+            .map(|&name| name.to_owned())
+            .collect(),
+    };
+    if names.len() != expected {
+        return Err(Error::graph(format!(
+            "the attribute `activations` has {} names, expected {expected}",
+            names.len()
+        )));
+    }
+    let mut alphas = attributes
+        .floats("activation_alpha")
+        .unwrap_or_default()
+        .iter();
+    let mut betas = attributes
+        .floats("activation_beta")
+        .unwrap_or_default()
+        .iter();
+    let activations = names
+        .iter()
+        .map(|name| Activation::read(name, &mut alphas, &mut betas))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(Some(Box::new(Recurrent {
+        kind,
+        directions,
+        activations,
+        clip: attributes.optional_float("clip").map(f64::from),
+        is_batch_first: attributes.flag("layout", false),
+        is_input_forget: attributes.flag("input_forget", false),
+        is_linear_before_reset: attributes.flag("linear_before_reset", false),
+    })))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Rnn,
+    Gru,
+    Lstm,
+}
+
+/// A function of one number, with its parameters.
+#[derive(Clone, Copy)]
+struct Activation {
+    function: Function,
+    alpha: f64,
+    beta: f64,
+}
+
+#[derive(Clone, Copy)]
+enum Function {
+    Affine,
+    Elu,
+    HardSigmoid,
+    LeakyRelu,
+    Relu,
+    ScaledTanh,
+    Sigmoid,
+    Softplus,
+    Softsign,
+    Tanh,
+    ThresholdedRelu,
+}
+
+impl Activation {
+    /// The parameters of those that have some come from lists in the order of the functions.
+    fn read<'a>(
+        name: &str,
+        alphas: &mut impl Iterator<Item = &'a f32>,
+        betas: &mut impl Iterator<Item = &'a f32>,
+    ) -> Result<Self> {
+        use Function::*;
+        let (function, alpha, beta) = match name.to_ascii_lowercase().as_str() {
+            "affine" => (Affine, Some(1.0), Some(0.0)),
+            "elu" => (Elu, Some(1.0), None),
+            "hardsigmoid" => (HardSigmoid, Some(0.2), Some(0.5)),
+            "leakyrelu" => (LeakyRelu, Some(0.01), None),
+            "relu" => (Relu, None, None),
+            "scaledtanh" => (ScaledTanh, Some(1.0), Some(1.0)),
+            "sigmoid" => (Sigmoid, None, None),
+            "softplus" => (Softplus, None, None),
+            "softsign" => (Softsign, None, None),
+            "tanh" => (Tanh, None, None),
+            "thresholdedrelu" => (ThresholdedRelu, Some(1.0), None),
+            _ => {
+                return Err(Error::unsupported(format!(
+                    "the activation `{name}` is not done here"
+                )));
+            }
+        };
+        let value = |default: Option<f64>, given: &mut dyn Iterator<Item = &'a f32>| {
+            default.map_or(0.0, |default| given.next().map_or(default, |&v| v.into()))
+        };
+        Ok(Self {
+            function,
+            alpha: value(alpha, alphas),
+            beta: value(beta, betas),
+        })
+    }
+
+    fn apply<R: Real>(self, x: R) -> R {
+        let (alpha, beta) = (R::of(self.alpha), R::of(self.beta));
+        match self.function {
+            Function::Affine => alpha * x + beta,
+            Function::Elu if x < R::zero() => alpha * x.exp_m1(),
+            Function::Elu => x,
+            Function::HardSigmoid => (alpha * x + beta).max(R::zero()).min(R::one()),
+            Function::LeakyRelu if x < R::zero() => alpha * x,
+            Function::LeakyRelu => x,
+            Function::Relu => x.max(R::zero()),
+            Function::ScaledTanh => alpha * (beta * x).tanh(),
+            Function::Sigmoid => (R::one() + (-x).exp()).recip(),
+            Function::Softplus => x.max(R::zero()) + (-x.abs()).exp().ln_1p(),
+            Function::Softsign => x / (R::one() + x.abs()),
+            Function::Tanh => x.tanh(),
+            Function::ThresholdedRelu if x > alpha => x,
+            Function::ThresholdedRelu => R::zero(),
+        }
+    }
+}
+
+/// RNN, GRU and LSTM: a state that goes from one step of a sequence to the next.
+struct Recurrent {
+    kind: Kind,
+    /// Whether each direction is reversed.
+    directions: Vec<bool>,
+    activations: Vec<Activation>,
+    clip: Option<f64>,
+    is_batch_first: bool,
+    is_input_forget: bool,
+    is_linear_before_reset: bool,
+}
+
+/// One direction's weights, transposed so that a gate's are side by side with the others' for one input.
+struct Weights<R> {
+    input: Vec<R>,
+    hidden: Vec<R>,
+    input_bias: Vec<R>,
+    hidden_bias: Vec<R>,
+    peepholes: Vec<R>,
+}
+
+fn transposed<R: Real>(values: &[R], rows: usize, columns: usize) -> Result<Vec<R>> {
+    let mut result = filled(values.len(), R::zero())?;
+    for row in 0..rows {
+        for column in 0..columns {
+            result[column * rows + row] = values[row * columns + column];
+        }
+    }
+    Ok(result)
+}
+
+/// Add a vector times a matrix, of which some columns are wanted.
+fn add_product<R: Real>(sums: &mut [R], vector: &[R], matrix: &[R], from: usize, width: usize) {
+    for (&value, row) in vector.iter().zip(matrix.chunks_exact(width)) {
+        let row = &row[from..from + sums.len()];
+        sums.iter_mut()
+            .zip(row)
+            .for_each(|(sum, &weight)| *sum += value * weight);
+    }
+}
+
+impl Recurrent {
+    fn gates(&self) -> usize {
+        match self.kind {
+            Kind::Rnn => 1,
+            Kind::Gru => 3,
+            Kind::Lstm => 4,
+        }
+    }
+
+    fn clipped<R: Real>(&self, value: R) -> R {
+        match self.clip {
+            Some(clip) => value.max(R::of(-clip)).min(R::of(clip)),
+            None => value,
+        }
+    }
+
+    /// One step of one sequence.
+    fn step<R: Real>(
+        &self,
+        weights: &Weights<R>,
+        functions: &[Activation],
+        x: &[R],
+        h: &mut [R],
+        c: &mut [R],
+    ) -> Result<()> {
+        let size = h.len();
+        let width = self.gates() * size;
+        let mut inputs = weights.input_bias.clone();
+        add_product(&mut inputs, x, &weights.input, 0, width);
+        let mut hiddens = weights.hidden_bias.clone();
+        // GRU's third gate sees the state after its reset, or is itself reset.
+        let at_once = match self.kind {
+            Kind::Gru if !self.is_linear_before_reset => 2 * size,
+            _ => width,
+        };
+        add_product(&mut hiddens[..at_once], h, &weights.hidden, 0, width);
+        let f = |at: usize, value: R| functions[at].apply(self.clipped(value));
+        match self.kind {
+            Kind::Rnn => {
+                for at in 0..size {
+                    h[at] = f(0, inputs[at] + hiddens[at]);
+                }
+            }
+            Kind::Gru => {
+                let reset: Vec<R> = (size..2 * size)
+                    .map(|at| f(0, inputs[at] + hiddens[at]))
+                    .collect();
+                if !self.is_linear_before_reset {
+                    let seen: Vec<R> = reset.iter().zip(&*h).map(|(&r, &h)| r * h).collect();
+                    add_product(
+                        &mut hiddens[2 * size..],
+                        &seen,
+                        &weights.hidden,
+                        2 * size,
+                        width,
+                    );
+                }
+                for at in 0..size {
+                    let z = f(0, inputs[at] + hiddens[at]);
+                    let hidden = hiddens[2 * size + at];
+                    let hidden = if self.is_linear_before_reset {
+                        reset[at] * hidden
+                    } else {
+                        hidden
+                    };
+                    let new = f(1, inputs[2 * size + at] + hidden);
+                    h[at] = (R::one() - z) * new + z * h[at];
+                }
+            }
+            Kind::Lstm => {
+                let p = &weights.peepholes;
+                for at in 0..size {
+                    let gate = |gate: usize| inputs[gate * size + at] + hiddens[gate * size + at];
+                    let i = f(0, gate(0) + p[at] * c[at]);
+                    let forget = match self.is_input_forget {
+                        true => R::one() - i,
+                        false => f(0, gate(2) + p[2 * size + at] * c[at]),
+                    };
+                    c[at] = forget * c[at] + i * f(1, gate(3));
+                    let o = f(0, gate(1) + p[size + at] * c[at]);
+                    h[at] = o * functions[2].apply(c[at]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn compute<R: Real>(&self, inputs: &Inputs<'_>) -> Result<Vec<Tensor>> {
+        let datatype = common_datatype(inputs, &[1, 2, 3])?;
+        let (x, w, r) = (
+            inputs.required(0)?,
+            inputs.required(1)?,
+            inputs.required(2)?,
+        );
+        let (gates, directions) = (self.gates(), self.directions.len());
+        let (&[a, b, features], &[.., size]) = (x.shape(), r.shape()) else {
+            return Err(Error::input(format!(
+                "expected sequences of 3 dimensions, came the shape {:?}",
+                x.shape()
+            )));
+        };
+        let (steps, batch) = if self.is_batch_first { (b, a) } else { (a, b) };
+        let expect = |name: &str, tensor: Option<&Tensor>, shape: &[usize]| match tensor {
+            Some(tensor) if tensor.shape() != shape => Err(Error::input(format!(
+                "the {name} have the shape {:?}, expected {shape:?}",
+                tensor.shape()
+            ))),
+            _ => Ok(()),
+        };
+        let width = gates
+            .checked_mul(size)
+            .ok_or_else(|| Error::input("the state is too large"))?;
+        expect("weights", Some(w), &[directions, width, features])?;
+        expect("recurrence weights", Some(r), &[directions, width, size])?;
+        expect("biases", inputs.get(3), &[directions, 2 * width])?;
+        expect("peepholes", inputs.get(7), &[directions, 3 * size])?;
+        let state = match self.is_batch_first {
+            true => [batch, directions, size],
+            false => [directions, batch, size],
+        };
+        expect("initial states", inputs.get(5), &state)?;
+        expect("initial cells", inputs.get(6), &state)?;
+        let lengths: Vec<usize> = match inputs.get(4) {
+            None => vec![steps; batch],
+            Some(lengths) => {
+                expect("sequence lengths", Some(lengths), &[batch])?;
+                let lengths = lengths.to_i64()?;
+                let found = lengths
+                    .iter()
+                    .map(|&l| usize::try_from(l).ok().filter(|&l| l <= steps));
+                found.collect::<Option<_>>().ok_or_else(|| {
+                    Error::input(format!(
+                        "sequences of {lengths:?} steps do not fit into {steps}"
+                    ))
+                })?
+            }
+        };
+        let shape = match self.is_batch_first {
+            true => vec![batch, steps, directions, size],
+            false => vec![steps, directions, batch, size],
+        };
+        let mut y = filled(element_count(&shape)?, R::zero())?;
+        let initial = |position: usize| -> Result<Vec<R>> {
+            match inputs.get(position) {
+                Some(tensor) => Ok(reals::<R>(tensor)?.into_owned()),
+                None => filled(element_count(&state)?, R::zero()),
+            }
+        };
+        let is_lstm = self.kind == Kind::Lstm;
+        let mut hidden = initial(5)?;
+        let mut cells = if is_lstm {
+            initial(6)?
+        } else {
+            filled(hidden.len(), R::zero())?
+        };
+        let (x, w, r) = (reals::<R>(x)?, reals::<R>(w)?, reals::<R>(r)?);
+        let bias = inputs.get(3).map(reals::<R>).transpose()?;
+        let peepholes = inputs
+            .get(7)
+            .filter(|_| is_lstm)
+            .map(reals::<R>)
+            .transpose()?;
+        if size == 0 {
+            return Err(Error::input("there are no hidden units"));
+        }
+        for (direction, &reversed) in self.directions.iter().enumerate() {
+            let part = |all: Option<&[R]>, from: usize, count: usize| match all {
+                Some(all) => Ok(all[from..from + count].to_vec()),
+                None => filled(count, R::zero()),
+            };
+            let weights = Weights {
+                input: transposed(
+                    &w[direction * width * features..][..width * features],
+                    width,
+                    features,
+                )?,
+                hidden: transposed(&r[direction * width * size..][..width * size], width, size)?,
+                input_bias: part(bias.as_deref(), direction * 2 * width, width)?,
+                hidden_bias: part(bias.as_deref(), direction * 2 * width + width, width)?,
+                peepholes: part(peepholes.as_deref(), direction * 3 * size, 3 * size)?,
+            };
+            let each = self.activations.len() / directions;
+            let functions = &self.activations[direction * each..][..each];
+            for (image, &length) in lengths.iter().enumerate() {
+                let at = match self.is_batch_first {
+                    true => image * directions + direction,
+                    false => direction * batch + image,
+                } * size;
+                let h = &mut hidden[at..at + size];
+                let c = &mut cells[at..at + size];
+                for step in 0..length {
+                    let step = if reversed { length - 1 - step } else { step };
+                    let (from, to) = match self.is_batch_first {
+                        true => {
+                            let row = image * steps + step;
+                            (row, row * directions + direction)
+                        }
+                        false => (
+                            step * batch + image,
+                            (step * directions + direction) * batch + image,
+                        ),
+                    };
+                    let x = &x[from * features..][..features];
+                    self.step(&weights, functions, x, h, c)?;
+                    y[to * size..][..size].copy_from_slice(h);
+                }
+            }
+        }
+        let mut outputs = vec![
+            rounded(shape, y, datatype)?,
+            rounded(state.to_vec(), hidden, datatype)?,
+        ];
+        if is_lstm {
+            outputs.push(rounded(state.to_vec(), cells, datatype)?);
+        }
+        Ok(outputs)
+    }
+}
+
+impl Operator for Recurrent {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        in_real!(inputs.required(0)?.datatype(), R => self.compute::<R>(&inputs))
+    }
+}

@@ -1,0 +1,186 @@
+//! GridSample: values of an image at places that a grid gives.
+
+use super::window::spatial;
+use crate::error::{Error, Result};
+use crate::in_real;
+use crate::index;
+use crate::operator::{Build, Inputs, Operator};
+use crate::real::{Real, reals, rounded};
+use crate::tensor::{Tensor, element_count, filled};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if (domain, op_type) != ("", "GridSample") {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    let wrong = |name: &str, came: &str| {
+        Error::graph(format!(
+            "the attribute `{name}` is `{came}`, which the specification has not"
+        ))
+    };
+    Ok(Some(Box::new(GridSample {
+        mode: match attributes.string("mode", "linear") {
+            "linear" | "bilinear" => Mode::Linear,
+            "nearest" => Mode::Nearest,
+            "cubic" | "bicubic" => Mode::Cubic,
+            other => return Err(wrong("mode", other)),
+        },
+        padding: match attributes.string("padding_mode", "zeros") {
+            "zeros" => Padding::Zeros,
+            "border" => Padding::Border,
+            "reflection" => Padding::Reflection,
+            other => return Err(wrong("padding_mode", other)),
+        },
+        is_aligned: attributes.flag("align_corners", false),
+    })))
+}
+
+#[derive(Clone, Copy)]
+enum Mode {
+    Linear,
+    Nearest,
+    Cubic,
+}
+
+#[derive(Clone, Copy)]
+enum Padding {
+    Zeros,
+    Border,
+    Reflection,
+}
+
+/// GridSample: each place's value, made of those around it.
+struct GridSample {
+    mode: Mode,
+    padding: Padding,
+    is_aligned: bool,
+}
+
+impl GridSample {
+    fn borders(&self, size: f64) -> (f64, f64) {
+        if self.is_aligned {
+            (0.0, size - 1.0)
+        } else {
+            (-0.5, size - 0.5)
+        }
+    }
+
+    fn reflected(&self, place: f64, size: f64) -> f64 {
+        let (least, most) = self.borders(size);
+        let range = most - least;
+        if range <= 0.0 || (least..=most).contains(&place) {
+            return place.clamp(least, most);
+        }
+        // There and back again is twice the range.
+        let along = (place - least).rem_euclid(2.0 * range);
+        least
+            + if along > range {
+                2.0 * range - along
+            } else {
+                along
+            }
+    }
+
+    /// The places on one axis that a coordinate from -1 to 1 is made of, with their weights.
+    fn taps(&self, coordinate: f64, size: usize) -> Vec<(usize, f64)> {
+        let length = size as f64;
+        let mut at = match self.is_aligned {
+            true => (coordinate + 1.0) / 2.0 * (length - 1.0),
+            false => ((coordinate + 1.0) * length - 1.0) / 2.0,
+        };
+        if let Mode::Nearest = self.mode {
+            at = at.round_ties_even();
+        }
+        let (least, most) = self.borders(length);
+        if at < least || at > most {
+            at = match self.padding {
+                Padding::Zeros => at,
+                Padding::Border => at.clamp(0.0, length - 1.0),
+                Padding::Reflection => self.reflected(at, length),
+            };
+        }
+        let (floor, x) = (at.floor(), at - at.floor());
+        let a = -0.75;
+        let far = |x: f64| ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a;
+        let near = |x: f64| ((a + 2.0) * x - (a + 3.0)) * x * x + 1.0;
+        let taps = match self.mode {
+            Mode::Nearest => vec![(at, 1.0)],
+            Mode::Linear => vec![(floor, 1.0 - x), (floor + 1.0, x)],
+            Mode::Cubic => vec![
+                (floor - 1.0, far(x + 1.0)),
+                (floor, near(x)),
+                (floor + 1.0, near(1.0 - x)),
+                (floor + 2.0, far(2.0 - x)),
+            ],
+        };
+        let inside = taps.into_iter().filter_map(|(place, weight)| {
+            let last = length - 1.0;
+            let place = match self.padding {
+                Padding::Zeros if !(0.0..=last).contains(&place) => return None,
+                Padding::Reflection => self.reflected(place, length).trunc(),
+                _ => place,
+            };
+            Some((place.clamp(0.0, last) as usize, weight))
+        });
+        inside.collect()
+    }
+
+    fn compute<R: Real>(&self, inputs: &Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (x, grid) = (inputs.required(0)?, inputs.required(1)?);
+        let (batch, channels, sizes) = spatial(x.shape())?;
+        let given = grid.shape();
+        let rank = sizes.len();
+        if given.len() != x.rank() || given[0] != batch || given[rank + 1] != rank {
+            return Err(Error::input(format!(
+                "a grid of shape {given:?} does not go with an input of {:?}",
+                x.shape()
+            )));
+        }
+        let mut shape = vec![batch, channels];
+        shape.extend(&given[1..=rank]);
+        let mut output = filled(element_count(&shape)?, R::zero())?;
+        let places = element_count(&given[1..=rank])?;
+        let plane = element_count(sizes)?;
+        if plane == 0 && !output.is_empty() {
+            return Err(Error::input(
+                "there is nothing to sample in an image without values",
+            ));
+        }
+        let (values, grid) = (reals::<R>(x)?, reals::<f64>(grid)?);
+        let strides = index::strides(sizes);
+        if output.is_empty() {
+            return Ok(vec![rounded(shape, output, x.datatype())?]);
+        }
+        for (at, point) in grid.chunks_exact(rank).enumerate() {
+            // The grid has the last axis first.
+            let mut taps = vec![(0, 1.0)];
+            for (axis, &coordinate) in point.iter().rev().enumerate() {
+                let own = self.taps(coordinate, sizes[axis]);
+                let all = taps.iter().flat_map(|&(offset, weight)| {
+                    let stride = strides[axis];
+                    own.iter()
+                        .map(move |&(place, by)| (offset + place * stride, weight * by))
+                });
+                taps = all.collect();
+            }
+            let (image, place) = (at / places, at % places);
+            for channel in image * channels..(image + 1) * channels {
+                let values = &values[channel * plane..][..plane];
+                let sum = &mut output[channel * places + place];
+                taps.iter()
+                    .for_each(|&(offset, weight)| *sum += values[offset] * R::of(weight));
+            }
+        }
+        Ok(vec![rounded(shape, output, x.datatype())?])
+    }
+}
+
+impl Operator for GridSample {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        in_real!(inputs.required(0)?.datatype(), R => self.compute::<R>(&inputs))
+    }
+}

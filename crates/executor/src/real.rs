@@ -1,0 +1,173 @@
+//! Computing with real numbers: FP16 and BF16 in FP32, rounded once at the end; FP64 in FP64.
+
+use std::borrow::Cow;
+use std::ops::{AddAssign, MulAssign};
+
+use half::{bf16, f16};
+use infer_model_card::Datatype;
+use num_traits::Float;
+
+use crate::error::{Error, Result};
+use crate::operator::Inputs;
+use crate::tensor::{Data, Element, Tensor, with_room};
+
+/// What sums of products are made of: real numbers, and integers that wrap.
+pub trait Ring: Copy + Default + 'static {
+    /// `self + a * b`.
+    fn plus_product(self, a: Self, b: Self) -> Self;
+}
+
+impl Ring for f32 {
+    fn plus_product(self, a: Self, b: Self) -> Self {
+        self + a * b
+    }
+}
+
+impl Ring for f64 {
+    fn plus_product(self, a: Self, b: Self) -> Self {
+        self + a * b
+    }
+}
+
+impl Ring for i32 {
+    fn plus_product(self, a: Self, b: Self) -> Self {
+        self.wrapping_add(a.wrapping_mul(b))
+    }
+}
+
+/// A type that real numbers are computed in.
+pub trait Real: Element + Float + Ring + AddAssign + MulAssign {
+    /// The nearest number of this type.
+    fn of(value: f64) -> Self;
+    /// The same number as an `f64`.
+    fn wide(self) -> f64;
+    /// A tensor's elements in this type; none when they are not real numbers.
+    fn view(data: &Data) -> Option<Cow<'_, [Self]>>;
+}
+
+impl Real for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+
+    fn wide(self) -> f64 {
+        self.into()
+    }
+
+    fn view(data: &Data) -> Option<Cow<'_, [Self]>> {
+        Some(match data {
+            Data::F32(values) => Cow::Borrowed(values),
+            Data::F16(values) => Cow::Owned(values.iter().map(|v| v.to_f32()).collect()),
+            Data::Bf16(values) => Cow::Owned(values.iter().map(|v| v.to_f32()).collect()),
+            Data::F64(values) => Cow::Owned(values.iter().map(|&v| v as f32).collect()),
+            _ => return None,
+        })
+    }
+}
+
+impl Real for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+
+    fn wide(self) -> f64 {
+        self
+    }
+
+    fn view(data: &Data) -> Option<Cow<'_, [Self]>> {
+        Some(match data {
+            Data::F64(values) => Cow::Borrowed(values),
+            Data::F32(values) => Cow::Owned(values.iter().map(|&v| v.into()).collect()),
+            Data::F16(values) => Cow::Owned(values.iter().map(|v| v.to_f64()).collect()),
+            Data::Bf16(values) => Cow::Owned(values.iter().map(|v| v.to_f64()).collect()),
+            _ => return None,
+        })
+    }
+}
+
+/// Run a block with `$R` as the type in which numbers of a datatype are computed: `f64` for FP64, else `f32`.
+#[macro_export]
+macro_rules! in_real {
+    ($datatype:expr, $R:ident => $body:expr) => {
+        match $datatype {
+            infer_model_card::Datatype::Fp64 => {
+                type $R = f64;
+                $body
+            }
+            _ => {
+                type $R = f32;
+                $body
+            }
+        }
+    };
+}
+
+/// A tensor's elements, in the type in which they are computed.
+///
+/// # Errors
+/// `Unsupported` when they are not real numbers.
+pub fn reals<R: Real>(tensor: &Tensor) -> Result<Cow<'_, [R]>> {
+    R::view(tensor.data()).ok_or_else(|| not_real(tensor))
+}
+
+/// As [`reals`], to keep: the tensor's own memory where that has the type.
+///
+/// # Errors
+/// As [`reals`].
+pub fn into_reals<R: Real>(tensor: Tensor) -> Result<Vec<R>> {
+    if tensor.datatype() == R::DATATYPE {
+        return tensor.into_elements();
+    }
+    Ok(reals::<R>(&tensor)?.into_owned())
+}
+
+fn not_real(tensor: &Tensor) -> Error {
+    Error::unsupported(format!(
+        "expected real numbers (FP32, FP64, FP16 or BF16), came {}",
+        tensor.datatype()
+    ))
+}
+
+/// What was computed, as a tensor of that datatype.
+///
+/// # Errors
+/// `Unsupported` for a datatype that is not one of real numbers, `Memory`.
+pub fn rounded<R: Real>(shape: Vec<usize>, values: Vec<R>, datatype: Datatype) -> Result<Tensor> {
+    fn each<R: Real, T>(values: &[R], round: impl Fn(R) -> T) -> Result<Vec<T>> {
+        let mut result = with_room(values.len())?;
+        result.extend(values.iter().map(|&value| round(value)));
+        Ok(result)
+    }
+    let data = match datatype {
+        same if same == R::DATATYPE => R::wrap(values),
+        Datatype::Fp16 => Data::F16(each(&values, |v| f16::from_f64(v.wide()))?),
+        Datatype::Bf16 => Data::Bf16(each(&values, |v| bf16::from_f64(v.wide()))?),
+        Datatype::Fp32 => Data::F32(each(&values, |v| v.wide() as f32)?),
+        Datatype::Fp64 => Data::F64(each(&values, |v| v.wide())?),
+        other => {
+            return Err(Error::unsupported(format!(
+                "expected a datatype of real numbers, came {other}"
+            )));
+        }
+    };
+    Tensor::new(shape, data)
+}
+
+/// The datatype that the first input and those at `others`, where they are there, have in common.
+///
+/// # Errors
+/// `Graph` when the first is missing, `Input` when another has another datatype.
+pub fn common_datatype(inputs: &Inputs<'_>, others: &[usize]) -> Result<Datatype> {
+    let datatype = inputs.required(0)?.datatype();
+    for &position in others {
+        if let Some(other) = inputs.get(position)
+            && other.datatype() != datatype
+        {
+            return Err(Error::input(format!(
+                "input {position} is {}, expected {datatype} as input 0",
+                other.datatype()
+            )));
+        }
+    }
+    Ok(datatype)
+}

@@ -1,0 +1,211 @@
+//! What the operators of networks say of inputs that they cannot compute with.
+
+use infer_executor::operator::{Build, Input, Inputs};
+use infer_executor::{Tensor, ops};
+use rten_onnx::onnx::{AttributeProto, NodeProto};
+
+enum Value {
+    Int(i64),
+    Ints(&'static [i64]),
+    Text(&'static str),
+}
+use Value::{Int, Ints, Text};
+
+/// What a node says, when it is built or when it is run; none when it computes.
+fn message(
+    op_type: &str,
+    opset: i64,
+    attributes: &[(&str, Value)],
+    inputs: &[Option<Tensor>],
+) -> Option<String> {
+    let attribute = attributes.iter().map(|(name, value)| {
+        let mut attribute = AttributeProto {
+            name: Some((*name).to_owned()),
+            ..AttributeProto::default()
+        };
+        match value {
+            Int(value) => attribute.i = Some(*value),
+            Ints(values) => attribute.ints = values.to_vec(),
+            Text(value) => attribute.s = Some((*value).to_owned()),
+        }
+        attribute
+    });
+    let node = NodeProto {
+        op_type: Some(op_type.to_owned()),
+        attribute: attribute.collect(),
+        input: (0..inputs.len()).map(|at| format!("i{at}")).collect(),
+        output: vec!["o".to_owned()],
+        ..NodeProto::default()
+    };
+    let mut build = Build {
+        node: &node,
+        opset,
+        constants: vec![None; inputs.len()],
+        consumed: Vec::new(),
+        graphs: Vec::new(),
+    };
+    let given = inputs
+        .iter()
+        .map(|input| input.as_ref().map(Input::Borrowed));
+    ops::build(&mut build)
+        .and_then(|operator| operator.run(Inputs::new(given.collect())))
+        .err()
+        .map(|error| error.to_string())
+}
+
+fn zeros(shape: &[usize]) -> Option<Tensor> {
+    Some(Tensor::of(shape, vec![0f32; shape.iter().product()]).unwrap())
+}
+
+type Case = (
+    &'static str,
+    i64,
+    Vec<(&'static str, Value)>,
+    Vec<Option<Tensor>>,
+    Option<&'static str>,
+);
+
+#[test]
+fn what_does_not_go_together_is_said() {
+    let huge = i64::MAX;
+    let cases: Vec<Case> = vec![
+        (
+            "Conv",
+            22,
+            vec![],
+            vec![zeros(&[1, 1, 4]), zeros(&[1, 1, 4])],
+            None,
+        ),
+        (
+            "Conv",
+            22,
+            vec![],
+            vec![zeros(&[1, 1, 4]), zeros(&[1, 1, 5])],
+            Some(
+                "a window that reaches over 5 does not fit into 4 values with a padding of 0 and 0",
+            ),
+        ),
+        (
+            "Conv",
+            22,
+            vec![],
+            vec![zeros(&[1, 2, 4]), zeros(&[1, 1, 2])],
+            Some(
+                "weights of shape [1, 1, 2] in 1 groups do not go with an input of shape [1, 2, 4]",
+            ),
+        ),
+        (
+            "Conv",
+            22,
+            vec![("group", Int(0))],
+            vec![zeros(&[1, 1, 4]), zeros(&[1, 1, 2])],
+            Some("the attribute `group` is 0, expected at least 1"),
+        ),
+        (
+            "Conv",
+            22,
+            vec![("strides", Ints(&[0]))],
+            vec![zeros(&[1, 1, 4]), zeros(&[1, 1, 2])],
+            Some("the attribute `strides` has a 0, expected 1 to 536870912"),
+        ),
+        (
+            "Conv",
+            22,
+            vec![("strides", Ints(&[i64::MAX]))],
+            vec![zeros(&[1, 1, 4]), zeros(&[1, 1, 2])],
+            Some("the attribute `strides` has a 9223372036854775807, expected 1 to 536870912"),
+        ),
+        (
+            "MaxPool",
+            22,
+            vec![],
+            vec![zeros(&[1, 1, 4])],
+            Some("the attribute `kernel_shape` is missing"),
+        ),
+        (
+            "MaxPool",
+            22,
+            vec![("kernel_shape", Ints(&[2, 2]))],
+            vec![zeros(&[1, 1, 4])],
+            Some("a window of [2, 2] cannot slide over 1 spatial axes"),
+        ),
+        (
+            "MaxPool",
+            22,
+            vec![("kernel_shape", Ints(&[2]))],
+            vec![zeros(&[0, 1, 4])],
+            None,
+        ),
+        (
+            "LRN",
+            13,
+            vec![("size", Int(huge))],
+            vec![zeros(&[1, 2, 2])],
+            None,
+        ),
+        (
+            "GroupNormalization",
+            21,
+            vec![("num_groups", Int(0))],
+            vec![zeros(&[1, 2, 2]), zeros(&[2]), zeros(&[2])],
+            Some("2 channels cannot be in 0 groups"),
+        ),
+        (
+            "LayerNormalization",
+            17,
+            vec![("axis", Int(3))],
+            vec![zeros(&[2, 2]), zeros(&[2])],
+            Some("there is no axis 3 in 2 dimensions"),
+        ),
+        (
+            "Resize",
+            19,
+            vec![],
+            vec![zeros(&[2]), None, zeros(&[1])],
+            Some("the scales [0.0] are not all above zero"),
+        ),
+        (
+            "Resize",
+            19,
+            vec![],
+            vec![zeros(&[2]), None, None, None],
+            Some("neither scales nor sizes came"),
+        ),
+        (
+            "LSTM",
+            22,
+            vec![("direction", Text("up"))],
+            vec![],
+            Some("the attribute `direction` is `up`, expected forward, reverse or bidirectional"),
+        ),
+        (
+            "GRU",
+            22,
+            vec![],
+            vec![zeros(&[1, 1, 2]), zeros(&[1, 3, 2]), zeros(&[1, 6, 2])],
+            Some("the weights have the shape [1, 3, 2], expected [1, 6, 2]"),
+        ),
+        (
+            "Attention",
+            23,
+            vec![],
+            vec![zeros(&[1, 2, 4]), zeros(&[1, 2, 4]), zeros(&[1, 2, 4])],
+            Some("a shape of [1, 2, 4] cannot be split into an unknown number of heads"),
+        ),
+        (
+            "QuantizeLinear",
+            21,
+            vec![],
+            vec![zeros(&[2, 3]), zeros(&[2])],
+            Some("a scale of shape [2] does not go with [2, 3] on axis 1 in blocks of 0"),
+        ),
+    ];
+    let mut failures = Vec::new();
+    for (op_type, opset, attributes, inputs, expected) in &cases {
+        let came = message(op_type, *opset, attributes, inputs);
+        if came.as_deref() != *expected {
+            failures.push(format!("{op_type}: came {came:?}, expected {expected:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
