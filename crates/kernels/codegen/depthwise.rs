@@ -1,4 +1,4 @@
-//! One pixel of a depthwise convolution, sixteen channels at a time.
+//! Pixels of a depthwise convolution, sixteen channels at a time.
 
 use wasm_encoder::{BlockType, Function, ValType};
 
@@ -12,18 +12,24 @@ const GROUP_BYTES: u32 = 16 * VECTORS;
 /// Taps in the body of the loop: a row of the most common kernel.
 const STEPS: u32 = 3;
 
-/// See `infer_kernels::depthwise::Pixel` for what the parameters mean.
+/// See `infer_kernels::depthwise::Pixels` for what the parameters mean.
 pub(crate) fn depthwise_16(target: Target) -> Kernel {
-    let (groups, taps, pointers, w, c, clamp) = (0, 1, 2, 3, 4, 5);
-    let parameters = vec![ValType::I32; 6];
-    let (left, pointer, w_now, a, channel) = (6, 7, 8, 9, 10);
-    let (lower, upper) = (11, 12);
-    let input = |vector: u32| 13 + vector;
-    let weight = |vector: u32| 13 + VECTORS + vector;
-    let sum = |vector: u32| 13 + 2 * VECTORS + vector;
-    let mut body = Function::new([(5, ValType::I32), (2 + 3 * VECTORS, ValType::V128)]);
+    let (pixels, pixel_bytes, groups, taps, pointers, weights, c, clamp) = (0, 1, 2, 3, 4, 5, 6, 7);
+    let parameters = vec![ValType::I32; 8];
+    let (left, pointer, w_now, a, channel) = (8, 9, 10, 11, 12);
+    let (pixel, groups_left, w) = (13, 14, 15);
+    let (lower, upper) = (16, 17);
+    let input = |vector: u32| 18 + vector;
+    let weight = |vector: u32| 18 + VECTORS + vector;
+    let sum = |vector: u32| 18 + 2 * VECTORS + vector;
+    let mut body = Function::new([(8, ValType::I32), (2 + 3 * VECTORS, ValType::V128)]);
     let mut code = body.instructions();
 
+    code.loop_(BlockType::Empty);
+    code.local_get(weights).local_set(w);
+    code.local_get(groups).local_set(groups_left);
+    // From the first pixel's values to those of the one that it is about, and of the channels.
+    code.local_get(pixel).local_set(channel);
     code.loop_(BlockType::Empty);
     for vector in 0..VECTORS {
         code.local_get(w)
@@ -105,10 +111,20 @@ pub(crate) fn depthwise_16(target: Target) -> Kernel {
         .i32_const(GROUP_BYTES as i32)
         .i32_add()
         .local_set(channel);
-    code.local_get(groups)
+    code.local_get(groups_left)
         .i32_const(-1)
         .i32_add()
-        .local_tee(groups)
+        .local_tee(groups_left)
+        .br_if(0)
+        .end();
+    code.local_get(pixel)
+        .local_get(pixel_bytes)
+        .i32_add()
+        .local_set(pixel);
+    code.local_get(pixels)
+        .i32_const(-1)
+        .i32_add()
+        .local_tee(pixels)
         .br_if(0)
         .end();
     code.end();

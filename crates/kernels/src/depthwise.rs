@@ -1,5 +1,6 @@
 //! Depthwise convolution: each channel with a window of its own, channels last.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::conv::{Images, Window};
@@ -18,11 +19,14 @@ pub struct Depthwise {
     clamp: Clamp,
 }
 
-/// One pixel's channels, a multiple of sixteen.
+/// Pixels side by side in the output, of a multiple of sixteen channels.
 #[derive(Clone, Copy)]
-struct Pixel<'a> {
-    /// Of each tap, a pointer to all channels.
+struct Pixels<'a> {
+    /// Of each tap, a pointer to all channels under the first pixel.
     taps: &'a [*const f32],
+    /// Values from what is under a pixel to what is under the next.
+    step: usize,
+    channels: usize,
     /// Sixteen biases and sixteen weights a tap, for each group of channels.
     groups: &'a [f32],
     clamp: Clamp,
@@ -32,6 +36,8 @@ struct Pixel<'a> {
 unsafe extern "C" {
     /// In `codegen/depthwise.rs`.
     fn infer_depthwise_16(
+        pixels: usize,
+        pixel_bytes: usize,
         groups: usize,
         taps: usize,
         pointers: *const *const f32,
@@ -41,17 +47,26 @@ unsafe extern "C" {
     );
 }
 
-impl Pixel<'_> {
+impl Pixels<'_> {
+    /// Compute as many pixels as `output` has room for, one at least.
+    ///
     /// # Safety
-    /// Each tap's pointer must be valid for reads of as many values as `output` has, which is a multiple of
-    /// sixteen and not zero.
+    /// Each tap's pointer must be valid for reads of as many values as there are channels, and so must it be `step` values
+    /// further on for each next pixel.
     unsafe fn compute(&self, output: &mut [f32]) {
-        debug_assert_eq!(self.groups.len(), output.len() * (self.taps.len() + 1));
+        debug_assert_eq!(
+            self.groups.len(),
+            self.channels * (self.taps.len() + 1),
+            "weights"
+        );
+        debug_assert!(!output.is_empty() && output.len().is_multiple_of(self.channels));
         #[cfg(target_arch = "wasm32")]
-        // SAFETY: the kernel writes sixteen values a group, and reads as many of each tap.
+        // SAFETY: the kernel writes sixteen values a group and pixel, and reads as many of each tap.
         unsafe {
             infer_depthwise_16(
-                output.len() / GROUP,
+                output.len() / self.channels,
+                self.step * size_of::<f32>(),
+                self.channels / GROUP,
                 self.taps.len(),
                 self.taps.as_ptr(),
                 self.groups.as_ptr(),
@@ -60,19 +75,22 @@ impl Pixel<'_> {
             );
         }
         #[cfg(not(target_arch = "wasm32"))]
-        for (group, output) in output.chunks_exact_mut(GROUP).enumerate() {
-            let size = GROUP * (self.taps.len() + 1);
-            let (bias, weights) = self.groups[group * size..(group + 1) * size].split_at(GROUP);
-            let mut sums = [0.0f32; GROUP];
-            sums.copy_from_slice(bias);
-            for (tap, weights) in self.taps.iter().zip(weights.chunks_exact(GROUP)) {
-                for (channel, (sum, weight)) in sums.iter_mut().zip(weights).enumerate() {
-                    // SAFETY: the caller vouches for as many values of each tap as there are channels.
-                    *sum += unsafe { *tap.add(group * GROUP + channel) } * weight;
+        for (pixel, output) in output.chunks_exact_mut(self.channels).enumerate() {
+            for (group, output) in output.chunks_exact_mut(GROUP).enumerate() {
+                let size = GROUP * (self.taps.len() + 1);
+                let (bias, weights) = self.groups[group * size..(group + 1) * size].split_at(GROUP);
+                let mut sums = [0.0f32; GROUP];
+                sums.copy_from_slice(bias);
+                for (tap, weights) in self.taps.iter().zip(weights.chunks_exact(GROUP)) {
+                    for (channel, (sum, weight)) in sums.iter_mut().zip(weights).enumerate() {
+                        let at = pixel * self.step + group * GROUP + channel;
+                        // SAFETY: the caller vouches for all channels under each pixel.
+                        *sum += unsafe { *tap.add(at) } * weight;
+                    }
                 }
-            }
-            for (output, sum) in output.iter_mut().zip(sums) {
-                *output = self.clamp.apply(sum);
+                for (output, sum) in output.iter_mut().zip(sums) {
+                    *output = self.clamp.apply(sum);
+                }
             }
         }
     }
@@ -167,17 +185,41 @@ impl Depthwise {
         let channels = self.channels;
         let zeros = vec![0.0; channels];
         let mut taps = vec![std::ptr::null(); self.window.taps()];
-        let mut pixels = output.chunks_exact_mut(channels);
-        for image in input.chunks_exact(images.len() / images.count) {
-            for y in 0..result.height {
-                for x in 0..result.width {
+        let inner = self.inner(images, result);
+        let image_in = images.len() / images.count;
+        let mut lines = output.chunks_exact_mut(result.width * channels);
+        for image in input.chunks_exact(image_in) {
+            for (y, line) in (0..result.height).zip(&mut lines) {
+                let is_inner = inner[0].contains(&y) && channels.is_multiple_of(GROUP);
+                let mut x = 0;
+                while x < result.width {
                     self.taps(images, image, &zeros, (y, x), &mut taps);
-                    if let Some(pixel) = pixels.next() {
-                        self.pixel(&taps, pixel);
-                    }
+                    // As far as nothing is padding, what is under the pixels moves on evenly.
+                    let end = match is_inner && inner[1].contains(&x) {
+                        true => inner[1].end,
+                        false => x + 1,
+                    };
+                    self.pixels(&taps, &mut line[x * channels..end * channels]);
+                    x = end;
                 }
             }
         }
+    }
+
+    /// The output's lines and columns under whose windows there is no padding.
+    fn inner(&self, images: Images, result: Images) -> [Range<usize>; 2] {
+        let sizes = [(images.height, result.height), (images.width, result.width)];
+        std::array::from_fn(|axis| {
+            let (input, output) = sizes[axis];
+            let is_inside = |at: &usize| {
+                [0, self.window.kernel[axis] - 1]
+                    .into_iter()
+                    .all(|tap| self.window.input(axis, *at, tap, input).is_some())
+            };
+            let first = (0..output).find(is_inside).unwrap_or(output);
+            let end = (first..output).find(|at| !is_inside(at)).unwrap_or(output);
+            first..end
+        })
     }
 
     fn taps(
@@ -202,19 +244,26 @@ impl Depthwise {
         }
     }
 
-    /// Compute a pixel. Each tap's pointer is that of as many values as there are channels.
-    fn pixel(&self, taps: &[*const f32], output: &mut [f32]) {
+    /// Compute pixels side by side. Each tap's pointer is that of as many values as there are channels; of several pixels,
+    /// whose channels are a multiple of sixteen, there is no padding under any.
+    fn pixels(&self, taps: &[*const f32], output: &mut [f32]) {
         let whole = self.channels / GROUP * GROUP;
         let size = taps.len() + 1;
-        let (done, rest) = output.split_at_mut(whole);
+        let (done, rest) = match whole == self.channels {
+            true => (output, [].as_mut_slice()),
+            false => output.split_at_mut(whole),
+        };
         if whole > 0 {
-            let pixel = Pixel {
+            let pixels = Pixels {
                 taps,
+                step: self.window.strides[1] * self.channels,
+                channels: whole,
                 groups: &self.groups[..whole * size],
                 clamp: self.clamp,
             };
-            // SAFETY: `taps` are pointers to all channels, of which these are the first.
-            unsafe { pixel.compute(done) };
+            // SAFETY: `taps` are pointers to all channels, of which these are the first; where there are several
+            // pixels, each tap is in the image for all of them.
+            unsafe { pixels.compute(done) };
         }
         let weights = &self.groups[whole * size..];
         for (channel, output) in rest.iter_mut().enumerate() {
