@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Instant;
 
+use infer_kernels::peak;
 use infer_model_card::RuntimeChoice;
 use infer_nn::TensorInfo;
 use infer_snapshot_alloc::ClearingAllocator;
@@ -55,6 +57,25 @@ impl setup::Guest for Engine {
         REGISTRY
             .with_borrow_mut(|registry| registry.mount(&name, choice(runtime)))
             .map_err(|error| error.to_string())
+    }
+
+    fn profile(name: String, runs: u32) -> Result<Vec<(String, f64)>, String> {
+        REGISTRY
+            .with_borrow(|registry| registry.get(&name, Path::new(MODELS_DIR)))
+            .and_then(|graph| graph.profile(runs))
+            .map_err(|error| error.to_string())
+    }
+
+    fn peak() -> f64 {
+        const TURNS: u32 = 100_000;
+        let least = (0..20)
+            .map(|_| {
+                let start = Instant::now();
+                std::hint::black_box(peak::multiply_adds(TURNS));
+                start.elapsed().as_secs_f64()
+            })
+            .fold(f64::MAX, f64::min);
+        (u64::from(TURNS) * peak::A_TURN) as f64 / least
     }
 
     fn seal() {

@@ -64,27 +64,39 @@ impl ExecutorModel {
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
+
+    fn inputs(&self, inputs: Vec<Tensor>) -> Result<Vec<executor::Tensor>, Error> {
+        inputs
+            .into_iter()
+            .zip(&self.info.inputs)
+            .map(|(tensor, info)| to_executor(info, tensor))
+            .collect()
+    }
+}
+
+fn failure(error: executor::Error) -> Error {
+    let kind = match error.kind() {
+        executor::ErrorKind::Input => ErrorKind::InvalidArgument,
+        executor::ErrorKind::Unsupported => ErrorKind::UnsupportedOperation,
+        _ => ErrorKind::Runtime,
+    };
+    Error::new(kind, format!("the graph cannot be computed: {error}"))
 }
 
 impl LoadedModel for ExecutorModel {
+    fn profile(&self, inputs: Vec<Tensor>, runs: u32) -> Result<Vec<(String, f64)>, Error> {
+        let runs = usize::try_from(runs).unwrap_or(usize::MAX);
+        self.graph
+            .profile(self.inputs(inputs)?, runs)
+            .map_err(failure)
+    }
+
     fn runtime(&self) -> RuntimeChoice {
         RuntimeChoice::Executor
     }
 
     fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
-        let inputs = inputs
-            .into_iter()
-            .zip(&self.info.inputs)
-            .map(|(tensor, info)| to_executor(info, tensor))
-            .collect::<Result<_, _>>()?;
-        let outputs = self.graph.run(inputs).map_err(|error| {
-            let kind = match error.kind() {
-                executor::ErrorKind::Input => ErrorKind::InvalidArgument,
-                executor::ErrorKind::Unsupported => ErrorKind::UnsupportedOperation,
-                _ => ErrorKind::Runtime,
-            };
-            Error::new(kind, format!("the graph cannot be computed: {error}"))
-        })?;
+        let outputs = self.graph.run(self.inputs(inputs)?).map_err(failure)?;
         self.info
             .outputs
             .iter()

@@ -25,6 +25,18 @@ pub trait LoadedModel {
     /// `InvalidArgument` for a value that the library cannot hold, `Runtime` when it fails.
     fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error>;
 
+    /// Run the graph that often; for each step its operator and the least seconds that it took.
+    ///
+    /// # Errors
+    /// As [`LoadedModel::run`], and `UnsupportedOperation` from a runtime that cannot tell.
+    fn profile(&self, inputs: Vec<Tensor>, runs: u32) -> Result<Vec<(String, f64)>, Error> {
+        _ = (inputs, runs);
+        Err(Error::unsupported(format!(
+            "{} does not tell its steps' times",
+            self.runtime()
+        )))
+    }
+
     /// Which of the runtimes this is.
     fn runtime(&self) -> RuntimeChoice;
 }

@@ -165,7 +165,7 @@ impl Graph {
         Ok(values)
     }
 
-    /// Run the graph that often and give, for each step in its order, its name and operator and the least seconds that it
+    /// Run the graph that often and give, for each step in its order, its operator and the least seconds that it
     /// took.
     ///
     /// # Errors
@@ -181,10 +181,7 @@ impl Graph {
                 *least = least.min(start.elapsed().as_secs_f64());
             }
         }
-        let names = self
-            .steps
-            .iter()
-            .map(|step| format!("{} {}", step.op_type, step.name));
+        let names = self.steps.iter().map(|step| step.op_type.clone());
         Ok(names.zip(least).collect())
     }
 

@@ -20,6 +20,7 @@
 mod depthwise;
 mod gemm;
 mod object;
+mod peak;
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -40,7 +41,11 @@ fn main() {
     let target = Target {
         relaxed_simd: features.split(',').any(|feature| feature == "relaxed-simd"),
     };
-    let functions = [gemm::gemm_4x8(target), depthwise::depthwise_16(target)];
+    let functions = [
+        gemm::gemm_4x8(target),
+        depthwise::depthwise_16(target),
+        peak::peak(target),
+    ];
     let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(
         folder.join("libinfer_kernels_wasm.a"),

@@ -10,3 +10,4 @@
 pub mod conv;
 pub mod depthwise;
 pub mod gemm;
+pub mod peak;

@@ -1,16 +1,22 @@
 //! `cargo infer bench`: measurements, side by side in one run on one machine.
 //!
-//! [`component`] takes this service apart: what serving adds to computing. [`servers`] compares it, as a
-//! whole, with what a user would pick instead.
+//! [`component`] takes this service apart: what serving adds to computing. [`engine`] compares the engine in WebAssembly
+//! with onnxruntime-web, and [`servers`] the service, as a whole, with what a user would pick instead.
 
+mod alone;
+mod command;
 mod component;
+mod engine;
+mod networks;
+mod python;
 mod servers;
+mod stats;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Measure: `component` (what serving adds to computing; what is done where neither is named) or
-/// `servers` (this service beside others).
+/// Measure: `component` (what serving adds to computing; what is done where nothing is named),
+/// `engine` (the engine beside onnxruntime-web) or `servers` (this service beside others).
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Bench {
@@ -23,6 +29,7 @@ pub struct Bench {
 #[derive(Subcommand)]
 enum What {
     Component(component::Component),
+    Engine(engine::Engine),
     Servers(servers::Servers),
 }
 
@@ -32,6 +39,7 @@ impl Bench {
         match self.what {
             None => self.component.run(),
             Some(What::Component(component)) => component.run(),
+            Some(What::Engine(engine)) => engine.run(),
             Some(What::Servers(servers)) => servers.run(),
         }
     }

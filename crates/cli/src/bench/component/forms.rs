@@ -3,9 +3,9 @@
 use anyhow::Result;
 use serde_json::json;
 
+use super::Input;
 use super::http::{Request, Running};
-use super::stats::Stats;
-use super::{Input, ms};
+use crate::bench::stats::{Stats, ms};
 
 /// One form's measurements for one model.
 pub(super) struct Row {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use infer_host::{App, Server};
 use tokio::runtime::Runtime;
 
-use super::engine::series;
+use crate::bench::alone::series;
 
 /// A server that runs until this is dropped.
 pub(super) struct Running {

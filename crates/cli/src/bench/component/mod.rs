@@ -5,13 +5,10 @@
 //! a fresh instance each; then, for each form that a tensor travels in, what decoding and encoding
 //! cost beside computing. Ratios are what to quote; absolute times are this machine's.
 
-mod engine;
 mod forms;
 mod http;
-mod stats;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -19,10 +16,11 @@ use infer_host::{App, AppOptions, Limits, Manifest};
 use infer_model_card::{Datatype, Model};
 use infer_pack::BuildOptions;
 
+use super::alone::Alone;
+use super::stats::{Stats, ms};
 use crate::progress::Terminal;
 use crate::workspace;
 pub(super) use forms::protocol_json;
-use stats::Stats;
 
 /// Measure what serving adds to computing, for each model of a repository.
 #[derive(Args)]
@@ -61,7 +59,7 @@ impl Component {
         };
         let cache_dir = root.join("target/infer/cache");
         let limits = Limits::default();
-        let engine = engine::Alone::load(&artefacts.engine, &cache_dir, &limits)?;
+        let engine = Alone::load(&artefacts.engine, &cache_dir, &limits)?;
         let app = App::load(AppOptions {
             manifest,
             cache_dir,
@@ -101,19 +99,19 @@ impl Component {
 }
 
 /// What a model is asked.
-struct Input<'a> {
+pub(super) struct Input<'a> {
     /// The graph's name in wasi-nn.
-    graph: String,
+    pub(super) graph: String,
     /// The model's name in HTTP.
     model: &'a str,
-    name: &'a str,
-    shape: Vec<u32>,
+    pub(super) name: &'a str,
+    pub(super) shape: Vec<u32>,
     /// The floats sin(0.01 i), little-endian.
-    data: Vec<u8>,
+    pub(super) data: Vec<u8>,
 }
 
 impl<'a> Input<'a> {
-    fn of(model: &'a Model) -> Result<Self> {
+    pub(super) fn of(model: &'a Model) -> Result<Self> {
         let spec = model
             .card
             .inputs
@@ -137,12 +135,7 @@ impl<'a> Input<'a> {
     }
 }
 
-fn measure(
-    input: &Input,
-    engine: &engine::Alone,
-    server: &http::Running,
-    runs: u32,
-) -> Result<Row> {
+fn measure(input: &Input, engine: &Alone, server: &http::Running, runs: u32) -> Result<Row> {
     let warm_up = runs / 10;
     let ready = engine.time_to_ready(&input.graph, warm_up, runs)?;
     let compute = engine.compute(input, warm_up, runs)?;
@@ -179,8 +172,4 @@ fn print(rows: &[Row], runs: u32) {
             ms(row.request.median) / ms(row.engine_compute.median),
         );
     }
-}
-
-fn ms(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
 }

@@ -9,9 +9,10 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 use infer_host::nn::Library;
 
-use super::process::succeed;
-use super::python::Environment;
 use crate::backend::install;
+use crate::bench::command::succeed;
+use crate::bench::networks::Served;
+use crate::bench::python::Environment;
 
 /// A server, whatever its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -221,21 +222,6 @@ impl Contestant {
     }
 }
 
-/// A network, and what serves it.
-pub(super) struct Served {
-    pub(super) network: String,
-    /// A model repository with this network alone.
-    pub(super) repository: PathBuf,
-    /// The artefact of that repository.
-    pub(super) composed: PathBuf,
-}
-
-impl Served {
-    fn graph(&self) -> PathBuf {
-        self.repository.join(&self.network).join("model.onnx")
-    }
-}
-
 /// What the servers need, made ready.
 pub(super) struct Tools {
     root: PathBuf,
@@ -307,6 +293,9 @@ impl Tools {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench::command::succeed;
+    use crate::bench::networks::Served;
+    use crate::bench::python::Environment;
 
     #[test]
     fn settings_are_words_and_files() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::process::succeed;
+use crate::bench::command::succeed;
 
 /// The day, as `date` has it.
 pub(super) fn today() -> String {

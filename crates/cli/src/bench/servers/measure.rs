@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::contestants::{Contestant, Kind, Served, Tools};
+use super::contestants::{Contestant, Kind, Tools};
 use super::figures::{Measured, Sample, Series, Start};
 use super::forms::{Form, Question};
 use super::load::{Expected, Load};
 use super::process::Server;
 use super::usage;
+use crate::bench::networks::Served;
 
 /// Before a point is measured; every connection has an answer by then in any case.
 const WARM_UP: Duration = Duration::from_millis(300);

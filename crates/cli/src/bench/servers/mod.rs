@@ -11,10 +11,8 @@ mod forms;
 mod load;
 mod machine;
 mod measure;
-mod networks;
 mod plot;
 mod process;
-mod python;
 mod report;
 mod usage;
 
@@ -24,11 +22,11 @@ use std::thread;
 use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
+use super::networks::{self, Network};
 use crate::workspace;
 use contestants::{Contestant, Kind, Tools};
 use forms::Form;
 use measure::Plan;
-use networks::Network;
 use report::Report;
 
 /// Measure this service beside other servers, and write a table and a plot to bench/results.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -115,21 +115,4 @@ impl Drop for Server {
         _ = self.child.kill();
         _ = self.child.wait();
     }
-}
-
-/// Run a command to its end; what it wrote to standard error when it fails.
-pub(super) fn succeed(command: &mut Command) -> Result<String> {
-    let name = Path::new(command.get_program()).to_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| format!("cannot start `{}`", name.display()))?;
-    ensure!(
-        output.status.success(),
-        "`{}` failed ({}): {}",
-        name.display(),
-        output.status,
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

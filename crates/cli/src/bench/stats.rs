@@ -3,8 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::ms;
-
 /// What is quoted of a series of times.
 pub(super) struct Stats {
     pub(super) median: Duration,
@@ -38,6 +36,11 @@ impl fmt::Display for Stats {
             ms(self.high)
         )
     }
+}
+
+/// A time in milliseconds.
+pub(super) fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

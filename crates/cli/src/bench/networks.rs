@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use infer_model_card::Model;
 use infer_pack::BuildOptions;
 
-use super::contestants::Served;
-use super::process::succeed;
+use super::command::succeed;
 use super::python::Environment;
 use crate::progress::Terminal;
 
@@ -25,12 +25,44 @@ pub(super) enum Network {
 }
 
 impl Network {
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::MobileNetV2, Self::SqueezeNet, Self::ResNet50];
+
+    /// Multiplications, each with an addition, of one inference: those of its convolutions and products.
+    pub(super) fn multiply_adds(self) -> u64 {
+        match self {
+            Self::MobileNetV2 => 300_774_272,
+            Self::SqueezeNet => 349_151_936,
+            Self::ResNet50 => 4_089_184_256,
+        }
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::MobileNetV2 => "mobilenetv2",
             Self::SqueezeNet => "squeezenet",
             Self::ResNet50 => "resnet50",
         }
+    }
+}
+
+/// A network, and what serves it.
+pub(super) struct Served {
+    pub(super) network: String,
+    /// A model repository with this network alone.
+    pub(super) repository: PathBuf,
+    /// The artefact of that repository.
+    pub(super) composed: PathBuf,
+    /// The engine alone, with the network in its snapshot.
+    pub(super) engine: PathBuf,
+    /// The network as the build found it.
+    pub(super) model: Option<Model>,
+}
+
+impl Served {
+    /// The network's file.
+    pub(super) fn graph(&self) -> PathBuf {
+        self.repository.join(&self.network).join("model.onnx")
     }
 }
 
@@ -87,5 +119,7 @@ pub(super) fn serve(root: &Path, networks: &Path, network: Network) -> Result<Se
         network: name.to_owned(),
         repository,
         composed: artefacts.composed,
+        engine: artefacts.engine,
+        model: artefacts.models.into_iter().next(),
     })
 }

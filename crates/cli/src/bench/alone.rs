@@ -9,7 +9,7 @@ use wasmtime::component::{InstancePre, Linker, ResourceAny, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::Input;
+use super::component::Input;
 use bindings::exports::wasi::nn::tensor::TensorType;
 
 mod bindings {
@@ -76,6 +76,60 @@ impl Alone {
         series(warm_up, runs, || {
             once().map_err(|error| anyhow!("{error:#}"))
         })
+    }
+
+    /// The most multiplications and additions a second of one thread.
+    pub(super) fn peak(&self) -> Result<f64> {
+        let once = || -> wasmtime::Result<f64> {
+            let (mut store, engine) = self.instance()?;
+            engine.infer_engine_setup().call_peak(&mut store)
+        };
+        once().map_err(|error| anyhow!("{error:#}"))
+    }
+
+    /// Of each step of a graph its operator and the least seconds; empty where the graph's runtime does not tell.
+    pub(super) fn profile(&self, model: &str, runs: u32) -> Result<Vec<(String, f64)>> {
+        let once = || -> wasmtime::Result<Vec<(String, f64)>> {
+            let (mut store, engine) = self.instance()?;
+            let setup = engine.infer_engine_setup();
+            Ok(setup
+                .call_profile(&mut store, model, runs)?
+                .unwrap_or_default())
+        };
+        once().map_err(|error| anyhow!("{error:#}"))
+    }
+
+    /// The first output, of FP32.
+    pub(super) fn output(&self, input: &Input) -> Result<Vec<f32>> {
+        let once = || -> wasmtime::Result<Vec<f32>> {
+            let (mut store, engine) = self.instance()?;
+            let graph = context(&mut store, &engine, &input.graph)?;
+            let tensors = engine.wasi_nn_tensor();
+            let tensor = tensors.tensor().call_constructor(
+                &mut store,
+                &input.shape,
+                TensorType::Fp32,
+                &input.data,
+            )?;
+            let outputs = engine
+                .wasi_nn_inference()
+                .graph_execution_context()
+                .call_compute(&mut store, graph, &[(input.name.to_owned(), tensor)])?
+                .map_err(|_| wasmtime::format_err!("the engine refused to compute"))?;
+            let (_, output) = outputs
+                .first()
+                .ok_or_else(|| wasmtime::format_err!("the graph has no output"))?;
+            let data = engine
+                .wasi_nn_tensor()
+                .tensor()
+                .call_data(&mut store, *output)?;
+            let (values, _) = data.as_chunks::<4>();
+            Ok(values
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect())
+        };
+        once().map_err(|error| anyhow!("{error:#}"))
     }
 
     /// One inference after another in one instance.

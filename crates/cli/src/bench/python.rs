@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::process::succeed;
+use super::command::succeed;
 
 /// An environment of its own, made once for the same requirements.
 pub(super) struct Environment {
