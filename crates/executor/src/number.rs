@@ -208,7 +208,7 @@ integers! { i8 i16 i32 i64 u8 u16 u32 u64 }
 /// An element that is a number, and the type that it is computed with in.
 pub trait Number: Element + PartialOrd {
     /// FP32 for half precision, else the type itself.
-    type Wide: Arithmetic;
+    type Wide: Arithmetic + Number<Wide = Self::Wide>;
     /// Its value, in the type that is computed in.
     fn widen(self) -> Self::Wide;
     /// A result, rounded once.

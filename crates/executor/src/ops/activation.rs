@@ -180,7 +180,8 @@ impl Operator for PRelu {
         let result = with_number!(input.datatype(), T => {
             zip_owned::<T>(input, slope, |x, slope| {
                 let wide = x.widen();
-                match wide < Arithmetic::ZERO {
+                // Written so for types without a sign, of which no value is below zero.
+                match wide.partial_cmp(&Arithmetic::ZERO) == Some(std::cmp::Ordering::Less) {
                     true => T::narrow(wide.times(slope.widen())),
                     false => x,
                 }

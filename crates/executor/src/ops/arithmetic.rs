@@ -165,13 +165,18 @@ fn integer_power(base: &Tensor, exponent: &Tensor) -> Result<Tensor> {
     }
     crate::with_integer!(base.datatype(), T => {
         crate::with_integer!(exponent.datatype(), U => zip(base, exponent, |x: T, y: U| {
-            match u64::try_from(y) {
-                Ok(y) => x.power(y),
+            match unsigned(y) {
+                Some(y) => x.power(y),
                 // One divided by the power: -1, 0 or 1, but for a base of 0, which C leaves open.
-                Err(_) => T::of_f64(x.to_f64().powf(y.to_f64())),
+                None => T::of_f64(x.to_f64().powf(y.to_f64())),
             }
         }))
     })
+}
+
+/// A value that is not below zero.
+fn unsigned(value: impl TryInto<u64>) -> Option<u64> {
+    value.try_into().ok()
 }
 
 fn to_f64(tensor: &Tensor) -> Result<Tensor> {
@@ -222,7 +227,10 @@ impl Operator for Sum {
             let mut elements = sum.into_elements::<<T as Number>::Wide>()?;
             if self.is_mean {
                 let count = <T as Number>::Wide::of_f64(count as f64);
-                elements.iter_mut().for_each(|element| *element = *element / count);
+                for element in &mut elements {
+                    let sum = *element;
+                    *element = sum / count;
+                }
             }
             Ok(vec![narrowed::<T>(&shape, elements)?])
         })

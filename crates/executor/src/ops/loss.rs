@@ -3,7 +3,7 @@
 use super::softmax::log_softmax;
 use crate::error::{Error, Result};
 use crate::moves::Rows;
-use crate::number::{Arithmetic, Number, Real};
+use crate::number::{Arithmetic, Real};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count, with_room};
 use crate::with_real;

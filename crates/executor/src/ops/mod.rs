@@ -13,12 +13,14 @@ pub mod control;
 pub mod convolution;
 pub mod cumulative;
 pub mod detection;
+pub mod einsum;
 pub mod elementwise;
 pub mod gather;
 pub mod layer_normalization;
 pub mod layout;
 pub mod logic;
 pub mod loss;
+pub mod matmul;
 pub mod normalization;
 pub mod pad;
 pub mod pool;
@@ -54,12 +56,14 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         convolution::build,
         cumulative::build,
         detection::build,
+        einsum::build,
         elementwise::build,
         gather::build,
         layer_normalization::build,
         layout::build,
         logic::build,
         loss::build,
+        matmul::build,
         normalization::build,
         pad::build,
         pool::build,

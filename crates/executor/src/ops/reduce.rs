@@ -94,6 +94,17 @@ impl Operator for Reduce {
         if let Data::Bool(_) = input.data() {
             return Ok(vec![self.of_bool(input, &reduced, &shape)?]);
         }
+        // The specification has these of the narrow integers alone, whose other sums would not fit.
+        if matches!(
+            input.data(),
+            Data::I8(_) | Data::U8(_) | Data::I16(_) | Data::U16(_)
+        ) && !matches!(self.kind, Kind::Max | Kind::Min)
+        {
+            return Err(Error::unsupported(format!(
+                "expected integers of 32 bits or more, or fractions, came {}",
+                input.datatype()
+            )));
+        }
         let (rows, len) = rows(input, &reduced)?;
         let count = element_count(&shape)?;
         with_number!(rows.datatype(), T => {

@@ -5,7 +5,6 @@ use std::cmp::Ordering;
 use crate::error::{Error, Result};
 use crate::index::axis;
 use crate::moves::{Rows, runs, transposed};
-use crate::number::{Arithmetic, Number};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Element, Tensor, element_count, filled, with_room};
 use crate::{with_element, with_number};

@@ -126,7 +126,7 @@ impl Reshape {
         }
         if let Some(at) = inferred {
             let known = crate::tensor::element_count(&shape)?;
-            if known == 0 || count % known != 0 {
+            if known == 0 || !count.is_multiple_of(known) {
                 return Err(wrong("no size for -1 gives as many elements"));
             }
             shape[at] = count / known;

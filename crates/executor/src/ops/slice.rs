@@ -128,10 +128,13 @@ impl Operator for Concat {
     }
 }
 
+/// `starts`, `ends` and `axes` as attributes.
+type Range = (Vec<i64>, Vec<i64>, Option<Vec<i64>>);
+
 /// Slice: from `starts` to `ends` along some axes, each in steps, which may go backwards. All of them are
 /// inputs since version 10.
 struct Slice {
-    attributes: Option<(Vec<i64>, Vec<i64>, Option<Vec<i64>>)>,
+    attributes: Option<Range>,
 }
 
 impl Operator for Slice {
@@ -234,7 +237,7 @@ impl Split {
             }
             return Ok(lengths);
         }
-        if parts < self.outputs || (size % parts.max(1) != 0 && !self.is_uneven) {
+        if parts < self.outputs || (!size.is_multiple_of(parts.max(1)) && !self.is_uneven) {
             return Err(Error::input(format!(
                 "a size of {size} cannot be split into {parts} parts"
             )));

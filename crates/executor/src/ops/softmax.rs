@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::index::axis;
 use crate::moves::Rows;
-use crate::number::{Arithmetic, Float, Number, Real};
+use crate::number::{Arithmetic, Float, Real};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count, with_room};
 use crate::with_real;

@@ -1,0 +1,306 @@
+//! Products of matrices, and determinants: the general ones, of every rank and datatype.
+
+use infer_model_card::Datatype;
+
+use super::arithmetic::narrowed;
+use crate::broadcast::zip_owned;
+use crate::error::{Error, Result};
+use crate::index::{Walk, broadcast, broadcast_strides};
+use crate::moves::transposed;
+use crate::number::{Arithmetic, Float, Number};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::Element;
+use crate::tensor::{Tensor, element_count, filled, with_room};
+use crate::{with_number, with_real};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if !domain.is_empty() {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    Ok(Some(match op_type {
+        "Det" => Box::new(Det),
+        "Gemm" => Box::new(Gemm {
+            alpha: attributes.float("alpha", 1.0),
+            beta: attributes.float("beta", 1.0),
+            turns_a: attributes.flag("transA", false),
+            turns_b: attributes.flag("transB", false),
+        }),
+        "MatMul" => Box::new(MatMul),
+        "MatMulInteger" => Box::new(MatMulInteger),
+        _ => return Ok(None),
+    }))
+}
+
+/// Adds the product of a row-major m by k and a k by n matrix to an m by n one: the inner loop goes along rows of the
+/// second and of the result, which are contiguous.
+pub(super) fn multiply_add<A: Arithmetic>(a: &[A], b: &[A], k: usize, n: usize, to: &mut [A]) {
+    if n == 0 || k == 0 {
+        return;
+    }
+    for (row, to) in a.chunks_exact(k).zip(to.chunks_exact_mut(n)) {
+        for (&x, b) in row.iter().zip(b.chunks_exact(n)) {
+            for (sum, &y) in to.iter_mut().zip(b) {
+                *sum = sum.plus(x.times(y));
+            }
+        }
+    }
+}
+
+/// The products of all matrices in two tensors whose axes before the last two are broadcast, with what NumPy's `matmul` does
+/// for vectors.
+///
+/// # Errors
+/// `Input` when the shapes do not go together, `Memory`.
+pub(super) fn product<A: Arithmetic>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let wrong = || {
+        Error::input(format!(
+            "matrices of shape {:?} and {:?} cannot be multiplied",
+            a.shape(),
+            b.shape()
+        ))
+    };
+    let (left, right) = (matrix(a.shape(), true), matrix(b.shape(), false));
+    let (Some((a_outer, m, k)), Some((b_outer, inner, n))) = (left, right) else {
+        return Err(wrong());
+    };
+    if k != inner {
+        return Err(wrong());
+    }
+    let outer = broadcast(&[a_outer, b_outer])?;
+    let mut shape = outer.clone();
+    shape.extend((a.rank() > 1).then_some(m));
+    shape.extend((b.rank() > 1).then_some(n));
+    let mut to = filled(element_count(&shape)?, A::ZERO)?;
+    if !to.is_empty() && k > 0 {
+        let (a_elements, b_elements) = (a.elements::<A>()?, b.elements::<A>()?);
+        let a_strides = broadcast_strides(a_outer, &outer);
+        let b_strides = broadcast_strides(b_outer, &outer);
+        let matrices = Walk::new(&outer, [&a_strides, &b_strides]);
+        for ([at, bt], to) in matrices.zip(to.chunks_exact_mut(m * n)) {
+            let a = &a_elements[at * m * k..(at + 1) * m * k];
+            let b = &b_elements[bt * k * n..(bt + 1) * k * n];
+            multiply_add(a, b, k, n, to);
+        }
+    }
+    Tensor::of(&shape, to)
+}
+
+/// A shape as matrices: the axes before them, their rows and columns. A vector is a row on the left and a column on the
+/// right.
+fn matrix(shape: &[usize], is_left: bool) -> Option<(&[usize], usize, usize)> {
+    match shape {
+        [] => None,
+        [size] if is_left => Some((&[], 1, *size)),
+        [size] => Some((&[], *size, 1)),
+        [outer @ .., rows, columns] => Some((outer, *rows, *columns)),
+    }
+}
+
+/// A tensor in the datatype that it is computed with in; none when it is so already.
+fn wide<T: Number>(tensor: &Tensor) -> Result<Option<Tensor>> {
+    let elements = tensor.elements::<T>()?;
+    if T::DATATYPE == T::Wide::DATATYPE {
+        return Ok(None);
+    }
+    let mut to = with_room(elements.len())?;
+    to.extend(elements.iter().map(|x| x.widen()));
+    Tensor::of(tensor.shape(), to).map(Some)
+}
+
+/// MatMul.
+struct MatMul;
+
+impl Operator for MatMul {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (a, b) = (inputs.required(0)?, inputs.required(1)?);
+        with_number!(a.datatype(), T => {
+            let (left, right) = (wide::<T>(a)?, wide::<T>(b)?);
+            let (a, b) = (left.as_ref().unwrap_or(a), right.as_ref().unwrap_or(b));
+            let found = product::<<T as Number>::Wide>(a, b)?;
+            let shape = found.shape().to_vec();
+            Ok(vec![narrowed::<T>(&shape, found.into_elements()?)?])
+        })
+    }
+}
+
+/// Gemm: alpha A B + beta C, of two matrices, each perhaps transposed, and one that is broadcast to their product.
+struct Gemm {
+    alpha: f32,
+    beta: f32,
+    turns_a: bool,
+    turns_b: bool,
+}
+
+impl Operator for Gemm {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (a, b) = (inputs.required(0)?, inputs.required(1)?);
+        if a.rank() != 2 || b.rank() != 2 {
+            return Err(Error::input(format!(
+                "expected two matrices, came tensors of shape {:?} and {:?}",
+                a.shape(),
+                b.shape()
+            )));
+        }
+        let turned = |tensor: &Tensor, turns: bool| match turns {
+            true => transposed(tensor, &[1, 0]).map(Some),
+            false => Ok(None),
+        };
+        let (left, right) = (turned(a, self.turns_a)?, turned(b, self.turns_b)?);
+        let (a, b) = (left.as_ref().unwrap_or(a), right.as_ref().unwrap_or(b));
+        with_number!(a.datatype(), T => {
+            let (left, right) = (wide::<T>(a)?, wide::<T>(b)?);
+            let (a, b) = (left.as_ref().unwrap_or(a), right.as_ref().unwrap_or(b));
+            let found = scaled::<<T as Number>::Wide>(product::<<T as Number>::Wide>(a, b)?, self.alpha)?;
+            let shape = found.shape().to_vec();
+            let sum = match inputs.get(2) {
+                None => found,
+                Some(c) => {
+                    let c = match wide::<T>(c)? {
+                        Some(c) => c,
+                        None => c.clone(),
+                    };
+                    let c = scaled::<<T as Number>::Wide>(c, self.beta)?;
+                    zip_owned::<<T as Number>::Wide>(found, &c, Arithmetic::plus)?
+                }
+            };
+            if sum.shape() != shape {
+                return Err(Error::input(format!(
+                    "what is added cannot be broadcast to the product's shape {shape:?}"
+                )));
+            }
+            Ok(vec![narrowed::<T>(&shape, sum.into_elements()?)?])
+        })
+    }
+}
+
+fn scaled<A: Arithmetic>(tensor: Tensor, factor: f32) -> Result<Tensor> {
+    if factor == 1.0 {
+        return Ok(tensor);
+    }
+    if A::IS_INTEGER && factor.fract() != 0.0 {
+        return Err(Error::unsupported(format!(
+            "a factor of {factor} of {} is not done here",
+            A::DATATYPE
+        )));
+    }
+    let factor = A::of_f64(factor.into());
+    super::elementwise::in_place::<A>(tensor, |x| x.times(factor))
+}
+
+/// MatMulInteger: of INT8 and UINT8, less their zero points, in INT32.
+struct MatMulInteger;
+
+impl Operator for MatMulInteger {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let a = centred(inputs.required(0)?, inputs.get(2), true)?;
+        let b = centred(inputs.required(1)?, inputs.get(3), false)?;
+        Ok(vec![product::<i32>(&a, &b)?])
+    }
+}
+
+/// Integers of 8 bits as INT32, less a zero point: one for all, for each row on the left, for each column on the right.
+fn centred(tensor: &Tensor, zero: Option<&Tensor>, by_row: bool) -> Result<Tensor> {
+    if let Some(zero) = zero.filter(|zero| zero.datatype() != tensor.datatype()) {
+        return Err(Error::input(format!(
+            "expected a zero point of {}, came {}",
+            tensor.datatype(),
+            zero.datatype()
+        )));
+    }
+    let to_i32 = |tensor: &Tensor| match tensor.datatype() {
+        Datatype::Int8 | Datatype::Uint8 => super::cast::cast(tensor.clone(), Datatype::Int32),
+        other => Err(Error::unsupported(format!(
+            "expected INT8 or UINT8, came {other}"
+        ))),
+    };
+    let values = to_i32(tensor)?;
+    let Some(zero) = zero else {
+        return Ok(values);
+    };
+    let zero = to_i32(zero)?;
+    let zero = match zero.shape() {
+        // Along the rows, which are the axis before the last.
+        &[count] if by_row && count != 1 => zero.reshaped(vec![count, 1])?,
+        _ => zero,
+    };
+    let shape = values.shape().to_vec();
+    let centred = zip_owned::<i32>(values, &zero, i32::wrapping_sub)?;
+    match centred.shape() == shape {
+        true => Ok(centred),
+        false => Err(Error::input(format!(
+            "zero points of shape {:?} do not go with {shape:?}",
+            zero.shape()
+        ))),
+    }
+}
+
+/// Det: the determinant of each matrix.
+struct Det;
+
+impl Operator for Det {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let &[ref outer @ .., rows, columns] = input.shape() else {
+            return Err(Error::input(format!(
+                "expected square matrices, came the shape {:?}",
+                input.shape()
+            )));
+        };
+        if rows != columns {
+            return Err(Error::input(format!(
+                "expected square matrices, came {rows} rows and {columns} columns"
+            )));
+        }
+        with_real!(input.datatype(), T => {
+            let elements = input.elements::<T>()?;
+            let count = element_count(outer)?;
+            let mut to = with_room(count)?;
+            let mut matrix = with_room(rows * columns)?;
+            for at in 0..count {
+                matrix.clear();
+                let own = &elements[at * rows * rows..(at + 1) * rows * rows];
+                matrix.extend(own.iter().map(|x| x.widen()));
+                to.push(T::narrow(determinant(&mut matrix, rows)));
+            }
+            Ok(vec![Tensor::of(outer, to)?])
+        })
+    }
+}
+
+/// By elimination, with the largest element of a column as the pivot.
+fn determinant<F: Float>(matrix: &mut [F], size: usize) -> F {
+    let mut product = F::ONE;
+    for column in 0..size {
+        let mut pivot = column;
+        for row in column + 1..size {
+            if matrix[row * size + column].magnitude() > matrix[pivot * size + column].magnitude() {
+                pivot = row;
+            }
+        }
+        let value = matrix[pivot * size + column];
+        if value == F::ZERO {
+            return F::ZERO;
+        }
+        if pivot != column {
+            for at in column..size {
+                matrix.swap(pivot * size + at, column * size + at);
+            }
+            product = -product;
+        }
+        product = product * value;
+        for row in column + 1..size {
+            let factor = matrix[row * size + column] / value;
+            for at in column..size {
+                let above = matrix[column * size + at];
+                let element = &mut matrix[row * size + at];
+                *element = *element - factor * above;
+            }
+        }
+    }
+    product
+}
