@@ -1,6 +1,8 @@
 //! From outputs to an answer in the Open Inference Protocol's form: JSON, and the bytes behind it of
 //! the outputs that are asked for as bytes.
 
+use std::io::{self, Write};
+
 use infer_model_card::Datatype;
 use serde::Serialize;
 
@@ -9,6 +11,7 @@ use crate::classify::Prediction;
 use crate::error::ApiError;
 use crate::inference::InferenceRequest;
 use crate::json::values::{self, Flat};
+use crate::limits::{Limits, MAX_RESPONSE_BYTES, exceeded};
 use crate::models::Model;
 use crate::negotiate::AnswerType;
 use crate::oip::binary;
@@ -56,13 +59,15 @@ enum Data<'a> {
 /// the outputs that the request names, if `with_outputs`.
 ///
 /// # Errors
-/// 400 for FP16, BF16, NaN and infinity in an output that is not asked for as bytes.
+/// 400 for FP16, BF16, NaN and infinity in an output that is not asked for as bytes; 413 for an answer
+/// over the limit.
 pub fn encode(
     model: &Model,
     request: &InferenceRequest,
     outputs: &[(String, Tensor)],
     predictions: Option<Vec<Vec<Prediction>>>,
     with_outputs: bool,
+    limits: &Limits,
 ) -> Result<Response, ApiError> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut json_outputs = Vec::new();
@@ -111,13 +116,16 @@ pub fn encode(
     let has_binary = json_outputs
         .iter()
         .any(|output| output.parameters.is_some());
-    let response = json(&JsonAnswer {
-        model_name: model.name.as_str(),
-        model_version: &model.card.version,
-        id: request.id.as_deref(),
-        predictions,
-        outputs: with_outputs.then_some(json_outputs),
-    })?;
+    let response = json_within(
+        &JsonAnswer {
+            model_name: model.name.as_str(),
+            model_version: &model.card.version,
+            id: request.id.as_deref(),
+            predictions,
+            outputs: with_outputs.then_some(json_outputs),
+        },
+        limits,
+    )?;
     if !has_binary {
         return Ok(response);
     }
@@ -138,6 +146,63 @@ pub fn json(answer: &impl Serialize) -> Result<Response, ApiError> {
     let body = serde_json::to_vec(answer)
         .map_err(|error| ApiError::internal(format!("writing the answer: {error}")))?;
     Ok(Response::new(200, AnswerType::Json.media_type(), body))
+}
+
+/// A JSON answer whose size a client decides: no more of it is written than the limit allows.
+///
+/// # Errors
+/// 413 for an answer over the limit; 500 as [`json`].
+pub fn json_within(answer: &impl Serialize, limits: &Limits) -> Result<Response, ApiError> {
+    let mut body = Bounded {
+        bytes: Vec::new(),
+        limit: usize::try_from(limits.max_response_bytes).unwrap_or(usize::MAX),
+        is_exceeded: false,
+    };
+    let written = serde_json::to_writer(&mut body, answer);
+    if body.is_exceeded {
+        return Err(too_large(limits));
+    }
+    written.map_err(|error| ApiError::internal(format!("writing the answer: {error}")))?;
+    Ok(Response::new(
+        200,
+        AnswerType::Json.media_type(),
+        body.bytes,
+    ))
+}
+
+/// The refusal of an answer over the limit.
+#[must_use]
+pub fn too_large(limits: &Limits) -> ApiError {
+    exceeded(
+        format_args!(
+            "the answer has more than {} bytes, expected fewer items or outputs, or a form with fewer \
+             bytes, `Accept: application/octet-stream`",
+            limits.max_response_bytes
+        ),
+        MAX_RESPONSE_BYTES,
+    )
+}
+
+/// Bytes up to a limit.
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: usize,
+    is_exceeded: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() > self.limit - self.bytes.len() {
+            self.is_exceeded = true;
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One tensor's bytes.

@@ -12,7 +12,8 @@ use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::bindings;
 use crate::error::ApiError;
-use crate::handlers::{Plan, too_large};
+use crate::handlers::Plan;
+use crate::limits::{self, MAX_BODY_BYTES};
 use crate::models::{Files, Models};
 use crate::nn_wasi::WasiNn;
 use crate::request::Head;
@@ -143,7 +144,7 @@ fn read_body(
     let stream: InputStream = incoming
         .stream()
         .map_err(|()| ApiError::internal("the host gave the body's stream away before"))?;
-    let limit = usize::try_from(settings.max_body_bytes).unwrap_or(usize::MAX);
+    let limit = usize::try_from(settings.limits.max_body_bytes).unwrap_or(usize::MAX);
     // What the client says is a hint; memory is taken for no more than the limit.
     let hint = head
         .content_length()?
@@ -158,7 +159,12 @@ fn read_body(
             }
         }
         if body.len() > limit {
-            return Err(too_large(settings, "and it was not read to its end"));
+            return Err(limits::exceeded(
+                format_args!(
+                    "the body has more than {limit} bytes, and it was not read to its end"
+                ),
+                MAX_BODY_BYTES,
+            ));
         }
     }
     match hint {

@@ -7,9 +7,9 @@ use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use flate2::write::{GzEncoder, ZlibEncoder};
 
 use crate::error::{ApiError, ErrorKind, quoted};
+use crate::limits::{Limits, MAX_INFLATED_BYTES, exceeded};
 use crate::request::Head;
 use crate::response::Response;
-use crate::settings::Settings;
 
 /// A content coding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,25 +73,25 @@ pub fn of_request(head: &Head) -> Result<Vec<Coding>, ApiError> {
     Ok(codings)
 }
 
-/// Undo the codings of a body. The limit on a body holds for every step.
+/// Undo the codings of a body. The limit holds for every step.
 ///
 /// # Errors
 /// 400 when it is not coded like that, 413 when it inflates to more than the limit.
 pub fn inflate(
     mut body: Vec<u8>,
     codings: &[Coding],
-    settings: &Settings,
+    limits: &Limits,
 ) -> Result<Vec<u8>, ApiError> {
     for coding in codings.iter().rev() {
-        body = inflate_once(&body, *coding, settings)?;
+        body = inflate_once(&body, *coding, limits)?;
     }
     Ok(body)
 }
 
-fn inflate_once(body: &[u8], coding: Coding, settings: &Settings) -> Result<Vec<u8>, ApiError> {
+fn inflate_once(body: &[u8], coding: Coding, limits: &Limits) -> Result<Vec<u8>, ApiError> {
     let mut rest = body;
     let mut inflated = Vec::new();
-    let limit = settings.max_body_bytes;
+    let limit = limits.max_inflated_bytes;
     let reading = match coding {
         Coding::Gzip => read(MultiGzDecoder::new(&mut rest), limit, &mut inflated),
         Coding::Deflate if has_zlib_header(body) => {
@@ -107,11 +107,12 @@ fn inflate_once(body: &[u8], coding: Coding, settings: &Settings) -> Result<Vec<
     };
     reading.map_err(|error| refused(&error.to_string()))?;
     if inflated.len() as u64 > limit {
-        return Err(ApiError::too_large(format!(
-            "the inflated body has more than {limit} bytes, and it was not inflated to its end; the \
-             limit is the setting `{}`",
-            crate::settings::MAX_BODY_BYTES
-        )));
+        return Err(exceeded(
+            format_args!(
+                "the inflated body has more than {limit} bytes, and it was not inflated to its end"
+            ),
+            MAX_INFLATED_BYTES,
+        ));
     }
     if rest.is_empty() {
         Ok(inflated)
@@ -251,16 +252,16 @@ mod tests {
     #[test]
     fn what_is_coded_is_inflated() {
         let body = b"tensor ".repeat(100);
-        let settings = Settings::default();
+        let limits = Limits::default();
         for coding in [Coding::Gzip, Coding::Deflate] {
             let response = encoded(Response::new(200, "text/plain", body.clone()), coding);
             assert_eq!(response.header("content-encoding"), Some(coding.name()));
             assert!(response.body.len() < body.len());
-            assert_eq!(inflate(response.body, &[coding], &settings).unwrap(), body);
+            assert_eq!(inflate(response.body, &[coding], &limits).unwrap(), body);
         }
         let twice = deflate(&deflate(&body, Coding::Deflate).unwrap(), Coding::Gzip).unwrap();
         let codings = of_request(&head("content-encoding", &["deflate", "identity, X-gzip"]));
-        assert_eq!(inflate(twice, &codings.unwrap(), &settings).unwrap(), body);
+        assert_eq!(inflate(twice, &codings.unwrap(), &limits).unwrap(), body);
         let tiny = encoded(
             Response::new(200, "text/plain", b"1".to_vec()),
             Coding::Gzip,
@@ -276,7 +277,7 @@ mod tests {
         let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(b"bare").unwrap();
         let bare = encoder.finish().unwrap();
-        let inflated = inflate(bare, &[Coding::Deflate], &Settings::default());
+        let inflated = inflate(bare, &[Coding::Deflate], &Limits::default());
         assert_eq!(inflated.unwrap(), b"bare");
     }
 
@@ -284,9 +285,9 @@ mod tests {
     fn what_cannot_be_inflated_is_refused() {
         let gzip = |body: &[u8]| deflate(body, Coding::Gzip).unwrap();
         let zlib = |body: &[u8]| deflate(body, Coding::Deflate).unwrap();
-        let settings = Settings {
-            max_body_bytes: 1000,
-            ..Settings::default()
+        let limits = Limits {
+            max_inflated_bytes: 1000,
+            ..Limits::default()
         };
         let cut = |bytes: Vec<u8>| bytes[..bytes.len() - 5].to_vec();
         let longer = |bytes: Vec<u8>| [bytes, b"more".to_vec()].concat();
@@ -308,7 +309,7 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for (index, (body, coding, status)) in cases.into_iter().enumerate() {
-            let came = inflate(body, &[coding], &settings);
+            let came = inflate(body, &[coding], &limits);
             let came = came.map_or_else(|error| error.kind().status(), |_| 200);
             if came != status {
                 wrong.push((index, came, status));

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use infer_model_card::{ModelCard, TensorSpec};
 
 use crate::error::{ApiError, listed, quoted};
+use crate::limits::{self, Limits, MAX_BATCH};
 use crate::tensor::Tensor;
 use crate::text::Texts;
 
@@ -134,6 +135,34 @@ pub fn check_outputs(card: &ModelCard, outputs: &[RequestedOutput]) -> Result<()
                 "output {} is asked for twice",
                 quoted(&output.name)
             )));
+        }
+    }
+    Ok(())
+}
+
+/// Check how many items are asked for at once: the first dimension of an input where the card leaves its
+/// size open and there are others. Of a single open dimension nobody knows whether it is the batch.
+///
+/// # Errors
+/// 413, naming the input and the setting.
+pub fn check_batch(
+    card: &ModelCard,
+    inputs: &[(String, Tensor)],
+    limits: &Limits,
+) -> Result<(), ApiError> {
+    for (name, tensor) in inputs {
+        let spec = card.inputs.iter().find(|spec| spec.name == *name);
+        let is_batch = spec.is_some_and(|spec| matches!(spec.shape.as_slice(), [-1, _, ..]));
+        let items = tensor.shape.first().copied().unwrap_or_default();
+        if is_batch && u64::from(items) > limits.max_batch {
+            return Err(limits::exceeded(
+                format_args!(
+                    "input {}: {items} items, expected at most {}",
+                    quoted(name),
+                    limits.max_batch
+                ),
+                MAX_BATCH,
+            ));
         }
     }
     Ok(())

@@ -18,7 +18,7 @@
 //! [`openapi`] describes all that for clients, [`playground`] is the page that a browser is given.
 //!
 //! [`error`] has what a client is told when something cannot be done, [`settings`] what a host can
-//! set, [`timing`] the phases for `Server-Timing`. [`tensor`], [`carry`] and [`byte_strings`] are what
+//! set, [`limits`] among it, [`timing`] the phases for `Server-Timing`. [`tensor`], [`carry`] and [`byte_strings`] are what
 //! tensors are made of; [`media`] reads media types.
 //!
 //! All but the entry and `nn_wasi` is plain Rust, and tested natively on the engine itself.
@@ -35,6 +35,7 @@ pub mod handlers;
 pub mod image;
 pub mod inference;
 pub mod json;
+pub mod limits;
 pub mod media;
 pub mod models;
 pub mod multipart;

@@ -7,6 +7,7 @@ use multer::bytes::Bytes;
 use multer::{Constraints, Multipart, SizeLimit};
 
 use crate::error::{ApiError, quoted};
+use crate::limits::{Limits, MAX_PARTS, exceeded};
 
 /// The text that separates the parts, from `Content-Type`.
 ///
@@ -25,11 +26,12 @@ pub fn boundary(content_type: &str) -> Result<String, ApiError> {
 /// The bytes of each part, in their order, whatever the parts are called.
 ///
 /// # Errors
-/// 400 when the body is not of that form, or has no part.
-pub fn parts(body: Vec<u8>, boundary: &str) -> Result<Vec<Bytes>, ApiError> {
+/// 400 when the body is not of that form, or has no part; 413 when it has too many.
+pub fn parts(body: Vec<u8>, boundary: &str, limits: &Limits) -> Result<Vec<Bytes>, ApiError> {
     let malformed = |error: multer::Error| {
         ApiError::invalid(format!("the multipart body cannot be read: {error}"))
     };
+    let limit = limits.max_parts;
     // The body is within its limit, so each part is.
     let unlimited = SizeLimit::new().whole_stream(u64::MAX).per_field(u64::MAX);
     let stream = stream::once(future::ready(Ok::<_, Infallible>(body)));
@@ -37,12 +39,17 @@ pub fn parts(body: Vec<u8>, boundary: &str) -> Result<Vec<Bytes>, ApiError> {
         Multipart::with_constraints(stream, boundary, Constraints::new().size_limit(unlimited));
     let parts = pollster::block_on(async {
         let mut parts = Vec::new();
-        while let Some(field) = multipart.next_field().await? {
-            parts.push(field.bytes().await?);
+        while let Some(field) = multipart.next_field().await.map_err(malformed)? {
+            if parts.len() as u64 == limit {
+                return Err(exceeded(
+                    format_args!("the multipart body has more than {limit} parts"),
+                    MAX_PARTS,
+                ));
+            }
+            parts.push(field.bytes().await.map_err(malformed)?);
         }
         Ok(parts)
-    })
-    .map_err(malformed)?;
+    })?;
     if parts.is_empty() {
         return Err(ApiError::invalid(
             "the multipart body has no part, expected one image a part",
@@ -94,7 +101,7 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for (body, expected) in cases {
-            let came = parts(body.clone().into_bytes(), "x");
+            let came = parts(body.clone().into_bytes(), "x", &Limits::default());
             let texts = came.as_ref().map(|parts| {
                 let texts = parts
                     .iter()

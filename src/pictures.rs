@@ -2,28 +2,30 @@
 
 use infer_model_card::{ImageSpec, TensorSpec};
 
-use crate::error::{ApiError, ErrorKind};
+use crate::error::ApiError;
 use crate::image::{self, ImageError};
+use crate::limits::{self, Limits, MAX_BATCH, MAX_IMAGE_PIXELS, MAX_IMAGES_BYTES};
 use crate::models::Model;
 use crate::tensor::{Tensor, check_shape, elements};
-
-/// The largest tensor that is made of images. An image of a few bytes fills as much of it as any
-/// other, so a body's limit is none on this.
-const MAX_BATCH_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Decode, prepare and stack images.
 ///
 /// # Errors
 /// 415 when the model takes no images; 400 when there are none, when one cannot be decoded, or when
 /// their number does not fit the input; 413 when one has too many pixels, or all are too much.
-pub fn to_input(images: &[&[u8]], model: &Model) -> Result<(String, Tensor), ApiError> {
+pub fn to_input(
+    images: &[&[u8]],
+    model: &Model,
+    limits: &Limits,
+) -> Result<(String, Tensor), ApiError> {
     let (spec, input) = model.card.image_input().ok_or_else(|| {
         ApiError::unsupported_media_type(format!("model `{}` takes no images", model.name))
     })?;
-    let shape = shape(images.len(), spec, input)?;
+    limits::check(images.len(), "images", limits.max_batch, MAX_BATCH)?;
+    let shape = shape(images.len(), spec, input, limits)?;
     let mut data = Vec::new();
     for (index, bytes) in images.iter().enumerate() {
-        let prepared = image::to_tensor(bytes, spec, input.datatype)
+        let prepared = image::to_tensor(bytes, spec, input.datatype, limits.max_image_pixels)
             .map_err(|error| refused(error, index, images.len()))?;
         if data.is_empty() {
             // Most often there is one, and this is all.
@@ -42,7 +44,12 @@ pub fn to_input(images: &[&[u8]], model: &Model) -> Result<(String, Tensor), Api
 }
 
 /// The shape of so many images, checked before any of them is decoded.
-fn shape(count: usize, spec: &ImageSpec, input: &TensorSpec) -> Result<Vec<u32>, ApiError> {
+fn shape(
+    count: usize,
+    spec: &ImageSpec,
+    input: &TensorSpec,
+    limits: &Limits,
+) -> Result<Vec<u32>, ApiError> {
     let batch = count as u64;
     let shape = spec.shape(batch);
     let images = if count == 1 {
@@ -60,24 +67,29 @@ fn shape(count: usize, spec: &ImageSpec, input: &TensorSpec) -> Result<Vec<u32>,
         .and_then(|count| count.checked_mul(input.datatype.element_bytes()? as u64))
         .unwrap_or(u64::MAX);
     let all = one.saturating_mul(batch);
-    if count > 1 && all > MAX_BATCH_BYTES {
-        return Err(ApiError::too_large(format!(
-            "{count} images need {all} bytes as input `{}`, {one} each; the limit is {MAX_BATCH_BYTES}",
-            input.name
-        )));
+    // One is the model's own size, and no client's choice.
+    if count > 1 && all > limits.max_images_bytes {
+        return Err(limits::exceeded(
+            format_args!(
+                "{count} images need {all} bytes as input `{}`, {one} each, expected at most {}",
+                input.name, limits.max_images_bytes
+            ),
+            MAX_IMAGES_BYTES,
+        ));
     }
     Ok(checked)
 }
 
 fn refused(error: ImageError, index: usize, count: usize) -> ApiError {
-    let kind = match error {
-        ImageError::TooManyPixels { .. } => ErrorKind::TooLarge,
-        _ => ErrorKind::Invalid,
-    };
     let which = if count == 1 {
         String::new()
     } else {
         format!("image {index}: ")
     };
-    ApiError::new(kind, format!("{which}{error}"))
+    match error {
+        ImageError::TooManyPixels { .. } => {
+            limits::exceeded(format_args!("{which}{error}"), MAX_IMAGE_PIXELS)
+        }
+        _ => ApiError::invalid(format!("{which}{error}")),
+    }
 }

@@ -3,11 +3,10 @@
 
 use infer_model_card::{Datatype, ModelName};
 
+use crate::limits::Limits;
+
 /// The environment variable with the name of the model that `POST /infer` asks.
 pub const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
-/// The environment variable with the largest body that is taken, in bytes.
-pub const MAX_BODY_BYTES: &str = "INFER_MAX_BODY_BYTES";
-
 /// The environment variable with the datatypes that the host's wasi:nn takes, `FP32,INT64`.
 pub const NN_DATATYPES: &str = "INFER_NN_DATATYPES";
 /// The environment variable that turns the page off.
@@ -18,8 +17,8 @@ pub const PLAYGROUND: &str = "INFER_PLAYGROUND";
 pub struct Settings {
     /// The model that `POST /infer` asks; the only one when it is not set.
     pub default_model: Option<ModelName>,
-    /// The largest body that is taken.
-    pub max_body_bytes: u64,
+    /// How much a request may ask for.
+    pub limits: Limits,
     /// The datatypes that the host's wasi:nn takes; all when it is not set.
     pub nn_datatypes: Option<Vec<Datatype>>,
     /// Whether there is a page to try a model in.
@@ -32,14 +31,14 @@ pub struct Settings {
 pub struct SettingsError {
     variable: &'static str,
     value: String,
-    expected: &'static str,
+    expected: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             default_model: None,
-            max_body_bytes: Self::DEFAULT_MAX_BODY_BYTES,
+            limits: Limits::default(),
             nn_datatypes: None,
             playground: true,
         }
@@ -47,9 +46,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// 10 MiB, the smallest limit on a body among the hosts.
-    pub const DEFAULT_MAX_BODY_BYTES: u64 = 10 * 1024 * 1024;
-
     /// Read the settings; `variable` gives an environment variable's value. One that is empty counts
     /// as not set.
     ///
@@ -57,26 +53,22 @@ impl Settings {
     /// When a value is not what it must be.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let read = |name: &'static str| variable(name).filter(|value| !value.is_empty());
-        let mut settings = Self::default();
+        let limits = Limits::read(read).map_err(|(variable, value, expected)| SettingsError {
+            variable,
+            value,
+            expected,
+        })?;
+        let mut settings = Self {
+            limits,
+            ..Self::default()
+        };
         if let Some(value) = read(DEFAULT_MODEL) {
             let name = ModelName::new(&value).map_err(|_| SettingsError {
                 variable: DEFAULT_MODEL,
                 value,
-                expected: "the name of a model",
+                expected: "the name of a model".to_owned(),
             })?;
             settings.default_model = Some(name);
-        }
-        if let Some(value) = read(MAX_BODY_BYTES) {
-            match value.parse() {
-                Ok(bytes) if bytes > 0 => settings.max_body_bytes = bytes,
-                _ => {
-                    return Err(SettingsError {
-                        variable: MAX_BODY_BYTES,
-                        value,
-                        expected: "a number of bytes, 1 or more",
-                    });
-                }
-            }
         }
         if let Some(value) = read(NN_DATATYPES) {
             let datatypes = value.split(',').map(|name| name.trim().parse());
@@ -84,7 +76,8 @@ impl Settings {
                 SettingsError {
                     variable: NN_DATATYPES,
                     value,
-                    expected: "datatypes as the Open Inference Protocol calls them, with commas",
+                    expected: "datatypes as the Open Inference Protocol calls them, with commas"
+                        .to_owned(),
                 }
             })?);
         }
@@ -96,7 +89,7 @@ impl Settings {
                     return Err(SettingsError {
                         variable: PLAYGROUND,
                         value,
-                        expected: "on or off",
+                        expected: "on or off".to_owned(),
                     });
                 }
             };
@@ -108,6 +101,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_BODY_BYTES;
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
         Settings::read(|name| {
@@ -125,7 +119,7 @@ mod tests {
             Ok(Settings::default())
         );
         let set = read(&[(MAX_BODY_BYTES, "100"), (DEFAULT_MODEL, "digits")]).unwrap();
-        assert_eq!(set.max_body_bytes, 100);
+        assert_eq!(set.limits.max_body_bytes, 100);
         assert_eq!(set.default_model.unwrap().as_str(), "digits");
         for wrong in ["0", "-1", "10M", "1e6", "99999999999999999999"] {
             let message = read(&[(MAX_BODY_BYTES, wrong)]).unwrap_err();

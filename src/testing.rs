@@ -4,6 +4,12 @@ use infer_model_card::{Labels, ModelCard, ModelId};
 
 use crate::models::Model;
 
+/// A text file of the repository.
+pub(crate) fn text(path: &str) -> String {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read_to_string(root.join(path)).unwrap()
+}
+
 /// A card with these inputs (name, datatype, shape) and one output `y`.
 pub(crate) fn card(inputs: &[(&str, &str, &[i64])]) -> ModelCard {
     let inputs: String = inputs

@@ -7,6 +7,7 @@ use super::health;
 use crate::answer;
 use crate::error::ApiError;
 use crate::json::{self, object::Object};
+use crate::limits::Limits;
 use crate::models::{Model, Models};
 use crate::nn::Backend;
 use crate::response::Response;
@@ -194,6 +195,7 @@ fn max_batch_size(card: &ModelCard, settings: &Settings) -> u64 {
     // Triton counts in 31 bits.
     let most = i32::MAX.unsigned_abs().into();
     settings
+        .limits
         .max_body_bytes
         .checked_div(item)
         .unwrap_or(1)
@@ -206,6 +208,7 @@ fn max_batch_size(card: &ModelCard, settings: &Settings) -> u64 {
 /// 400 for another body.
 pub fn repository_index(
     body: &[u8],
+    limits: &Limits,
     models: &Models,
     backend: &dyn Backend,
 ) -> Result<Response, ApiError> {
@@ -224,6 +227,7 @@ pub fn repository_index(
     let Object(filter): Object<Filter> = if body.trim_ascii().is_empty() {
         Object::default()
     } else {
+        json::check(body, limits)?;
         serde_json::from_slice(body).map_err(json::malformed)?
     };
     let entries: Vec<Entry> = models

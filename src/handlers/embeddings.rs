@@ -13,6 +13,7 @@ use crate::body;
 use crate::compute::{self, Wanted};
 use crate::error::{ApiError, listed, quoted};
 use crate::json::{self, object::Object};
+use crate::limits::Limits;
 use crate::models::{Model, Models};
 use crate::negotiate::{AnswerType, answer_type};
 use crate::nn::Backend;
@@ -121,7 +122,7 @@ impl Embeddings {
             .ok_or_else(|| ApiError::internal("there is no vector"))?;
         timing.measure(Phase::Encode, || {
             let size = tensor.shape.last().map_or(1, |size| *size as usize);
-            encode(&request, &tensor.floats()?, size)
+            encode(&request, &tensor.floats()?, size, &settings.limits)
         })
     }
 }
@@ -131,6 +132,7 @@ fn decode<'a>(
     models: &'a Models,
     settings: &Settings,
 ) -> Result<Request<'a>, ApiError> {
+    json::check(body, &settings.limits)?;
     let Object(body) = serde_json::from_slice::<Object<Body>>(body).map_err(json::malformed)?;
     let model = model(body.model.as_deref(), models, settings)?;
     let input = body.input.ok_or_else(|| {
@@ -164,7 +166,7 @@ fn decode<'a>(
     }
     let texts = text::from_json("input", input)?;
     Ok(Request {
-        texts: text::encode(model, &texts, None)?,
+        texts: text::encode(model, &texts, None, &settings.limits)?,
         model,
         encoding,
         dimensions,
@@ -223,7 +225,12 @@ fn model<'a>(
     }
 }
 
-fn encode(request: &Request, values: &[f32], size: usize) -> Result<Response, ApiError> {
+fn encode(
+    request: &Request,
+    values: &[f32],
+    size: usize,
+    limits: &Limits,
+) -> Result<Response, ApiError> {
     let dimensions = request.dimensions.unwrap_or(size);
     if dimensions > size {
         return Err(ApiError::invalid(format!(
@@ -263,13 +270,16 @@ fn encode(request: &Request, values: &[f32], size: usize) -> Result<Response, Ap
         })
         .collect::<Result<Vec<_>, _>>()?;
     let tokens = request.texts.tokens();
-    answer::json(&Answer {
-        object: "list",
-        data,
-        model: request.model.name.as_str(),
-        usage: Usage {
-            prompt_tokens: tokens,
-            total_tokens: tokens,
+    answer::json_within(
+        &Answer {
+            object: "list",
+            data,
+            model: request.model.name.as_str(),
+            usage: Usage {
+                prompt_tokens: tokens,
+                total_tokens: tokens,
+            },
         },
-    })
+        limits,
+    )
 }

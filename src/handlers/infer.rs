@@ -6,6 +6,7 @@ use crate::classify::classify;
 use crate::compute::{self, Wanted};
 use crate::error::{ApiError, quoted};
 use crate::inference::InferenceRequest;
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::negotiate::{AnswerType, answer_type};
 use crate::nn::Backend;
@@ -54,10 +55,11 @@ impl<'a> Infer<'a> {
     pub fn answer(
         &self,
         body: Vec<u8>,
+        limits: &Limits,
         backend: &dyn Backend,
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
-        let mut request = timing.measure(Phase::Decode, || self.reader.decode(body))?;
+        let mut request = timing.measure(Phase::Decode, || self.reader.decode(body, limits))?;
         // A classifier's first output need not be that of its scores.
         let is_first_wanted = self.answer != AnswerType::Json;
         let wanted =
@@ -67,13 +69,14 @@ impl<'a> Infer<'a> {
                 Wanted::Items
             };
         let outputs = compute::request(self.model, &mut request, wanted, backend, timing)?;
-        timing.measure(Phase::Encode, || self.word(&request, outputs))
+        timing.measure(Phase::Encode, || self.word(&request, outputs, limits))
     }
 
     fn word(
         &self,
         request: &InferenceRequest,
         outputs: Vec<(String, Tensor)>,
+        limits: &Limits,
     ) -> Result<Response, ApiError> {
         if self.answer != AnswerType::Json {
             let wanted = request.outputs.first();
@@ -103,7 +106,7 @@ impl<'a> Infer<'a> {
             .transpose()?;
         let with_outputs =
             self.with_outputs || !request.outputs.is_empty() || predictions.is_none();
-        answer::encode(model, request, &outputs, predictions, with_outputs)
+        answer::encode(model, request, &outputs, predictions, with_outputs, limits)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::answer;
 use crate::compute;
 use crate::error::ApiError;
 use crate::json::values::{self, Flat};
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::negotiate::{AnswerType, answer_type};
 use crate::npy;
@@ -66,16 +67,21 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// 400 for a body that does not fit the model, and for a tensor that JSON cannot carry.
-    pub fn answer(&self, body: Vec<u8>, timing: &mut Timing) -> Result<Response, ApiError> {
+    pub fn answer(
+        &self,
+        body: Vec<u8>,
+        limits: &Limits,
+        timing: &mut Timing,
+    ) -> Result<Response, ApiError> {
         let (inputs, texts) = timing.measure(Phase::Decode, || {
-            let request = self.reader.decode(body)?;
+            let request = self.reader.decode(body, limits)?;
             let inputs = match &request.texts {
                 Some(texts) => self.of_texts(texts)?,
                 None => request.inputs,
             };
             Ok::<_, ApiError>((inputs, request.texts))
         })?;
-        timing.measure(Phase::Encode, || self.word(inputs, texts.as_ref()))
+        timing.measure(Phase::Encode, || self.word(inputs, texts.as_ref(), limits))
     }
 
     /// All batches below each other, so that a tensor is one here that is several to the graph.
@@ -91,6 +97,7 @@ impl<'a> Input<'a> {
         &self,
         inputs: Vec<(String, Tensor)>,
         texts: Option<&Texts>,
+        limits: &Limits,
     ) -> Result<Response, ApiError> {
         if self.answer != AnswerType::Json {
             let first = inputs.into_iter().next();
@@ -109,23 +116,26 @@ impl<'a> Input<'a> {
             rows.map(|row| row.ids.iter().map(|id| encoder.token(*id)).collect())
                 .collect()
         };
-        answer::json(&Answer {
-            model_name: model.name.as_str(),
-            model_version: &model.card.version,
-            tokens: model
-                .text
-                .as_deref()
-                .zip(texts)
-                .map(|(encoder, texts)| words(encoder, texts)),
-            inputs: inputs
-                .iter()
-                .map(|(name, tensor)| InputTensor {
-                    name,
-                    datatype: tensor.datatype.name(),
-                    shape: &tensor.shape,
-                    data: Flat(tensor),
-                })
-                .collect(),
-        })
+        answer::json_within(
+            &Answer {
+                model_name: model.name.as_str(),
+                model_version: &model.card.version,
+                tokens: model
+                    .text
+                    .as_deref()
+                    .zip(texts)
+                    .map(|(encoder, texts)| words(encoder, texts)),
+                inputs: inputs
+                    .iter()
+                    .map(|(name, tensor)| InputTensor {
+                        name,
+                        datatype: tensor.datatype.name(),
+                        shape: &tensor.shape,
+                        data: Flat(tensor),
+                    })
+                    .collect(),
+            },
+            limits,
+        )
     }
 }

@@ -15,6 +15,7 @@ mod v2_infer;
 use crate::answer;
 use crate::encoding::{self, Coding};
 use crate::error::ApiError;
+use crate::limits::{self, MAX_BODY_BYTES};
 use crate::models::{Model, Models};
 use crate::negotiate::check_acceptable;
 use crate::nn::Backend;
@@ -82,9 +83,13 @@ impl<'a> Plan<'a> {
         // Whose body is larger than any may be is told so before anything about its kind, but not
         // before it is said that there is nothing to send it to.
         let within_limit = || match head.content_length()? {
-            Some(length) if length > settings.max_body_bytes => {
-                Err(too_large(settings, &format!("came {length}")))
-            }
+            Some(length) if length > settings.limits.max_body_bytes => Err(limits::exceeded(
+                format_args!(
+                    "the body has more than {} bytes, came {length}",
+                    settings.limits.max_body_bytes
+                ),
+                MAX_BODY_BYTES,
+            )),
             _ => Ok(()),
         };
         let task = match found {
@@ -180,24 +185,31 @@ impl<'a> Plan<'a> {
         backend: &dyn Backend,
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
+        let limits = &self.settings.limits;
         let body = if self.request_codings.is_empty() {
             body
         } else {
             timing.measure(Phase::Decode, || {
-                encoding::inflate(body, &self.request_codings, self.settings)
+                encoding::inflate(body, &self.request_codings, limits)
             })?
         };
         let response = match &self.task {
-            Task::Infer(task) => task.answer(body, backend, timing)?,
-            Task::Input(task) => task.answer(body, timing)?,
-            Task::V2Infer(task) => task.answer(body, backend, timing)?,
-            Task::V1Predict(task) => task.answer(&body, backend, timing)?,
+            Task::Infer(task) => task.answer(body, limits, backend, timing)?,
+            Task::Input(task) => task.answer(body, limits, timing)?,
+            Task::V2Infer(task) => task.answer(body, limits, backend, timing)?,
+            Task::V1Predict(task) => task.answer(&body, limits, backend, timing)?,
             Task::Embeddings(task) => {
                 task.answer(&body, self.models, self.settings, backend, timing)?
             }
-            Task::RepositoryIndex => describe::repository_index(&body, self.models, backend)?,
+            Task::RepositoryIndex => {
+                describe::repository_index(&body, limits, self.models, backend)?
+            }
             Task::Read(what) => self.read(what, backend)?,
         };
+        let bytes = response.body.len();
+        if self.takes_body() && bytes as u64 > limits.max_response_bytes {
+            return Err(answer::too_large(limits));
+        }
         Ok(match self.answer_coding {
             Some(coding) if self.takes_body() => {
                 timing.measure(Phase::Encode, || encoding::encoded(response, coding))
@@ -221,14 +233,4 @@ impl<'a> Plan<'a> {
             Read::Asset(asset, is_known) => Ok(playground::answer(asset, *is_known)),
         }
     }
-}
-
-/// The refusal of a body over the limit.
-#[must_use]
-pub fn too_large(settings: &Settings, came: &str) -> ApiError {
-    ApiError::too_large(format!(
-        "the body has more than {} bytes, {came}; the limit is the setting `{}`",
-        settings.max_body_bytes,
-        crate::settings::MAX_BODY_BYTES
-    ))
 }

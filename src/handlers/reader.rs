@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use crate::body::{self, BodyKind, Declared};
 use crate::error::ApiError;
-use crate::inference::InferenceRequest;
+use crate::inference::{InferenceRequest, check_batch};
 use crate::json;
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::multipart;
 use crate::npy;
@@ -46,8 +47,14 @@ impl<'a> Reader<'a> {
     /// Make inputs of the body.
     ///
     /// # Errors
-    /// 400 for a body that does not fit the model, 413 and 415 for images.
-    pub fn decode(&self, body: Vec<u8>) -> Result<InferenceRequest, ApiError> {
+    /// 400 for a body that does not fit the model, 413 for what is over a limit, 415 for images.
+    pub fn decode(&self, body: Vec<u8>, limits: &Limits) -> Result<InferenceRequest, ApiError> {
+        let request = self.read(body, limits)?;
+        check_batch(&self.model.card, &request.inputs, limits)?;
+        Ok(request)
+    }
+
+    fn read(&self, body: Vec<u8>, limits: &Limits) -> Result<InferenceRequest, ApiError> {
         let model = self.model;
         if body.is_empty() {
             return Err(ApiError::invalid(format!(
@@ -57,26 +64,26 @@ impl<'a> Reader<'a> {
             )));
         }
         if self.header_length.is_some_and(|length| length > 0) {
-            return oip::request::decode(&body, self.header_length, model);
+            return oip::request::decode(&body, self.header_length, model, limits);
         }
         let kind = match &self.declared {
             Declared::Kind(kind) => kind.clone(),
             Declared::Bytes => body::sniff(&body, model)?,
         };
         let input = match kind {
-            BodyKind::Json => return json::decode(&body, model),
+            BodyKind::Json => return json::decode(&body, model, limits),
             BodyKind::Text => {
                 let text = Cow::Borrowed(text::from_bytes(&body)?);
-                let texts = text::encode(model, &[text], None)?;
+                let texts = text::encode(model, &[text], None, limits)?;
                 return Ok(InferenceRequest::of_texts(texts));
             }
             BodyKind::Raw => raw::decode(body, &model.card)?,
             BodyKind::Npy => npy::decode(&body, &model.card)?,
-            BodyKind::Image => pictures::to_input(&[&body], model)?,
+            BodyKind::Image => pictures::to_input(&[&body], model, limits)?,
             BodyKind::Multipart(boundary) => {
-                let parts = multipart::parts(body, &boundary)?;
+                let parts = multipart::parts(body, &boundary, limits)?;
                 let images: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
-                pictures::to_input(&images, model)?
+                pictures::to_input(&images, model, limits)?
             }
         };
         Ok(InferenceRequest::of(input))

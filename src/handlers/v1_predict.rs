@@ -3,6 +3,8 @@
 use crate::body;
 use crate::compute::{self, Wanted};
 use crate::error::ApiError;
+use crate::inference::check_batch;
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::negotiate::{AnswerType, answer_type};
 use crate::nn::Backend;
@@ -35,10 +37,14 @@ impl<'a> V1Predict<'a> {
     pub fn answer(
         &self,
         body: &[u8],
+        limits: &Limits,
         backend: &dyn Backend,
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
-        let request = timing.measure(Phase::Decode, || v1::request::decode(body, self.model))?;
+        let request = timing.measure(Phase::Decode, || {
+            v1::request::decode(body, self.model, limits)
+        })?;
+        check_batch(&self.model.card, &request.inputs, limits)?;
         let outputs = match &request.texts {
             Some(texts) => {
                 let wanted = Wanted::of_protocol(&self.model.card);
@@ -46,6 +52,8 @@ impl<'a> V1Predict<'a> {
             }
             None => compute::run(self.model, request.inputs, backend, timing)?,
         };
-        timing.measure(Phase::Encode, || v1::answer::encode(&outputs, request.rows))
+        timing.measure(Phase::Encode, || {
+            v1::answer::encode(&outputs, request.rows, limits)
+        })
     }
 }

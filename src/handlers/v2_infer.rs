@@ -4,7 +4,8 @@ use crate::answer;
 use crate::body::{self, BodyKind};
 use crate::compute::{self, Wanted};
 use crate::error::ApiError;
-use crate::inference::InferenceRequest;
+use crate::inference::{InferenceRequest, check_batch};
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::negotiate::{AnswerType, answer_type, names_json};
 use crate::nn::Backend;
@@ -52,24 +53,26 @@ impl<'a> V2Infer<'a> {
     pub fn answer(
         &self,
         body: Vec<u8>,
+        limits: &Limits,
         backend: &dyn Backend,
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
-        let mut request = timing.measure(Phase::Decode, || self.decode(body))?;
+        let mut request = timing.measure(Phase::Decode, || self.decode(body, limits))?;
+        check_batch(&self.model.card, &request.inputs, limits)?;
         request.binary_output |= self.binary_output;
         let wanted = Wanted::of_protocol(&self.model.card);
         let outputs = compute::request(self.model, &mut request, wanted, backend, timing)?;
         timing.measure(Phase::Encode, || {
-            answer::encode(self.model, &request, &outputs, None, true)
+            answer::encode(self.model, &request, &outputs, None, true, limits)
         })
     }
 
-    fn decode(&self, body: Vec<u8>) -> Result<InferenceRequest, ApiError> {
+    fn decode(&self, body: Vec<u8>, limits: &Limits) -> Result<InferenceRequest, ApiError> {
         if self.header_length != Some(0) {
-            return oip::request::decode(&body, self.header_length, self.model);
+            return oip::request::decode(&body, self.header_length, self.model, limits);
         }
         let input = match body::sniff(&body, self.model)? {
-            BodyKind::Image => pictures::to_input(&[&body], self.model)?,
+            BodyKind::Image => pictures::to_input(&[&body], self.model, limits)?,
             _ => raw::decode(body, &self.model.card)?,
         };
         Ok(InferenceRequest::of(input))

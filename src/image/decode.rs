@@ -7,16 +7,19 @@ use infer_model_card::Channels;
 
 use super::{Format, ImageError, Pixels, sniff};
 
-/// The most pixels that are decoded: 50 megapixels, in RGBA 200 MB, leave an instance room to work.
-const MAX_PIXELS: u64 = 50_000_000;
+/// What a decoder may allocate beside the pixels: its own tables.
+const TABLES_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What a decoder may allocate: eight bytes for each of those pixels (16 bits, four channels) and its
-/// own tables. A file that asks for more lies about its size or is no picture.
-const MAX_ALLOC_BYTES: u64 = 8 * MAX_PIXELS + 16 * 1024 * 1024;
+/// The most bytes of a pixel: 16 bits in four channels.
+const PIXEL_BYTES: u64 = 8;
 
 /// Decode the first frame, apply the EXIF orientation, lay transparency on white, and convert to grey
 /// or RGB (BGR comes later, when the tensor is laid out).
-pub(super) fn decode(bytes: &[u8], channels: Channels) -> Result<Pixels, ImageError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    channels: Channels,
+    max_pixels: u64,
+) -> Result<Pixels, ImageError> {
     let format = sniff(bytes).ok_or(ImageError::UnknownFormat { bytes: bytes.len() })?;
     let damaged = |error: image::ImageError| ImageError::Damaged {
         format,
@@ -25,13 +28,13 @@ pub(super) fn decode(bytes: &[u8], channels: Channels) -> Result<Pixels, ImageEr
     // From the header, before a decoder is made: on 32 bits some of them fail at such sizes with an
     // error of their own.
     if let Ok(size) = imagesize::blob_size(bytes) {
-        check_pixels(format, size.width as u64, size.height as u64)?;
+        check_pixels(format, size.width as u64, size.height as u64, max_pixels)?;
     }
     let mut decoder = ImageReader::with_format(Cursor::new(bytes), format.decoder())
         .into_decoder()
         .map_err(damaged)?;
     let (width, height) = decoder.dimensions();
-    check_pixels(format, width.into(), height.into())?;
+    check_pixels(format, width.into(), height.into(), max_pixels)?;
     if width == 0 || height == 0 {
         return Err(ImageError::Damaged {
             format,
@@ -45,7 +48,12 @@ pub(super) fn decode(bytes: &[u8], channels: Channels) -> Result<Pixels, ImageEr
         });
     }
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_ALLOC_BYTES);
+    // A file that asks for more lies about its size or is no picture.
+    limits.max_alloc = Some(
+        max_pixels
+            .saturating_mul(PIXEL_BYTES)
+            .saturating_add(TABLES_BYTES),
+    );
     decoder.set_limits(limits).map_err(damaged)?;
     // Metadata that cannot be read says nothing about the pixels.
     let orientation = decoder
@@ -56,13 +64,13 @@ pub(super) fn decode(bytes: &[u8], channels: Channels) -> Result<Pixels, ImageEr
     Ok(flatten(image, channels))
 }
 
-fn check_pixels(format: Format, width: u64, height: u64) -> Result<(), ImageError> {
-    if width.saturating_mul(height) > MAX_PIXELS {
+fn check_pixels(format: Format, width: u64, height: u64, limit: u64) -> Result<(), ImageError> {
+    if width.saturating_mul(height) > limit {
         return Err(ImageError::TooManyPixels {
             format,
             width,
             height,
-            limit: MAX_PIXELS,
+            limit,
         });
     }
     Ok(())

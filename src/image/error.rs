@@ -14,9 +14,8 @@ pub enum ImageError {
     },
     /// The header declares more than is decoded.
     #[error(
-        "the {format} declares {width}x{height} pixels, {} megapixels; at most {} are decoded",
-        width.saturating_mul(*height).div_ceil(1_000_000),
-        limit / 1_000_000
+        "the {format} declares {width}x{height} pixels, {}, expected at most {limit}",
+        width.saturating_mul(*height)
     )]
     TooManyPixels {
         /// Its format.

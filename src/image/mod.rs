@@ -17,7 +17,7 @@ use infer_model_card::{Datatype, ImageSpec};
 
 /// Decode and prepare one image. Returns the little-endian bytes of a tensor of shape `[1, C, H, W]`
 /// or `[1, H, W, C]`, as `spec.layout` says, in `datatype`: FP32, FP16, or UINT8 (rounded, and held
-/// within 0 to 255).
+/// within 0 to 255). `max_pixels` are taken of an image as it is declared, and as it is scaled.
 ///
 /// # Errors
 /// When the bytes are no image of a known format, are damaged, or declare too many pixels.
@@ -25,9 +25,10 @@ pub fn to_tensor(
     bytes: &[u8],
     spec: &ImageSpec,
     datatype: Datatype,
+    max_pixels: u64,
 ) -> Result<Vec<u8>, ImageError> {
-    let decoded = decode::decode(bytes, spec.channels)?;
-    let fitted = resize::fit(decoded, spec)?;
+    let decoded = decode::decode(bytes, spec.channels, max_pixels)?;
+    let fitted = resize::fit(decoded, spec, max_pixels)?;
     Ok(normalize::to_bytes(&fitted, spec, datatype))
 }
 

@@ -13,7 +13,7 @@ use super::{ImageError, Pixels};
 ///
 /// # Errors
 /// When it is so narrow or flat that the intermediate picture would have too many pixels.
-pub(super) fn fit(pixels: Pixels, spec: &ImageSpec) -> Result<Pixels, ImageError> {
+pub(super) fn fit(pixels: Pixels, spec: &ImageSpec, max_pixels: u64) -> Result<Pixels, ImageError> {
     let target = (spec.width, spec.height);
     let size = match spec.resize {
         ResizeMode::Stretch => (
@@ -28,7 +28,7 @@ pub(super) fn fit(pixels: Pixels, spec: &ImageSpec) -> Result<Pixels, ImageError
         ResizeMode::Pad => inner_size(&pixels, target),
         ResizeMode::None => (pixels.width, pixels.height),
     };
-    let scaled = resize(pixels, size, spec.filter)?;
+    let scaled = resize(pixels, size, spec.filter, max_pixels)?;
     if (scaled.width, scaled.height) == target {
         return Ok(scaled);
     }
@@ -121,15 +121,15 @@ fn resize(
     pixels: Pixels,
     (width, height): (u32, u32),
     filter: Filter,
+    max_pixels: u64,
 ) -> Result<Pixels, ImageError> {
-    /// Of an intermediate picture: a strip of one pixel's height would otherwise grow without end.
-    const MAX_PIXELS: u64 = 50_000_000;
     if (pixels.width, pixels.height) == (width, height) {
         return Ok(pixels);
     }
     let pixels_height = pixels.height;
     let area = |height: u32| u64::from(width) * u64::from(height);
-    if area(height.max(pixels_height)) > MAX_PIXELS {
+    // Of the intermediate picture: a strip of one pixel's height would otherwise grow without end.
+    if area(height.max(pixels_height)) > max_pixels {
         return Err(ImageError::TooElongated {
             width: pixels.width,
             height: pixels.height,

@@ -5,6 +5,7 @@
 //! `{"instances": …}`, `{"text": …}`, or a bare array.
 
 mod array;
+mod extent;
 mod float;
 pub mod object;
 pub mod values;
@@ -14,12 +15,14 @@ use serde_json::value::RawValue;
 
 use crate::error::{ApiError, listed};
 use crate::inference::{InferenceRequest, only_input, refused};
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::oip::request as oip;
 use crate::tensor::{Tensor, add_batch, check_shape};
 use crate::text;
 use crate::v1;
 pub(crate) use array::Array;
+pub use extent::check;
 use object::Object;
 
 /// Whether a body looks like JSON that could be a request: it begins as an object or an array.
@@ -44,8 +47,9 @@ pub fn malformed(error: serde_json::Error) -> ApiError {
 ///
 /// # Errors
 /// 400 for malformed JSON, an unknown, repeated or missing input, a shape, datatype, count or value
-/// that does not fit, and an output that does not exist.
-pub fn decode(body: &[u8], model: &Model) -> Result<InferenceRequest, ApiError> {
+/// that does not fit, and an output that does not exist; 413 for JSON, images and texts over their limits.
+pub fn decode(body: &[u8], model: &Model, limits: &Limits) -> Result<InferenceRequest, ApiError> {
+    check(body, limits)?;
     match body.trim_ascii_start().first() {
         Some(b'[') => {
             let array: &RawValue = serde_json::from_slice(body).map_err(malformed)?;
@@ -68,9 +72,9 @@ pub fn decode(body: &[u8], model: &Model) -> Result<InferenceRequest, ApiError> 
     let has_other = body.inputs.is_some() || body.instances.is_some();
     let texts = body.text.filter(|_| model.text.is_some() || !has_other);
     match (&body.inputs, body.instances, texts) {
-        (Some(_), None, None) => oip::from_body(body, None, model),
+        (Some(_), None, None) => oip::from_body(body, None, model, limits),
         (None, Some(instances), None) => {
-            let instances = v1::request::instances(model, instances)?;
+            let instances = v1::request::instances(model, instances, limits)?;
             Ok(InferenceRequest {
                 inputs: instances.inputs,
                 texts: instances.texts,
@@ -83,7 +87,7 @@ pub fn decode(body: &[u8], model: &Model) -> Result<InferenceRequest, ApiError> 
                 .text_pair
                 .map(|pairs| text::from_json("text_pair", pairs))
                 .transpose()?;
-            let texts = text::encode(model, &texts, pairs.as_deref())?;
+            let texts = text::encode(model, &texts, pairs.as_deref(), limits)?;
             Ok(InferenceRequest {
                 texts: Some(texts),
                 ..oip::requested(body, model)?

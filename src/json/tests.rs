@@ -32,8 +32,8 @@ fn all_forms_of_one_tensor_are_the_same() {
         " [ [ 1 , -2.5 ] ,\n[\t0.003,4.0] ] ",
     ];
     for body in bodies {
-        let request =
-            decode(body.as_bytes(), &model).unwrap_or_else(|error| panic!("{body}: {error}"));
+        let request = decode(body.as_bytes(), &model, &Limits::default())
+            .unwrap_or_else(|error| panic!("{body}: {error}"));
         assert_eq!(
             sole(&request),
             ("x", &[1, 2, 2][..], &expected[..]),
@@ -47,7 +47,7 @@ fn ids_and_outputs() {
     let model = model(&[("x", "FP32", &[1])]);
     let body = r#"{"id":"4\u0032","inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}],
                    "outputs":[{"name":"y","parameters":{"classification":2}}]}"#;
-    let request = decode(body.as_bytes(), &model).unwrap();
+    let request = decode(body.as_bytes(), &model, &Limits::default()).unwrap();
     assert_eq!(request.id.as_deref(), Some("42"));
     let [output] = request.outputs.as_slice() else {
         panic!("{:?}", request.outputs);
@@ -61,7 +61,7 @@ fn ids_and_outputs() {
 fn several_inputs_and_batches() {
     let model = model(&[("a", "FP32", &[-1, 2]), ("b", "INT64", &[-1])]);
     let body = r#"{"instances":[{"a":[1,2],"b":3},{"b":5,"a":[3,4]}]}"#;
-    let request = decode(body.as_bytes(), &model).unwrap();
+    let request = decode(body.as_bytes(), &model, &Limits::default()).unwrap();
     assert_eq!(request.inputs[0].1.shape, [2, 2]);
     assert_eq!(request.inputs[0].1.data, floats(&[1.0, 2.0, 3.0, 4.0]));
     assert_eq!(request.inputs[1].1.shape, [2]);
@@ -236,7 +236,11 @@ fn values_are_carried_whole_or_refused() {
             let body = format!(
                 "{{\"inputs\":[{{\"name\":\"x\",\"datatype\":\"{sent}\",\"shape\":[1],\"data\":[{value}]}}]}}"
             );
-            let came = decode(body.as_bytes(), &model(&[("x", stored, &[-1])]));
+            let came = decode(
+                body.as_bytes(),
+                &model(&[("x", stored, &[-1])]),
+                &Limits::default(),
+            );
             let is_right = match (&came, &expected) {
                 (Ok(request), Ok(bytes)) => request.inputs[0].1.data == *bytes,
                 (Err(error), Err(reason)) => error.to_string().starts_with(&format!("input `x`: {reason}")),
@@ -347,17 +351,17 @@ fn bodies_that_do_not_fit_are_refused_in_words() {
         (
             &one,
             deep.clone(),
-            "input `x`: the array is nested more than 32 levels deep",
+            "the JSON is nested more than 64 levels deep; the limit is the setting `INFER_MAX_JSON_DEPTH`",
         ),
         (
             &one,
             format!("{{\"instances\":{deep}}}"),
-            "input `x`: the array is nested more than 32 levels deep",
+            "the JSON is nested more than 64 levels deep; the limit is the setting `INFER_MAX_JSON_DEPTH`",
         ),
         (
             &one,
             input("[1,2]", &deep),
-            "input `x`: the array is nested more than 32 levels deep",
+            "the JSON is nested more than 64 levels deep; the limit is the setting `INFER_MAX_JSON_DEPTH`",
         ),
         (
             &one,
@@ -455,7 +459,7 @@ fn bodies_that_do_not_fit_are_refused_in_words() {
     let wrong: Vec<_> = cases
         .iter()
         .filter_map(|(model, body, expected)| {
-            let message = match decode(body.as_bytes(), model) {
+            let message = match decode(body.as_bytes(), model, &Limits::default()) {
                 Ok(request) => format!("{request:?}"),
                 Err(error) => format!(
                     "{}{error}",

@@ -22,6 +22,7 @@ use crate::inference::{
     InferenceRequest, RequestedOutput, check_outputs, in_order, known_input, refused,
 };
 use crate::json::{self, object::Object};
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::pictures;
 use crate::tensor::{Tensor, check_shape, elements, shown};
@@ -109,11 +110,13 @@ struct OutputParameters<'a> {
 ///
 /// # Errors
 /// 400 for malformed JSON, an unknown, repeated or missing input, a shape, datatype, count, size or
-/// value that does not fit, and an output that does not exist or is asked for twice.
+/// value that does not fit, and an output that does not exist or is asked for twice; 413 for JSON, images
+/// and texts over their limits.
 pub fn decode(
     body: &[u8],
     header_length: Option<u64>,
     model: &Model,
+    limits: &Limits,
 ) -> Result<InferenceRequest, ApiError> {
     let (json, tensors) = match header_length {
         None => (body, None),
@@ -122,8 +125,9 @@ pub fn decode(
             (json, Some(Tensors(tensors)))
         }
     };
+    json::check(json, limits)?;
     let Object(body) = serde_json::from_slice::<Object<Body>>(json).map_err(json::malformed)?;
-    from_body(body, tensors, model)
+    from_body(body, tensors, model, limits)
 }
 
 /// Read what a request's JSON says, and the tensors behind it.
@@ -131,6 +135,7 @@ pub(crate) fn from_body(
     mut body: Body,
     tensors: Option<Tensors>,
     model: &Model,
+    limits: &Limits,
 ) -> Result<InferenceRequest, ApiError> {
     let inputs = body.inputs.take().ok_or_else(|| {
         ApiError::invalid("the JSON body has no `inputs`, expected a list of tensors")
@@ -138,13 +143,13 @@ pub(crate) fn from_body(
     if let [Object(input)] = inputs.as_slice()
         && texts::is_texts(input, model)
     {
-        let texts = texts::read(input, tensors, model)?;
+        let texts = texts::read(input, tensors, model, limits)?;
         return Ok(InferenceRequest {
             texts: Some(texts),
             ..requested(body, model)?
         });
     }
-    let inputs = named_inputs(model, inputs, tensors)?;
+    let inputs = named_inputs(model, inputs, tensors, limits)?;
     Ok(InferenceRequest {
         inputs,
         ..requested(body, model)?
@@ -215,6 +220,7 @@ fn named_inputs(
     model: &Model,
     inputs: Vec<Object<Input>>,
     tensors: Option<Tensors>,
+    limits: &Limits,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
     let is_only = inputs.len() == 1;
     let has_binary = tensors.is_some();
@@ -229,7 +235,7 @@ fn named_inputs(
             )));
         }
         let tensor = match (input.data, input.binary_size()) {
-            (Some(data), None) => from_json(spec, &input, data, model)?,
+            (Some(data), None) => from_json(spec, &input, data, model, limits)?,
             (None, Some(_)) if !has_binary => {
                 return Err(refused(
                     spec,
@@ -244,11 +250,11 @@ fn named_inputs(
                 let bytes = tensors
                     .take(size)
                     .map_err(|problem| refused(spec, problem))?;
-                from_bytes(spec, &input, bytes, model)?
+                from_bytes(spec, &input, bytes, model, limits)?
             }
             // Its size can be nothing but the rest (as OpenVINO Model Server takes it).
             (None, None) if is_only && has_binary => {
-                from_bytes(spec, &input, tensors.take_rest(), model)?
+                from_bytes(spec, &input, tensors.take_rest(), model, limits)?
             }
             (None, None) => {
                 return Err(refused(
@@ -302,6 +308,7 @@ fn from_json(
     input: &Input,
     data: &RawValue,
     model: &Model,
+    limits: &Limits,
 ) -> Result<Tensor, ApiError> {
     if is_images(spec, input, model) {
         let count = image_count(spec, input)?;
@@ -327,7 +334,7 @@ fn from_json(
             })
             .collect::<Result<Vec<_>, _>>()?;
         let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-        return pictures::to_input(&images, model).map(|(_, tensor)| tensor);
+        return pictures::to_input(&images, model, limits).map(|(_, tensor)| tensor);
     }
     // Before it is said that the input has another datatype: the advice is what helps.
     let sent = sent_datatype(spec, input)?;
@@ -361,11 +368,12 @@ fn from_bytes(
     input: &Input,
     bytes: &[u8],
     model: &Model,
+    limits: &Limits,
 ) -> Result<Tensor, ApiError> {
     if is_images(spec, input, model) {
         let count = image_count(spec, input)?;
         let images = byte_strings::split(bytes, count).map_err(|error| refused(spec, error))?;
-        return pictures::to_input(&images, model).map(|(_, tensor)| tensor);
+        return pictures::to_input(&images, model, limits).map(|(_, tensor)| tensor);
     }
     let sent = sent_datatype(spec, input)?;
     carry::check(sent, spec.datatype).map_err(|error| refused(spec, error))?;

@@ -8,6 +8,7 @@ use super::binary::Tensors;
 use super::request::Input;
 use crate::byte_strings;
 use crate::error::{ApiError, quoted};
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::tensor::shown;
 use crate::text::{self, Texts};
@@ -31,6 +32,7 @@ pub(super) fn read(
     input: &Input,
     tensors: Option<Tensors>,
     model: &Model,
+    limits: &Limits,
 ) -> Result<Texts, ApiError> {
     let refused =
         |problem: String| ApiError::invalid(format!("input {}: {problem}", quoted(&input.name)));
@@ -68,5 +70,5 @@ pub(super) fn read(
             texts.len()
         )));
     }
-    text::encode(model, &texts, None)
+    text::encode(model, &texts, None, limits)
 }

@@ -4,12 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::example::{self, TEXT};
 use super::schema::{self, reference};
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::npy;
 use crate::tensor::Tensor;
 
 /// The bodies of `/infer`, by their media types.
-pub fn bodies(model: &Model) -> Value {
+pub fn bodies(model: &Model, limits: &Limits) -> Value {
     let mut content = Map::new();
     for media_type in model.media_types() {
         let body = match media_type {
@@ -25,12 +26,12 @@ pub fn bodies(model: &Model) -> Value {
                 }
                 if model.text.is_some() {
                     forms.push(json!({
-                        "type": "object", "required": ["text"], "properties": { "text": texts() },
+                        "type": "object", "required": ["text"], "properties": { "text": texts(limits) },
                     }));
                     let value = json!({ "text": [TEXT, "Another one."] });
                     examples.insert("texts".to_owned(), example("A batch of texts", value));
                 }
-                forms.extend(v1_request(model, &mut examples));
+                forms.extend(v1_request(model, limits, &mut examples));
                 forms.extend(v2_request(model, &mut examples));
                 if forms.is_empty() {
                     continue;
@@ -106,8 +107,14 @@ fn base64_picture() -> Value {
     })
 }
 
-fn texts() -> Value {
-    json!({ "type": ["string", "array"], "items": { "type": "string" }, "minItems": 1, "maxItems": 2048 })
+/// One text, or a list of them.
+pub fn texts(limits: &Limits) -> Value {
+    json!({
+        "type": ["string", "array"],
+        "items": { "type": "string" },
+        "minItems": 1,
+        "maxItems": limits.max_texts,
+    })
 }
 
 /// The only input as lists in lists, of a model that texts are not better for.
@@ -119,7 +126,11 @@ fn only_tensor(model: &Model) -> Option<(Value, &str)> {
 }
 
 /// A request of V1 with `instances`; `None` where JSON carries nothing that the model takes.
-pub fn v1_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Value> {
+pub fn v1_request(
+    model: &Model,
+    limits: &Limits,
+    examples: &mut Map<String, Value>,
+) -> Option<Value> {
     let mut forms = Vec::new();
     if let Some((nested, _)) = only_tensor(model) {
         forms.push(nested);
@@ -152,7 +163,10 @@ pub fn v1_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Va
     }
     if model.text.is_some() {
         forms.push(json!({
-            "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 2048,
+            "type": "array",
+            "items": { "type": "string" },
+            "minItems": 1,
+            "maxItems": limits.max_texts,
         }));
         let value = json!({ "instances": [TEXT] });
         examples.insert("instances".to_owned(), example("Texts", value));

@@ -43,10 +43,10 @@ pub fn document(models: &Models, settings: &Settings) -> Value {
     let mut paths = Map::new();
     server::add(&mut paths, models, settings);
     for model in models.all() {
-        model::add(&mut paths, model, models);
+        model::add(&mut paths, model, models, &settings.limits);
     }
     if let Ok(default) = models.default(settings) {
-        let operation = model::infer(default, "infer");
+        let operation = model::infer(default, &settings.limits, "infer");
         paths.insert("/infer".to_owned(), json!({ "post": operation }));
     }
     let tags: Vec<Value> = TAGS
@@ -76,7 +76,7 @@ fn description(models: &Models, settings: &Settings) -> String {
     let mut text = format!(
         "Bodies of up to {} bytes; gzip and deflate both ways. An error is always \
          `{{\"error\": \"one sentence\"}}`. `HEAD` is wherever `GET` is.",
-        settings.max_body_bytes
+        settings.limits.max_body_bytes
     );
     if let Err(error) = models.default(settings) {
         text.push_str(" `POST /infer` without a model is refused here: ");

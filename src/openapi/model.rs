@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::body::{bodies, v1_request, v2_request};
 use super::operation_id;
 use super::schema::{self, reference};
+use crate::limits::Limits;
 use crate::models::{Model, Models};
 
 /// What an inference may be refused with.
@@ -57,7 +58,7 @@ pub fn facts(model: &Model, models: &Models) -> Value {
 }
 
 /// Add the paths of one version of a model; those without a version are the last one's.
-pub fn add(paths: &mut Map<String, Value>, model: &Model, models: &Models) {
+pub fn add(paths: &mut Map<String, Value>, model: &Model, models: &Models, limits: &Limits) {
     let name = model.name.as_str();
     let version = &model.card.version;
     let is_last = models
@@ -71,16 +72,16 @@ pub fn add(paths: &mut Map<String, Value>, model: &Model, models: &Models) {
     if is_last {
         post(
             format!("/infer/{name}"),
-            Some(infer(model, &operation_id(&["infer", name]))),
+            Some(infer(model, limits, &operation_id(&["infer", name]))),
         );
-        post(format!("/infer/{name}/input"), Some(input(model)));
+        post(format!("/infer/{name}/input"), Some(input(model, limits)));
         post(
             format!("/v2/models/{name}/infer"),
             v2_infer(model, &operation_id(&["v2", name, "infer"])),
         );
         post(
             format!("/v1/models/{name}:predict"),
-            v1_predict(model, &operation_id(&["v1", name, "predict"])),
+            v1_predict(model, limits, &operation_id(&["v1", name, "predict"])),
         );
     }
     post(
@@ -94,13 +95,14 @@ pub fn add(paths: &mut Map<String, Value>, model: &Model, models: &Models) {
         format!("/v1/models/{name}/versions/{version}:predict"),
         v1_predict(
             model,
+            limits,
             &operation_id(&["v1", name, "version", version, "predict"]),
         ),
     );
 }
 
 /// `POST /infer` and `POST /infer/{model}`
-pub fn infer(model: &Model, id: &str) -> Value {
+pub fn infer(model: &Model, limits: &Limits, id: &str) -> Value {
     let mut parameters = vec![json!({
         "name": "outputs",
         "in": "query",
@@ -131,7 +133,7 @@ pub fn infer(model: &Model, id: &str) -> Value {
         "infer",
         &format!("Ask model {}", model.name),
         &model.card.description,
-        bodies(model),
+        bodies(model, limits),
         answer(model, required, properties),
     );
     operation["parameters"] = json!(parameters);
@@ -144,7 +146,7 @@ pub fn infer(model: &Model, id: &str) -> Value {
 }
 
 /// `POST /infer/{model}/input`
-fn input(model: &Model) -> Value {
+fn input(model: &Model, limits: &Limits) -> Value {
     let name = model.name.as_str();
     let mut properties = json!({ "inputs": { "type": "array", "items": reference("Tensor") } });
     if model.text.is_some() {
@@ -160,7 +162,7 @@ fn input(model: &Model) -> Value {
         &format!("What model {name} would be given"),
         "The body as the model would see it, prepared as its card says: nothing is computed. An image \
          can be held against another program's preparation so.",
-        bodies(model),
+        bodies(model, limits),
         answer(
             model,
             vec!["model_name", "model_version", "inputs"],
@@ -198,9 +200,9 @@ fn v2_infer(model: &Model, id: &str) -> Option<Value> {
 }
 
 /// `POST /v1/models/{model}:predict`
-fn v1_predict(model: &Model, id: &str) -> Option<Value> {
+fn v1_predict(model: &Model, limits: &Limits, id: &str) -> Option<Value> {
     let mut examples = Map::new();
-    let schema = v1_request(model, &mut examples)?;
+    let schema = v1_request(model, limits, &mut examples)?;
     let content = json!({ "application/json": { "schema": schema, "examples": examples } });
     let answered = json!({ "application/json": { "schema": {
         "type": "object",

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation_id;
 use super::schema::{self, reference};
+use crate::limits::Limits;
 use crate::models::Models;
 use crate::settings::Settings;
 
@@ -92,7 +93,7 @@ pub fn add(paths: &mut Map<String, Value>, models: &Models, settings: &Settings)
         "/v2/repository/index".to_owned(),
         json!({ "post": repository_index() }),
     );
-    if let Some(operation) = embeddings(models) {
+    if let Some(operation) = embeddings(models, &settings.limits) {
         paths.insert("/v1/embeddings".to_owned(), json!({ "post": operation }));
     }
 }
@@ -189,7 +190,7 @@ fn repository_index() -> Value {
 }
 
 /// `POST /v1/embeddings`, where a model embeds.
-fn embeddings(models: &Models) -> Option<Value> {
+fn embeddings(models: &Models, limits: &Limits) -> Option<Value> {
     let embeds = |name: &&str| {
         models
             .get(name)
@@ -231,12 +232,7 @@ fn embeddings(models: &Models) -> Option<Value> {
                 "type": "object",
                 "required": ["input", "model"],
                 "properties": {
-                    "input": {
-                        "type": ["string", "array"],
-                        "items": { "type": "string" },
-                        "minItems": 1,
-                        "maxItems": 2048,
-                    },
+                    "input": super::body::texts(limits),
                     "model": { "enum": names },
                     "encoding_format": { "enum": ["float", "base64", null], "default": "float" },
                 },

@@ -1,99 +1,32 @@
 //! Requests as a whole, natively on the engine itself: a file for each door.
 
+mod engine;
 mod infer;
+mod limits;
 mod playground;
+mod properties;
 mod texts;
 mod v1;
 mod v2;
 mod v2_refused;
 
-use std::rc::Rc;
-
-use infer_engine::{ElementType, ErrorKind, Graph, Registry};
-use infer_model_card::{Datatype, RuntimeChoice};
+use engine::Engine;
+use infer_engine::Registry;
+use infer_model_card::RuntimeChoice;
 
 use crate::error::ApiError;
 use crate::handlers::Plan;
-use crate::models::{Files, Model, Models};
-use crate::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor};
+use crate::limits::Limits;
+use crate::models::{Files, Models};
 use crate::request::Head;
 use crate::response::Response;
 use crate::settings::Settings;
-use crate::tensor::Tensor;
+use crate::testing::text;
 use crate::timing::Timing;
-
-/// The engine without WebAssembly around it.
-struct Engine(Registry);
-
-struct Context(Rc<Graph>);
-
-fn nn_error(error: infer_engine::Error) -> NnError {
-    let code = match error.kind() {
-        ErrorKind::InvalidArgument => NnErrorCode::InvalidArgument,
-        ErrorKind::UnsupportedOperation => NnErrorCode::UnsupportedOperation,
-        ErrorKind::NotFound => NnErrorCode::NotFound,
-        _ => NnErrorCode::RuntimeError,
-    };
-    NnError {
-        code,
-        message: error.message().to_owned(),
-    }
-}
-
-impl Backend for Engine {
-    fn load(&self, model: &Model) -> Result<Box<dyn ExecutionContext>, NnError> {
-        let graph = self
-            .0
-            .get(&model.id.to_string(), "/nowhere".as_ref())
-            .map_err(nn_error)?;
-        Ok(Box::new(Context(graph)))
-    }
-}
-
-impl ExecutionContext for Context {
-    fn compute(
-        &self,
-        inputs: Vec<(String, Tensor)>,
-    ) -> Result<Vec<(String, OutputTensor)>, NnError> {
-        let inputs = inputs
-            .into_iter()
-            .map(|(name, tensor)| {
-                let tensor = infer_engine::Tensor {
-                    shape: tensor.shape,
-                    element_type: match tensor.datatype {
-                        Datatype::Fp32 => ElementType::Fp32,
-                        Datatype::Fp16 => ElementType::Fp16,
-                        Datatype::Uint8 | Datatype::Bool => ElementType::U8,
-                        Datatype::Int32 => ElementType::I32,
-                        Datatype::Int64 => ElementType::I64,
-                        other => panic!("no test sends {other}"),
-                    },
-                    data: tensor.data,
-                };
-                (name, tensor)
-            })
-            .collect();
-        let outputs = self.0.compute(inputs).map_err(nn_error)?;
-        Ok(outputs
-            .into_iter()
-            .map(|(name, tensor)| {
-                let output = OutputTensor {
-                    shape: tensor.shape,
-                    data: tensor.data,
-                };
-                (name, output)
-            })
-            .collect())
-    }
-}
 
 fn file(path: &str) -> Vec<u8> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     std::fs::read(root.join(path)).unwrap()
-}
-
-fn text(path: &str) -> String {
-    String::from_utf8(file(path)).unwrap()
 }
 
 /// The datatypes that the engine carries as they are.
@@ -205,13 +138,26 @@ fn ask(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Result<Response, ApiError> {
+    ask_within(Limits::default(), method, target, headers, body)
+}
+
+fn ask_within(
+    limits: Limits,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Response, ApiError> {
     let (models, engine) = service();
     let headers = headers
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let head = Head::new(method, target, headers);
-    let settings = Settings::default();
+    let settings = Settings {
+        limits,
+        ..Settings::default()
+    };
     let plan = Plan::new(&head, &models, &settings)?;
     plan.answer(body.to_vec(), &engine, &mut Timing::default())
 }

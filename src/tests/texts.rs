@@ -60,7 +60,11 @@ pub(super) fn add(models: &mut Models, engine: &mut Engine) {
         models.add(name, &card, files).unwrap();
         engine
             .0
-            .add(name, file(&format!("{folder}/model.onnx")))
+            .add(
+                name,
+                file(&format!("{folder}/model.onnx")),
+                RuntimeChoice::Auto,
+            )
             .unwrap();
     }
 }

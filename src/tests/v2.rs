@@ -405,7 +405,7 @@ fn classes_are_clipped_to_those_that_there_are() {
 fn bodies_are_inflated_and_answers_deflated() {
     let body = json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [500],
                                   "data": vec![0.25; 500]}]});
-    let settings = crate::settings::Settings::default();
+    let limits = crate::limits::Limits::default();
     for (name, coding) in [("gzip", Coding::Gzip), ("deflate", Coding::Deflate)] {
         let sent = crate::encoding::encoded(
             Response::new(200, "", body.to_string().into_bytes()),
@@ -420,7 +420,7 @@ fn bodies_are_inflated_and_answers_deflated() {
         )
         .unwrap();
         assert_eq!(response.header("content-encoding"), Some(name));
-        let inflated = crate::encoding::inflate(response.body, &[coding], &settings).unwrap();
+        let inflated = crate::encoding::inflate(response.body, &[coding], &limits).unwrap();
         let answer: Value = serde_json::from_slice(&inflated).unwrap();
         assert_eq!(answer["outputs"][0]["data"], json!(vec![0.25; 500]));
     }

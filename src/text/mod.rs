@@ -16,14 +16,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::{ApiError, quoted};
+use crate::limits::{self, Limits, MAX_TEXT_BYTES, MAX_TEXTS};
 use crate::models::Model;
 pub use encoder::{Encoder, EncoderError, Tokens};
-
-/// The largest text, in bytes. What a model reads of it are a few thousand tokens at most.
-pub const MAX_TEXT_BYTES: usize = 1024 * 1024;
-
-/// The most texts of one request; OpenAI's own limit for embeddings.
-pub const MAX_TEXTS: usize = 2048;
 
 /// The name of the output that is one vector a text, as `sentence-transformers` has it.
 pub const SENTENCE_EMBEDDING: &str = "sentence_embedding";
@@ -82,12 +77,13 @@ pub fn from_bytes(body: &[u8]) -> Result<&str, ApiError> {
 /// The tokens of texts, or of pairs of texts.
 ///
 /// # Errors
-/// 400 when the model takes no texts, when there are none or too many, not as many second texts as
-/// first ones, or one cannot be encoded; 413 for a text over the limit.
+/// 400 when the model takes no texts, when there are none, not as many second texts as first ones, or
+/// one cannot be encoded; 413 for too many, and for a text over the limit.
 pub fn encode(
     model: &Model,
     texts: &[Cow<str>],
     pairs: Option<&[Cow<str>]>,
+    limits: &Limits,
 ) -> Result<Texts, ApiError> {
     let encoder = model.text.as_ref().ok_or_else(|| {
         ApiError::invalid(format!(
@@ -101,12 +97,7 @@ pub fn encode(
             "the list of texts is empty, expected one or more",
         ));
     }
-    if texts.len() > MAX_TEXTS {
-        return Err(ApiError::invalid(format!(
-            "there are {} texts, expected at most {MAX_TEXTS}",
-            texts.len()
-        )));
-    }
+    limits::check(texts.len(), "texts", limits.max_texts, MAX_TEXTS)?;
     if let Some(pairs) = pairs
         && pairs.len() != texts.len()
     {
@@ -124,12 +115,16 @@ pub fn encode(
         }
     };
     let check = |index: usize, text: &str| {
-        if text.len() > MAX_TEXT_BYTES {
-            return Err(ApiError::too_large(format!(
-                "{} has {} bytes, expected at most {MAX_TEXT_BYTES}",
-                which(index),
-                text.len()
-            )));
+        if text.len() as u64 > limits.max_text_bytes {
+            return Err(limits::exceeded(
+                format_args!(
+                    "{} has {} bytes, expected at most {}",
+                    which(index),
+                    text.len(),
+                    limits.max_text_bytes
+                ),
+                MAX_TEXT_BYTES,
+            ));
         }
         Ok(())
     };

@@ -6,7 +6,9 @@ use serde_json::Value;
 use super::batches::{Batch, batches};
 use super::encoder::{Encoder, EncoderError, Tokens};
 use super::pooling::{Vectors, pool};
-use super::{MAX_TEXT_BYTES, MAX_TEXTS, Texts, encode};
+use crate::limits::Limits;
+
+use super::{Texts, encode};
 use crate::models::{Files, Models};
 use crate::tensor::Tensor;
 
@@ -270,8 +272,8 @@ fn texts_that_cannot_be_are_refused_in_words() {
             .map(|text| Cow::Owned((*text).to_owned()))
             .collect()
     };
-    let long = "a".repeat(MAX_TEXT_BYTES + 1);
-    let many = vec!["a"; MAX_TEXTS + 1];
+    let long = "a".repeat(1024 * 1024 + 1);
+    let many = vec!["a"; 2049];
     let cases = [
         (
             tensors,
@@ -291,8 +293,8 @@ fn texts_that_cannot_be_are_refused_in_words() {
             model,
             owned(&many),
             None,
-            400,
-            "there are 2049 texts, expected at most 2048",
+            413,
+            "2049 texts, expected at most 2048; the limit is the setting `INFER_MAX_TEXTS`",
         ),
         (
             model,
@@ -324,7 +326,7 @@ fn texts_that_cannot_be_are_refused_in_words() {
         ),
     ];
     for (model, texts, pairs, status, expected) in cases {
-        let error = encode(model, &texts, pairs.as_deref()).unwrap_err();
+        let error = encode(model, &texts, pairs.as_deref(), &Limits::default()).unwrap_err();
         assert_eq!(error.kind().status(), status, "{error}");
         assert!(error.to_string().starts_with(expected), "{error}");
     }

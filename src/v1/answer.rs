@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::answer;
 use crate::error::ApiError;
 use crate::json::values::{self, Nested};
+use crate::limits::Limits;
 use crate::response::Response;
 use crate::tensor::Tensor;
 
@@ -30,7 +31,11 @@ enum Values<'a> {
 ///
 /// # Errors
 /// 400 for what JSON cannot carry, and for an output that has not one item an instance.
-pub fn encode(outputs: &[(String, Tensor)], rows: Option<usize>) -> Result<Response, ApiError> {
+pub fn encode(
+    outputs: &[(String, Tensor)],
+    rows: Option<usize>,
+    limits: &Limits,
+) -> Result<Response, ApiError> {
     for (name, tensor) in outputs {
         values::check("output", name, tensor, "ask for binary data from `/v2`")?;
     }
@@ -63,7 +68,7 @@ pub fn encode(outputs: &[(String, Tensor)], rows: Option<usize>) -> Result<Respo
             Answer::Predictions((0..rows).map(row).collect())
         }
     };
-    answer::json(&answer)
+    answer::json_within(&answer, limits)
 }
 
 fn values<'a>(items: impl Iterator<Item = (&'a str, Nested<'a>)>) -> Values<'a> {

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::error::{ApiError, quoted};
 use crate::inference::{in_order, known_input, only_input, refused};
 use crate::json::{self, Array, object::Object};
+use crate::limits::Limits;
 use crate::models::Model;
 use crate::oip::request::from_base64;
 use crate::pictures;
@@ -50,12 +51,13 @@ type Row<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 /// Read a body of `:predict`.
 ///
 /// # Errors
-/// 400 for malformed JSON and values that do not fit the inputs.
-pub fn decode(body: &[u8], model: &Model) -> Result<Request, ApiError> {
+/// 400 for malformed JSON and values that do not fit the inputs, 413 for what is over a limit.
+pub fn decode(body: &[u8], model: &Model, limits: &Limits) -> Result<Request, ApiError> {
+    json::check(body, limits)?;
     let Object(body) = serde_json::from_slice::<Object<Body>>(body).map_err(json::malformed)?;
     match (body.instances, body.inputs) {
-        (Some(rows), None) => instances(model, rows),
-        (None, Some(columns)) => columnar(model, columns),
+        (Some(rows), None) => instances(model, rows, limits),
+        (None, Some(columns)) => columnar(model, columns, limits),
         (Some(_), Some(_)) => Err(ApiError::invalid(
             "the JSON body has both `instances` and `inputs`, expected one of them",
         )),
@@ -71,7 +73,11 @@ pub fn decode(body: &[u8], model: &Model) -> Result<Request, ApiError> {
 ///
 /// # Errors
 /// 400 when they are no list, or do not fit the inputs.
-pub(crate) fn instances(model: &Model, json: &RawValue) -> Result<Request, ApiError> {
+pub(crate) fn instances(
+    model: &Model,
+    json: &RawValue,
+    limits: &Limits,
+) -> Result<Request, ApiError> {
     let wrong = |error: serde_json::Error| {
         ApiError::invalid(format!("`instances` cannot be read: {error}"))
     };
@@ -81,7 +87,7 @@ pub(crate) fn instances(model: &Model, json: &RawValue) -> Result<Request, ApiEr
             quoted(json.get())
         )));
     };
-    if let Some(images) = encoded_images(model, json) {
+    if let Some(images) = encoded_images(model, json, limits) {
         let input = images?;
         return Ok(Request {
             rows: input.1.shape.first().map(|rows| *rows as usize),
@@ -91,7 +97,7 @@ pub(crate) fn instances(model: &Model, json: &RawValue) -> Result<Request, ApiEr
     }
     let first = after_bracket.trim_ascii_start();
     if model.text.is_some() && first.starts_with('"') {
-        let texts = text::encode(model, &text::from_json("instances", json)?, None)?;
+        let texts = text::encode(model, &text::from_json("instances", json)?, None, limits)?;
         return Ok(Request {
             rows: Some(texts.rows.len()),
             texts: Some(texts),
@@ -125,7 +131,7 @@ pub(crate) fn instances(model: &Model, json: &RawValue) -> Result<Request, ApiEr
         if values.len() != rows.len() {
             return Err(refused(spec, "not every instance has it"));
         }
-        tensors.insert(spec.name.clone(), column(spec, &values, model)?);
+        tensors.insert(spec.name.clone(), column(spec, &values, model, limits)?);
     }
     Ok(Request {
         inputs: in_order(&model.card, tensors)?,
@@ -135,7 +141,12 @@ pub(crate) fn instances(model: &Model, json: &RawValue) -> Result<Request, ApiEr
 }
 
 /// The values of one input in all instances, as one tensor.
-fn column(spec: &TensorSpec, values: &[&RawValue], model: &Model) -> Result<Tensor, ApiError> {
+fn column(
+    spec: &TensorSpec,
+    values: &[&RawValue],
+    model: &Model,
+    limits: &Limits,
+) -> Result<Tensor, ApiError> {
     let is_image = model
         .card
         .image_input()
@@ -146,7 +157,7 @@ fn column(spec: &TensorSpec, values: &[&RawValue], model: &Model) -> Result<Tens
             .map(|value| serde_json::from_str(value.get()))
             .collect();
         if let Ok(images) = images {
-            return decoded(&images, model).map(|(_, tensor)| tensor);
+            return decoded(&images, model, limits).map(|(_, tensor)| tensor);
         }
     }
     let mut stacked: Option<Array> = None;
@@ -180,8 +191,8 @@ fn column(spec: &TensorSpec, values: &[&RawValue], model: &Model) -> Result<Tens
 }
 
 /// The tensor of the only input, or an object with a tensor for each.
-fn columnar(model: &Model, json: &RawValue) -> Result<Request, ApiError> {
-    if let Some(images) = encoded_images(model, json) {
+fn columnar(model: &Model, json: &RawValue, limits: &Limits) -> Result<Request, ApiError> {
+    if let Some(images) = encoded_images(model, json, limits) {
         return Ok(Request {
             inputs: vec![images?],
             ..Request::default()
@@ -209,7 +220,11 @@ fn columnar(model: &Model, json: &RawValue) -> Result<Request, ApiError> {
 
 /// `{"b64": "…"}`, or a list of them, for a model that needs an image and nothing else; `None` when
 /// it is something else.
-fn encoded_images(model: &Model, json: &RawValue) -> Option<Result<(String, Tensor), ApiError>> {
+fn encoded_images(
+    model: &Model,
+    json: &RawValue,
+    limits: &Limits,
+) -> Option<Result<(String, Tensor), ApiError>> {
     let text = json.get();
     let first = text.trim_start_matches(['[', ' ', '\t', '\n', '\r']);
     if !model.takes_images() || !first.starts_with('{') {
@@ -218,10 +233,14 @@ fn encoded_images(model: &Model, json: &RawValue) -> Option<Result<(String, Tens
     let images = serde_json::from_str::<Vec<Object<Encoded>>>(text)
         .or_else(|_| serde_json::from_str(text).map(|one| vec![one]))
         .ok()?;
-    (!images.is_empty()).then(|| decoded(&images, model))
+    (!images.is_empty()).then(|| decoded(&images, model, limits))
 }
 
-fn decoded(images: &[Object<Encoded>], model: &Model) -> Result<(String, Tensor), ApiError> {
+fn decoded(
+    images: &[Object<Encoded>],
+    model: &Model,
+    limits: &Limits,
+) -> Result<(String, Tensor), ApiError> {
     let images = images
         .iter()
         .enumerate()
@@ -233,5 +252,5 @@ fn decoded(images: &[Object<Encoded>], model: &Model) -> Result<(String, Tensor)
         })
         .collect::<Result<Vec<_>, _>>()?;
     let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-    pictures::to_input(&images, model)
+    pictures::to_input(&images, model, limits)
 }

@@ -16,12 +16,16 @@ use wasmtime::component::{
     Component, ComponentNamedList, ComponentType, Instance, Lift, Linker, Lower, ResourceTable,
     ResourceType, WasmList,
 };
-use wasmtime::{Config, Engine, Store};
+use wasmtime::{Config, Engine, Store, Trap};
+use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
+
+/// What is kept of a component's standard error.
+const STDERR_BYTES: usize = 4096;
 
 /// The engine's interface for builds, `crates/engine/wit`.
 const ENGINE_SETUP: &str = "infer:engine/setup";
@@ -139,8 +143,8 @@ pub fn snapshot_engine(
             match model {
                 EngineModel::Snapshot(onnx) => {
                     let arguments = (name.as_str(), onnx.as_slice(), runtime);
-                    let (answer,): (Result<ModelInfo, String>,) =
-                        setup.call(ENGINE_SETUP, "add-model", arguments)?;
+                    let answer: Result<ModelInfo, String> =
+                        setup.add_model(ENGINE_SETUP, arguments)?;
                     match answer {
                         Ok(info) => infos.insert(name, info),
                         Err(reason) => return Ok(Err((name, reason))),
@@ -177,8 +181,7 @@ pub fn snapshot_infer(
                 entry.labels.as_deref(),
                 entry.tokenizer.as_deref(),
             );
-            let (answer,): (Result<(), String>,) =
-                setup.call(INFER_SETUP, "add-model", arguments)?;
+            let answer: Result<(), String> = setup.add_model(INFER_SETUP, arguments)?;
             if let Err(reason) = answer {
                 return Ok(Err((name, reason)));
             }
@@ -213,6 +216,7 @@ fn run(
 struct Setup {
     store: Store<Wasi>,
     instance: Instance,
+    stderr: MemoryOutputPipe,
 }
 
 impl Setup {
@@ -227,12 +231,17 @@ impl Setup {
         wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_sync(&mut linker)?;
         refuse_wasi_nn(&mut linker, &component)?;
-        let mut store = Store::new(&engine, Wasi::new());
+        let stderr = MemoryOutputPipe::new(STDERR_BYTES);
+        let mut store = Store::new(&engine, Wasi::new(stderr.clone()));
         // What goes in are the user's own models, and what comes out is all of the memory: the limit on
         // what a hostile guest may have copied is none here.
         store.set_hostcall_fuel(usize::MAX);
         let instance = linker.instantiate(&mut store, &component)?;
-        Ok(Self { store, instance })
+        Ok(Self {
+            store,
+            instance,
+            stderr,
+        })
     }
 
     fn call<Params, Return>(
@@ -257,6 +266,29 @@ impl Setup {
         self.instance
             .get_typed_func::<Params, Return>(&mut self.store, index)?
             .call(&mut self.store, params)
+    }
+
+    /// Let the component read a model. What a library inside it panics over is a fault of the model's file, so
+    /// a trap counts as a refusal; its reason is what the panic said.
+    fn add_model<Params, Found>(
+        &mut self,
+        interface: &str,
+        params: Params,
+    ) -> wasmtime::Result<Result<Found, String>>
+    where
+        Params: ComponentNamedList + Lower,
+        Found: ComponentType + Lift + 'static,
+    {
+        match self.call::<_, (Result<Found, String>,)>(interface, "add-model", params) {
+            Ok((answer,)) => Ok(answer),
+            Err(error) => match error.downcast_ref::<Trap>() {
+                Some(trap) => {
+                    let stderr = self.stderr.contents();
+                    Ok(Err(broken_down(&String::from_utf8_lossy(&stderr), trap)))
+                }
+                None => Err(error),
+            },
+        }
     }
 
     /// Call one of the accessors that the instrumentation added.
@@ -296,6 +328,25 @@ impl ComponentInstanceState for Setup {
     }
 }
 
+/// One sentence of what a component wrote before it trapped: the message of its panic, without the place in
+/// its source; of exhausted memory, what was asked for.
+fn broken_down(stderr: &str, trap: &Trap) -> String {
+    let message: Vec<&str> = stderr
+        .lines()
+        .map(str::trim)
+        .filter(|line| {
+            let is_place = line.starts_with("thread ") && line.contains(" panicked at ");
+            !line.is_empty() && !is_place && !line.starts_with("note: ")
+        })
+        .collect();
+    let reason = if message.is_empty() {
+        trap.to_string()
+    } else {
+        message.join("; ")
+    };
+    format!("reading it broke off, as a damaged file can make it: {reason}")
+}
+
 /// Define `infer`'s imports of wasi:nn so that it can be instantiated. There are no graphs during a
 /// setup: a call fails it.
 fn refuse_wasi_nn(linker: &mut Linker<Wasi>, component: &Component) -> wasmtime::Result<()> {
@@ -329,7 +380,8 @@ fn refuse_wasi_nn(linker: &mut Linker<Wasi>, component: &Component) -> wasmtime:
 /// What a resource of wasi:nn is during a setup: there is none.
 struct NoResource;
 
-/// WASI with nothing in it: no environment, no files, no arguments, nobody to send requests to.
+/// WASI with nothing in it but an ear for last words: no environment, no files, no arguments, nobody to send
+/// requests to.
 struct Wasi {
     context: WasiCtx,
     http: WasiHttpCtx,
@@ -338,9 +390,9 @@ struct Wasi {
 }
 
 impl Wasi {
-    fn new() -> Self {
+    fn new(stderr: MemoryOutputPipe) -> Self {
         Self {
-            context: WasiCtx::default(),
+            context: WasiCtx::builder().stderr(stderr).build(),
             http: WasiHttpCtx::new(),
             hooks: NoOutboundHttp,
             table: ResourceTable::new(),
@@ -381,6 +433,40 @@ impl WasiView for Wasi {
         WasiCtxView {
             ctx: &mut self.context,
             table: &mut self.table,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn last_words_are_one_sentence() {
+        let cases = [
+            ("", "wasm trap: wasm `unreachable` instruction executed"),
+            (
+                "\nthread '<unnamed>' (1) panicked at /registry/rten-0.27.0/src/model.rs:12:5:\n\
+                 index out of bounds: the len is 1 but the index is 1\n\
+                 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
+                "index out of bounds: the len is 1 but the index is 1",
+            ),
+            (
+                "thread 'main' panicked at src/a.rs:1:1:\nassertion `left == right` failed\n  left: 1\n \
+                 right: 2\n",
+                "assertion `left == right` failed; left: 1; right: 2",
+            ),
+            (
+                "memory allocation of 4294967288 bytes failed\n",
+                "memory allocation of 4294967288 bytes failed",
+            ),
+        ];
+        for (stderr, expected) in cases {
+            assert_eq!(
+                broken_down(stderr, &Trap::UnreachableCodeReached),
+                format!("reading it broke off, as a damaged file can make it: {expected}"),
+                "{stderr}"
+            );
         }
     }
 }

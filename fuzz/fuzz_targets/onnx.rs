@@ -1,0 +1,80 @@
+//! ONNX files: loaded, then run once with inputs as they declare them.
+//!
+//! They come from an operator, not from a client, and one of the runtimes, rten, panics on some that are damaged. Its
+//! panics are passed over, and counted in the end: in WebAssembly each is a trap, which the build words in one
+//! sentence (`crates/pack/src/snapshot.rs`). What this project's own code does wrong, the executor's too, is a finding.
+
+#![no_main]
+
+use std::collections::BTreeSet;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Mutex, Once};
+
+use infer_engine::{Graph, Tensor, onnx};
+use infer_model_card::RuntimeChoice;
+use infer_nn::{Dim, TensorInfo, expected_bytes};
+use libfuzzer_sys::{Corpus, fuzz_target};
+
+/// The most bytes of an input that is made up.
+const MAX_INPUT_BYTES: usize = 1 << 16;
+
+/// Where others have panicked, told once each.
+static PLACES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+static HOOK: Once = Once::new();
+
+fn input(info: &TensorInfo) -> Option<(String, Tensor)> {
+    let element_type = info.element_type().ok()?;
+    let shape: Vec<u32> = info
+        .shape
+        .iter()
+        .flatten()
+        .map(|dim| match dim {
+            Dim::Fixed(size) => *size,
+            Dim::Symbolic(_) | Dim::Any => 2,
+        })
+        .collect();
+    let bytes = expected_bytes(element_type, &shape).filter(|bytes| *bytes <= MAX_INPUT_BYTES)?;
+    let tensor = Tensor {
+        shape,
+        element_type,
+        data: vec![1; bytes],
+    };
+    Some((info.name.clone(), tensor))
+}
+
+fn pass_over_those_of_rten() {
+    let of_libfuzzer = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        if !place.contains("/rten-") {
+            return of_libfuzzer(info);
+        }
+        if PLACES.lock().is_ok_and(|mut places| places.insert(place.clone())) {
+            eprintln!("rten panicked: {place}");
+        }
+    }));
+}
+
+fuzz_target!(|bytes: &[u8]| -> Corpus {
+    HOOK.call_once(pass_over_those_of_rten);
+    _ = onnx::summary(bytes);
+    let run = |runtime| {
+        let Ok(graph) = Graph::load(&runtime, bytes.to_vec()) else {
+            return;
+        };
+        let inputs: Option<Vec<_>> = graph.info().inputs.iter().map(input).collect();
+        if let Some(inputs) = inputs
+            && let Ok(outputs) = graph.compute(inputs)
+        {
+            for (name, tensor) in outputs {
+                let expected = expected_bytes(tensor.element_type, &tensor.shape);
+                assert_eq!(expected, Some(tensor.data.len()), "{name}");
+            }
+        }
+    };
+    run(RuntimeChoice::Executor);
+    if panic::catch_unwind(AssertUnwindSafe(|| run(RuntimeChoice::Rten))).is_err() {
+        return Corpus::Reject;
+    }
+    Corpus::Keep
+});
