@@ -3,94 +3,21 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+/// The parts of this program.
+mod isolation {
+    pub mod host;
+    pub mod mounts;
+    pub mod own_data;
+    pub mod secrets;
+}
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use infer_host::{App, AppOptions, Limits, Manifest, Server};
+use infer_host::Limits;
+use isolation::host::{app, host, limits};
 use support::client::{exchange, get, post, post_chunked, read_answer, send};
-use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-/// The bad component, compiled once.
-static GUEST: LazyLock<PathBuf> = LazyLock::new(|| support::guests::build("trouble", "trouble"));
-
-struct Host {
-    address: SocketAddr,
-    data: tempfile::TempDir,
-    /// Asks the server to stop.
-    stop: oneshot::Sender<()>,
-    /// Ends when the server has stopped.
-    served: JoinHandle<()>,
-    runtime: Runtime,
-}
-
-/// Small limits: a second of time, 64 MiB of memory, four instances, four that wait.
-fn limits() -> Limits {
-    Limits {
-        request_timeout: Duration::from_secs(1),
-        instance_memory_bytes: 64 << 20,
-        max_instances: 4,
-        max_waiting: 4,
-        drain_timeout: Duration::from_secs(5),
-        ..Limits::default()
-    }
-}
-
-fn host(limits: Limits) -> Host {
-    let data = tempfile::tempdir().unwrap();
-    std::fs::create_dir(data.path().join("mount")).unwrap();
-    std::fs::write(data.path().join("mount/file"), "contents").unwrap();
-    std::fs::write(data.path().join("secret"), "secret").unwrap();
-    let manifest = data.path().join("spin.toml");
-    std::fs::write(
-        &manifest,
-        format!(
-            "spin_manifest_version = 2\n[application]\nname = \"trouble\"\n\
-             [[trigger.http]]\nroute = \"/...\"\ncomponent = \"trouble\"\n\
-             [component.trouble]\nsource = {:?}\n\
-             files = [{{ source = \"mount\", destination = \"/data\" }}]\n\
-             environment = {{ INFER_A = \"manifest\", INFER_B = \"manifest\", OTHER = \"x\" }}\n",
-            *GUEST
-        ),
-    )
-    .unwrap();
-    let app = App::load(AppOptions {
-        manifest: Manifest::read(&manifest).unwrap(),
-        cache_dir: data.path().join("cache"),
-        graphs: None,
-        observe: Default::default(),
-        limits,
-        environment: BTreeMap::from([
-            ("INFER_B".to_owned(), "user".to_owned()),
-            ("HOME".to_owned(), "/root".to_owned()),
-        ]),
-    })
-    .unwrap_or_else(|error| panic!("{error}"));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = runtime.block_on(Server::bind(any, app)).unwrap();
-    let address = server.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel();
-    let served = runtime.spawn(server.serve(async {
-        _ = stopped.await;
-    }));
-    Host {
-        address,
-        data,
-        stop,
-        served,
-        runtime,
-    }
-}
 
 #[test]
 fn a_bad_request_fails_alone() {
@@ -181,22 +108,35 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
 }
 
 #[test]
-fn a_guest_sees_what_the_manifest_says_and_no_more() {
+fn a_guest_sees_the_settings_of_its_manifest_and_no_more() {
     let host = host(limits());
     assert_eq!(
         get(host.address, "/environment").text(),
-        "INFER_A=manifest\nINFER_B=user"
+        "INFER_A=manifest\nINFER_B=user\narguments: []\nfolder: None\ninput: Err(StreamError::Closed)"
     );
-    assert_eq!(
-        get(host.address, "/files").text(),
-        "read: Ok(\"contents\")\nwrite: false\ncreate: false\nremove: false\nleave: false\nroot: false\n\
-         socket: false"
-    );
-    assert!(!host.data.path().join("mount/new").exists());
-    assert_eq!(
-        std::fs::read_to_string(host.data.path().join("mount/file")).unwrap(),
-        "contents"
-    );
+}
+
+#[test]
+fn a_component_that_reaches_out_is_not_served() {
+    let mut wrong = Vec::new();
+    for (name, interface) in [
+        ("outgoing", "wasi:http/outgoing-handler@0.2.0"),
+        ("sockets", "wasi:sockets/"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let component = support::guests::build(name, name);
+        let Err(error) = app(folder.path(), &component, limits()) else {
+            wrong.push(format!("{name}: it is served"));
+            continue;
+        };
+        let message = error.to_string();
+        let begins = "the component cannot be served: component imports instance `";
+        let ends = "but a matching implementation was not found in the linker";
+        if !(message.starts_with(begins) && message.contains(interface) && message.contains(ends)) {
+            wrong.push(format!("{name}: {message}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use infer_host::nn::{Graphs, OnnxRuntime, OpenVino};
 use infer_host::{App, AppOptions, Limits, Manifest, Server};
 use infer_nn::{ElementType, Error, ErrorKind};
 use support::backends::{self, ONNX, OPENVINO};
-use support::client::get;
+use support::client::{Connection, get};
 use tokio::runtime::Runtime;
 
 /// The bad component, compiled once.
@@ -274,6 +274,42 @@ const PATIENT: Batching = Batching {
     max_size: 8,
     max_delay: Duration::from_secs(5),
 };
+
+#[test]
+fn no_request_reaches_what_wasi_nn_gave_another() {
+    // A handle that is nobody's in this request ends it; how, is the log's.
+    let internal = "internal error, nothing that the request could change";
+    for (name, library) in libraries() {
+        let host = host(Graphs::load(library, &[source("add", None)], 2).unwrap());
+        let mut living = Connection::open(host.address).unwrap();
+        let head = b"POST /hold HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\na";
+        living.write(head).unwrap();
+        assert_ne!(
+            living.wait().unwrap(),
+            0,
+            "its answer begins when it holds them"
+        );
+        let mut wrong = Vec::new();
+        for kind in ["tensor", "graph", "context"] {
+            // More than a request has of handles, and those that are no handles.
+            for handle in (0..40).chain([1 << 28, u32::MAX]) {
+                let answer = get(host.address, &format!("/forge-{kind}-{handle}"));
+                if answer.status != 500 || !answer.error().starts_with(internal) {
+                    wrong.push(format!(
+                        "{kind} {handle}: {} {}",
+                        answer.status,
+                        answer.text()
+                    ));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{name}: {}", wrong.join("\n"));
+        living.write(b"b").unwrap();
+        let answer = living.read(false).unwrap().unwrap();
+        assert_eq!((answer.text().as_str(), answer.is_whole), ("held", true));
+        assert_eq!(get(host.address, "/well").text(), WELL);
+    }
+}
 
 #[test]
 fn requests_that_wait_together_are_computed_together() {

@@ -1,7 +1,7 @@
 //! An HTTP client that can also be wrong on purpose.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// Nothing on loopback takes this long; a test that would hang fails instead.
@@ -127,29 +127,34 @@ fn parse(bytes: &[u8], ended: bool) -> Answer {
         .windows(4)
         .position(|window| window == b"\r\n\r\n")
         .unwrap_or_else(|| panic!("no answer: {:?}", String::from_utf8_lossy(bytes)));
-    let head = String::from_utf8_lossy(&bytes[..split]).into_owned();
     let rest = &bytes[split + 4..];
-    let mut lines = head.split("\r\n");
-    let status: u16 = lines.next().unwrap()[9..12].parse().unwrap();
-    if status == 100 {
+    let mut answer = parse_head(&bytes[..split]).expect("a status line");
+    if answer.status == 100 {
         return parse(rest, ended);
     }
-    let headers: Vec<(String, String)> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let mut answer = Answer {
-        status,
-        headers,
-        body: rest.to_vec(),
-        is_whole: ended,
-    };
+    answer.body = rest.to_vec();
+    answer.is_whole = ended;
     if answer.header("transfer-encoding") == Some("chunked") {
         (answer.body, answer.is_whole) = unchunk(rest);
     } else if let Some(length) = answer.header("content-length") {
         answer.is_whole = length.parse() == Ok(rest.len());
     }
     answer
+}
+
+/// Status and headers; `None` when there is no status.
+fn parse_head(bytes: &[u8]) -> Option<Answer> {
+    let head = String::from_utf8_lossy(bytes).into_owned();
+    let mut lines = head.split("\r\n");
+    Some(Answer {
+        status: lines.next()?.get(9..12)?.parse().ok()?,
+        headers: lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect(),
+        body: Vec::new(),
+        is_whole: false,
+    })
 }
 
 fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
@@ -171,4 +176,144 @@ fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
         body.extend(chunk);
         rest = rest.get(size + 2..).unwrap_or_default();
     }
+}
+
+/// A connection that is kept: one answer after another, each read to its own end.
+pub struct Connection {
+    reader: BufReader<TcpStream>,
+}
+
+impl Connection {
+    /// Connect.
+    ///
+    /// # Errors
+    /// The system's: nobody listens there, mostly.
+    pub fn open(address: SocketAddr) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        stream.set_write_timeout(Some(TIMEOUT))?;
+        Ok(Self {
+            reader: BufReader::new(stream),
+        })
+    }
+
+    /// Write these bytes, whatever they are.
+    ///
+    /// # Errors
+    /// The system's: the server has closed the connection, mostly.
+    pub fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
+        self.reader.get_ref().write_all(bytes)
+    }
+
+    /// Say that nothing more will be written.
+    ///
+    /// # Errors
+    /// The system's: the server has closed the connection.
+    pub fn end_writing(&self) -> std::io::Result<()> {
+        self.reader.get_ref().shutdown(Shutdown::Write)
+    }
+
+    /// Read one answer. `None` when the connection ended before any byte of one. An answer to `HEAD` has
+    /// no body, whatever its headers say.
+    ///
+    /// # Errors
+    /// What came is not HTTP, or did not come in time; a body that is cut short is no error, see
+    /// [`Answer::is_whole`].
+    pub fn read(&mut self, is_head: bool) -> std::io::Result<Option<Answer>> {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            match self.reader.read_until(b'\n', &mut head) {
+                Ok(0) if head.is_empty() => return Ok(None),
+                Ok(0) => return Err(invalid(&head)),
+                Ok(_) => {}
+                Err(error) if head.is_empty() && is_gone(&error) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        let mut answer = parse_head(&head).ok_or_else(|| invalid(&head))?;
+        if answer.status == 100 {
+            return self.read(is_head);
+        }
+        if is_head {
+            answer.is_whole = true;
+        } else if answer.header("transfer-encoding") == Some("chunked") {
+            answer.is_whole = self.read_chunks(&mut answer.body)?;
+        } else if let Some(length) = answer.header("content-length") {
+            let length = length.parse().map_err(|_| invalid(&head))?;
+            answer.is_whole = self.read_exactly(length, &mut answer.body)?;
+        } else {
+            answer.is_whole = self.reader.read_to_end(&mut answer.body).is_ok();
+        }
+        Ok(Some(answer))
+    }
+
+    /// Whether the interim answer came that tells a client to send its body.
+    ///
+    /// # Errors
+    /// As [`Connection::read`].
+    pub fn is_told_to_continue(&mut self) -> std::io::Result<bool> {
+        let mut line = String::new();
+        self.reader.read_line(&mut line)?;
+        let mut end = String::new();
+        self.reader.read_line(&mut end)?;
+        Ok(line.starts_with("HTTP/1.1 100 ") && end == "\r\n")
+    }
+
+    /// Wait until some bytes of an answer are there, or the connection has ended; how many. They stay to be
+    /// read.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait(&mut self) -> std::io::Result<usize> {
+        self.reader.fill_buf().map(<[u8]>::len)
+    }
+
+    /// Whether the body came to its end.
+    fn read_chunks(&mut self, body: &mut Vec<u8>) -> std::io::Result<bool> {
+        loop {
+            let mut line = Vec::new();
+            match self.reader.read_until(b'\n', &mut line) {
+                Ok(0) => return Ok(false),
+                Err(error) if is_gone(&error) => return Ok(false),
+                Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+            let size = std::str::from_utf8(&line)
+                .ok()
+                .and_then(|line| usize::from_str_radix(line.trim_end(), 16).ok())
+                .ok_or_else(|| invalid(&line))?;
+            let mut end = Vec::new();
+            if !self.read_exactly(size, body)? || !self.read_exactly(2, &mut end)? {
+                return Ok(false);
+            }
+            if size == 0 {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Whether so many bytes came.
+    fn read_exactly(&mut self, count: usize, bytes: &mut Vec<u8>) -> std::io::Result<bool> {
+        let mut part = self.reader.by_ref().take(count as u64);
+        match part.read_to_end(bytes) {
+            Ok(length) => Ok(length == count),
+            Err(error) if is_gone(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether the other side has gone away, where any other failure is ours.
+pub fn is_gone(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        BrokenPipe | ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
+
+fn invalid(bytes: &[u8]) -> std::io::Error {
+    let text = format!("no HTTP: {:?}", String::from_utf8_lossy(bytes));
+    std::io::Error::new(std::io::ErrorKind::InvalidData, text)
 }

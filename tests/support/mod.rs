@@ -9,6 +9,7 @@ pub mod guests;
 pub mod host;
 pub mod models;
 pub mod parity;
+pub mod process;
 pub mod python;
 pub mod service;
 pub mod texts;

@@ -8,29 +8,53 @@ use std::sync::LazyLock;
 /// of one program run side by side and a service may be reading it.
 pub static REPOSITORY: LazyLock<PathBuf> = LazyLock::new(|| {
     let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("protocol-models");
-    let digits = super::root().join("models/digits");
-    let labels = std::fs::read(digits.join("labels.txt")).unwrap();
-    let card = std::fs::read_to_string(digits.join("model.toml")).unwrap();
-    add(&repository, "digits", &digits.join("model.onnx"), &card);
-    std::fs::write(repository.join("digits/labels.txt"), labels).unwrap();
-    let graphs = super::root().join("crates/engine/tests/graphs");
+    digits(&repository, "digits", "");
     for datatype in ["BOOL", "FP16", "FP32", "INT32", "INT64", "UINT8"] {
-        let name = format!("identity-{}", datatype.to_lowercase());
-        let card =
-            tensor("input", "x", datatype, "[-1]") + &tensor("output", "y", datatype, "[-1]");
-        add(
-            &repository,
-            &name,
-            &graphs.join(format!("{name}.onnx")),
-            &card,
-        );
+        identity(&repository, datatype, "");
     }
+    sum(&repository);
+    repository
+});
+
+/// The digits model under a name; `card` goes before what its card says.
+pub fn digits(repository: &Path, name: &str, card: &str) {
+    let source = super::root().join("models/digits");
+    let rest = std::fs::read_to_string(source.join("model.toml")).unwrap();
+    let labels = std::fs::read(source.join("labels.txt")).unwrap();
+    add(
+        repository,
+        name,
+        &source.join("model.onnx"),
+        &(card.to_owned() + &rest),
+    );
+    std::fs::write(repository.join(name).join("labels.txt"), labels).unwrap();
+}
+
+/// `identity-<datatype>`, whose output `y` is its input `x`; `card` goes before what its card says.
+pub fn identity(repository: &Path, datatype: &str, card: &str) {
+    let name = format!("identity-{}", datatype.to_lowercase());
+    let card = card.to_owned()
+        + &tensor("input", "x", datatype, "[-1]")
+        + &tensor("output", "y", datatype, "[-1]");
+    add(
+        repository,
+        &name,
+        &graphs().join(format!("{name}.onnx")),
+        &card,
+    );
+}
+
+/// `add`, whose output `sum` is `a` + `b`.
+pub fn sum(repository: &Path) {
     let card = tensor("input", "a", "FP32", "[-1, 2]")
         + &tensor("input", "b", "FP32", "[-1, 2]")
         + &tensor("output", "sum", "FP32", "[-1, 2]");
-    add(&repository, "add", &graphs.join("add.onnx"), &card);
-    repository
-});
+    add(repository, "add", &graphs().join("add.onnx"), &card);
+}
+
+fn graphs() -> PathBuf {
+    super::root().join("crates/engine/tests/graphs")
+}
 
 fn tensor(section: &str, name: &str, datatype: &str, shape: &str) -> String {
     format!("[[{section}]]\nname = \"{name}\"\ndatatype = \"{datatype}\"\nshape = {shape}\n")

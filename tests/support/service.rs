@@ -31,9 +31,14 @@ impl Service {
         if !arguments.contains(&"--backend") {
             command.args(["--backend", "wasm"]);
         }
+        command.args(arguments).envs(settings.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// Start a program that serves, says where in its first line (`serving http://ADDRESS`), and stops at
+    /// a signal.
+    pub fn spawn(mut command: Command) -> Self {
         let mut child = command
-            .args(arguments)
-            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -71,6 +76,11 @@ impl Service {
             log,
             reader: Some(reader),
         }
+    }
+
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// What it wrote to standard error so far.

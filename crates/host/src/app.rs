@@ -14,6 +14,7 @@ use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
 use crate::compile::{self, CompileError};
 use crate::drain::Drain;
+use crate::imports;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::nn::Graphs;
@@ -105,8 +106,7 @@ impl App {
         let engine = compile::engine(&limits).map_err(LoadError::Wasmtime)?;
         let component = compile::load(&engine, &manifest.source, &cache_dir)?;
         let mut linker = Linker::new(&engine);
-        let proxy = wasmtime_wasi::p2::add_to_linker_async(&mut linker)
-            .and_then(|()| wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker))
+        let proxy = imports::add_to_linker(&mut linker)
             .and_then(|()| match &graphs {
                 Some(_) => crate::nn::wit::add_to_linker(&mut linker, State::nn),
                 None => Ok(()),

@@ -9,8 +9,8 @@
 //! what the component writes to standard error ([`guest_log`]).
 //!
 //! [`manifest`] reads routes, mounts and environment from `spin.toml`, so that this host and Spin
-//! serve the same; [`compile`] turns the component into machine code once and keeps it; [`app`] holds
-//! what all requests share.
+//! serve the same; [`compile`] turns the component into machine code once and keeps it; [`imports`]
+//! is what it may call; [`app`] holds what all requests share.
 //!
 //! [`nn`] is wasi:nn for components that import it, by libraries of this machine.
 //!
@@ -26,6 +26,7 @@ mod connection;
 mod drain;
 mod guest_log;
 mod handler;
+mod imports;
 pub mod limits;
 pub mod manifest;
 pub mod nn;

@@ -98,7 +98,8 @@ impl WasiHttpView for State {
     }
 }
 
-/// A guest that asks for a request to be sent is told no.
+/// The types of HTTP come with a way to send requests. No guest can import it (see [`crate::imports`]), and
+/// if one could, it would be told no.
 struct NoOutboundHttp;
 
 type Sent = (

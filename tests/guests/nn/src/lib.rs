@@ -11,7 +11,8 @@ mod bindings {
 }
 
 use bindings::wasi::nn::errors::Error;
-use bindings::wasi::nn::graph::{ExecutionTarget, GraphEncoding, load, load_by_name};
+use bindings::wasi::nn::graph::{ExecutionTarget, Graph, GraphEncoding, load, load_by_name};
+use bindings::wasi::nn::inference::GraphExecutionContext;
 use bindings::wasi::nn::tensor::{Tensor, TensorType};
 
 struct Trouble;
@@ -20,6 +21,9 @@ wasi::http::proxy::export!(Trouble);
 impl Guest for Trouble {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let path = request.path_with_query().unwrap_or_default();
+        if path == "/hold" {
+            return hold(request, out);
+        }
         let text = match tried(&path) {
             Ok(text) => text,
             Err(error) => format!("{:?}: {}", error.code(), error.data()),
@@ -33,6 +37,47 @@ impl Guest for Trouble {
         }
         drop(stream);
         OutgoingBody::finish(body, None).expect("nothing is missing");
+    }
+}
+
+/// Keep a tensor, a graph, a context and what was computed as long as the client sends.
+fn hold(request: IncomingRequest, out: ResponseOutparam) {
+    let held = || -> Result<_, Error> {
+        let graph = load_by_name("add")?;
+        let context = graph.init_execution_context()?;
+        let outputs = context.compute(vec![("a".to_owned(), pair()), ("b".to_owned(), pair())])?;
+        Ok((pair(), graph, context, outputs))
+    };
+    let _held = held().expect("a good request");
+    let body = request.consume().expect("the body is there");
+    let input = body.stream().expect("its stream is there");
+    let response = OutgoingResponse::new(Fields::new());
+    let body = response.body().expect("the body is there");
+    ResponseOutparam::set(out, Ok(response));
+    let stream = body.write().expect("its stream is there");
+    stream.blocking_write_and_flush(b"held").expect("somebody reads");
+    while input.blocking_read(1).is_ok() {}
+    drop(stream);
+    OutgoingBody::finish(body, None).expect("nothing is missing");
+}
+
+/// Use a handle that was never given: `<kind>-<number>`.
+fn forge(what: &str) -> Result<String, Error> {
+    let (kind, number) = what.split_once('-').expect("a kind and a number");
+    let number = number.parse().expect("a number");
+    // SAFETY: the handles are not owned, on purpose: that the host knows whose they are is what is tried, and
+    // there is no memory behind them here.
+    unsafe {
+        match kind {
+            "tensor" => Ok(format!("{:?}", Tensor::from_handle(number).data())),
+            "graph" => Graph::from_handle(number).init_execution_context().map(|_| "made".to_owned()),
+            "context" => {
+                let context = GraphExecutionContext::from_handle(number);
+                let outputs = context.compute(vec![("a".to_owned(), pair()), ("b".to_owned(), pair())])?;
+                Ok(format!("{} outputs", outputs.len()))
+            }
+            _ => Ok("what?".to_owned()),
+        }
     }
 }
 
@@ -132,6 +177,9 @@ fn tried(path: &str) -> Result<String, Error> {
             }
             add(pair())
         }
-        _ => Ok("what?".to_owned()),
+        path => match path.strip_prefix("/forge-") {
+            Some(what) => forge(what),
+            None => Ok("what?".to_owned()),
+        },
     }
 }

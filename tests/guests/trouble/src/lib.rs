@@ -1,5 +1,8 @@
 //! Does what the request's path says, most of it bad.
 
+mod mount;
+mod secrets;
+
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{
     Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
@@ -73,23 +76,16 @@ impl Guest for Trouble {
                     write(stream, &[b'x'; 1 << 16]);
                 }
             }),
-            "/environment" => {
-                let mut names: Vec<_> = std::env::vars().map(|(k, v)| format!("{k}={v}")).collect();
-                names.sort();
-                answer(out, 200, |stream| write(stream, names.join("\n").as_bytes()));
-            }
-            "/files" => {
-                let report = [
-                    format!("read: {:?}", std::fs::read_to_string("/data/file")),
-                    format!("write: {}", std::fs::write("/data/file", "x").is_ok()),
-                    format!("create: {}", std::fs::write("/data/new", "x").is_ok()),
-                    format!("remove: {}", std::fs::remove_file("/data/file").is_ok()),
-                    format!("leave: {}", std::fs::read("/data/../secret").is_ok()),
-                    format!("root: {}", std::fs::read_dir("/").is_ok()),
-                    format!("socket: {}", std::net::TcpStream::connect("127.0.0.1:9").is_ok()),
-                ];
-                answer(out, 200, |stream| write(stream, report.join("\n").as_bytes()));
-            }
+            "/environment" => answer(out, 200, |stream| {
+                let mut report: Vec<_> = std::env::vars().map(|(k, v)| format!("{k}={v}")).collect();
+                report.sort();
+                report.push(format!("arguments: {:?}", wasi::cli::environment::get_arguments()));
+                report.push(format!("folder: {:?}", wasi::cli::environment::initial_cwd()));
+                let input = wasi::cli::stdin::get_stdin().blocking_read(1);
+                report.push(format!("input: {input:?}"));
+                write(stream, report.join("\n").as_bytes());
+            }),
+            "/files" => answer(out, 200, |stream| write(stream, mount::report().as_bytes())),
             // One more each time, unless every request has an instance of its own.
             "/count" => {
                 use std::sync::atomic::{AtomicU32, Ordering};
@@ -97,8 +93,45 @@ impl Guest for Trouble {
                 let count = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
                 answer(out, 200, |stream| write(stream, count.as_bytes()));
             }
-            _ => answer(out, 200, |stream| write(stream, b"well")),
+            "/" => answer(out, 200, |stream| write(stream, b"well")),
+            // What to hide or to seek is in the query.
+            path => match secrets::asked(path) {
+                Some((action, secret)) => secret_action(action, secret, request, out),
+                None => answer(out, 404, |stream| write(stream, b"what?")),
+            },
         }
+    }
+}
+
+fn secret_action(
+    action: &str,
+    secret: secrets::Masked,
+    request: IncomingRequest,
+    out: ResponseOutparam,
+) {
+    if action != "seek" {
+        secrets::hide(secret);
+    }
+    match action {
+        "hide-and-trap" => panic!("on purpose"),
+        "hide-and-spin" => loop {
+            std::hint::spin_loop();
+        },
+        // It stays here as long as the client sends.
+        "hide-and-wait" => {
+            let body = request.consume().expect("the body is there");
+            let input = body.stream().expect("its stream is there");
+            answer(out, 200, |stream| {
+                write(stream, b"hidden");
+                while input.blocking_read(1).is_ok() {}
+            });
+        }
+        "hide" => answer(out, 200, |stream| write(stream, b"hidden")),
+        "seek" | "hide-and-seek" => {
+            let found = secrets::seek(secret).to_string();
+            answer(out, 200, |stream| write(stream, found.as_bytes()));
+        }
+        _ => answer(out, 404, |stream| write(stream, b"what?")),
     }
 }
 

@@ -1,0 +1,56 @@
+//! What a guest can do with the folder that it is given: read it.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::host::{host, limits};
+use crate::support::client::get;
+
+/// Each attempt of the guest's (`guests/trouble/src/mount.rs`), and how it ends.
+const ATTEMPTS: &str = "\
+mount /data: Ok(DescriptorFlags(READ))
+read: DONE
+read within: DONE
+write: not-permitted
+";
+
+/// All that is below a folder: names, contents, targets, and when they were changed.
+fn contents(folder: &Path) -> BTreeMap<String, (String, SystemTime)> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = path.symlink_metadata().unwrap();
+        let content = if metadata.is_symlink() {
+            format!("to {}", std::fs::read_link(&path).unwrap().display())
+        } else if metadata.is_dir() {
+            found.extend(contents(&path));
+            "folder".to_owned()
+        } else {
+            std::fs::read_to_string(&path).unwrap()
+        };
+        let name = path.to_str().unwrap().to_owned();
+        found.insert(name, (content, metadata.modified().unwrap()));
+    }
+    found
+}
+
+#[test]
+fn a_mount_can_be_read_and_neither_changed_nor_left() {
+    let host = host(limits());
+    let outside = host.data.path();
+    let mount = outside.join("mount");
+    std::fs::write(outside.join("secret"), "secret").unwrap();
+    std::fs::write(mount.join("file"), "contents").unwrap();
+    std::fs::create_dir(mount.join("empty")).unwrap();
+    std::fs::create_dir(mount.join("folder")).unwrap();
+    std::fs::write(mount.join("folder/file"), "contents").unwrap();
+    symlink("../secret", mount.join("out")).unwrap();
+    symlink(outside.join("secret"), mount.join("out-absolute")).unwrap();
+    symlink("..", mount.join("up")).unwrap();
+    let before = contents(outside);
+    let report = get(host.address, "/files").text();
+    assert_eq!(report, ATTEMPTS.trim_end());
+    assert_eq!(contents(outside), before);
+}

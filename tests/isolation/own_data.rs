@@ -1,0 +1,118 @@
+//! The real component: at full load every client is answered with its own data, through every door, on the
+//! engine and on native libraries, which compute several clients' requests together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::support::backends;
+use crate::support::client::send;
+use crate::support::models::identity;
+use crate::support::service::Service;
+
+const THREADS: u64 = 6;
+const ROUNDS: usize = 100;
+
+fn start(backend: &str) -> Service {
+    let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("isolation-models");
+    identity(&repository, "UINT8", "");
+    // Requests of up to 16 values wait for each other.
+    let batching = "[batching]\nmax_size = 16\nmax_delay_us = 1000\n";
+    identity(&repository, "FP32", batching);
+    let repository = repository.to_str().unwrap();
+    Service::start_with(&["--backend", backend, "--models", repository], &[])
+}
+
+/// Nobody else's values.
+fn values(random: &mut fastrand::Rng) -> Vec<f32> {
+    let count = random.usize(1..8);
+    std::iter::repeat_with(|| random.u32(..1 << 24) as f32)
+        .take(count)
+        .collect()
+}
+
+/// One request of some kind; what is wrong with its answer.
+fn ask(address: SocketAddr, random: &mut fastrand::Rng) -> Option<String> {
+    let octets = [
+        ("content-type", "application/octet-stream"),
+        ("accept", "application/octet-stream"),
+    ];
+    let (sent, came) = match random.u8(..4) {
+        0 => {
+            let sent: Vec<u8> = (0..random.usize(1..50_000))
+                .map(|_| random.u8(..))
+                .collect();
+            let answer = send(address, "POST", "/infer/identity-uint8", &octets, &sent);
+            (json!(sent), json!(answer.body))
+        }
+        1 => {
+            let sent: Vec<u8> = values(random)
+                .into_iter()
+                .flat_map(f32::to_le_bytes)
+                .collect();
+            let answer = send(address, "POST", "/infer/identity-fp32", &octets, &sent);
+            (json!(sent), json!(answer.body))
+        }
+        2 => {
+            let sent = values(random);
+            let path = "/v1/models/identity-fp32:predict";
+            let answer = send(
+                address,
+                "POST",
+                path,
+                &[],
+                json!({"instances": sent}).to_string().as_bytes(),
+            );
+            (json!(sent), answer.json()["predictions"].clone())
+        }
+        // Refused, with what it sent in the sentence.
+        _ => {
+            let name = format!("x{:016x}", random.u64(..));
+            let body =
+                json!({"inputs": [{"name": name, "datatype": "FP32", "shape": [1], "data": [1]}]});
+            let path = "/v2/models/identity-fp32/infer";
+            let answer = send(address, "POST", path, &[], body.to_string().as_bytes());
+            let error = answer.error();
+            return (!error.contains(&name)).then(|| format!("sent {name}, came {error}"));
+        }
+    };
+    (sent != came).then(|| format!("sent {}, came {}", start_of(&sent), start_of(&came)))
+}
+
+fn start_of(value: &Value) -> String {
+    value.to_string().chars().take(200).collect()
+}
+
+fn everybody_gets_their_own(backend: &str) {
+    let service = start(backend);
+    let address = service.address;
+    let wrong: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..THREADS)
+            .map(|thread| {
+                scope.spawn(move || {
+                    let mut random = fastrand::Rng::with_seed(thread);
+                    let asked = (0..ROUNDS).filter_map(|_| ask(address, &mut random));
+                    asked.collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert!(wrong.is_empty(), "{backend}: {}", wrong.join("\n"));
+}
+
+#[test]
+fn every_client_gets_its_own_data_of_the_engine() {
+    everybody_gets_their_own("wasm");
+}
+
+#[test]
+fn every_client_gets_its_own_data_of_native_libraries() {
+    for backend in backends::installed() {
+        everybody_gets_their_own(backend);
+    }
+}

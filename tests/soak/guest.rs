@@ -1,0 +1,115 @@
+//! Requests to a component that behaves badly (`tests/guests/trouble`), and the process that serves it.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use infer_host::{App, AppOptions, Limits, Manifest, Server};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::bad::no_http;
+use super::case::Case;
+
+/// What an instance may take.
+const MEMORY_BYTES: usize = 32 << 20;
+
+/// What a request may take: an answer that is computed at once takes a hundredth on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The argument of this program that makes it serve a manifest.
+pub const SERVE: &str = "--serve";
+
+/// A command that serves the bad component as `infer up` serves the good one: this very program, which is
+/// linked with the host.
+pub fn command(folder: &Path, component: &Path) -> Command {
+    let manifest = folder.join("spin.toml");
+    std::fs::write(
+        &manifest,
+        format!(
+            "spin_manifest_version = 2\n[application]\nname = \"trouble\"\n[[trigger.http]]\n\
+             route = \"/...\"\ncomponent = \"trouble\"\n[component.trouble]\nsource = {component:?}\n"
+        ),
+    )
+    .unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(SERVE).arg(manifest);
+    command
+}
+
+/// Serve the manifest until a signal comes, and say where in the first line.
+pub fn serve(manifest: &Path) {
+    let app = App::load(AppOptions {
+        manifest: Manifest::read(manifest).unwrap(),
+        cache_dir: manifest.with_file_name("cache"),
+        limits: Limits {
+            request_timeout: TIMEOUT,
+            instance_memory_bytes: MEMORY_BYTES,
+            max_instances: 8,
+            max_waiting: 64,
+            drain_timeout: Duration::from_secs(10),
+        },
+        environment: Default::default(),
+        graphs: None,
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).unwrap();
+        let server = Server::bind(([127, 0, 0, 1], 0).into(), app).await.unwrap();
+        println!("serving http://{}", server.local_addr().unwrap());
+        server
+            .serve(async move {
+                terminate.recv().await;
+            })
+            .await;
+    });
+}
+
+pub fn cases() -> Vec<Case> {
+    let get =
+        |kind, path, status, holds: &str| Case::new(kind, ("GET", path), &[], "", status, holds);
+    let internal = "internal error, nothing that the request could change";
+    let big: Vec<u8> = (0..80_u8).flat_map(|part| vec![part; 1 << 16]).collect();
+    let echo: Vec<u8> = (0..100_000_u32).map(|index| (index % 251) as u8).collect();
+    let late = |path| {
+        let mut case = get("failing late", path, 200, "half of");
+        case.is_cut_short = true;
+        case
+    };
+    let endless = |case: Case| Case {
+        is_endless: true,
+        ..case
+    };
+    let mut cases = vec![
+        get("good", "/", 200, "well").times(10),
+        get("good", "/count", 200, "0").times(5),
+        Case::new("good", ("GET", "/big"), &[], "", 200, big),
+        Case::new("good", ("POST", "/echo"), &[], echo.clone(), 200, echo).times(5),
+        get("trap", "/trap", 500, internal).times(5),
+        get("memory", "/hog", 500, internal).times(3),
+        get("no answer", "/silent", 500, internal).times(5),
+        endless(get(
+            "time limit",
+            "/spin",
+            504,
+            "the time limit of 2000 ms passed",
+        )),
+        late("/late-trap").times(3),
+        endless(late("/late-spin")),
+        Case::new(
+            "answered early",
+            ("POST", "/early"),
+            &[],
+            vec![7; 1 << 20],
+            413,
+            "too much",
+        )
+        .times(2),
+    ];
+    cases.extend(no_http());
+    cases
+}
