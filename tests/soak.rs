@@ -158,6 +158,7 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
             &[("fresh", fresh), ("warm", warm), ("at the end", end),]
         )
     );
+    let failed = tally.failed();
     let mut wrong = tally.failures;
     wrong.extend(stopped.err());
     // A guest's panic is a trap, which its answer tells; its path is that of its own sources.
@@ -180,7 +181,7 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
     }
     match wrong.is_empty() {
         true => Ok(()),
-        false => Err(format!("{name}, {} failed:\n{}", tally.failed, wrong.join("\n")).into()),
+        false => Err(format!("{name}, {} failed:\n{}", failed, wrong.join("\n")).into()),
     }
 }
 

@@ -47,9 +47,11 @@ pub fn serve(manifest: &Path) {
             max_instances: 8,
             max_waiting: 64,
             drain_timeout: Duration::from_secs(10),
+            ..Limits::default()
         },
         environment: Default::default(),
         graphs: None,
+        observe: Default::default(),
     })
     .unwrap_or_else(|error| panic!("{error}"));
     let runtime = tokio::runtime::Builder::new_multi_thread()

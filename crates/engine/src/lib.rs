@@ -10,7 +10,7 @@
 //!    ([`executor_runtime`]), or by rten ([`rten_runtime`], with [`convert`] between wasi-nn's datatypes and those
 //!    that rten computes in). [`choice`] decides which.
 //!
-//! [`onnx`] reads from the file what rten's own metadata does not keep (INT64 becomes INT32 there).
+//! [`onnx`] reads, from a file that is well-formed (`wire`), what rten's own metadata does not keep (INT64 becomes INT32 there).
 //!
 //! All but the glue compiles and is tested natively.
 
@@ -24,6 +24,7 @@ pub mod onnx;
 pub mod registry;
 pub mod rten_runtime;
 pub mod runtime;
+mod wire;
 
 pub use graph::Graph;
 pub use infer_nn::{ElementType, Error, ErrorKind, Tensor};

@@ -6,7 +6,7 @@ use infer_model_card::Datatype;
 use infer_nn::{Dim, ErrorKind, Signature, TensorInfo};
 use rten_onnx::onnx::{DataType, ModelProto, NodeProto, ValueInfoProto};
 
-use crate::Error;
+use crate::{Error, wire};
 
 /// What an ONNX file says of its making, for people.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,6 +106,7 @@ fn parse(onnx: &[u8]) -> Result<ModelProto, Error> {
     if onnx.is_empty() {
         return Err(unreadable(onnx, "it is empty"));
     }
+    wire::check(onnx).map_err(|reason| unreadable(onnx, &reason))?;
     ModelProto::parse_buf(onnx).map_err(|error| unreadable(onnx, &error.to_string()))
 }
 

@@ -353,17 +353,27 @@ fn a_file_says_what_it_is_made_of() {
     }
 }
 
-/// A file with any of its bytes changed is loaded or refused; nothing else happens.
+/// A file with any of its bytes changed is loaded or refused, by either runtime; nothing else happens.
 #[test]
 fn a_damaged_file_never_panics() {
-    let whole = bytes("add-default");
-    for position in 0..whole.len() {
-        for change in [0x00, 0x7f, 0xff] {
-            let mut damaged = whole.clone();
-            damaged[position] = change;
-            _ = onnx::summary(&damaged);
-            if let Ok(graph) = Graph::load(&Rten, damaged) {
-                _ = graph.compute(vec![("a".to_owned(), floats(&[1, 2], &[1.0, 2.0]))]);
+    for (name, changes) in [
+        ("add-default", [0x00, 0x7f, 0xff].as_slice()),
+        ("tokens", &[0x00, 0xff]),
+        ("thirds", &[0x01, 0x80]),
+    ] {
+        let whole = bytes(name);
+        for position in 0..whole.len() {
+            for &change in changes {
+                let mut damaged = whole.clone();
+                damaged[position] = change;
+                _ = onnx::summary(&damaged);
+                for runtime in [RuntimeChoice::Executor, RuntimeChoice::Rten] {
+                    if let Ok(graph) = Graph::load(&runtime, damaged.clone()) {
+                        let inputs = vec![("a".to_owned(), floats(&[1, 2], &[1.0, 2.0]))];
+                        _ = graph.compute(inputs);
+                        _ = graph.profile(1);
+                    }
+                }
             }
         }
     }
