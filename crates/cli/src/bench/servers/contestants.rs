@@ -293,9 +293,6 @@ impl Tools {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench::command::succeed;
-    use crate::bench::networks::Served;
-    use crate::bench::python::Environment;
 
     #[test]
     fn settings_are_words_and_files() {
