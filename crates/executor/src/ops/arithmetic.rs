@@ -23,6 +23,7 @@ pub(super) fn build(
         "Mod" => {
             return Ok(Some(Box::new(Mod {
                 truncates: build.attributes().flag("fmod", false),
+                floors_floats: build.opset >= 28,
             })));
         }
         "Pow" => {
@@ -95,15 +96,17 @@ fn no_zero<T: Number>(inputs: &Inputs<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Mod: what division leaves, with the divisor's sign, of integers; with `fmod` the dividend's, of all numbers.
+/// Mod: what division leaves, with the divisor's sign, of integers (of all numbers since version 28); with
+/// `fmod` the dividend's, of all numbers.
 struct Mod {
     truncates: bool,
+    floors_floats: bool,
 }
 
 impl Operator for Mod {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         with_number!(inputs.required(0)?.datatype(), T => {
-            if !self.truncates && !<T as Number>::Wide::IS_INTEGER {
+            if !self.truncates && !self.floors_floats && !<T as Number>::Wide::IS_INTEGER {
                 return Err(Error::graph(format!(
                     "the attribute `fmod` is 0, expected 1 for {}",
                     T::DATATYPE

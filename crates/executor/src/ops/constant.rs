@@ -142,7 +142,7 @@ impl Operator for Range {
                 ))),
             };
             let (start, limit, step) = (one(0)?, one(1)?, one(2)?);
-            if step == Arithmetic::ZERO || step.not_a_number() {
+            if step == <T as Number>::Wide::ZERO || step.not_a_number() {
                 return Err(Error::input("the step of a range is 0 or not a number"));
             }
             let count = steps(start, limit, step)?;

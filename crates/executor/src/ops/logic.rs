@@ -4,7 +4,7 @@ use super::arithmetic::no_legacy_broadcast;
 use crate::broadcast::{Runs, combine, zip};
 use crate::error::{Error, Result};
 use crate::index::broadcast;
-use crate::number::Integer;
+use crate::number::{Arithmetic, Integer};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Data, Element, Tensor, element_count, with_room};
 use crate::{with_element, with_integer, with_number};
@@ -54,7 +54,8 @@ impl Operator for Logic {
     }
 }
 
-/// BitwiseAnd, BitwiseOr, BitwiseXor and BitShift, of integers. Shifts by as many bits as there are, or more, give 0.
+/// BitwiseAnd, BitwiseOr, BitwiseXor and BitShift, of integers. Shifts by as many bits as there are, or more,
+/// or by a negative number, give 0, and -1 of negative numbers to the right.
 enum Bitwise {
     And,
     Or,
@@ -71,7 +72,13 @@ impl Operator for Bitwise {
                 Self::Or => Integer::bits_or,
                 Self::Xor => Integer::bits_xor,
                 Self::Left => |a, b| a.left(b.to_u32()),
-                Self::Right => |a, b| a.right(b.to_u32()),
+                Self::Right => |a, b| match a.partial_cmp(&Arithmetic::ZERO) {
+                    // The sign's bit fills what is left.
+                    Some(std::cmp::Ordering::Less) => {
+                        a.right(b.to_u32().min(8 * size_of::<T>() as u32 - 1))
+                    }
+                    _ => a.right(b.to_u32()),
+                },
             };
             Ok(vec![combine::<T>(&mut inputs, function)?])
         })
