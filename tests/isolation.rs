@@ -120,7 +120,7 @@ fn a_guest_sees_the_settings_of_its_manifest_and_no_more() {
 fn a_component_that_reaches_out_is_not_served() {
     let mut wrong = Vec::new();
     for (name, interface) in [
-        ("outgoing", "wasi:http/outgoing-handler@0.2.0"),
+        ("outgoing", "wasi:http/outgoing-handler@0.2."),
         ("sockets", "wasi:sockets/"),
     ] {
         let folder = tempfile::tempdir().unwrap();

@@ -97,7 +97,9 @@ pub fn encode(
             "the list of texts is empty, expected one or more",
         ));
     }
-    limits::check(texts.len(), "texts", limits.max_texts, MAX_TEXTS)?;
+    // What the API's description says of a list, so it is as wrong as any other list that does not fit it.
+    limits::check(texts.len(), "texts", limits.max_texts, MAX_TEXTS)
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
     if let Some(pairs) = pairs
         && pairs.len() != texts.len()
     {

@@ -293,7 +293,7 @@ fn texts_that_cannot_be_are_refused_in_words() {
             model,
             owned(&many),
             None,
-            413,
+            400,
             "2049 texts, expected at most 2048; the limit is the setting `INFER_MAX_TEXTS`",
         ),
         (

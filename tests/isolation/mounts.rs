@@ -28,7 +28,11 @@ fn contents(folder: &Path) -> BTreeMap<String, (String, SystemTime)> {
             found.extend(contents(&path));
             "folder".to_owned()
         } else {
-            std::fs::read_to_string(&path).unwrap()
+            // Compiled code is no text.
+            format!(
+                "{:?}",
+                std::fs::read(&path).unwrap().escape_ascii().to_string()
+            )
         };
         let name = path.to_str().unwrap().to_owned();
         found.insert(name, (content, metadata.modified().unwrap()));

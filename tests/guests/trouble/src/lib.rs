@@ -93,7 +93,8 @@ impl Guest for Trouble {
                 let count = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
                 answer(out, 200, |stream| write(stream, count.as_bytes()));
             }
-            "/" => answer(out, 200, |stream| write(stream, b"well")),
+            // A service that is well says that it is ready.
+            "/" | "/v2/health/ready" | "/v2/health/live" => answer(out, 200, |stream| write(stream, b"well")),
             // What to hide or to seek is in the query.
             path => match secrets::asked(path) {
                 Some((action, secret)) => secret_action(action, secret, request, out),
