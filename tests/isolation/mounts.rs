@@ -8,12 +8,51 @@ use std::time::SystemTime;
 use super::host::{host, limits};
 use crate::support::client::get;
 
-/// Each attempt of the guest's (`guests/trouble/src/mount.rs`), and how it ends.
+/// Each attempt of the guest's (`guests/trouble/src/mount.rs`), and how it ends. A folder may be opened to be changed,
+/// and cannot be.
 const ATTEMPTS: &str = "\
 mount /data: Ok(DescriptorFlags(READ))
 read: DONE
 read within: DONE
 write: not-permitted
+read and write: not-permitted
+truncate: not-permitted
+truncate by reading: not-permitted
+create: not-permitted
+create by reading: not-permitted
+create exclusively: not-permitted
+create over: not-permitted
+mutate the folder: DONE
+make a folder: not-permitted
+remove a folder: not-permitted
+unlink: not-permitted
+rename: not-permitted
+rename over: not-permitted
+rename a folder: not-permitted
+link: not-permitted
+symlink: not-permitted
+set times of a path: not-permitted
+set times of the mount: not-permitted
+make a folder in one: not-permitted
+write to what is read: not-permitted
+stream to what is read: not-permitted
+append to what is read: not-permitted
+set size: not-permitted
+set times: not-permitted
+up: not-permitted
+down and up: not-permitted
+dot and up: not-permitted
+absolute: not-permitted
+root: not-permitted
+a folder up: not-permitted
+a symlink out: not-permitted
+an absolute symlink out: not-permitted
+through a symlink to a folder out: not-permitted
+look up: not-permitted
+look at a symlink out: not-permitted
+link from outside: not-permitted
+rename to outside: not-permitted
+symlink to outside: not-permitted
 ";
 
 /// All that is below a folder: names, contents, targets, and when they were changed.

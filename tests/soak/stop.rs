@@ -30,7 +30,7 @@ const REFUSED: Duration = Duration::from_secs(60);
 /// What of this did not hold.
 pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Result<(), String> {
     let address = service.address;
-    let good: Vec<_> = table.iter().filter(|row| is_plain(row)).collect();
+    let good: Vec<_> = table.iter().filter(is_plain).collect();
     let with_body: Vec<_> = good
         .iter()
         .filter(|(case, _)| !case.body.is_empty())

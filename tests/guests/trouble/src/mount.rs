@@ -65,6 +65,8 @@ fn changed(mount: &Descriptor) -> Vec<Attempt> {
         ("set times of a path", mount.set_times_at(flags, "file", now(), now())),
         ("set times of the mount", mount.set_times(now(), now())),
     ];
+    let folder = mount.open_at(flags, "folder", Open::DIRECTORY, Flags::READ | Flags::MUTATE_DIRECTORY);
+    attempts.push(("make a folder in one", folder.and_then(|folder| folder.create_directory_at("new"))));
     let opened = mount.open_at(flags, "file", Open::empty(), Flags::READ);
     match opened {
         Ok(file) => attempts.extend([
