@@ -28,6 +28,7 @@ use soak::clients::{Plan, Table};
 use soak::tally::Tally;
 use soak::{bad, clients, good, guest, stop};
 use support::backends;
+use support::client::Answer;
 use support::client::Connection;
 use support::process::{Holding, holding};
 use support::service::Service;
@@ -199,6 +200,16 @@ fn quiet(service: &Service, cases: Vec<Case>) -> Result<Table, Failed> {
                 wrong.extend(
                     problem.map(|problem| format!("{}, {}: {problem}", case.kind, case.name)),
                 );
+                table.push((case, answer));
+            }
+            // Cut so short that none of it got out, which an answer like that may be.
+            Ok(None) if case.is_cut_short => {
+                let answer = Answer {
+                    status: case.status,
+                    headers: Vec::new(),
+                    body: Vec::new(),
+                    is_whole: false,
+                };
                 table.push((case, answer));
             }
             other => wrong.push(format!(

@@ -6,11 +6,11 @@
 
 #![no_main]
 
-use std::collections::BTreeSet;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, Once};
+use std::sync::Once;
 
 use infer_engine::{Graph, Tensor, onnx};
+use infer_fuzz::pass_over;
 use infer_model_card::RuntimeChoice;
 use infer_nn::{Dim, TensorInfo, expected_bytes};
 use libfuzzer_sys::{Corpus, fuzz_target};
@@ -18,8 +18,6 @@ use libfuzzer_sys::{Corpus, fuzz_target};
 /// The most bytes of an input that is made up.
 const MAX_INPUT_BYTES: usize = 1 << 16;
 
-/// Where others have panicked, told once each.
-static PLACES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 static HOOK: Once = Once::new();
 
 fn input(info: &TensorInfo) -> Option<(String, Tensor)> {
@@ -42,21 +40,8 @@ fn input(info: &TensorInfo) -> Option<(String, Tensor)> {
     Some((info.name.clone(), tensor))
 }
 
-fn pass_over_those_of_rten() {
-    let of_libfuzzer = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        if !place.contains("/rten-") {
-            return of_libfuzzer(info);
-        }
-        if PLACES.lock().is_ok_and(|mut places| places.insert(place.clone())) {
-            eprintln!("rten panicked: {place}");
-        }
-    }));
-}
-
 fuzz_target!(|bytes: &[u8]| -> Corpus {
-    HOOK.call_once(pass_over_those_of_rten);
+    HOOK.call_once(|| pass_over("rten"));
     _ = onnx::summary(bytes);
     let run = |runtime| {
         let Ok(graph) = Graph::load(&runtime, bytes.to_vec()) else {

@@ -6,13 +6,34 @@ pub(crate) use infer::{models, nn, tensor};
 #[path = "../../src/tests/engine.rs"]
 mod engine;
 
+use std::collections::BTreeSet;
+use std::panic;
 use std::path::Path;
+use std::sync::Mutex;
 
 pub use engine::Engine;
 use infer::error::ApiError;
 use infer::limits::Limits;
 use infer::models::{Files, Model, Models};
 use infer_engine::Registry;
+
+/// Where others have panicked, told once each.
+static PLACES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// From here on a panic in the code of a library, whose crates' names begin so, is told and does not end the run; who calls it
+/// catches it.
+pub fn pass_over(library: &'static str) {
+    let of_libfuzzer = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        if !place.contains(&format!("/{library}-")) {
+            return of_libfuzzer(info);
+        }
+        if PLACES.lock().is_ok_and(|mut places| places.insert(place.clone())) {
+            eprintln!("{library} panicked: {place}");
+        }
+    }));
+}
 
 /// Limits that are small, so that whatever comes near one is quick.
 #[must_use]
