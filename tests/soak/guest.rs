@@ -14,7 +14,7 @@ use super::case::Case;
 const MEMORY_BYTES: usize = 32 << 20;
 
 /// What a request may take: an answer that is computed at once takes a hundredth on a busy machine.
-const TIMEOUT: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The argument of this program that makes it serve a manifest.
 pub const SERVE: &str = "--serve";
@@ -98,7 +98,7 @@ pub fn cases() -> Vec<Case> {
             "time limit",
             "/spin",
             504,
-            "the time limit of 2000 ms passed",
+            "the time limit of 5000 ms passed",
         )),
         late("/late-trap").times(3),
         endless(late("/late-spin")),
