@@ -203,8 +203,11 @@ impl Client {
             Manner::HalfClosed => {
                 _ = connection.write(&request);
                 _ = connection.end_writing();
+                // Who sends no more is taken for gone, before the answer or in its middle: that it hangs up is how a
+                // server learns that a client no longer waits for an inference.
                 return match read(&mut connection, case)? {
                     None => Ok(Outcome::HungUp),
+                    Some(answer) if !answer.is_whole => Ok(Outcome::CutShort),
                     answer => judge(case, quiet, answer),
                 };
             }
