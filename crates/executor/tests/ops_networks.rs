@@ -1,15 +1,10 @@
 //! What the operators of networks say of inputs that they cannot compute with.
 
-use infer_executor::operator::{Build, Input, Inputs};
-use infer_executor::{Tensor, ops};
-use rten_onnx::onnx::{AttributeProto, NodeProto};
+mod support;
 
-enum Value {
-    Int(i64),
-    Ints(&'static [i64]),
-    Text(&'static str),
-}
-use Value::{Int, Ints, Text};
+use infer_executor::Tensor;
+use support::Value::{self, Int};
+use support::{ints, text};
 
 /// What a node says, when it is built or when it is run; none when it computes.
 fn message(
@@ -18,39 +13,7 @@ fn message(
     attributes: &[(&str, Value)],
     inputs: &[Option<Tensor>],
 ) -> Option<String> {
-    let attribute = attributes.iter().map(|(name, value)| {
-        let mut attribute = AttributeProto {
-            name: Some((*name).to_owned()),
-            ..AttributeProto::default()
-        };
-        match value {
-            Int(value) => attribute.i = Some(*value),
-            Ints(values) => attribute.ints = values.to_vec(),
-            Text(value) => attribute.s = Some((*value).to_owned()),
-        }
-        attribute
-    });
-    let node = NodeProto {
-        op_type: Some(op_type.to_owned()),
-        attribute: attribute.collect(),
-        input: (0..inputs.len()).map(|at| format!("i{at}")).collect(),
-        output: vec!["o".to_owned()],
-        ..NodeProto::default()
-    };
-    let mut build = Build {
-        node: &node,
-        opset,
-        constants: vec![None; inputs.len()],
-        consumed: Vec::new(),
-        graphs: Vec::new(),
-    };
-    let given = inputs
-        .iter()
-        .map(|input| input.as_ref().map(Input::Borrowed));
-    ops::build(&mut build)
-        .and_then(|operator| operator.run(Inputs::new(given.collect())))
-        .err()
-        .map(|error| error.to_string())
+    support::run(op_type, opset, attributes, 1, inputs).err()
 }
 
 fn zeros(shape: &[usize]) -> Option<Tensor> {
@@ -104,14 +67,14 @@ fn what_does_not_go_together_is_said() {
         (
             "Conv",
             22,
-            vec![("strides", Ints(&[0]))],
+            vec![("strides", ints(&[0]))],
             vec![zeros(&[1, 1, 4]), zeros(&[1, 1, 2])],
             Some("the attribute `strides` has a 0, expected 1 to 536870912"),
         ),
         (
             "Conv",
             22,
-            vec![("strides", Ints(&[i64::MAX]))],
+            vec![("strides", ints(&[i64::MAX]))],
             vec![zeros(&[1, 1, 4]), zeros(&[1, 1, 2])],
             Some("the attribute `strides` has a 9223372036854775807, expected 1 to 536870912"),
         ),
@@ -125,14 +88,14 @@ fn what_does_not_go_together_is_said() {
         (
             "MaxPool",
             22,
-            vec![("kernel_shape", Ints(&[2, 2]))],
+            vec![("kernel_shape", ints(&[2, 2]))],
             vec![zeros(&[1, 1, 4])],
             Some("a window of [2, 2] cannot slide over 1 spatial axes"),
         ),
         (
             "MaxPool",
             22,
-            vec![("kernel_shape", Ints(&[2]))],
+            vec![("kernel_shape", ints(&[2]))],
             vec![zeros(&[0, 1, 4])],
             None,
         ),
@@ -174,7 +137,7 @@ fn what_does_not_go_together_is_said() {
         (
             "LSTM",
             22,
-            vec![("direction", Text("up"))],
+            vec![("direction", text("up"))],
             vec![],
             Some("the attribute `direction` is `up`, expected forward, reverse or bidirectional"),
         ),

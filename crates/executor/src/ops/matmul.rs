@@ -260,7 +260,12 @@ impl Operator for Det {
             let elements = input.elements::<T>()?;
             let count = element_count(outer)?;
             let mut to = with_room(count)?;
-            let mut matrix = with_room(rows * columns)?;
+            // Where there is no matrix, its sizes may have a product that no number holds.
+            let size = match count {
+                0 => 0,
+                _ => element_count(&[rows, columns])?,
+            };
+            let mut matrix = with_room(size)?;
             for at in 0..count {
                 matrix.clear();
                 let own = &elements[at * rows * rows..(at + 1) * rows * rows];

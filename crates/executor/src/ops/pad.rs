@@ -157,7 +157,8 @@ impl Pad {
         let size = i64::try_from(size).unwrap_or(i64::MAX);
         let mut map = with_room(padded)?;
         map.extend((0..padded).map(|at| {
-            let at = at as i64 - before;
+            // A border may be cut that is longer than any axis, where the other side is as long: no element is there.
+            let at = (at as i64).saturating_sub(before);
             let from = match self.mode {
                 _ if (0..size).contains(&at) => at,
                 Mode::Constant => return FILLING,

@@ -219,6 +219,13 @@ impl Operator for Unique {
         };
         let items = rows.shape()[0];
         let run = element_count(&rows.shape()[1..])?;
+        // There may be any number of them for no bytes at all, and going through them would take as long.
+        if run == 0 && items > 0 {
+            return Err(Error::input(format!(
+                "slices of shape {:?} have no elements to be told apart by",
+                &rows.shape()[1..]
+            )));
+        }
         let (groups, inverse) = with_element!(rows.datatype(), T => {
             self.groups(rows.elements::<T>()?, items, run)?
         });

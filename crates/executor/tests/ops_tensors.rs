@@ -1,0 +1,294 @@
+//! The operators on tensors: against what ONNX Runtime computes (`references/tensors.py` writes that), and on what they
+//! cannot compute.
+
+mod support;
+
+use infer_executor::{Data, Tensor};
+use serde_json::Value as Json;
+use support::Value::{self, Float, Int};
+use support::{ints, run, text};
+
+fn tensor(json: &Json) -> Tensor {
+    let shape: Vec<usize> = serde_json::from_value(json["shape"].clone()).unwrap();
+    let values = json["values"].as_array().unwrap().iter();
+    let real = |value: &Json| match value.as_str() {
+        Some(text) => text.parse().unwrap(),
+        None => value.as_f64().unwrap() as f32,
+    };
+    let whole = |value: &Json| value.as_i64().unwrap();
+    let data = match json["datatype"].as_str().unwrap() {
+        "FP32" => Data::F32(values.map(real).collect()),
+        "INT32" => Data::I32(values.map(|value| whole(value) as i32).collect()),
+        "INT64" => Data::I64(values.map(whole).collect()),
+        "BOOL" => Data::Bool(values.map(|value| value.as_bool().unwrap()).collect()),
+        other => panic!("{other}"),
+    };
+    Tensor::new(shape, data).unwrap()
+}
+
+fn attribute(json: &Json) -> Value {
+    match json {
+        Json::Number(number) if number.is_i64() => Int(number.as_i64().unwrap()),
+        Json::Number(number) => Float(number.as_f64().unwrap() as f32),
+        Json::String(value) => text(value),
+        other => ints(&serde_json::from_value::<Vec<i64>>(other.clone()).unwrap()),
+    }
+}
+
+/// Whether they are the same, fractions within the sixth digit.
+fn is_close(came: &Tensor, expected: &Tensor) -> bool {
+    match (came.data(), expected.data()) {
+        (Data::F32(came_values), Data::F32(values)) => {
+            came.shape() == expected.shape()
+                && came_values
+                    .iter()
+                    .zip(values)
+                    .all(|(a, b)| a == b || (a - b).abs() <= 1e-6 + 1e-5 * b.abs())
+        }
+        _ => came == expected,
+    }
+}
+
+#[test]
+fn nodes_compute_what_onnx_runtime_does() {
+    let cases: Vec<Json> = serde_json::from_str(include_str!("references/tensors.json")).unwrap();
+    let mut failures = Vec::new();
+    for case in &cases {
+        let op_type = case["operator"].as_str().unwrap();
+        let attributes = case["attributes"].as_object().unwrap().iter();
+        let attributes: Vec<_> = attributes
+            .map(|(name, value)| (name.as_str(), attribute(value)))
+            .collect();
+        let tensors = |name: &str| case[name].as_array().unwrap().iter().map(tensor);
+        let inputs: Vec<_> = tensors("inputs").map(Some).collect();
+        let expected: Vec<_> = tensors("outputs").collect();
+        let opset = case["opset"].as_i64().unwrap();
+        let came = run(op_type, opset, &attributes, expected.len(), &inputs);
+        let is_right = came.as_ref().is_ok_and(|came| {
+            came.len() >= expected.len() && came.iter().zip(&expected).all(|(a, b)| is_close(a, b))
+        });
+        if !is_right {
+            failures.push(format!("{case}: came {came:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn zeros(shape: &[usize]) -> Option<Tensor> {
+    Some(Tensor::of(shape, vec![0f32; shape.iter().product()]).unwrap())
+}
+
+/// A tensor without elements, whose sizes may have a product that no number holds.
+fn none(shape: &[usize]) -> Option<Tensor> {
+    Some(Tensor::of(shape, Vec::<f32>::new()).unwrap())
+}
+
+fn wholes(values: &[i64]) -> Option<Tensor> {
+    Some(Tensor::vector(values.to_vec()))
+}
+
+fn one(value: i64) -> Option<Tensor> {
+    Some(Tensor::scalar(value))
+}
+
+fn narrow(values: &[i32]) -> Option<Tensor> {
+    Some(Tensor::vector(values.to_vec()))
+}
+
+#[test]
+fn powers_of_integers_are_exact() {
+    // By way of FP64, as ONNX Runtime computes them, the first would end in 256.
+    let came = run("Pow", 15, &[], 1, &[wholes(&[3, 2]), wholes(&[39, 64])]);
+    assert_eq!(
+        came,
+        Ok(vec![Tensor::vector(vec![4_052_555_153_018_976_267i64, 0])])
+    );
+}
+
+/// An operator, its version, its attributes, its inputs, and what it says; none when it computes.
+type Case = (
+    &'static str,
+    i64,
+    Vec<(&'static str, Value)>,
+    Vec<Option<Tensor>>,
+    Option<&'static str>,
+);
+
+fn check(cases: Vec<Case>) {
+    let mut failures = Vec::new();
+    for (row, (op_type, opset, attributes, inputs, expected)) in cases.iter().enumerate() {
+        let came = std::panic::catch_unwind(|| run(op_type, *opset, attributes, 1, inputs));
+        let came = came.unwrap_or_else(|_| Err("PANIC".to_owned())).err();
+        if came.as_deref() != *expected {
+            failures.push(format!(
+                "{row} {op_type}: came {came:?}, expected {expected:?}"
+            ));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+#[rustfmt::skip]
+fn arithmetic_says_what_it_cannot_compute() {
+    check(vec![
+        ("Add", 14, vec![], vec![zeros(&[2]), zeros(&[3])], Some("the shapes [[2], [3]] cannot be broadcast to one")),
+        ("Add", 14, vec![], vec![zeros(&[2]), narrow(&[1])], Some("expected a tensor of FP32, came INT32")),
+        ("Add", 14, vec![], vec![zeros(&[2]), None], Some("input 1 is missing")),
+        ("Add", 6, vec![("axis", Int(0))], vec![zeros(&[2]), zeros(&[2])], Some("broadcasting along an `axis`, which ended with version 7, is not done here")),
+        ("Add", 14, vec![], vec![none(&[0, usize::MAX, 9]), zeros(&[1])], None),
+        ("Div", 14, vec![], vec![narrow(&[1, 2]), narrow(&[1, 0])], Some("a division of INT32 by zero")),
+        ("Div", 14, vec![], vec![narrow(&[i32::MIN]), narrow(&[-1])], None),
+        ("Mod", 13, vec![], vec![narrow(&[1]), narrow(&[0])], Some("a division of INT32 by zero")),
+        ("Mod", 13, vec![], vec![narrow(&[i32::MIN]), narrow(&[-1])], None),
+        ("Mod", 13, vec![], vec![zeros(&[1]), zeros(&[1])], Some("the attribute `fmod` is 0, expected 1 for FP32")),
+        ("Pow", 15, vec![], vec![narrow(&[0]), narrow(&[-1])], None),
+        ("Pow", 15, vec![], vec![narrow(&[3]), wholes(&[i64::MAX])], None),
+        ("Abs", 13, vec![], vec![narrow(&[i32::MIN])], None),
+        ("Neg", 13, vec![], vec![narrow(&[i32::MIN])], None),
+        ("And", 7, vec![], vec![zeros(&[1]), zeros(&[1])], Some("expected a tensor of BOOL, came FP32")),
+        ("Sqrt", 13, vec![], vec![narrow(&[4])], Some("expected FP32, FP64, FP16 or BF16, came INT32")),
+        ("BitwiseNot", 18, vec![], vec![zeros(&[1])], Some("expected an integer's datatype, came FP32")),
+        ("BitShift", 11, vec![("direction", text("UP"))], vec![], Some("the attribute `direction` is `UP`, expected `LEFT` or `RIGHT`")),
+        ("BitShift", 28, vec![("direction", text("LEFT"))], vec![wholes(&[1]), wholes(&[64])], None),
+        ("BitShift", 28, vec![("direction", text("RIGHT"))], vec![wholes(&[-1]), wholes(&[i64::MIN])], None),
+        ("Clip", 13, vec![], vec![zeros(&[2]), zeros(&[2])], Some("a bound is expected to be one value, came 2")),
+        ("PRelu", 16, vec![], vec![zeros(&[2]), zeros(&[3, 2])], Some("the slope cannot be broadcast to the input's shape [2]")),
+        ("Gelu", 20, vec![("approximate", text("sin"))], vec![], Some("the attribute `approximate` is `sin`, expected `none` or `tanh`")),
+        ("Dropout", 13, vec![], vec![zeros(&[2]), None, Some(Tensor::scalar(true))], Some("dropping values, which training does")),
+        ("Where", 16, vec![], vec![zeros(&[1]), zeros(&[1]), zeros(&[1])], Some("expected a tensor of BOOL, came FP32")),
+        ("Cast", 13, vec![("to", Int(8))], vec![], Some("tensors of STRING are not computed with")),
+        ("Cast", 19, vec![("to", Int(17))], vec![], Some("tensors of FLOAT8E4M3FN are not computed with")),
+        ("Cast", 13, vec![("to", Int(99))], vec![], Some("there is no datatype 99")),
+        ("Cast", 13, vec![], vec![], Some("the attribute `to` is missing")),
+        ("BitCast", 26, vec![("to", Int(7))], vec![zeros(&[1])], Some("the bits of FP32 cannot be INT64, which has another size")),
+        ("Sum", 13, vec![], vec![], Some("input 0 is missing")),
+        ("MatMul", 13, vec![], vec![zeros(&[2, 3]), zeros(&[2, 3])], Some("matrices of shape [2, 3] and [2, 3] cannot be multiplied")),
+        ("MatMul", 13, vec![], vec![zeros(&[]), zeros(&[1])], Some("matrices of shape [] and [1] cannot be multiplied")),
+        ("MatMul", 13, vec![], vec![none(&[1 << 20, 0]), none(&[0, 1 << 20])], Some("a tensor of shape [1048576, 1048576] is larger than the memory there is")),
+        ("Gemm", 13, vec![], vec![zeros(&[2]), zeros(&[2, 2])], Some("expected two matrices, came tensors of shape [2] and [2, 2]")),
+        ("Gemm", 13, vec![], vec![zeros(&[2, 2]), zeros(&[2, 2]), zeros(&[3, 2, 2])], Some("what is added cannot be broadcast to the product's shape [2, 2]")),
+        ("MatMulInteger", 10, vec![], vec![zeros(&[1, 1]), zeros(&[1, 1])], Some("expected INT8 or UINT8, came FP32")),
+        ("Det", 22, vec![], vec![zeros(&[2, 3])], Some("expected square matrices, came 2 rows and 3 columns")),
+        ("Det", 22, vec![], vec![none(&[0, 1 << 40, 1 << 40])], None),
+        ("Einsum", 12, vec![("equation", text("ij->k"))], vec![zeros(&[1, 1])], Some("the equation's output has an axis that no input has, or one twice")),
+        ("Einsum", 12, vec![("equation", text("i->ii"))], vec![zeros(&[1])], Some("the equation's output has an axis that no input has, or one twice")),
+        ("Einsum", 12, vec![("equation", text("i,j"))], vec![zeros(&[1])], Some("the equation has 2 inputs, came 1")),
+        ("Einsum", 12, vec![("equation", text("i"))], vec![zeros(&[1, 1])], Some("input 0 of shape [1, 1] does not have the axes of its term in the equation")),
+        ("Einsum", 12, vec![("equation", text("ii"))], vec![zeros(&[2, 3])], Some("axes of [2, 3] that have the same letter differ in size")),
+        ("Einsum", 12, vec![("equation", text("i,i"))], vec![zeros(&[2]), zeros(&[3])], Some("an axis has the size 2 in one input and 3 in another")),
+        ("Einsum", 12, vec![("equation", text("é"))], vec![zeros(&[1])], Some("the equation `é` is expected to have letters, commas, one `->` and one `...` a term")),
+        ("Einsum", 12, vec![("equation", text("......"))], vec![zeros(&[1])], Some("the equation `......` is expected to have letters, commas, one `->` and one `...` a term")),
+    ]);
+}
+
+#[test]
+#[rustfmt::skip]
+fn shapes_and_indices_say_what_does_not_go_together() {
+    let (low, high) = (i64::MIN, i64::MAX);
+    check(vec![
+        ("Reshape", 14, vec![], vec![zeros(&[6]), wholes(&[-1, -1])], Some("[6] cannot take the shape [-1, -1]: -1 comes twice")),
+        ("Reshape", 14, vec![], vec![zeros(&[6]), wholes(&[4, -1])], Some("[6] cannot take the shape [4, -1]: no size for -1 gives as many elements")),
+        ("Reshape", 14, vec![], vec![zeros(&[6]), wholes(&[6, 0])], Some("[6] cannot take the shape [6, 0]: a 0 takes a size that is not there")),
+        ("Reshape", 14, vec![], vec![zeros(&[6]), wholes(&[low])], Some("[6] cannot take the shape [-9223372036854775808]: expected sizes of -1, 0 or more")),
+        ("Reshape", 14, vec![], vec![zeros(&[6]), wholes(&[high, 3])], Some("a tensor of shape [9223372036854775807, 3] is larger than the memory there is")),
+        ("Reshape", 14, vec![("allowzero", Int(1))], vec![none(&[0]), wholes(&[0, -1])], Some("[0] cannot take the shape [0, -1]: with `allowzero` it has both 0 and -1")),
+        ("Reshape", 14, vec![], vec![zeros(&[1]), zeros(&[1])], Some("expected whole numbers (INT64 or INT32), came FP32")),
+        ("Flatten", 13, vec![("axis", Int(2))], vec![zeros(&[1])], Some("there is no axis 2 in 1 dimensions")),
+        ("Squeeze", 13, vec![], vec![zeros(&[2]), wholes(&[0])], Some("the axis 0 of [2] is expected to have the size 1")),
+        ("Unsqueeze", 13, vec![], vec![zeros(&[2]), wholes(&[0, 0])], Some("an axis comes twice in [0, 0]")),
+        ("Unsqueeze", 13, vec![], vec![zeros(&[2])], Some("the axes are missing")),
+        ("Shape", 15, vec![("start", Int(low)), ("end", Int(low))], vec![zeros(&[2])], None),
+        ("Transpose", 13, vec![("perm", ints(&[0, 0]))], vec![zeros(&[2, 2])], Some("the attribute `perm` is [0, 0], expected each of 2 axes once")),
+        ("Transpose", 13, vec![], vec![none(&[0, 1 << 40, 1 << 40])], None),
+        ("Expand", 13, vec![], vec![zeros(&[1]), wholes(&[high])], Some("a tensor of shape [9223372036854775807] is larger than the memory there is")),
+        ("Expand", 13, vec![], vec![zeros(&[1]), wholes(&[-1])], Some("expected sizes of 0 or more, came [-1]")),
+        ("Tile", 13, vec![], vec![zeros(&[2]), wholes(&[high])], Some("a tensor of shape [9223372036854775807, 2] is larger than the memory there is")),
+        ("Tile", 13, vec![], vec![zeros(&[2]), wholes(&[1, 1])], Some("expected a number of repeats for each of 1 axes, came 2")),
+        ("Concat", 13, vec![("axis", Int(0))], vec![zeros(&[1, 2]), zeros(&[1, 3])], Some("[1, 2] and [1, 3] cannot be put together along the axis 0")),
+        ("Concat", 13, vec![("axis", Int(1))], vec![none(&[1 << 29, 0]), none(&[1 << 29, 0])], None),
+        ("Concat", 13, vec![], vec![zeros(&[1])], Some("the attribute `axis` is missing")),
+        ("Split", 13, vec![], vec![zeros(&[3]), wholes(&[high, high])], Some("a size of 3 cannot be split into [9223372036854775807, 9223372036854775807] for 1 outputs")),
+        ("Split", 18, vec![("num_outputs", Int(0))], vec![zeros(&[3])], Some("the attribute `num_outputs` is 0, expected 1 or more")),
+        ("Split", 18, vec![("num_outputs", Int(high))], vec![zeros(&[3])], None),
+        ("Slice", 13, vec![], vec![zeros(&[3]), wholes(&[0]), wholes(&[3]), wholes(&[0]), wholes(&[0])], Some("the step of a slice is 0")),
+        ("Slice", 13, vec![], vec![zeros(&[3]), wholes(&[high]), wholes(&[low]), wholes(&[0]), wholes(&[low])], None),
+        ("Slice", 13, vec![], vec![none(&[0, 1 << 40, 1 << 40]), wholes(&[5]), wholes(&[9]), wholes(&[1])], None),
+        ("Slice", 13, vec![], vec![zeros(&[3]), wholes(&[0]), wholes(&[1]), wholes(&[1])], Some("there is no axis 1 in 1 dimensions")),
+        ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[high, 1])], Some("a tensor of shape [9223372036854775811] is larger than the memory there is")),
+        ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[low, high])], None),
+        ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[high, low + 5])], None),
+        ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[-4, 0])], Some("a size of 3 cannot have borders of -4 and 0")),
+        ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[1])], Some("expected 2 sizes of borders, two for each of 1 axes, came 1")),
+        ("Pad", 13, vec![("mode", text("edge"))], vec![none(&[0]), wholes(&[1, 1])], Some("an axis without elements has none to make a border of")),
+        ("Pad", 13, vec![("mode", text("reflect"))], vec![zeros(&[3]), wholes(&[-1, 0])], Some("negative borders are done here with the mode `constant` alone")),
+        ("Pad", 18, vec![("mode", text("wrap"))], vec![], Some("the attribute `mode` is `wrap`, expected `constant`, `edge`, `reflect`, or since version 19 `wrap`")),
+        ("CenterCropPad", 18, vec![], vec![zeros(&[3]), wholes(&[high])], Some("a tensor of shape [9223372036854775807] is larger than the memory there is")),
+        ("ReverseSequence", 10, vec![], vec![zeros(&[2, 1]), wholes(&[3])], Some("expected 1 lengths of at most 2, came [3]")),
+        ("DepthToSpace", 13, vec![("blocksize", Int(0))], vec![], Some("the attribute `blocksize` is 0, expected 1 to 16384")),
+        ("DepthToSpace", 13, vec![("blocksize", Int(2))], vec![zeros(&[1, 3, 1, 1])], Some("3 channels do not make blocks of 2 by 2")),
+        ("SpaceToDepth", 13, vec![("blocksize", Int(2))], vec![zeros(&[1, 1, 3, 2])], Some("a height of 3 and a width of 2 are not blocks of 2")),
+        ("Gather", 13, vec![], vec![zeros(&[3]), wholes(&[3])], Some("the index 3 is outside an axis of the size 3")),
+        ("Gather", 13, vec![], vec![zeros(&[3]), wholes(&[low])], Some("the index -9223372036854775808 is outside an axis of the size 3")),
+        ("Gather", 13, vec![], vec![zeros(&[]), wholes(&[0])], Some("there is no axis 0 in 0 dimensions")),
+        ("GatherElements", 13, vec![], vec![zeros(&[2, 2]), wholes(&[0])], Some("indices of shape [1] do not go into [2, 2] along the axis 0")),
+        ("GatherND", 13, vec![("batch_dims", Int(-1))], vec![], Some("the attribute `batch_dims` is negative, expected 0 or more")),
+        ("GatherND", 13, vec![("batch_dims", Int(high))], vec![zeros(&[2]), wholes(&[0])], Some("indices of shape [1] do not go into [2] after 9223372036854775807 axes of a batch")),
+        ("GatherND", 13, vec![], vec![zeros(&[2]), wholes(&[0, 0])], Some("indices of shape [2] do not go into [2] after 0 axes of a batch")),
+        ("ScatterElements", 18, vec![("reduction", text("xor"))], vec![], Some("the attribute `reduction` is `xor`, expected `none`, `add`, `mul`, `max` or `min`")),
+        ("ScatterElements", 18, vec![], vec![zeros(&[2]), wholes(&[2]), zeros(&[1])], Some("the index 2 is outside an axis of the size 2")),
+        ("ScatterElements", 18, vec![], vec![zeros(&[2]), wholes(&[0]), zeros(&[2])], Some("expected updates of the indices' shape [1], came [2]")),
+        ("ScatterND", 18, vec![], vec![zeros(&[2]), wholes(&[0]), zeros(&[1])], Some("indices of shape [1] and updates of shape [1] do not go into [2]")),
+        ("ScatterND", 18, vec![], vec![zeros(&[2]), one(0), zeros(&[])], Some("indices of shape [] and updates of shape [] do not go into [2]")),
+        ("TensorScatter", 24, vec![("axis", Int(1))], vec![zeros(&[1, 2, 1]), zeros(&[1, 2, 1]), wholes(&[high])], Some("2 elements from 9223372036854775807 on do not go into a cache of 2")),
+        ("OneHot", 11, vec![], vec![wholes(&[0]), one(high), zeros(&[2])], Some("a tensor of shape [1, 9223372036854775807] is larger than the memory there is")),
+        ("OneHot", 11, vec![], vec![wholes(&[0]), one(-1), zeros(&[2])], Some("the depth is expected to be one number of 0 or more")),
+        ("OneHot", 11, vec![], vec![wholes(&[0]), one(2), zeros(&[3])], Some("expected two values, for off and for on, came 3")),
+        ("Compress", 11, vec![], vec![zeros(&[1]), Some(Tensor::vector(vec![true, true]))], Some("the index 1 is outside an axis of the size 1")),
+    ]);
+}
+
+#[test]
+#[rustfmt::skip]
+fn what_is_made_and_what_is_found_says_what_it_cannot_be() {
+    let (low, high) = (i64::MIN, i64::MAX);
+    check(vec![
+        ("Constant", 13, vec![("value_string", text("a"))], vec![], Some("a constant's attribute `value_string` is not done here")),
+        ("Constant", 13, vec![], vec![], Some("a constant has no value")),
+        ("ConstantOfShape", 9, vec![], vec![wholes(&[high])], Some("a tensor of shape [9223372036854775807] is larger than the memory there is")),
+        ("ConstantOfShape", 9, vec![], vec![wholes(&[0, high, high])], None),
+        ("EyeLike", 9, vec![("k", Int(high))], vec![zeros(&[2, 2])], None),
+        ("EyeLike", 9, vec![], vec![zeros(&[2])], Some("expected two axes, came the shape [2]")),
+        ("Range", 11, vec![], vec![one(0), one(1), one(0)], Some("the step of a range is 0 or not a number")),
+        ("Range", 11, vec![], vec![one(low), one(high), one(1)], Some("a tensor of shape [18446744073709551615] is larger than the memory there is")),
+        ("Range", 11, vec![], vec![zeros(&[]), Some(Tensor::scalar(f32::NAN)), Some(Tensor::scalar(1f32))], Some("a range has more values than a tensor can have")),
+        ("Range", 11, vec![], vec![one(0), wholes(&[1, 2]), one(1)], Some("input 1 is expected to be one value, came 2")),
+        ("Trilu", 14, vec![], vec![zeros(&[2, 2]), one(high)], None),
+        ("Trilu", 14, vec![("upper", Int(0))], vec![zeros(&[2, 2]), one(low)], None),
+        ("Trilu", 14, vec![], vec![zeros(&[2])], Some("expected two axes or more, came the shape [2]")),
+        ("ReduceSum", 13, vec![], vec![zeros(&[2]), wholes(&[0, -1])], Some("an axis comes twice in [0, -1]")),
+        ("ReduceSum", 13, vec![], vec![zeros(&[2]), wholes(&[1])], Some("there is no axis 1 in 1 dimensions")),
+        ("ReduceSum", 13, vec![], vec![Some(Tensor::vector(vec![1u8]))], Some("expected integers of 32 bits or more, or fractions, came UINT8")),
+        ("ReduceSum", 13, vec![], vec![Some(Tensor::vector(vec![true]))], Some("expected a number's datatype, came BOOL")),
+        ("ReduceMean", 18, vec![], vec![Some(Tensor::vector(Vec::<i32>::new()))], None),
+        ("ArgMax", 13, vec![], vec![none(&[0, 2])], Some("the axis 0 has no elements to find the largest or smallest of")),
+        ("ArgMax", 13, vec![], vec![zeros(&[])], Some("there is no axis 0 in 0 dimensions")),
+        ("TopK", 11, vec![], vec![zeros(&[2]), wholes(&[3])], Some("the number of elements is expected to be one from 0 to 2, came [3]")),
+        ("TopK", 11, vec![], vec![zeros(&[2]), wholes(&[-1])], Some("the number of elements is expected to be one from 0 to 2, came [-1]")),
+        ("TopK", 11, vec![], vec![none(&[1 << 40, 0]), wholes(&[0])], None),
+        ("TopK", 11, vec![], vec![Some(Tensor::vector(vec![f32::NAN, 1.0, f32::NAN, f32::NEG_INFINITY])), wholes(&[4])], None),
+        ("Unique", 11, vec![("axis", Int(0))], vec![none(&[1 << 29, 0])], Some("slices of shape [0] have no elements to be told apart by")),
+        ("Unique", 11, vec![], vec![none(&[1 << 29, 0])], None),
+        ("NonZero", 13, vec![], vec![zeros(&[])], None),
+        ("CumSum", 14, vec![], vec![zeros(&[2]), wholes(&[0, 0])], Some("the axis is expected to be one number, came 2")),
+        ("CumSum", 14, vec![], vec![Some(Tensor::vector(vec![i64::MAX, 1])), one(0)], None),
+        ("Softmax", 13, vec![], vec![zeros(&[])], Some("there is no axis -1 in 0 dimensions")),
+        ("Softmax", 13, vec![], vec![none(&[1 << 29, 0])], None),
+        ("Hardmax", 11, vec![("axis", Int(3))], vec![zeros(&[2])], Some("there is no axis 3 in 1 dimensions")),
+        ("NegativeLogLikelihoodLoss", 13, vec![], vec![zeros(&[1, 2]), wholes(&[2])], Some("the label 2 is none of 2 classes")),
+        ("NegativeLogLikelihoodLoss", 13, vec![], vec![zeros(&[2, 2]), wholes(&[0])], Some("labels of shape [1] do not go with scores of shape [2, 2], whose second axis is the classes")),
+        ("NegativeLogLikelihoodLoss", 13, vec![], vec![zeros(&[1, 2]), wholes(&[0]), zeros(&[3])], Some("expected a weight for each of 2 classes")),
+        ("SoftmaxCrossEntropyLoss", 13, vec![], vec![none(&[1, 0]), wholes(&[0])], Some("the label 0 is none of 0 classes")),
+        ("Nonsense", 13, vec![], vec![], Some("the operator Nonsense is not done here")),
+    ]);
+}
