@@ -130,9 +130,21 @@ impl Graph {
     /// # Errors
     /// `Input` for values that it cannot be computed with, `Unsupported`, `Memory`.
     pub fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
-        let mut values = self.given(inputs)?;
+        self.run_with(inputs, &[])
+    }
+
+    /// As [`Graph::run`], with the last of the inputs lent instead of given: a graph inside another one that runs
+    /// many times takes what is outside of it without a copy each time.
+    ///
+    /// # Errors
+    /// As [`Graph::run`].
+    pub fn run_with(&self, inputs: Vec<Tensor>, lent: &[&Tensor]) -> Result<Vec<Tensor>> {
+        let own = inputs.len();
+        let mut values = self.given(inputs, lent.len())?;
+        let lent = self.inputs[own..].iter().copied().zip(lent.iter().copied());
+        let lent: BTreeMap<ValueId, &Tensor> = lent.collect();
         for step in &self.steps {
-            self.run_step(step, &mut values)
+            self.run_step(step, &mut values, &lent)
                 .map_err(|error| error.at(&step.name, &step.op_type))?;
         }
         let mut outputs = Vec::with_capacity(self.outputs.len());
@@ -143,18 +155,27 @@ impl Graph {
                 None if again => values[id].clone(),
                 None => values[id].take(),
             };
+            let found = found.or_else(|| lent.get(&id).map(|&tensor| tensor.clone()));
             outputs.push(found.ok_or_else(|| Error::graph("an output was not computed"))?);
         }
         Ok(outputs)
     }
 
-    /// The values before the first step.
-    fn given(&self, inputs: Vec<Tensor>) -> Result<Vec<Option<Tensor>>> {
-        if inputs.len() != self.inputs.len() {
+    /// Whether the same inputs always give the same outputs, after a time that the inputs' sizes bound: each of
+    /// its operators says so.
+    #[must_use]
+    pub fn is_deterministic(&self) -> bool {
+        let mut steps = self.steps.iter();
+        steps.all(|step| step.operator.is_deterministic())
+    }
+
+    /// The values before the first step, of which the last `lent` inputs are none.
+    fn given(&self, inputs: Vec<Tensor>, lent: usize) -> Result<Vec<Option<Tensor>>> {
+        let came = inputs.len() + lent;
+        if came != self.inputs.len() {
             return Err(Error::input(format!(
-                "expected {} inputs, came {}",
-                self.inputs.len(),
-                inputs.len()
+                "expected {} inputs, came {came}",
+                self.inputs.len()
             )));
         }
         let mut values: Vec<Option<Tensor>> = Vec::new();
@@ -173,10 +194,10 @@ impl Graph {
     pub fn profile(&self, inputs: Vec<Tensor>, runs: usize) -> Result<Vec<(String, f64)>> {
         let mut least = vec![f64::MAX; self.steps.len()];
         for _ in 0..runs {
-            let mut values = self.given(inputs.clone())?;
+            let mut values = self.given(inputs.clone(), 0)?;
             for (step, least) in self.steps.iter().zip(&mut least) {
                 let start = std::time::Instant::now();
-                self.run_step(step, &mut values)
+                self.run_step(step, &mut values, &BTreeMap::new())
                     .map_err(|error| error.at(&step.name, &step.op_type))?;
                 *least = least.min(start.elapsed().as_secs_f64());
             }
@@ -185,7 +206,12 @@ impl Graph {
         Ok(names.zip(least).collect())
     }
 
-    fn run_step(&self, step: &Step, values: &mut [Option<Tensor>]) -> Result<()> {
+    fn run_step(
+        &self,
+        step: &Step,
+        values: &mut [Option<Tensor>],
+        lent: &BTreeMap<ValueId, &Tensor>,
+    ) -> Result<()> {
         // Those that nobody else needs are taken out first; what is left can be lent.
         let mut owned: Vec<Option<Tensor>> = step
             .inputs
@@ -203,7 +229,8 @@ impl Graph {
                     let lent = self
                         .constants
                         .get(&input.value)
-                        .or(values[input.value].as_ref());
+                        .or(values[input.value].as_ref())
+                        .or_else(|| lent.get(&input.value).copied());
                     let lent = lent.ok_or_else(|| Error::graph("an input was not computed"))?;
                     Some(Input::Borrowed(lent))
                 }

@@ -95,11 +95,12 @@ impl Body {
         Ok(())
     }
 
-    fn run(&self, mut values: Vec<Tensor>, inputs: &Inputs<'_>) -> Result<Vec<Tensor>> {
-        for at in self.first_capture..self.first_capture + self.graph.captures {
-            values.push(inputs.required(at)?.clone());
-        }
-        self.graph.graph.run(values)
+    fn run(&self, values: Vec<Tensor>, inputs: &Inputs<'_>) -> Result<Vec<Tensor>> {
+        let captures = self.first_capture..self.first_capture + self.graph.captures;
+        let lent = captures.map(|at| inputs.required(at));
+        self.graph
+            .graph
+            .run_with(values, &lent.collect::<Result<Vec<_>>>()?)
     }
 }
 
@@ -127,6 +128,13 @@ impl Operator for If {
             false => &self.otherwise,
         };
         branch.run(Vec::new(), &inputs)
+    }
+
+    /// A branch may have a loop in it.
+    fn is_deterministic(&self) -> bool {
+        [&self.then, &self.otherwise]
+            .iter()
+            .all(|branch| branch.graph.graph.is_deterministic())
     }
 }
 
@@ -174,7 +182,8 @@ impl Operator for Loop {
         Ok(states)
     }
 
-    /// A loop may never end, and loading a file must.
+    /// A loop may never end. While a request is computed the host stops it at its time limit; nothing would while a
+    /// file is loaded, so that a loop of constants is not computed beforehand.
     fn is_deterministic(&self) -> bool {
         false
     }
@@ -369,5 +378,10 @@ impl Operator for Scan {
                 .for_each(|(all, output)| all.push(output));
         }
         columns.iter().map(|column| stacked(column, 0)).collect()
+    }
+
+    /// The graph inside may have a loop in it.
+    fn is_deterministic(&self) -> bool {
+        self.body.graph.graph.is_deterministic()
     }
 }

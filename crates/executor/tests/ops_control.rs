@@ -1,0 +1,289 @@
+//! Graphs inside graphs: what they take from outside, when they are run, and what they refuse.
+
+use infer_executor::{Graph, Tensor};
+use rten_onnx::onnx::{
+    AttributeProto, DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto,
+    ValueInfoProto,
+};
+
+fn names(given: &str) -> Vec<String> {
+    // A name of `_` is an input left out.
+    let each = given.split_whitespace().map(|name| name.replace('_', ""));
+    each.collect()
+}
+
+fn node(op_type: &str, inputs: &str, outputs: &str, graphs: &[(&str, GraphProto)]) -> NodeProto {
+    let attribute = graphs.iter().map(|(name, graph)| AttributeProto {
+        name: Some((*name).to_owned()),
+        g: Some(graph.clone()),
+        ..AttributeProto::default()
+    });
+    NodeProto {
+        op_type: Some(op_type.to_owned()),
+        attribute: attribute.collect(),
+        input: names(inputs),
+        output: names(outputs),
+        ..NodeProto::default()
+    }
+}
+
+/// A Scan over the last of its inputs.
+fn scan(inputs: &str, outputs: &str, body: GraphProto) -> NodeProto {
+    let mut scan = node("Scan", inputs, outputs, &[("body", body)]);
+    scan.attribute.push(AttributeProto {
+        name: Some("num_scan_inputs".to_owned()),
+        i: Some(1),
+        ..AttributeProto::default()
+    });
+    scan
+}
+
+/// A graph of these nodes that has some constants, too.
+fn graph(inputs: &str, outputs: &str, nodes: Vec<NodeProto>) -> GraphProto {
+    let values = |given: &str| {
+        let each = names(given).into_iter().map(|name| ValueInfoProto {
+            name: Some(name),
+            ..ValueInfoProto::default()
+        });
+        each.collect()
+    };
+    GraphProto {
+        input: values(inputs),
+        output: values(outputs),
+        node: nodes,
+        ..GraphProto::default()
+    }
+}
+
+fn constant(name: &str, datatype: DataType, shape: &[i64], values: &[i32]) -> TensorProto {
+    let mut constant = TensorProto {
+        name: Some(name.to_owned()),
+        data_type: Some(datatype),
+        dims: shape.to_vec(),
+        ..TensorProto::default()
+    };
+    if datatype == DataType::INT64 {
+        constant.int64_data = values.iter().map(|&value| value.into()).collect();
+    } else {
+        constant.int32_data = values.to_vec();
+    }
+    constant
+}
+
+fn load(mut graph: GraphProto) -> Result<Graph, String> {
+    graph.initializer = vec![
+        constant("yes", DataType::BOOL, &[], &[1]),
+        constant("both", DataType::BOOL, &[2], &[1, 0]),
+        constant("none", DataType::INT64, &[], &[0]),
+        constant("three", DataType::INT64, &[], &[3]),
+        constant("pair", DataType::INT64, &[2], &[1, 2]),
+        constant("triple", DataType::INT64, &[3], &[1, 2, 3]),
+    ];
+    let mut model = ModelProto {
+        graph: Some(graph),
+        ..ModelProto::default()
+    };
+    model.opset_import.push(OperatorSetIdProto {
+        domain: None,
+        version: Some(21),
+    });
+    Graph::load(model).map_err(|error| error.to_string())
+}
+
+fn run(graph: GraphProto, inputs: &[Tensor]) -> Result<Vec<Tensor>, String> {
+    let graph = load(graph)?;
+    graph
+        .run(inputs.to_vec())
+        .map_err(|error| error.to_string())
+}
+
+fn longs(values: &[i64]) -> Tensor {
+    Tensor::vector(values.to_vec())
+}
+
+fn rows(shape: &[usize], values: &[i64]) -> Tensor {
+    Tensor::of(shape, values.to_vec()).unwrap()
+}
+
+/// A body of Loop that adds `x` from outside to its state, and puts out the sum and `x` itself.
+fn adding() -> GraphProto {
+    let nodes = vec![
+        node("Add", "s x", "t", &[]),
+        node("Identity", "go", "on", &[]),
+    ];
+    graph("n go s", "on t t x", nodes)
+}
+
+/// A body of Loop that cannot be computed: nothing broadcasts a pair and a triple.
+fn failing() -> GraphProto {
+    let nodes = vec![
+        node("Add", "pair n", "a", &[]),
+        node("Add", "a triple", "b", &[]),
+        node("Identity", "go", "on", &[]),
+    ];
+    graph("n go", "on b", nodes)
+}
+
+#[test]
+fn each_branch_takes_its_own_values_from_outside() {
+    let then = graph("", "a", vec![node("Add", "y x", "a", &[])]);
+    // One of the outputs is a value from outside as it is.
+    let otherwise = graph("", "z", vec![]);
+    let branches = [("then_branch", then), ("else_branch", otherwise)];
+    let whole = graph("c x y z", "o x z", vec![node("If", "c", "o", &branches)]);
+    let loaded = load(whole).unwrap();
+    for (condition, expected) in [(true, 11), (false, 100)] {
+        let given = vec![
+            Tensor::scalar(condition),
+            longs(&[1]),
+            longs(&[10]),
+            longs(&[100]),
+        ];
+        let came = loaded.run(given).unwrap();
+        let expected = [longs(&[expected]), longs(&[1]), longs(&[100])];
+        assert_eq!(came, expected, "{condition}");
+    }
+}
+
+#[test]
+fn iterations_take_the_same_values_from_outside() {
+    let looped = node("Loop", "three yes s", "last sums xs", &[("body", adding())]);
+    let given = [longs(&[10]), longs(&[1])];
+    // What is taken is still there afterwards.
+    let came = run(graph("x s", "last sums xs x", vec![looped]), &given);
+    let expected = vec![
+        longs(&[31]),
+        rows(&[3, 1], &[11, 21, 31]),
+        rows(&[3, 1], &[10, 10, 10]),
+        longs(&[10]),
+    ];
+    assert_eq!(came, Ok(expected));
+
+    let body = graph(
+        "s v",
+        "t w",
+        vec![node("Add", "s v", "t", &[]), node("Mul", "v x", "w", &[])],
+    );
+    let given = [longs(&[10]), longs(&[0]), rows(&[3, 1], &[1, 2, 3])];
+    let scanned = scan("s v", "last ws", body);
+    let came = run(graph("x s v", "last ws", vec![scanned]), &given);
+    assert_eq!(came, Ok(vec![longs(&[6]), rows(&[3, 1], &[10, 20, 30])]));
+}
+
+#[test]
+fn a_loop_of_constants_is_not_run_while_its_file_is_loaded() {
+    let looped = || node("Loop", "three yes", "o", &[("body", failing())]);
+    let inner = || node("Loop", "three yes", "p", &[("body", failing())]);
+    let branch = || graph("", "p", vec![inner()]);
+    let branches = [("then_branch", branch()), ("else_branch", branch())];
+    let body = graph("v", "p", vec![inner()]);
+    let cases = [
+        ("a loop", looped()),
+        ("a loop in a branch", node("If", "yes", "o", &branches)),
+        ("a loop in a scan", scan("triple", "o", body)),
+    ];
+    let mut failures = Vec::new();
+    for (name, node) in cases {
+        match load(graph("", "o", vec![node])) {
+            Err(error) => failures.push(format!("{name}: run at load: {error}")),
+            Ok(loaded) => match loaded.run(Vec::new()) {
+                Err(error) if error.to_string().contains("cannot be broadcast") => {}
+                came => failures.push(format!("{name}: came {came:?}")),
+            },
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn what_control_flow_cannot_do_is_said() {
+    let one = || graph("", "x", vec![]);
+    let two = graph("", "x x", vec![]);
+    let branches = |then: GraphProto, otherwise: GraphProto| {
+        [("then_branch", then), ("else_branch", otherwise)]
+    };
+    let body = |inputs: &str, outputs: &str| [("body", graph(inputs, outputs, vec![]))];
+    let growing = graph(
+        "n go s",
+        "go t t",
+        vec![{
+            let mut concat = node("Concat", "s x", "t", &[]);
+            concat.attribute.push(AttributeProto {
+                name: Some("axis".to_owned()),
+                i: Some(0),
+                ..AttributeProto::default()
+            });
+            concat
+        }],
+    );
+    let cases = [
+        (
+            node("If", "both", "o", &branches(one(), one())),
+            "If: a condition has 2 values, expected 1",
+        ),
+        (
+            node("If", "three", "o", &branches(one(), one())),
+            "If: expected a tensor of BOOL, came INT64",
+        ),
+        (
+            node("If", "yes", "o", &branches(one(), two)),
+            "If: a branch has 2 outputs, expected 1",
+        ),
+        (
+            node("If", "yes", "o", &branches(one(), one())[..1]),
+            "If: the attribute `else_branch` is missing",
+        ),
+        (
+            node("If", "yes", "o", &branches(one(), graph("a", "a", vec![]))),
+            "If: the graph inside has 1 inputs, expected 0",
+        ),
+        (
+            node("Loop", "pair yes", "o", &body("n go", "go n")),
+            "Loop: a trip count has 2 values, expected 1",
+        ),
+        (
+            node("Loop", "three both", "o", &body("n go", "go n")),
+            "Loop: a condition has 2 values, expected 1",
+        ),
+        (
+            node("Loop", "three yes", "o", &body("n go", "n n")),
+            "Loop: expected a tensor of BOOL, came INT64",
+        ),
+        (
+            node("Loop", "none yes", "o", &body("n go", "go n")),
+            "Loop: without an iteration, the datatype of what is collected is not known",
+        ),
+        (
+            node("Loop", "three yes x", "o", &body("n go", "go n")),
+            "Loop: the graph inside has 2 inputs, expected 3",
+        ),
+        (
+            node("Loop", "three yes x", "o", &body("n go s", "go")),
+            "Loop: the graph inside has 1 outputs, expected at least 2",
+        ),
+        (
+            node("Loop", "three yes x", "o p", &[("body", growing)]),
+            "Loop: an iteration has INT64 of shape [3], the first had INT64 of shape [2]",
+        ),
+        (
+            node("Scan", "x", "o", &body("v", "v")),
+            "Scan: the attribute `num_scan_inputs` is missing",
+        ),
+        (
+            scan("", "o", graph("", "x", vec![])),
+            "Scan: the attribute `num_scan_inputs` is not in 1 to 0, the number of inputs",
+        ),
+        (
+            scan("three", "o", graph("v", "v", vec![])),
+            "Scan: there is no axis 0 in 0 dimensions",
+        ),
+    ];
+    let mut failures = Vec::new();
+    for (node, expected) in cases {
+        let came = run(graph("x", "o", vec![node]), &[longs(&[1])]);
+        if came.as_ref().err().map(String::as_str) != Some(expected) {
+            failures.push(format!("came {came:?}, expected {expected:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
