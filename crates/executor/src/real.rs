@@ -11,6 +11,16 @@ use crate::error::{Error, Result};
 use crate::operator::Inputs;
 use crate::tensor::{Data, Element, Tensor, with_room};
 
+/// Elements in another type.
+///
+/// # Errors
+/// `Memory` when there is no room.
+pub(crate) fn each<A: Copy, B>(from: &[A], to: impl Fn(A) -> B) -> Result<Vec<B>> {
+    let mut result = with_room(from.len())?;
+    result.extend(from.iter().map(|&value| to(value)));
+    Ok(result)
+}
+
 /// What sums of products are made of: real numbers, and integers that wrap.
 pub trait Ring: Copy + Default + 'static {
     /// `self + a * b`.
@@ -42,7 +52,10 @@ pub trait Real: Element + Float + Ring + AddAssign + MulAssign {
     /// The same number as an `f64`.
     fn wide(self) -> f64;
     /// A tensor's elements in this type; none when they are not real numbers.
-    fn view(data: &Data) -> Option<Cow<'_, [Self]>>;
+    ///
+    /// # Errors
+    /// `Memory` when there is no room.
+    fn view(data: &Data) -> Result<Option<Cow<'_, [Self]>>>;
 }
 
 impl Real for f32 {
@@ -54,14 +67,14 @@ impl Real for f32 {
         self.into()
     }
 
-    fn view(data: &Data) -> Option<Cow<'_, [Self]>> {
-        Some(match data {
+    fn view(data: &Data) -> Result<Option<Cow<'_, [Self]>>> {
+        Ok(Some(match data {
             Data::F32(values) => Cow::Borrowed(values),
-            Data::F16(values) => Cow::Owned(values.iter().map(|v| v.to_f32()).collect()),
-            Data::Bf16(values) => Cow::Owned(values.iter().map(|v| v.to_f32()).collect()),
-            Data::F64(values) => Cow::Owned(values.iter().map(|&v| v as f32).collect()),
-            _ => return None,
-        })
+            Data::F16(values) => Cow::Owned(each(values, |v| v.to_f32())?),
+            Data::Bf16(values) => Cow::Owned(each(values, |v| v.to_f32())?),
+            Data::F64(values) => Cow::Owned(each(values, |v| v as f32)?),
+            _ => return Ok(None),
+        }))
     }
 }
 
@@ -74,14 +87,14 @@ impl Real for f64 {
         self
     }
 
-    fn view(data: &Data) -> Option<Cow<'_, [Self]>> {
-        Some(match data {
+    fn view(data: &Data) -> Result<Option<Cow<'_, [Self]>>> {
+        Ok(Some(match data {
             Data::F64(values) => Cow::Borrowed(values),
-            Data::F32(values) => Cow::Owned(values.iter().map(|&v| v.into()).collect()),
-            Data::F16(values) => Cow::Owned(values.iter().map(|v| v.to_f64()).collect()),
-            Data::Bf16(values) => Cow::Owned(values.iter().map(|v| v.to_f64()).collect()),
-            _ => return None,
-        })
+            Data::F32(values) => Cow::Owned(each(values, Into::into)?),
+            Data::F16(values) => Cow::Owned(each(values, |v| v.to_f64())?),
+            Data::Bf16(values) => Cow::Owned(each(values, |v| v.to_f64())?),
+            _ => return Ok(None),
+        }))
     }
 }
 
@@ -107,7 +120,7 @@ macro_rules! in_real {
 /// # Errors
 /// `Unsupported` when they are not real numbers.
 pub fn reals<R: Real>(tensor: &Tensor) -> Result<Cow<'_, [R]>> {
-    R::view(tensor.data()).ok_or_else(|| not_real(tensor))
+    R::view(tensor.data())?.ok_or_else(|| not_real(tensor))
 }
 
 /// As [`reals`], to keep: the tensor's own memory where that has the type.
@@ -133,11 +146,6 @@ fn not_real(tensor: &Tensor) -> Error {
 /// # Errors
 /// `Unsupported` for a datatype that is not one of real numbers, `Memory`.
 pub fn rounded<R: Real>(shape: Vec<usize>, values: Vec<R>, datatype: Datatype) -> Result<Tensor> {
-    fn each<R: Real, T>(values: &[R], round: impl Fn(R) -> T) -> Result<Vec<T>> {
-        let mut result = with_room(values.len())?;
-        result.extend(values.iter().map(|&value| round(value)));
-        Ok(result)
-    }
     let data = match datatype {
         same if same == R::DATATYPE => R::wrap(values),
         Datatype::Fp16 => Data::F16(each(&values, |v| f16::from_f64(v.wide()))?),

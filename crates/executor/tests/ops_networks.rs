@@ -17,7 +17,11 @@ fn message(
 }
 
 fn zeros(shape: &[usize]) -> Option<Tensor> {
-    Some(Tensor::of(shape, vec![0f32; shape.iter().product()]).unwrap())
+    let count = match shape.contains(&0) {
+        true => 0,
+        false => shape.iter().product(),
+    };
+    Some(Tensor::of(shape, vec![0f32; count]).unwrap())
 }
 
 type Case = (
@@ -27,6 +31,11 @@ type Case = (
     Vec<Option<Tensor>>,
     Option<&'static str>,
 );
+
+/// A size that two of have no product in 64 bits.
+const LARGE: usize = 1 << 40;
+/// The most elements that a tensor may have.
+const LARGEST: usize = 1 << 29;
 
 #[test]
 fn what_does_not_go_together_is_said() {
@@ -162,6 +171,77 @@ fn what_does_not_go_together_is_said() {
             vec![zeros(&[2, 3]), zeros(&[2])],
             Some("a scale of shape [2] does not go with [2, 3] on axis 1 in blocks of 0"),
         ),
+        (
+            "GridSample",
+            20,
+            vec![],
+            vec![zeros(&[1, 1, 1, 1, 1, 1]), zeros(&[1, 1, 1, 1, 1, 4])],
+            Some("sampling 4 spatial axes is not done, at most 3 are"),
+        ),
+        // Of nothing there may be so much that it can neither be multiplied nor gone through.
+        (
+            "QuantizeLinear",
+            21,
+            vec![("block_size", Int(1)), ("axis", Int(1))],
+            vec![zeros(&[LARGEST, LARGEST, 0]), zeros(&[LARGEST, LARGEST, 0])],
+            None,
+        ),
+        (
+            "LpNormalization",
+            22,
+            vec![("axis", Int(1))],
+            vec![zeros(&[0, LARGEST, LARGEST])],
+            Some("a tensor of shape [536870912, 536870912] is larger than the memory there is"),
+        ),
+        (
+            "MeanVarianceNormalization",
+            13,
+            vec![("axes", ints(&[1, 2]))],
+            vec![zeros(&[0, LARGE, LARGE])],
+            None,
+        ),
+        (
+            "MaxPool",
+            22,
+            vec![
+                ("kernel_shape", ints(&[1, 1])),
+                ("strides", ints(&[1 << 29, 1 << 29])),
+            ],
+            vec![zeros(&[0, 1, LARGE, LARGE])],
+            None,
+        ),
+        (
+            "Conv",
+            22,
+            vec![("strides", ints(&[1 << 29, 1 << 29]))],
+            vec![zeros(&[1, 0, 1 << 29, 1 << 29]), zeros(&[1, 0, 1, 1])],
+            Some("a tensor of shape [536870912, 536870912] is larger than the memory there is"),
+        ),
+        (
+            "Attention",
+            23,
+            vec![],
+            vec![
+                zeros(&[LARGE, LARGE, 1, 0]),
+                zeros(&[LARGE, LARGE, 1, 0]),
+                zeros(&[LARGE, LARGE, 1, 0]),
+            ],
+            None,
+        ),
+        (
+            "NonMaxSuppression",
+            11,
+            vec![],
+            vec![zeros(&[LARGE, 0, 4]), zeros(&[LARGE, LARGE, 0])],
+            None,
+        ),
+        (
+            "LSTM",
+            22,
+            vec![],
+            vec![zeros(&[0, LARGE, 1]), zeros(&[1, 4, 1]), zeros(&[1, 4, 1])],
+            Some("a tensor of shape [1099511627776] is larger than the memory there is"),
+        ),
     ];
     let mut failures = Vec::new();
     for (op_type, opset, attributes, inputs, expected) in &cases {
@@ -171,4 +251,21 @@ fn what_does_not_go_together_is_said() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn a_mean_counts_more_padding_than_a_usize_can() {
+    // Four axes of 2^28 places, one of them a value and the others padding: 2^112 of them.
+    const PAD: i64 = (1 << 28) - 1;
+    let mean = message(
+        "AveragePool",
+        22,
+        &[
+            ("kernel_shape", ints(&[1 << 28; 4])),
+            ("count_include_pad", Int(1)),
+            ("pads", ints(&[0, 0, 0, 0, PAD, PAD, PAD, PAD])),
+        ],
+        &[zeros(&[1, 1, 1, 1, 1, 1])],
+    );
+    assert_eq!(mean, None);
 }

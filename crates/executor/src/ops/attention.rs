@@ -129,8 +129,13 @@ fn joined<R: Real>(
             }
         },
     };
-    let shape = vec![heads.batch, heads.heads, before + heads.length, heads.size];
+    let total = before.saturating_add(heads.length);
+    let shape = vec![heads.batch, heads.heads, total, heads.size];
     let mut result = with_room(element_count(&shape)?)?;
+    if shape.contains(&0) {
+        // Of nothing there may be more batches and heads than could be counted.
+        return Ok((shape, result));
+    }
     let past = past.map(reals::<R>).transpose()?;
     let new = reals::<R>(new)?;
     for batch in 0..heads.batch {
@@ -285,7 +290,7 @@ impl Attention {
         let mut shape = q.shape().to_vec();
         let output = match shape.len() {
             3 => {
-                shape[2] = query.heads * value.size;
+                shape[2] = query.heads.saturating_mul(value.size);
                 Heads::of(&shape, Some(query.heads))?
             }
             _ => {
@@ -300,9 +305,15 @@ impl Attention {
             0
         };
         let mut all_scores: Vec<R> = with_room(kept)?;
-        let mut columns = filled(query.size * total, R::zero())?;
+        // Where nothing comes out there may be more batches and heads than could be gone through.
+        let batches = if y.is_empty() && kept == 0 {
+            0
+        } else {
+            query.batch
+        };
+        let mut columns = filled(element_count(&[query.size, total])?, R::zero())?;
         let (mut scores, mut bias) = (filled(total, R::zero())?, filled(total, R::zero())?);
-        for batch in 0..query.batch {
+        for batch in 0..batches {
             for head in 0..query.heads {
                 let from = batch * key.heads + head / (query.heads / key.heads);
                 let keys = &keys[from * total * query.size..][..total * query.size];

@@ -113,9 +113,9 @@ impl Plan {
         if count == 0 {
             return Ok(output);
         }
-        let window_count: usize = self.frame.windows.iter().product();
-        let value_count: usize = self.frame.values.iter().product();
-        let kernel_count: usize = self.frame.kernel.iter().product();
+        let window_count = element_count(&self.frame.windows)?;
+        let value_count = element_count(&self.frame.values)?;
+        let kernel_count = element_count(&self.frame.kernel)?;
         let channels = self.groups * self.outputs;
         add_bias(&mut output, bias, window_count, channels);
         let step = self.frame.step();
@@ -289,9 +289,9 @@ impl ConvTranspose {
         if count == 0 {
             return Ok((shape, output));
         }
-        let window_count: usize = values.iter().product();
-        let value_count: usize = frame.values.iter().product();
-        let kernel_count: usize = kernel.iter().product();
+        let window_count = element_count(values)?;
+        let value_count = element_count(&frame.values)?;
+        let kernel_count = element_count(kernel)?;
         let bias = bias(inputs, 2, outputs)?.map(reals::<R>).transpose()?;
         add_bias(&mut output, bias.as_deref(), value_count, outputs);
         let (x, w) = (reals::<R>(x)?, reals::<R>(w)?);

@@ -88,6 +88,8 @@ impl Operator for NonMaxSuppression {
         let least = threshold(4)?;
         let signed = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
         let mut selected = Vec::new();
+        // Of no boxes there may be more batches and classes than could be gone through.
+        let batch = if scores.is_empty() { 0 } else { batch };
         for image in 0..batch {
             let sides: Vec<Sides> = boxes[image * count * 4..][..count * 4]
                 .chunks_exact(4)

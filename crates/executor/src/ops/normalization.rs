@@ -316,7 +316,7 @@ impl Operator for LpNormalization {
         let shape = input.shape().to_vec();
         let axis = index::axis(self.axis, shape.len())?;
         let inner = element_count(&shape[axis + 1..])?;
-        let block = inner * shape[axis];
+        let block = element_count(&shape[axis..])?;
         in_real!(datatype, R => {
             let mut values = into_reals::<R>(input)?;
             let mut norms = filled(inner, R::default())?;
@@ -356,9 +356,10 @@ impl Operator for MeanVarianceNormalization {
         let shape = input.shape().to_vec();
         let axes = index::axes(&self.axes, shape.len())?;
         let mut kept = shape.clone();
-        let mut count = 1;
+        // A tensor without elements may have sizes whose product nothing holds.
+        let mut count = 1usize;
         for &axis in &axes {
-            count *= shape[axis];
+            count = count.saturating_mul(shape[axis]);
             kept[axis] = 1;
         }
         let strides = index::broadcast_strides(&kept, &shape);

@@ -71,8 +71,8 @@ fn fold<T: Copy, O>(
     if output.is_empty() {
         return Ok(());
     }
-    let window_count: usize = frame.windows.iter().product();
-    let value_count: usize = frame.values.iter().product();
+    let window_count = element_count(&frame.windows)?;
+    let value_count = element_count(&frame.values)?;
     let step = frame.step();
     frame.for_each_tap(|_, runs| {
         let planes = output.chunks_exact_mut(window_count);
@@ -114,7 +114,7 @@ impl Operator for AveragePool {
                 for plane in output.chunks_exact_mut(counts.len()) {
                     for (sum, &count) in plane.iter_mut().zip(&counts) {
                         // A window of padding alone is a mean of nothing.
-                        *sum /= R::of(count as f64);
+                        *sum /= R::of(count);
                     }
                 }
             }
@@ -126,8 +126,9 @@ impl Operator for AveragePool {
 impl AveragePool {
     /// How many values each window's mean is of. What lies past the padding, which `ceil_mode` lets windows do,
     /// never counts.
-    fn counts(&self, frame: &Frame) -> Result<Vec<usize>> {
-        let mut counts = vec![1];
+    fn counts(&self, frame: &Frame) -> Result<Vec<f64>> {
+        // Of padding there may be more than a `usize` counts.
+        let mut counts = vec![1.0];
         for axis in 0..frame.windows.len() {
             let (dilation, begin) = (frame.dilations[axis], frame.begin[axis]);
             let (first, past) = match self.counts_padding {
@@ -142,7 +143,7 @@ impl AveragePool {
                 to.min(frame.kernel[axis]).saturating_sub(from)
             };
             for count in counts {
-                next.extend((0..frame.windows[axis]).map(|window| count * own(window)));
+                next.extend((0..frame.windows[axis]).map(|window| count * own(window) as f64));
             }
             counts = next;
         }
@@ -213,8 +214,8 @@ impl MaxPool {
                 }
             }
         })?;
-        let value_count: usize = frame.values.iter().product();
-        let window_count: usize = frame.windows.iter().product();
+        let value_count = element_count(&frame.values)?;
+        let window_count = element_count(&frame.windows)?;
         let mut indices = filled(count, 0i64)?;
         for (at, (index, &(_, offset))) in indices.iter_mut().zip(&found).enumerate() {
             let offset = match self.is_column_major {

@@ -141,7 +141,11 @@ impl Layout {
         if scale.shape() != expected {
             return Err(wrong());
         }
-        Ok((three, [expected[axis] * inner, inner, 1], self.block))
+        Ok((
+            three,
+            [element_count(&expected[axis..])?, inner, 1],
+            self.block,
+        ))
     }
 
     /// Call with the offset of each value and of its scale.
@@ -152,6 +156,10 @@ impl Layout {
         mut visit: impl FnMut(usize, usize),
     ) -> Result<()> {
         let ([outer, size, inner], strides, block) = self.strides(shape, scale)?;
+        // Of nothing there may be more rows than could be gone through.
+        if shape.contains(&0) {
+            return Ok(());
+        }
         let mut at = 0;
         for a in 0..outer {
             for b in 0..size {
@@ -199,16 +207,18 @@ impl Operator for QuantizeLinear {
             (None, asked) => asked.unwrap_or(Datatype::Uint8),
         };
         // INT32 is exact in FP64 only.
-        let wide = Tensor::new(
-            input.shape().to_vec(),
-            match input.data() {
-                Data::I32(values) => Data::F64(values.iter().map(|&v| v.into()).collect()),
-                other => other.clone(),
-            },
-        )?;
+        let wide = match input.data() {
+            Data::I32(values) => {
+                let mut wide: Vec<f64> = with_room(values.len())?;
+                wide.extend(values.iter().map(|&value| f64::from(value)));
+                Some(Tensor::of(input.shape(), wide)?)
+            }
+            _ => None,
+        };
+        let wide = wide.as_ref().unwrap_or(input);
         let mut result = filled(input.len(), 0i64)?;
         in_real!(wide.datatype(), R => {
-            let (values, scales) = (reals::<R>(&wide)?, reals::<R>(scale)?);
+            let (values, scales) = (reals::<R>(wide)?, reals::<R>(scale)?);
             self.layout.each(input.shape(), scale, |at, of| {
                 let zero = zero.as_ref().map_or(0, |zero| zero[of]);
                 result[at] = nearest(values[at] / scales[of]).saturating_add(zero.into());

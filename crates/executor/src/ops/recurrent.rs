@@ -322,7 +322,7 @@ impl Recurrent {
         expect("initial states", inputs.get(5), &state)?;
         expect("initial cells", inputs.get(6), &state)?;
         let lengths: Vec<usize> = match inputs.get(4) {
-            None => vec![steps; batch],
+            None => filled(batch, steps)?,
             Some(lengths) => {
                 expect("sequence lengths", Some(lengths), &[batch])?;
                 let lengths = lengths.to_i64()?;

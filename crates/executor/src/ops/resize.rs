@@ -6,7 +6,7 @@ use crate::in_real;
 use crate::index;
 use crate::moves::{FILLING, mapped};
 use crate::operator::{Build, Inputs, Operator};
-use crate::real::{Real, into_reals, reals, rounded};
+use crate::real::{Real, each, into_reals, reals, rounded};
 use crate::tensor::{Data, Tensor, element_count, filled};
 use infer_model_card::Datatype;
 
@@ -361,13 +361,13 @@ impl Operator for Resize {
             return Ok(vec![mapped(&input, &maps, filling.as_ref())?]);
         }
         let bytes = match input.data() {
-            Data::U8(values) => Some(values.iter().map(|&v| f32::from(v)).collect()),
-            Data::I8(values) => Some(values.iter().map(|&v| f32::from(v)).collect()),
+            Data::U8(values) => Some(each(values, f32::from)?),
+            Data::I8(values) => Some(each(values, f32::from)?),
             _ => None,
         };
         if let Some(bytes) = bytes {
             let values = self.interpolate::<f32>(bytes, &plan)?;
-            let values: Vec<i64> = values.into_iter().map(nearest).collect();
+            let values = each(&values, nearest)?;
             return Ok(vec![saturated(shape, &values, datatype)?]);
         }
         in_real!(datatype, R => {

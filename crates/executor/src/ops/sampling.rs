@@ -8,6 +8,10 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
+/// The most spatial axes: a value is made of those around it, 4 on each axis, so that more would let a small file
+/// ask for any amount of memory. The specification's own cases have 2 and 3.
+const MAX_AXES: usize = 3;
+
 pub(super) fn build(
     domain: &str,
     op_type: &str,
@@ -134,6 +138,11 @@ impl GridSample {
         let (batch, channels, sizes) = spatial(x.shape())?;
         let given = grid.shape();
         let rank = sizes.len();
+        if rank > MAX_AXES {
+            return Err(Error::unsupported(format!(
+                "sampling {rank} spatial axes is not done, at most {MAX_AXES} are"
+            )));
+        }
         if given.len() != x.rank() || given[0] != batch || given[rank + 1] != rank {
             return Err(Error::input(format!(
                 "a grid of shape {given:?} does not go with an input of {:?}",

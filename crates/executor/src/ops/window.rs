@@ -130,7 +130,8 @@ impl Window {
             let reach = frame.reach(axis)?;
             if matches!(self.auto_pad, AutoPad::SameUpper | AutoPad::SameLower) {
                 let windows = size.div_ceil(stride);
-                let needed = windows.saturating_sub(1) * stride + reach;
+                // One that no memory holds is refused with the output that it is for.
+                let needed = (windows.saturating_sub(1) * stride).saturating_add(reach);
                 let total = needed.saturating_sub(size);
                 let less = total / 2;
                 (frame.begin[axis], frame.end[axis]) = match self.auto_pad {
