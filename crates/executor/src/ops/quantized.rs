@@ -1,9 +1,12 @@
 //! Products and convolutions of quantised numbers: sums in INT32, rescaled where the result is quantised too.
 
+use std::borrow::Cow;
+
 use super::convolution::{Convolution, Plan};
 use super::quantize::{integers, nearest, saturated};
 use crate::error::{Error, Result};
 use crate::index;
+use crate::moves::transposed;
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::reals;
 use crate::tensor::{Tensor, element_count, filled, with_room};
@@ -18,6 +21,7 @@ pub(super) fn build(
         ("", "MatMulInteger") => Box::new(MatMulInteger),
         ("", "QLinearConv") => Box::new(QLinearConv(Convolution::read(build)?)),
         ("", "QLinearMatMul") => Box::new(QLinearMatMul),
+        ("com.microsoft", "QGemm") => Box::new(QGemm::read(build)),
         ("com.microsoft", "QLinearAdd") => Box::new(QLinearBinary(|a, b| a + b)),
         ("com.microsoft", "QLinearMul") => Box::new(QLinearBinary(|a, b| a * b)),
         ("com.microsoft", "QLinearGlobalAveragePool") => {
@@ -261,6 +265,81 @@ impl Operator for QLinearMatMul {
             &result,
             inputs.required(7)?.datatype(),
         )?])
+    }
+}
+
+/// ONNX Runtime's QGemm: a product of two quantised matrices plus a bias in the scale of the product, quantised again
+/// where the output has a zero point, else FP32.
+struct QGemm {
+    alpha: f64,
+    transposes: [bool; 2],
+}
+
+impl QGemm {
+    fn read(build: &Build<'_>) -> Self {
+        let attributes = build.attributes();
+        Self {
+            alpha: attributes.float("alpha", 1.0).into(),
+            transposes: [
+                attributes.flag("transA", false),
+                attributes.flag("transB", false),
+            ],
+        }
+    }
+}
+
+/// A matrix, transposed where that is asked for.
+fn matrix(tensor: &Tensor, transposes: bool) -> Result<Cow<'_, Tensor>> {
+    match (tensor.rank(), transposes) {
+        (2, false) => Ok(Cow::Borrowed(tensor)),
+        (2, true) => Ok(Cow::Owned(transposed(tensor, &[1, 0])?)),
+        _ => Err(Error::input(format!(
+            "expected a matrix, came the shape {:?}",
+            tensor.shape()
+        ))),
+    }
+}
+
+impl Operator for QGemm {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let a = matrix(inputs.required(0)?, self.transposes[0])?;
+        let b = matrix(inputs.required(3)?, self.transposes[1])?;
+        let (shape, mut sums) = product((&a, &b), (inputs.get(2), inputs.get(5)))?;
+        let columns = b.shape()[1];
+        if let Some(bias) = inputs.get(6) {
+            let wrong = || {
+                Error::input(format!(
+                    "a bias of shape {:?} does not go with {shape:?}",
+                    bias.shape()
+                ))
+            };
+            if index::broadcast(&[bias.shape(), &shape]).map_err(|_| wrong())? != shape {
+                return Err(wrong());
+            }
+            let steps = index::broadcast_strides(bias.shape(), &shape);
+            let bias = inputs.elements::<i32>(6)?;
+            for (sum, [at]) in sums.iter_mut().zip(index::Walk::new(&shape, [&steps])) {
+                *sum = sum.wrapping_add(bias[at]);
+            }
+        }
+        let x = of(&scales(&inputs, 1, 1)?, 0) * self.alpha;
+        let w = scales(&inputs, 4, columns)?;
+        let Some(zero) = inputs.get(8) else {
+            let mut result: Vec<f32> = with_room(sums.len())?;
+            let each = sums.iter().enumerate();
+            result
+                .extend(each.map(|(at, &sum)| (f64::from(sum) * x * of(&w, at % columns)) as f32));
+            return Ok(vec![Tensor::of(&shape, result)?]);
+        };
+        let datatype = zero.datatype();
+        let y = of(&scales(&inputs, 7, 1)?, 0);
+        let zero = i64::from(of(&zeros(&inputs, 8, 1)?, 0));
+        let mut result = with_room(sums.len())?;
+        for (at, &sum) in sums.iter().enumerate() {
+            let factor = x * of(&w, at % columns) / y;
+            result.push(nearest(f64::from(sum) * factor).saturating_add(zero));
+        }
+        Ok(vec![saturated(shape, &result, datatype)?])
     }
 }
 
