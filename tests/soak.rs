@@ -62,7 +62,10 @@ fn main() -> ExitCode {
         .with_ignored_flag(is_short),
         Trial::test("a_bad_component_under_fire", a_bad_component_under_fire),
     ];
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    // At the same time, so that the whole takes as long as it is told to.
+    arguments.test_threads.get_or_insert(trials.len());
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 /// How long the long form takes; `None` for the short one.
@@ -76,7 +79,7 @@ fn the_service_under_fire() -> Result<(), Failed> {
 }
 
 fn the_service_under_fire_with_onnx_runtime() -> Result<(), Failed> {
-    if !backends::installed().contains(&"onnx") {
+    if backends::ONNX.is_none() {
         return Ok(());
     }
     fire("infer up --backend onnx", || serve("onnx"), service_cases())
