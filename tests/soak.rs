@@ -139,19 +139,25 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
         max_requests: MAX_REQUESTS,
         seed,
     };
-    // Every slot for an instance, every thread and every arena must have been used before memory is looked at.
-    let mut tally = clients::run(service.address, &table, &plan(total / 6, 1));
+    // Every slot for an instance must have served the largest, and every thread and arena have been used, before
+    // memory is looked at: slots keep what their instances had, up to a limit.
+    let mut tally = clients::all_at_once(service.address, &table, CLIENTS);
+    tally.add(clients::run(service.address, &table, &plan(total / 6, 1)));
     let warm = idle(&service, fresh);
-    tally.add(clients::run(
-        service.address,
-        &table,
-        &plan(total * 4 / 6, 1000),
-    ));
-    let end = idle(&service, fresh);
+    let mut load = |seed| {
+        tally.add(clients::run(
+            service.address,
+            &table,
+            &plan(total / 3, seed),
+        ));
+        idle(&service, fresh)
+    };
+    let half = load(1000);
+    let end = load(2000);
     let stopped = stop::under_load(&mut service, &table, &mut tally);
     let log = service.log();
     let again = start();
-    tally.add(clients::run(again.address, &table, &plan(total / 6, 2000)));
+    tally.add(clients::run(again.address, &table, &plan(total / 6, 3000)));
 
     println!(
         "{}",
@@ -159,7 +165,12 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
             name,
             begun.elapsed(),
             &tally,
-            &[("fresh", fresh), ("warm", warm), ("at the end", end),]
+            &[
+                ("fresh", fresh),
+                ("warm", warm),
+                ("half-way", half),
+                ("at the end", end),
+            ]
         )
     );
     let failed = tally.failed();

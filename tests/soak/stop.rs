@@ -35,12 +35,9 @@ pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Re
         .iter()
         .filter(|(case, _)| !case.body.is_empty())
         .collect();
-    let begun = (0..BEGUN)
-        .map(|index| begin(address, with_body[index % with_body.len()]))
-        .collect::<Result<Vec<_>, _>>()?;
     let is_stopping = AtomicBool::new(false);
     let (answered, answers) = mpsc::channel();
-    std::thread::scope(|scope| {
+    std::thread::scope(|scope| -> Result<(), String> {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|index| {
                 let (good, answered, is_stopping) = (&good, answered.clone(), &is_stopping);
@@ -50,9 +47,13 @@ pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Re
         drop(answered);
         // Fewer come when the clients have failed, which their tallies say.
         _ = answers.iter().take(ANSWERS).count();
+        let begun: Result<Vec<_>, _> = (0..BEGUN)
+            .map(|index| begin(address, with_body[index % with_body.len()]))
+            .collect();
         is_stopping.store(true, Ordering::SeqCst);
         service.signal("TERM");
-        for (mut connection, (case, quiet)) in begun {
+        // Whether they could be begun or not, the clients end at the signal alone.
+        for (mut connection, (case, quiet)) in begun? {
             let sent = connection.write(&case.body);
             match connection.read(case.is_head()) {
                 Ok(Some(answer)) => match case.wrong(quiet, &answer) {
@@ -68,7 +69,8 @@ pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Re
         for client in clients {
             tally.add(client.join().unwrap());
         }
-    });
+        Ok(())
+    })?;
     let status = service.wait();
     if !status.success() {
         return Err(format!("after SIGTERM it ended with {status}"));
