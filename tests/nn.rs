@@ -77,6 +77,9 @@ fn host(graphs: Graphs) -> Host {
         cache_dir: data.path().join("cache"),
         limits: Limits {
             instance_memory_bytes: 64 << 20,
+            // A request lives on while its client sends nothing, so that others can reach for what it has.
+            body_timeout: Duration::from_secs(300),
+            request_timeout: Duration::from_secs(300),
             ..Limits::default()
         },
         environment: Default::default(),

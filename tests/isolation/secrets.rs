@@ -10,6 +10,9 @@ use infer_host::Limits;
 use super::host::{host, limits};
 use crate::support::client::{Connection, get};
 
+/// Longer than any of these tests takes.
+const LIFE: Duration = Duration::from_secs(300);
+
 /// Secrets as they travel, so that who seeks one never has it in its own memory: see
 /// `guests/trouble/src/secrets.rs`.
 fn masked(random: &mut fastrand::Rng) -> String {
@@ -40,8 +43,9 @@ fn no_request_finds_what_another_has_hidden() {
         // Fewer than there are threads, so that each slot is taken over from another request all the time.
         max_instances: 3,
         max_waiting: 64,
-        // One of them lives as long as the test.
-        request_timeout: Duration::from_secs(120),
+        // One of them lives as long as the test, and its client sends nothing meanwhile.
+        request_timeout: LIFE,
+        body_timeout: LIFE,
         ..limits()
     });
     let address = host.address;
