@@ -69,11 +69,18 @@ const RETRY_AFTER_S: &str = "1";
 
 impl ApiError {
     /// A refusal of that kind.
+    ///
+    /// What follows the first 2000 bytes is left out: libraries repeat in their messages what came, and a client
+    /// decides how long that is.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
+        /// Longer than any sentence of ours that does not list a great many models.
+        const MAX_BYTES: usize = 2000;
+        let mut message = message.into();
+        if message.len() > MAX_BYTES {
+            message.truncate(message.floor_char_boundary(MAX_BYTES));
+            message.push('…');
         }
+        Self { kind, message }
     }
 
     /// 400.
@@ -178,6 +185,15 @@ mod tests {
             (later.status, later.header("retry-after")),
             (503, Some("1"))
         );
+    }
+
+    #[test]
+    fn no_client_makes_a_sentence_long() {
+        let short = "x".repeat(2000);
+        assert_eq!(ApiError::invalid(short.clone()).to_string(), short);
+        let long = format!("x{}", "ä".repeat(1_000_000));
+        let expected = format!("x{}…", "ä".repeat(999));
+        assert_eq!(ApiError::invalid(long).to_string(), expected);
     }
 
     #[test]

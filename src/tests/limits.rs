@@ -307,3 +307,41 @@ fn the_description_of_the_api_follows_the_limits() {
     }
     assert!(!document.contains("2048"));
 }
+
+#[test]
+fn a_refusal_does_not_repeat_what_is_long() {
+    let long = "ä".repeat(50_000);
+    let form = [("content-type", "multipart/form-data; boundary=x")];
+    let cases: [(&str, &[(&str, &str)], String); 5] = [
+        ("/infer/sum", &[], format!("{{\"inputs\":\"{long}\"}}")),
+        (
+            "/v1/models/add:predict",
+            &[],
+            format!("{{\"instances\":[{{\"{long}\":1}}]}}"),
+        ),
+        (
+            "/v2/models/add/infer",
+            &[],
+            format!(
+                "{{\"inputs\":[{{\"name\":\"a\",\"datatype\":\"{long}\",\"shape\":\"{long}\"}}]}}"
+            ),
+        ),
+        ("/v1/embeddings", &[], format!("{{\"model\":\"{long}\"}}")),
+        (
+            "/infer/digits",
+            &form,
+            format!("--x\r\nContent-Disposition: form-data; name=\"{long}\"\r\n\r\ncut off"),
+        ),
+    ];
+    let wrong: Vec<_> = cases
+        .iter()
+        .map(|(target, headers, body)| {
+            let refused = ask_within(Limits::default(), "POST", target, headers, body.as_bytes());
+            let message = refused.map_or_else(|error| error.to_string(), |_| String::new());
+            (target, message)
+        })
+        .filter(|(_, message)| !(20..2100).contains(&message.len()))
+        .map(|(target, message)| format!("{target}: {} bytes", message.len()))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use infer_model_card::{Side, TextSpec};
+use serde::de::IgnoredAny;
 use tokenizers::{
     EncodeInput, PostProcessor, Tokenizer, TruncationDirection, TruncationParams,
     TruncationStrategy,
@@ -60,6 +61,9 @@ impl Encoder {
     ) -> Result<Self, EncoderError> {
         let unknown =
             |error: Box<dyn std::error::Error + Send + Sync>| EncoderError::Json(error.to_string());
+        // The library panics where a file breaks off within its decoder.
+        serde_json::from_str::<IgnoredAny>(json)
+            .map_err(|error| EncoderError::Json(error.to_string()))?;
         let mut tokenizer = Tokenizer::from_bytes(json.as_bytes()).map_err(unknown)?;
         let max_tokens = fixed_tokens.map_or(spec.max_tokens, |fixed| fixed.min(spec.max_tokens));
         // The library subtracts without a check.

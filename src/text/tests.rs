@@ -87,6 +87,19 @@ fn what_is_no_tokenizer_is_refused() {
     for (json, expected) in [
         ("", "it is no tokenizer that is known: EOF"),
         ("[]", "it is no tokenizer that is known: "),
+        // Cut off, over which the library panics.
+        (
+            r#"{"version": "1.0", "decoder": "#,
+            "it is no tokenizer that is known: EOF",
+        ),
+        (
+            r#"{"version": "1.0", "decoder": {"type": "WordPiece", "pre"#,
+            "it is no tokenizer that is known: EOF",
+        ),
+        (
+            r#"{"version": "1.0", "decoder": }"#,
+            "it is no tokenizer that is known: expected value",
+        ),
         (
             r#"{"version": "1.0", "model": {"type": "Telepathy"}}"#,
             "it is no tokenizer that is known: ",

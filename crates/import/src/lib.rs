@@ -14,6 +14,7 @@
 pub mod add;
 pub mod card;
 pub mod graph;
+mod guard;
 pub mod inspect;
 pub mod labels;
 pub mod processor;

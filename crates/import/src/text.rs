@@ -6,10 +6,11 @@ use std::path::Path;
 
 use infer_model_card::{Pooling, Side, TensorSpec, TextSpec};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use tokenizers::{PostProcessor, Tokenizer};
 
+use crate::guard::guarded;
 use crate::labels::Config;
 use crate::source::Source;
 
@@ -136,7 +137,11 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
         });
     }
     let json = read_text(&path)?;
-    let tokenizer = Tokenizer::from_bytes(json.as_bytes())
+    // What is no JSON at all is told better here: the library panics where a file breaks off within its decoder.
+    serde_json::from_str::<IgnoredAny>(&json)
+        .map_err(|error| TextError::Tokenizer(error.to_string()))?;
+    let tokenizer = guarded(|| Tokenizer::from_bytes(json.as_bytes()))
+        .map_err(TextError::Tokenizer)?
         .map_err(|error| TextError::Tokenizer(error.to_string()))?;
     let about: TokenizerConfig = members(source, "tokenizer_config.json")?;
     let sentences: SentenceConfig = members(source, "sentence_bert_config.json")?;

@@ -231,6 +231,20 @@ fn what_is_not_done_here_is_refused() {
         (
             "sentiment",
             "tokenizer.json",
+            "{\"version\": \"1.0\", \"decoder\": {\"type\": \"WordPiece\", \"pre",
+            "`tokenizer.json` is no tokenizer that is known: EOF",
+        ),
+        (
+            "sentiment",
+            "tokenizer.json",
+            // The library cuts the prefix off, though the token is shorter.
+            r###"{"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2},
+                 "merges": [["a", "b"]], "continuing_subword_prefix": "##"}}"###,
+            "`tokenizer.json` is no tokenizer that is known: reading it broke off, as a damaged file can make it: ",
+        ),
+        (
+            "sentiment",
+            "tokenizer.json",
             "{\"model\": {}}",
             "`tokenizer.json` is no tokenizer that is known: ",
         ),
