@@ -7,6 +7,7 @@ use std::time::Instant;
 use infer_kernels::conv::{Conv2d, Images, Window};
 use infer_kernels::depthwise::Depthwise;
 use infer_kernels::gemm::Clamp;
+use infer_kernels::winograd::Winograd;
 
 fn best(runs: usize, mut run: impl FnMut()) -> f64 {
     (0..runs)
@@ -34,6 +35,10 @@ fn main() {
         (3, 1, 28, 128, 128),
         (3, 1, 14, 256, 256),
         (3, 1, 7, 512, 512),
+        (3, 1, 55, 16, 64),
+        (3, 1, 27, 32, 128),
+        (3, 1, 13, 48, 192),
+        (3, 1, 13, 64, 256),
         (1, 1, 56, 64, 256),
         (1, 1, 7, 2048, 512),
     ] {
@@ -70,6 +75,18 @@ fn main() {
             flops as f64 / seconds / 1e9,
             seconds * 1e3
         );
+        if Winograd::wins(&window, 1, [channels_in, channels_out]) {
+            let channels = [channels_in, channels_out];
+            let conv = Winograd::new(window, channels, &weights, None, Clamp::NONE);
+            let seconds = best(20, || {
+                conv.run(images, black_box(&input), None, black_box(&mut output))
+            });
+            println!(
+                "  by Winograd's algorithm: as {:.1} GFLOP/s, {:.2} ms",
+                flops as f64 / seconds / 1e9,
+                seconds * 1e3
+            );
+        }
     }
     for (stride, size, channels) in [
         (1, 112, 32),

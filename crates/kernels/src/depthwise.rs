@@ -158,6 +158,15 @@ impl Depthwise {
         }
     }
 
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_clamp(&self, clamp: Clamp) -> Self {
+        Self {
+            clamp,
+            ..self.clone()
+        }
+    }
+
     /// What the convolution makes of images; none where they have other channels or are smaller than the window.
     #[must_use]
     pub fn output(&self, input: Images) -> Option<Images> {

@@ -10,4 +10,6 @@
 pub mod conv;
 pub mod depthwise;
 pub mod gemm;
+mod lanes;
 pub mod peak;
+pub mod winograd;

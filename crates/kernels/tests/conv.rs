@@ -3,6 +3,7 @@
 use infer_kernels::conv::{Conv2d, Images, Window};
 use infer_kernels::depthwise::Depthwise;
 use infer_kernels::gemm::{Clamp, Packed, gemm};
+use infer_kernels::winograd::Winograd;
 
 /// Values that look random, the same in each run.
 fn values(count: usize, seed: u32) -> Vec<f32> {
@@ -162,6 +163,103 @@ fn convolutions_are_as_plain_loops_make_them() {
         wrong.join("\n")
     );
     assert!(cases > 300, "{cases}");
+}
+
+#[test]
+fn convolutions_by_winograds_algorithm_are_as_plain_loops_make_them() {
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    let sizes = [
+        [1, 3, 5],
+        [1, 8, 8],
+        [2, 5, 9],
+        [1, 1, 1],
+        [1, 3, 13],
+        [1, 13, 2],
+    ];
+    // The last one has so many channels that its tiles are smaller.
+    for ([channels_in, channels_out], sizes) in [
+        ([16, 16], &sizes[..]),
+        ([20, 36], &sizes),
+        ([64, 24], &sizes),
+        ([260, 256], &sizes[..1]),
+    ] {
+        for pads in [[1, 1, 1, 1], [0, 0, 0, 0], [2, 0, 1, 3]] {
+            let window = Window {
+                pads_before: [pads[0], pads[1]],
+                pads_after: [pads[2], pads[3]],
+                ..window(3, 1, 0, 1)
+            };
+            let channels = [channels_in, channels_out];
+            let weights = values(channels_out * channels_in * 9, 2);
+            let bias = values(channels_out, 3);
+            for &[count, height, width] in sizes {
+                let images = Images {
+                    count,
+                    height,
+                    width,
+                    channels: channels_in,
+                };
+                let input = values(images.len(), 1);
+                for (has_bias, has_residual, clamp) in [
+                    (true, false, Clamp::NONE),
+                    (false, true, Clamp { min: 0.0, max: 0.5 }),
+                ] {
+                    let bias = has_bias.then_some(bias.as_slice());
+                    let conv = Winograd::new(window, channels, &weights, bias, clamp);
+                    let Some(result) = conv.output(images) else {
+                        continue;
+                    };
+                    let residual = values(result.len(), 4);
+                    let residual = has_residual.then_some(residual.as_slice());
+                    let mut output = vec![f32::NAN; result.len()];
+                    conv.run(images, &input, residual, &mut output);
+                    let mut expected = plain(window, 1, images, result, &input, &weights, bias);
+                    for (at, expected) in expected.iter_mut().enumerate() {
+                        *expected += residual.map_or(0.0, |residual| residual[at].into());
+                        *expected = expected.clamp(clamp.min.into(), clamp.max.into());
+                    }
+                    cases += 1;
+                    if let Some(difference) = differs(&output, &expected) {
+                        wrong.push(format!(
+                            "{pads:?}, {images:?} to {channels_out}: {difference}"
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {cases} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(cases > 80, "{cases}");
+}
+
+#[test]
+fn what_winograds_algorithm_does_not_do_is_told() {
+    let simple = window(3, 1, 1, 1);
+    for (window, groups, channels, wins) in [
+        (simple, 1, [16, 16], true),
+        (simple, 1, [64, 256], true),
+        (simple, 2, [64, 64], false),
+        (simple, 1, [18, 64], false),
+        (simple, 1, [64, 66], false),
+        (simple, 1, [4, 64], false),
+        (simple, 1, [64, 8], false),
+        (window(3, 2, 1, 1), 1, [64, 64], false),
+        (window(3, 1, 2, 2), 1, [64, 64], false),
+        (window(5, 1, 2, 1), 1, [64, 64], false),
+        (window(1, 1, 0, 1), 1, [64, 64], false),
+    ] {
+        assert_eq!(
+            Winograd::wins(&window, groups, channels),
+            wins,
+            "{window:?} in {groups}, {channels:?}"
+        );
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use infer_kernels::conv::{Conv2d, Window};
 use infer_kernels::depthwise::Depthwise;
 use infer_kernels::gemm::Clamp;
+use infer_kernels::winograd::Winograd;
 
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
@@ -123,29 +124,29 @@ impl FusedConv {
         let weights = self.weights.elements::<f32>()?;
         let (channels_in, channels_out) = (shape[1] * self.groups, shape[0]);
         let bias = self.bias.as_deref();
-        let build = |window: Window| {
-            if self.is_depthwise() {
-                Kernel::Depthwise(Depthwise::new(
-                    window,
-                    channels_in,
-                    weights,
-                    bias,
-                    self.clamp,
-                ))
-            } else {
-                let channels = [channels_in, channels_out];
-                Kernel::Whole(Conv2d::new(
-                    window,
-                    self.groups,
-                    channels,
-                    weights,
-                    bias,
-                    self.clamp,
-                ))
-            }
+        let (window, channels) = (self.window, [channels_in, channels_out]);
+        let kernel = if self.is_depthwise() {
+            Kernel::Depthwise(Depthwise::new(
+                window,
+                channels_in,
+                weights,
+                bias,
+                self.clamp,
+            ))
+        } else if Winograd::wins(&window, self.groups, channels) {
+            Kernel::Winograd(Winograd::new(window, channels, weights, bias, self.clamp))
+        } else {
+            Kernel::Whole(Conv2d::new(
+                window,
+                self.groups,
+                channels,
+                weights,
+                bias,
+                self.clamp,
+            ))
         };
         Ok(Box::new(Convolution {
-            kernel: build(self.window),
+            kernel,
             pads: self.pads,
             has_residual: self.has_residual,
             clamp: self.clamp,

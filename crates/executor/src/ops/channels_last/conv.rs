@@ -3,6 +3,7 @@
 use infer_kernels::conv::{Conv2d, Images};
 use infer_kernels::depthwise::Depthwise;
 use infer_kernels::gemm::Clamp;
+use infer_kernels::winograd::Winograd;
 
 use super::pads::Pads;
 use super::{images, shape};
@@ -16,8 +17,34 @@ use crate::tensor::{Tensor, element_count};
 pub enum Kernel {
     /// Each output channel from all input channels of its group.
     Whole(Conv2d),
+    /// The same with fewer multiplications.
+    Winograd(Winograd),
     /// Each output channel from its own.
     Depthwise(Depthwise),
+}
+
+impl Kernel {
+    fn with_clamp(&self, clamp: Clamp) -> Self {
+        match self {
+            Self::Whole(kernel) => Self::Whole(kernel.with_clamp(clamp)),
+            Self::Winograd(kernel) => Self::Winograd(kernel.with_clamp(clamp)),
+            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_clamp(clamp)),
+        }
+    }
+
+    /// Compute it; a residual is never added to what each channel makes of its own ([`FusedConv`]).
+    ///
+    /// [`FusedConv`]: crate::rewrite
+    fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
+        match self {
+            Self::Whole(kernel) => kernel.run(images, input, residual, output),
+            Self::Winograd(kernel) => kernel.run(images, input, residual, output),
+            Self::Depthwise(kernel) => {
+                debug_assert!(residual.is_none(), "a residual");
+                kernel.run(images, input, output);
+            }
+        }
+    }
 }
 
 /// A convolution, channels last; where it has a residual, that is its second input, added before values are clamped.
@@ -36,6 +63,7 @@ impl Convolution {
     fn fit(&self, input: Images) -> Result<(Images, Option<Kernel>)> {
         let (window, taken) = match &self.kernel {
             Kernel::Whole(kernel) => (kernel.window(), kernel.channels_in()),
+            Kernel::Winograd(kernel) => (kernel.window(), kernel.channels_in()),
             Kernel::Depthwise(kernel) => (kernel.window(), kernel.channels()),
         };
         if input.channels != taken {
@@ -47,10 +75,12 @@ impl Convolution {
         let fitting = self.pads.fit(window, input)?;
         let other = (fitting != window).then(|| match &self.kernel {
             Kernel::Whole(kernel) => Kernel::Whole(kernel.with_window(fitting)),
+            Kernel::Winograd(kernel) => Kernel::Winograd(kernel.with_window(fitting)),
             Kernel::Depthwise(kernel) => Kernel::Depthwise(kernel.with_window(fitting)),
         });
         let output = match other.as_ref().unwrap_or(&self.kernel) {
             Kernel::Whole(kernel) => kernel.output(input),
+            Kernel::Winograd(kernel) => kernel.output(input),
             Kernel::Depthwise(kernel) => kernel.output(input),
         };
         let output = output.ok_or_else(|| Error::input("the window does not fit"))?;
@@ -71,17 +101,16 @@ impl Operator for Convolution {
             true => Some(inputs.required(1)?),
             false => None,
         };
-        match (kernel, residual) {
-            (Kernel::Depthwise(kernel), _) => kernel.run(images, values, &mut output),
-            (Kernel::Whole(kernel), None) => kernel.run(images, values, None, &mut output),
-            (Kernel::Whole(kernel), Some(residual)) if residual.shape() == result => {
-                kernel.run(images, values, Some(residual.elements()?), &mut output);
-            }
-            (Kernel::Whole(kernel), Some(residual)) => {
+        match residual {
+            Some(residual) if residual.shape() != result => {
                 kernel
                     .with_clamp(Clamp::NONE)
                     .run(images, values, None, &mut output);
                 return Ok(vec![self.add(&result, &output, residual)?]);
+            }
+            residual => {
+                let residual = residual.map(Tensor::elements).transpose()?;
+                kernel.run(images, values, residual, &mut output);
             }
         }
         Ok(vec![Tensor::of(&result, output)?])

@@ -1,0 +1,459 @@
+//! Convolution with windows of three by three and strides of one by Winograd's algorithm, channels last.
+//!
+//! Tiles of the output are computed from overlapping tiles of the input with fewer multiplications (Lavin and Gray,
+//! arXiv:1509.09308): both tile and window are transformed, which takes additions; what was a sum over taps and
+//! channels becomes, for each place of the transformed tile, a matrix product over channels; and the products are
+//! transformed back. F(4x4, 3x3) does with a quarter of the multiplications, F(2x2, 3x3) with four ninths; its
+//! rounding errors are smaller, and so are its transformed windows.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::conv::{Images, Window};
+use crate::gemm::{Clamp, Packed, ROWS, gemm};
+use crate::lanes::{LANES, Lanes};
+
+/// Bytes of transformed tiles, and of what becomes of them, that are worked on at a time: what stays in a core's second
+/// cache beside the transformed windows.
+const BLOCK_BYTES: usize = 1024 * 1024;
+
+/// Channels in and out, multiplied, up to which tiles of four are computed. The windows transformed for them are four
+/// times as large as they were, which makes large layers larger than the time that it saves is worth.
+const MAX_CHANNELS_OF_FOUR: usize = 256 * 256;
+
+/// A convolution with its windows transformed and packed.
+#[derive(Clone, Debug)]
+pub struct Winograd {
+    window: Window,
+    channels_in: usize,
+    channels_out: usize,
+    size: Size,
+    /// A matrix for each place of a transformed tile.
+    weights: Arc<[Packed]>,
+    bias: Arc<[f32]>,
+    clamp: Clamp,
+}
+
+/// How large a tile of the output is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    Two,
+    Four,
+}
+
+impl Winograd {
+    /// Whether a convolution can be done so, and faster than directly.
+    #[must_use]
+    pub fn wins(window: &Window, groups: usize, [channels_in, channels_out]: [usize; 2]) -> bool {
+        let is_whole = |channels: usize| channels.is_multiple_of(LANES) && channels >= 16;
+        window.kernel == [3; 2]
+            && window.strides == [1; 2]
+            && window.dilations == [1; 2]
+            && groups == 1
+            && is_whole(channels_in)
+            && is_whole(channels_out)
+    }
+
+    /// Transform weights `[channels_out, channels_in, 3, 3]` (ONNX's order); the biases are zero where there are none.
+    ///
+    /// # Panics
+    /// When the slices are not as long as that, or the convolution cannot be done so ([`Winograd::wins`]).
+    #[must_use]
+    pub fn new(
+        window: Window,
+        [channels_in, channels_out]: [usize; 2],
+        weights: &[f32],
+        bias: Option<&[f32]>,
+        clamp: Clamp,
+    ) -> Self {
+        let channels = [channels_in, channels_out];
+        assert!(Self::wins(&window, 1, channels), "{window:?}, {channels:?}");
+        assert_eq!(weights.len(), channels_out * channels_in * 9, "weights");
+        assert!(bias.is_none_or(|bias| bias.len() == channels_out), "bias");
+        let size = match channels_in * channels_out <= MAX_CHANNELS_OF_FOUR {
+            true => Size::Four,
+            false => Size::Two,
+        };
+        Self {
+            window,
+            channels_in,
+            channels_out,
+            size,
+            weights: match size {
+                Size::Two => pack::<Two, 4, 2>(channels, weights),
+                Size::Four => pack::<Four, 6, 4>(channels, weights),
+            },
+            bias: bias.map_or_else(|| vec![0.0; channels_out].into(), Into::into),
+            clamp,
+        }
+    }
+
+    /// Its window.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The channels that it takes.
+    #[must_use]
+    pub fn channels_in(&self) -> usize {
+        self.channels_in
+    }
+
+    /// The same weights under a window with other padding.
+    #[must_use]
+    pub fn with_window(&self, window: Window) -> Self {
+        debug_assert_eq!(window.kernel, self.window.kernel);
+        Self {
+            window,
+            ..self.clone()
+        }
+    }
+
+    /// The same with other limits.
+    #[must_use]
+    pub fn with_clamp(&self, clamp: Clamp) -> Self {
+        Self {
+            clamp,
+            ..self.clone()
+        }
+    }
+
+    /// What the convolution makes of images; none where they have other channels or are smaller than the window.
+    #[must_use]
+    pub fn output(&self, input: Images) -> Option<Images> {
+        let [height, width] = self.window.output([input.height, input.width])?;
+        (input.channels == self.channels_in).then_some(Images {
+            height,
+            width,
+            channels: self.channels_out,
+            ..input
+        })
+    }
+
+    /// Compute it; `residual` is added before values are clamped.
+    ///
+    /// # Panics
+    /// When [`Winograd::output`] has none, or a slice is not as long as the images say.
+    pub fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
+        let result = self
+            .output(images)
+            .expect("images that the convolution takes");
+        assert_eq!(input.len(), images.len(), "input");
+        assert_eq!(output.len(), result.len(), "output");
+        assert!(
+            residual.is_none_or(|residual| residual.len() == output.len()),
+            "residual"
+        );
+        if result.is_empty() {
+            return;
+        }
+        match self.size {
+            Size::Two => self.run_in::<Two, 4, 2>(images, result, input, residual, output),
+            Size::Four => self.run_in::<Four, 6, 4>(images, result, input, residual, output),
+        }
+    }
+
+    fn run_in<T: Transform<I, O>, const I: usize, const O: usize>(
+        &self,
+        images: Images,
+        result: Images,
+        input: &[f32],
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+    ) {
+        let tiles = Tiles::<T, I, O> {
+            conv: self,
+            images,
+            result,
+            transform: PhantomData,
+        };
+        let count = tiles.count();
+        let a_tile = I * I * (self.channels_in + self.channels_out) * size_of::<f32>();
+        let block = (BLOCK_BYTES / a_tile)
+            .next_multiple_of(ROWS)
+            .min(count.next_multiple_of(ROWS));
+        let mut transformed = vec![0.0; I * I * block * self.channels_in];
+        let mut products = vec![0.0; I * I * block * self.channels_out];
+        let mut patch = vec![0.0; I * I * self.channels_in];
+        for first in (0..count).step_by(block) {
+            let some = block.min(count - first);
+            // Whole rows of tiles for the product; what the last ones hold nobody looks at.
+            let rows = some.next_multiple_of(ROWS);
+            for tile in 0..some {
+                tiles.transform(
+                    first + tile,
+                    input,
+                    &mut patch,
+                    &mut transformed,
+                    [tile, rows],
+                );
+            }
+            for (place, weights) in self.weights.iter().enumerate() {
+                let a = rows * self.channels_in;
+                let c = rows * self.channels_out;
+                gemm(
+                    rows,
+                    &transformed[place * a..][..a],
+                    weights,
+                    None,
+                    Clamp::NONE,
+                    &mut products[place * c..][..c],
+                );
+            }
+            for tile in 0..some {
+                tiles.transform_back(first + tile, &products, [tile, rows], residual, output);
+            }
+        }
+    }
+}
+
+/// A matrix for each place of the transformed windows.
+fn pack<T: Transform<I, O>, const I: usize, const O: usize>(
+    [channels_in, channels_out]: [usize; 2],
+    weights: &[f32],
+) -> Arc<[Packed]> {
+    let transformed: Vec<[[f32; I]; I]> = weights
+        .chunks_exact(9)
+        .map(|window| {
+            let at = |y: usize, x: usize| f64::from(window[y * 3 + x]);
+            std::array::from_fn(|i| {
+                std::array::from_fn(|j| {
+                    let sum: f64 = (0..9)
+                        .map(|tap| {
+                            T::WINDOW[i][tap / 3] * T::WINDOW[j][tap % 3] * at(tap / 3, tap % 3)
+                        })
+                        .sum();
+                    sum as f32
+                })
+            })
+        })
+        .collect();
+    (0..I * I)
+        .map(|place| {
+            let value = |row: usize, column: usize| {
+                transformed[column * channels_in + row][place / I][place % I]
+            };
+            Packed::new(channels_in, channels_out, value, |_| 0.0)
+        })
+        .collect()
+}
+
+/// A minimal algorithm F(O, 3): `I` values are taken for `O` of the output, and in two dimensions it is used down and across.
+trait Transform<const I: usize, const O: usize> {
+    /// Of a window (`G`).
+    const WINDOW: [[f64; 3]; I];
+
+    /// Of values of the input (the transpose of `B`).
+    fn input(values: [Lanes; I]) -> [Lanes; I];
+
+    /// Of products, into values of the output (the transpose of `A`).
+    fn output(products: [Lanes; I]) -> [Lanes; O];
+}
+
+/// F(2, 3), with the points 0, 1, -1 and infinity.
+struct Two;
+
+impl Transform<4, 2> for Two {
+    const WINDOW: [[f64; 3]; 4] = [
+        [1.0, 0.0, 0.0],
+        [0.5, 0.5, 0.5],
+        [0.5, -0.5, 0.5],
+        [0.0, 0.0, 1.0],
+    ];
+
+    #[inline(always)]
+    fn input([a, b, c, d]: [Lanes; 4]) -> [Lanes; 4] {
+        [a - c, b + c, c - b, b - d]
+    }
+
+    #[inline(always)]
+    fn output([a, b, c, d]: [Lanes; 4]) -> [Lanes; 2] {
+        [a + b + c, b - c - d]
+    }
+}
+
+/// F(4, 3), with the points 0, 1, -1, 2, -2 and infinity.
+struct Four;
+
+impl Transform<6, 4> for Four {
+    const WINDOW: [[f64; 3]; 6] = [
+        [1.0 / 4.0, 0.0, 0.0],
+        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+        [0.0, 0.0, 1.0],
+    ];
+
+    #[inline(always)]
+    fn input([a, b, c, d, e, f]: [Lanes; 6]) -> [Lanes; 6] {
+        let (two, four) = (Lanes::splat(2.0), Lanes::splat(4.0));
+        let (minus_four, minus_five) = (Lanes::splat(-4.0), Lanes::splat(-5.0));
+        let (even, odd) = (c.mul_add(minus_four, e), b.mul_add(minus_four, d));
+        let (far, twice) = (e - c, (d - b) * two);
+        [
+            a.mul_add(four, c.mul_add(minus_five, e)),
+            even + odd,
+            even - odd,
+            far + twice,
+            far - twice,
+            b.mul_add(four, d.mul_add(minus_five, f)),
+        ]
+    }
+
+    #[inline(always)]
+    fn output([a, b, c, d, e, f]: [Lanes; 6]) -> [Lanes; 4] {
+        let (two, four, eight) = (Lanes::splat(2.0), Lanes::splat(4.0), Lanes::splat(8.0));
+        let (near, near_apart) = (b + c, b - c);
+        let (far, far_apart) = (d + e, d - e);
+        [
+            a + near + far,
+            far_apart.mul_add(two, near_apart),
+            far.mul_add(four, near),
+            far_apart.mul_add(eight, near_apart) + f,
+        ]
+    }
+}
+
+/// The tiles of all images.
+struct Tiles<'a, T, const I: usize, const O: usize> {
+    conv: &'a Winograd,
+    images: Images,
+    result: Images,
+    transform: PhantomData<T>,
+}
+
+impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
+    fn count(&self) -> usize {
+        self.result.count * self.result.height.div_ceil(O) * self.result.width.div_ceil(O)
+    }
+
+    /// A tile's image, and the row and the column of its first value in the output.
+    fn place(&self, tile: usize) -> [usize; 3] {
+        let (down, across) = (
+            self.result.height.div_ceil(O),
+            self.result.width.div_ceil(O),
+        );
+        let (image, tile) = (tile / (down * across), tile % (down * across));
+        [image, tile / across * O, tile % across * O]
+    }
+
+    /// Transform what is under a tile into one row of each place's matrix; `patch` is for tiles that reach over an edge.
+    fn transform(
+        &self,
+        tile: usize,
+        input: &[f32],
+        patch: &mut [f32],
+        transformed: &mut [f32],
+        [row, rows]: [usize; 2],
+    ) {
+        let Images {
+            height,
+            width,
+            channels,
+            ..
+        } = self.images;
+        let [image, y, x] = self.place(tile);
+        let input = &input[image * height * width * channels..][..height * width * channels];
+        let [above, before] = self.conv.window.pads_before;
+        let is_inside =
+            y >= above && x >= before && y - above + I <= height && x - before + I <= width;
+        let (values, line) = if is_inside {
+            let first = ((y - above) * width + x - before) * channels;
+            (&input[first..], width * channels)
+        } else {
+            for (down, line) in patch.chunks_exact_mut(I * channels).enumerate() {
+                let from = (y + down).checked_sub(above).filter(|&y| y < height);
+                for (across, pixel) in line.chunks_exact_mut(channels).enumerate() {
+                    let column = (x + across).checked_sub(before).filter(|&x| x < width);
+                    match (from, column) {
+                        (Some(y), Some(x)) => {
+                            pixel.copy_from_slice(&input[(y * width + x) * channels..][..channels])
+                        }
+                        _ => pixel.fill(0.0),
+                    }
+                }
+            }
+            (&*patch, I * channels)
+        };
+        assert!(values.len() >= (I - 1) * line + I * channels);
+        assert!(transformed.len() >= ((I * I - 1) * rows + row + 1) * channels);
+        for channel in (0..channels).step_by(LANES) {
+            let mut half = [[Lanes::splat(0.0); I]; I];
+            for across in 0..I {
+                let column = std::array::from_fn(|down| {
+                    // SAFETY: `values` holds `I` lines of `I` pixels, and the channels are a multiple of four.
+                    unsafe {
+                        let from = values.as_ptr().add(down * line + across * channels);
+                        Lanes::load(from.add(channel))
+                    }
+                });
+                for (half, value) in half.iter_mut().zip(T::input(column)) {
+                    half[across] = value;
+                }
+            }
+            for (down, half) in half.into_iter().enumerate() {
+                for (across, value) in T::input(half).into_iter().enumerate() {
+                    let at = ((down * I + across) * rows + row) * channels + channel;
+                    // SAFETY: `transformed` holds such a row for each place, and the channels are a multiple of four.
+                    unsafe { value.store(transformed.as_mut_ptr().add(at)) };
+                }
+            }
+        }
+    }
+
+    /// Transform a row of each place's product into a tile of the output, as far as that reaches.
+    fn transform_back(
+        &self,
+        tile: usize,
+        products: &[f32],
+        [row, rows]: [usize; 2],
+        residual: Option<&[f32]>,
+        output: &mut [f32],
+    ) {
+        let Images {
+            height,
+            width,
+            channels,
+            ..
+        } = self.result;
+        let [image, y, x] = self.place(tile);
+        let first = ((image * height + y) * width + x) * channels;
+        let (down, across) = (O.min(height - y), O.min(width - x));
+        let end = first + ((down - 1) * width + across) * channels;
+        let output = &mut output[first..end];
+        let residual = residual.map(|residual| &residual[first..end]);
+        assert!(products.len() >= ((I * I - 1) * rows + row + 1) * channels);
+        let min = Lanes::splat(self.conv.clamp.min);
+        let max = Lanes::splat(self.conv.clamp.max);
+        for channel in (0..channels).step_by(LANES) {
+            let mut half = [[Lanes::splat(0.0); I]; O];
+            for x in 0..I {
+                let column = std::array::from_fn(|y| {
+                    let at = ((y * I + x) * rows + row) * channels + channel;
+                    // SAFETY: `products` holds such a row for each place, and the channels are a multiple of four.
+                    unsafe { Lanes::load(products.as_ptr().add(at)) }
+                });
+                for (half, value) in half.iter_mut().zip(T::output(column)) {
+                    half[x] = value;
+                }
+            }
+            // SAFETY: there is a bias for each channel.
+            let bias = unsafe { Lanes::load(self.conv.bias.as_ptr().add(channel)) };
+            for (y, half) in half.into_iter().enumerate().take(down) {
+                for (x, value) in T::output(half).into_iter().enumerate().take(across) {
+                    let at = (y * width + x) * channels + channel;
+                    let mut value = value + bias;
+                    if let Some(residual) = residual {
+                        // SAFETY: as below.
+                        value = value + unsafe { Lanes::load(residual.as_ptr().add(at)) };
+                    }
+                    let value = value.clamp(min, max);
+                    // SAFETY: `output` ends with the last pixel that is in it, and the channels are a multiple of four.
+                    unsafe { value.store(output.as_mut_ptr().add(at)) };
+                }
+            }
+        }
+    }
+}
