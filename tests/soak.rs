@@ -10,6 +10,7 @@ mod support;
 /// The parts of this program.
 mod soak {
     pub mod bad;
+    pub mod begun;
     pub mod case;
     pub mod clients;
     pub mod good;
@@ -26,7 +27,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use soak::case::Case;
 use soak::clients::{Plan, Table};
 use soak::tally::Tally;
-use soak::{bad, clients, good, guest, stop};
+use soak::{bad, begun, clients, good, guest, stop};
 use support::backends;
 use support::client::Answer;
 use support::client::Connection;
@@ -35,6 +36,9 @@ use support::service::Service;
 
 /// How many connections there are at the same time: more than instances.
 const CLIENTS: usize = 10;
+
+/// How many instances there may be at the same time.
+const SLOTS: usize = 8;
 
 /// No run sends more, however fast the machine is.
 const MAX_REQUESTS: u64 = 100_000_000;
@@ -117,7 +121,7 @@ fn serve(backend: &str) -> Service {
             "--models",
             repository.to_str().unwrap(),
             "--max-instances",
-            "8",
+            &SLOTS.to_string(),
         ],
         &[
             ("INFER_DEFAULT_MODEL", "digits"),
@@ -141,7 +145,7 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
     };
     // Every slot for an instance must have served the largest, and every thread and arena have been used, before
     // memory is looked at: slots keep what their instances had, up to a limit.
-    let mut tally = clients::all_at_once(service.address, &table, CLIENTS);
+    let mut tally = begun::in_every_slot(service.address, &table, SLOTS)?;
     tally.add(clients::run(service.address, &table, &plan(total / 6, 1)));
     let warm = idle(&service, fresh);
     let mut load = |seed| {

@@ -2,7 +2,6 @@
 //! own, until the time is over.
 
 use std::net::SocketAddr;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -94,41 +93,6 @@ pub fn run(address: SocketAddr, table: &Table, plan: &Plan) -> Tally {
         }
         all
     })
-}
-
-/// All clients send each request of the table at the same time, so that every slot for an instance comes to serve it,
-/// and to hold what that leaves.
-pub fn all_at_once(address: SocketAddr, table: &Table, clients: usize) -> Tally {
-    let barrier = Barrier::new(clients);
-    let barrier = &barrier;
-    std::thread::scope(|scope| {
-        let clients: Vec<_> = (0..clients)
-            .map(|_| scope.spawn(move || in_step(address, table, barrier)))
-            .collect();
-        let mut all = Tally::default();
-        for client in clients {
-            all.add(client.join().unwrap());
-        }
-        all
-    })
-}
-
-fn in_step(address: SocketAddr, table: &Table, barrier: &Barrier) -> Tally {
-    let mut random = fastrand::Rng::with_seed(0);
-    let mut tally = Tally::default();
-    let mut client = Client {
-        address,
-        kept: None,
-        last: Instant::now(),
-    };
-    for (case, quiet) in table.iter().filter(|(case, _)| !case.is_endless) {
-        barrier.wait();
-        match client.ask(case, quiet, Manner::Fresh, &mut random) {
-            Ok(outcome) => tally.count(case.kind, outcome),
-            Err(problem) => tally.fail(case, "all at once", &problem),
-        }
-    }
-    tally
 }
 
 fn client(

@@ -45,7 +45,7 @@ pub fn serve(manifest: &Path) {
         limits: Limits {
             request_timeout: TIMEOUT,
             instance_memory_bytes: MEMORY_BYTES,
-            max_instances: 8,
+            max_instances: crate::SLOTS,
             max_waiting: 64,
             drain_timeout: Duration::from_secs(10),
             ..Limits::default()
@@ -91,6 +91,7 @@ pub fn cases() -> Vec<Case> {
         get("good", "/", 200, "well").times(10),
         get("good", "/count", 200, "0").times(5),
         Case::new("good", ("POST", "/echo"), &[], echo.clone(), 200, echo).times(5),
+        Case::new("good", ("POST", "/full"), &[], "all", 200, "3"),
         get("trap", "/trap", 500, internal).times(5),
         get("memory", "/hog", 500, internal).times(3),
         get("no answer", "/silent", 500, internal).times(5),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use super::begun::Begun;
 use super::case::Case;
 use super::clients::{Outcome, Table};
 use super::tally::Tally;
@@ -48,23 +49,13 @@ pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Re
         // Fewer come when the clients have failed, which their tallies say.
         _ = answers.iter().take(ANSWERS).count();
         let begun: Result<Vec<_>, _> = (0..BEGUN)
-            .map(|index| begin(address, with_body[index % with_body.len()]))
+            .map(|index| Begun::new(address, with_body[index % with_body.len()]))
             .collect();
         is_stopping.store(true, Ordering::SeqCst);
         service.signal("TERM");
         // Whether they could be begun or not, the clients end at the signal alone.
-        for (mut connection, (case, quiet)) in begun? {
-            let sent = connection.write(&case.body);
-            match connection.read(case.is_head()) {
-                Ok(Some(answer)) => match case.wrong(quiet, &answer) {
-                    None => count(tally, case, &answer),
-                    Some(difference) => tally.fail(case, "begun before the signal", &difference),
-                },
-                other => {
-                    let problem = format!("no answer: {other:?}, sent: {sent:?}");
-                    tally.fail(case, "begun before the signal", &problem);
-                }
-            }
+        for request in begun? {
+            request.finish(tally);
         }
         for client in clients {
             tally.add(client.join().unwrap());
@@ -89,21 +80,6 @@ fn is_plain((case, quiet): &&(Case, Answer)) -> bool {
 fn count(tally: &mut Tally, case: &Case, answer: &Answer) {
     let status = answer.status;
     tally.count(case.kind, Outcome::Right { status, times: 1 });
-}
-
-type Begun<'a> = (Connection, &'a (Case, Answer));
-
-/// Send a request's head, and wait until its body is asked for: then an instance is at work on it.
-fn begin<'a>(address: SocketAddr, row: &'a (Case, Answer)) -> Result<Begun<'a>, String> {
-    let failed = |error| format!("cannot begin {}: {error}", row.0.name);
-    let mut connection = Connection::open(address).map_err(failed)?;
-    let end = row.0.head.len() - 2;
-    let head = [&row.0.head[..end], b"expect: 100-continue\r\n\r\n"].concat();
-    connection.write(&head).map_err(failed)?;
-    match connection.is_told_to_continue().map_err(failed)? {
-        true => Ok((connection, row)),
-        false => Err(format!("no body was asked for: {}", row.0.name)),
-    }
 }
 
 /// On one connection after another, some requests each.

@@ -57,20 +57,14 @@ impl Guest for Trouble {
                     }
                 });
             }
-            // All of the body first, the answer then.
-            "/read" => {
-                let body = request.consume().expect("the body is there");
-                let input = body.stream().expect("its stream is there");
-                let mut read = 0;
-                loop {
-                    match input.blocking_read(1 << 16) {
-                        Ok(bytes) => read += bytes.len(),
-                        Err(StreamError::Closed) => break,
-                        Err(error) => panic!("{error}"),
-                    }
-                }
-                answer(out, 200, |stream| write(stream, read.to_string().as_bytes()));
+            // As "/read", with all the memory in use that there is.
+            "/full" => {
+                let hoard = hoard();
+                read(request, out);
+                drop(std::hint::black_box(hoard));
             }
+            // All of the body first, the answer then.
+            "/read" => read(request, out),
             "/endless" => answer(out, 200, |stream| {
                 loop {
                     write(stream, &[b'x'; 1 << 16]);
@@ -102,6 +96,35 @@ impl Guest for Trouble {
             },
         }
     }
+}
+
+/// All memory that the host gives, but for what an answer needs.
+fn hoard() -> Vec<Vec<u8>> {
+    const PART: usize = 1 << 20;
+    let mut hoard = Vec::new();
+    loop {
+        let mut part = Vec::new();
+        if part.try_reserve_exact(PART).is_err() {
+            hoard.truncate(hoard.len().saturating_sub(2));
+            return hoard;
+        }
+        part.resize(PART, 1);
+        hoard.push(std::hint::black_box(part));
+    }
+}
+
+fn read(request: IncomingRequest, out: ResponseOutparam) {
+    let body = request.consume().expect("the body is there");
+    let input = body.stream().expect("its stream is there");
+    let mut read = 0;
+    loop {
+        match input.blocking_read(1 << 16) {
+            Ok(bytes) => read += bytes.len(),
+            Err(StreamError::Closed) => break,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    answer(out, 200, |stream| write(stream, read.to_string().as_bytes()));
 }
 
 fn secret_action(
