@@ -56,11 +56,29 @@ pub trait Real: Element + Float + Ring + AddAssign + MulAssign {
     /// # Errors
     /// `Memory` when there is no room.
     fn view(data: &Data) -> Result<Option<Cow<'_, [Self]>>>;
+
+    /// The same row for a kernel, if this is FP32.
+    fn fp32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+
+    /// As [`Real::fp32`], to be changed.
+    fn fp32_mut(_: &mut [Self]) -> Option<&mut [f32]> {
+        None
+    }
 }
 
 impl Real for f32 {
     fn of(value: f64) -> Self {
         value as f32
+    }
+
+    fn fp32(row: &[Self]) -> Option<&[f32]> {
+        Some(row)
+    }
+
+    fn fp32_mut(row: &mut [Self]) -> Option<&mut [f32]> {
+        Some(row)
     }
 
     fn wide(self) -> f64 {

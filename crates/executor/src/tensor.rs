@@ -157,7 +157,7 @@ pub fn element_count(shape: &[usize]) -> Result<usize> {
         .ok_or_else(|| too_large(shape))
 }
 
-fn too_large(shape: &[usize]) -> Error {
+pub(crate) fn too_large(shape: &[usize]) -> Error {
     Error::new(
         ErrorKind::Memory,
         format!("a tensor of shape {shape:?} is larger than the memory there is"),

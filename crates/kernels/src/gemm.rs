@@ -1,5 +1,6 @@
 //! Matrix products with one side packed.
 
+use std::collections::TryReserveError;
 use std::ops::Range;
 
 /// Rows of a tile.
@@ -40,12 +41,16 @@ impl Packed {
 
     /// Pack a row-major `[k, n]` without a bias, into memory that is used again.
     ///
+    /// # Errors
+    /// When there is no memory.
+    ///
     /// # Panics
     /// When the matrix is not as long as that.
-    pub fn repack(&mut self, k: usize, n: usize, matrix: &[f32]) {
+    pub fn repack(&mut self, k: usize, n: usize, matrix: &[f32]) -> Result<(), TryReserveError> {
         assert_eq!(matrix.len(), k * n, "matrix");
         self.panels.clear();
-        self.panels.reserve(n.div_ceil(COLUMNS) * (k + 1) * COLUMNS);
+        self.panels
+            .try_reserve(n.div_ceil(COLUMNS) * (k + 1) * COLUMNS)?;
         for first in (0..n).step_by(COLUMNS) {
             let width = COLUMNS.min(n - first);
             self.panels.extend([0.0; COLUMNS]);
@@ -56,6 +61,7 @@ impl Packed {
             }
         }
         (self.k, self.n) = (k, n);
+        Ok(())
     }
 
     /// Rows.

@@ -1,6 +1,6 @@
 //! Four values that are computed together.
 
-use std::ops::{Add, Mul, Sub};
+use std::ops::{Add, Div, Mul, Sub};
 
 /// Four values: a `v128` in WebAssembly, an array elsewhere.
 #[cfg(target_arch = "wasm32")]
@@ -62,6 +62,60 @@ mod wasm {
         pub(crate) fn clamp(self, min: Self, max: Self) -> Self {
             Self(f32x4_min(f32x4_max(self.0, min.0), max.0))
         }
+
+        /// The magnitude of each.
+        #[inline(always)]
+        pub(crate) fn abs(self) -> Self {
+            Self(f32x4_abs(self.0))
+        }
+
+        /// The nearest integer of each, the even one of two.
+        #[inline(always)]
+        pub(crate) fn nearest(self) -> Self {
+            Self(f32x4_nearest(self.0))
+        }
+
+        /// The larger of each two; NaN where one is.
+        #[inline(always)]
+        pub(crate) fn max(self, other: Self) -> Self {
+            Self(f32x4_max(self.0, other.0))
+        }
+
+        /// With the signs of another.
+        #[inline(always)]
+        pub(crate) fn with_sign(self, other: Self) -> Self {
+            Self(v128_bitselect(other.0, self.0, i32x4_splat(i32::MIN)))
+        }
+
+        /// Where this is above a limit, of the first, elsewhere of the second.
+        #[inline(always)]
+        pub(crate) fn select_above(self, limit: Self, above: Self, other: Self) -> Self {
+            Self(v128_bitselect(above.0, other.0, f32x4_gt(self.0, limit.0)))
+        }
+
+        /// Multiplied with two to an integral power from -252 to 254.
+        #[inline(always)]
+        pub(crate) fn scaled(self, power: Self) -> Self {
+            // Adding it leaves the integer in the low bits.
+            const ROUND: f32 = 12_582_912.0;
+            let bits = f32x4_add(power.0, f32x4_splat(ROUND));
+            let power = i32x4_sub(bits, i32x4_splat(ROUND.to_bits() as i32));
+            let half = i32x4_shr(power, 1);
+            let factor = |power| i32x4_shl(i32x4_add(power, i32x4_splat(127)), 23);
+            let once = f32x4_mul(self.0, factor(half));
+            Self(f32x4_mul(once, factor(i32x4_sub(power, half))))
+        }
+
+        /// The four values.
+        #[inline(always)]
+        pub(crate) fn values(self) -> [f32; LANES] {
+            [
+                f32x4_extract_lane::<0>(self.0),
+                f32x4_extract_lane::<1>(self.0),
+                f32x4_extract_lane::<2>(self.0),
+                f32x4_extract_lane::<3>(self.0),
+            ]
+        }
     }
 
     impl Add for Lanes {
@@ -88,6 +142,15 @@ mod wasm {
         #[inline(always)]
         fn mul(self, other: Self) -> Self {
             Self(f32x4_mul(self.0, other.0))
+        }
+    }
+
+    impl Div for Lanes {
+        type Output = Self;
+
+        #[inline(always)]
+        fn div(self, other: Self) -> Self {
+            Self(f32x4_div(self.0, other.0))
         }
     }
 }
@@ -139,6 +202,59 @@ mod plain {
                 crate::gemm::Clamp { min, max }.apply(self.0[lane])
             }))
         }
+
+        /// The magnitude of each.
+        #[inline(always)]
+        pub(crate) fn abs(self) -> Self {
+            Self(self.0.map(f32::abs))
+        }
+
+        /// The nearest integer of each, the even one of two.
+        #[inline(always)]
+        pub(crate) fn nearest(self) -> Self {
+            Self(self.0.map(f32::round_ties_even))
+        }
+
+        /// The larger of each two; NaN where one is.
+        #[inline(always)]
+        pub(crate) fn max(self, other: Self) -> Self {
+            Self(from_fn(|lane| match (self.0[lane], other.0[lane]) {
+                (a, b) if a.is_nan() || b.is_nan() => f32::NAN,
+                (a, b) => a.max(b),
+            }))
+        }
+
+        /// With the signs of another.
+        #[inline(always)]
+        pub(crate) fn with_sign(self, other: Self) -> Self {
+            Self(from_fn(|lane| self.0[lane].copysign(other.0[lane])))
+        }
+
+        /// Where this is above a limit, of the first, elsewhere of the second.
+        #[inline(always)]
+        pub(crate) fn select_above(self, limit: Self, above: Self, other: Self) -> Self {
+            Self(from_fn(|lane| match self.0[lane] > limit.0[lane] {
+                true => above.0[lane],
+                false => other.0[lane],
+            }))
+        }
+
+        /// Multiplied with two to an integral power from -252 to 254.
+        #[inline(always)]
+        pub(crate) fn scaled(self, power: Self) -> Self {
+            Self(from_fn(|lane| {
+                let power = power.0[lane] as i32;
+                let half = power >> 1;
+                let factor = |power: i32| f32::from_bits(((power + 127) << 23) as u32);
+                self.0[lane] * factor(half) * factor(power - half)
+            }))
+        }
+
+        /// The four values.
+        #[inline(always)]
+        pub(crate) fn values(self) -> [f32; LANES] {
+            self.0
+        }
     }
 
     impl Add for Lanes {
@@ -165,6 +281,15 @@ mod plain {
         #[inline(always)]
         fn mul(self, other: Self) -> Self {
             Self(from_fn(|lane| self.0[lane] * other.0[lane]))
+        }
+    }
+
+    impl Div for Lanes {
+        type Output = Self;
+
+        #[inline(always)]
+        fn div(self, other: Self) -> Self {
+            Self(from_fn(|lane| self.0[lane] / other.0[lane]))
         }
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod conv;
 pub mod depthwise;
+pub mod functions;
 pub mod gemm;
 mod lanes;
 pub mod peak;

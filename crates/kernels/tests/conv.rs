@@ -341,7 +341,7 @@ fn products_are_as_plain_loops_make_them() {
                     wrong.push(format!("{m} x {k} x {n}: {difference}"));
                 }
                 let mut repacked = packed.clone();
-                repacked.repack(k, n, &b);
+                repacked.repack(k, n, &b).unwrap();
                 let without: Vec<f64> = expected
                     .iter()
                     .enumerate()

@@ -1,5 +1,7 @@
 //! Activations: functions of one number that have parameters, and those that networks are made of.
 
+use infer_kernels::functions;
+
 use super::elementwise::{Function, Map, in_place, map};
 use crate::broadcast::zip_owned;
 use crate::error::{Error, Result};
@@ -63,7 +65,7 @@ pub(super) fn build(
 
 // A unit struct ends with a semicolon and one with fields does not, which no one pattern writes.
 macro_rules! function {
-    ($(#[$doc:meta])* $name:ident: $x:ident => $value:expr) => {
+    ($(#[$doc:meta])* $name:ident: $x:ident => $value:expr $(, $vectorised:path)?) => {
         $(#[$doc])*
         struct $name;
 
@@ -71,6 +73,11 @@ macro_rules! function {
             fn value<F: Float>(&self, $x: F) -> F {
                 $value
             }
+
+            $(fn vectorised(&self, values: &mut [f32]) -> bool {
+                $vectorised(values);
+                true
+            })?
         }
     };
     ($(#[$doc:meta])* $name:ident { $($field:ident),* }: $x:ident => $value:expr) => {
@@ -101,7 +108,7 @@ function! {
     Gelu: x => {
         let half = F::constant(0.5);
         half * x * (F::ONE + (x * F::constant(std::f64::consts::FRAC_1_SQRT_2)).erf())
-    }
+    }, functions::gelu
 }
 function! {
     /// Gelu with `approximate` of `tanh`.
@@ -137,7 +144,7 @@ function! {
 }
 function! {
     /// Sigmoid: 1 / (1 + e^-x).
-    Sigmoid: x => F::ONE / (F::ONE + (-x).exp())
+    Sigmoid: x => F::ONE / (F::ONE + (-x).exp()), functions::sigmoid
 }
 function! {
     /// Softplus: ln(e^x + 1), without overflow.
@@ -147,10 +154,22 @@ function! {
     /// Softsign: x / (1 + |x|).
     Softsign: x => x / (F::ONE + x.abs())
 }
-function! {
-    /// Swish: x times the sigmoid of alpha x.
-    Swish { alpha }: x => x / (F::ONE + (-(alpha * x)).exp())
+/// Swish: x times the sigmoid of alpha x.
+struct Swish {
+    alpha: f32,
 }
+
+impl Function for Swish {
+    fn value<F: Float>(&self, x: F) -> F {
+        x / (F::ONE + (-(F::of(self.alpha) * x)).exp())
+    }
+
+    fn vectorised(&self, values: &mut [f32]) -> bool {
+        functions::swish(values, self.alpha);
+        true
+    }
+}
+
 function! {
     /// ThresholdedRelu: x above alpha, else 0.
     ThresholdedRelu { alpha }: x => if x > alpha { x } else { F::ZERO }

@@ -1,5 +1,7 @@
 //! Operators that go element by element over one tensor: functions of mathematics, signs, bits, tests.
 
+use infer_kernels::functions;
+
 use crate::error::{Error, Result};
 use crate::number::{Arithmetic, Float, Integer, Number};
 use crate::operator::{Build, Inputs, Operator};
@@ -47,6 +49,11 @@ pub(super) fn build(
 pub(super) trait Function {
     /// Its value.
     fn value<F: Float>(&self, x: F) -> F;
+
+    /// Compute it of each, by a kernel; whether there is one.
+    fn vectorised(&self, _: &mut [f32]) -> bool {
+        false
+    }
 }
 
 /// Computes a function of each element: in place where nobody else needs the input.
@@ -60,7 +67,16 @@ impl<T: Function> Operator for Map<T> {
 }
 
 /// A function of each element.
-pub(super) fn map<F: Function>(input: Tensor, function: &F) -> Result<Tensor> {
+pub(super) fn map<F: Function>(mut input: Tensor, function: &F) -> Result<Tensor> {
+    if input.datatype() == f32::DATATYPE {
+        let shape = input.shape().to_vec();
+        let mut elements = input.into_elements::<f32>()?;
+        let is_done = function.vectorised(&mut elements);
+        input = Tensor::of(&shape, elements)?;
+        if is_done {
+            return Ok(input);
+        }
+    }
     with_real!(input.datatype(), T => {
         in_place::<T>(input, |x| T::narrow(function.value(x.widen())))
     })
@@ -85,7 +101,7 @@ fn other<T: Element, U: Element>(input: &Tensor, function: impl Fn(T) -> U) -> R
 }
 
 macro_rules! functions {
-    ($($(#[$doc:meta])* $name:ident: $x:ident => $value:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $x:ident => $value:expr $(, $vectorised:path)?;)*) => {
         $($(#[$doc])*
         struct $name;
 
@@ -93,6 +109,11 @@ macro_rules! functions {
             fn value<F: Float>(&self, $x: F) -> F {
                 $value
             }
+
+            $(fn vectorised(&self, values: &mut [f32]) -> bool {
+                $vectorised(values);
+                true
+            })?
         })*
 
         fn function(op_type: &str) -> Option<Box<dyn Operator>> {
@@ -124,9 +145,9 @@ functions! {
     /// Cosh: the hyperbolic cosine.
     Cosh: x => x.cosh();
     /// Erf: the error function.
-    Erf: x => x.erf();
+    Erf: x => x.erf(), functions::erf;
     /// Exp: e to that power.
-    Exp: x => x.exp();
+    Exp: x => x.exp(), functions::exp;
     /// Floor: the integer below.
     Floor: x => x.floor();
     /// Log: the natural logarithm.
@@ -144,7 +165,7 @@ functions! {
     /// Tan: the tangent of an angle in radians.
     Tan: x => x.tan();
     /// Tanh: the hyperbolic tangent.
-    Tanh: x => x.tanh();
+    Tanh: x => x.tanh(), functions::tanh;
 }
 
 /// Identity.

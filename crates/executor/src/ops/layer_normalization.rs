@@ -1,5 +1,7 @@
 //! Normalisations over the last axes: those of transformers.
 
+use infer_kernels::functions;
+
 use super::normalization::moments;
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
@@ -118,6 +120,19 @@ impl LayerNormalization {
         let (mut means, mut factors) = (with_room(rows)?, with_room(rows)?);
         if size > 0 {
             for (at, row) in values.chunks_exact_mut(size).enumerate() {
+                let part = |all: &[R]| at * size % all.len();
+                let scale = &scale[part(&scale)..][..size];
+                let bias = bias.as_ref().map(|bias| &bias[part(bias)..][..size]);
+                if self.kind == Kind::Layer
+                    && let (Some(scale), Some(row)) = (R::fp32(scale), R::fp32_mut(row))
+                {
+                    let bias = bias.and_then(R::fp32);
+                    let epsilon = self.epsilon as f32;
+                    let (mean, factor) = functions::layer_norm(row, epsilon, scale, bias);
+                    means.push(R::of(mean.into()));
+                    factors.push(R::of(factor.into()));
+                    continue;
+                }
                 let (mean, variance) = match self.kind {
                     Kind::Layer => moments(row),
                     Kind::RootMeanSquare => {
@@ -128,13 +143,10 @@ impl LayerNormalization {
                 let factor = (variance + R::of(self.epsilon)).sqrt().recip();
                 means.push(mean);
                 factors.push(factor);
-                let part = |all: &[R]| at * size % all.len();
-                let scale = &scale[part(&scale)..][..size];
                 for (value, &scale) in row.iter_mut().zip(scale) {
                     *value = (*value - mean) * factor * scale;
                 }
-                if let Some(bias) = &bias {
-                    let bias = &bias[part(bias)..][..size];
+                if let Some(bias) = bias {
                     row.iter_mut()
                         .zip(bias)
                         .for_each(|(value, &bias)| *value += bias);

@@ -1,5 +1,8 @@
 //! Products of matrices, and determinants: the general ones, of every rank and datatype.
 
+use std::cell::RefCell;
+
+use infer_kernels::gemm::{Clamp, Packed, ROWS, gemm};
 use infer_model_card::Datatype;
 
 use super::arithmetic::narrowed;
@@ -9,8 +12,9 @@ use crate::index::{Walk, broadcast, broadcast_strides};
 use crate::moves::transposed;
 use crate::number::{Arithmetic, Float, Number};
 use crate::operator::{Build, Inputs, Operator};
+use crate::pool::scratch;
 use crate::tensor::Element;
-use crate::tensor::{Tensor, element_count, filled, with_room};
+use crate::tensor::{Tensor, element_count, filled, too_large, with_room};
 use crate::{with_number, with_real};
 
 pub(super) fn build(
@@ -75,12 +79,19 @@ pub(super) fn product<A: Arithmetic>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let mut shape = outer.clone();
     shape.extend((a.rank() > 1).then_some(m));
     shape.extend((b.rank() > 1).then_some(n));
-    let mut to = filled(element_count(&shape)?, A::ZERO)?;
+    let count = element_count(&shape)?;
+    let (a_strides, b_strides) = (
+        broadcast_strides(a_outer, &outer),
+        broadcast_strides(b_outer, &outer),
+    );
+    let matrices = Walk::new(&outer, [&a_strides, &b_strides]);
+    if m >= ROWS && k > 0 && count > 0 && A::DATATYPE == f32::DATATYPE {
+        let sides = (a.elements()?, b.elements()?);
+        return Tensor::of(&shape, products(matrices, sides, [m, k, n], count)?);
+    }
+    let mut to = filled(count, A::ZERO)?;
     if !to.is_empty() && k > 0 {
         let (a_elements, b_elements) = (a.elements::<A>()?, b.elements::<A>()?);
-        let a_strides = broadcast_strides(a_outer, &outer);
-        let b_strides = broadcast_strides(b_outer, &outer);
-        let matrices = Walk::new(&outer, [&a_strides, &b_strides]);
         for ([at, bt], to) in matrices.zip(to.chunks_exact_mut(m * n)) {
             let a = &a_elements[at * m * k..(at + 1) * m * k];
             let b = &b_elements[bt * k * n..(bt + 1) * k * n];
@@ -88,6 +99,35 @@ pub(super) fn product<A: Arithmetic>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         }
     }
     Tensor::of(&shape, to)
+}
+
+thread_local! {
+    /// The last matrix that was packed, whose memory is used again.
+    static PACKED: RefCell<Packed> = RefCell::default();
+}
+
+/// Products of matrices in FP32 by the kernel: each right side is packed when it comes.
+fn products(
+    matrices: Walk<'_, 2>,
+    (a, b): (&[f32], &[f32]),
+    [m, k, n]: [usize; 3],
+    count: usize,
+) -> Result<Vec<f32>> {
+    let mut to = scratch(count)?;
+    PACKED.with_borrow_mut(|packed| -> Result<()> {
+        let mut last = None;
+        for ([at, bt], to) in matrices.zip(to.chunks_exact_mut(m * n)) {
+            if last.replace(bt) != Some(bt) {
+                packed
+                    .repack(k, n, &b[bt * k * n..(bt + 1) * k * n])
+                    .map_err(|_| too_large(&[k, n]))?;
+            }
+            let a = &a[at * m * k..(at + 1) * m * k];
+            gemm(m, a, packed, None, Clamp::NONE, to);
+        }
+        Ok(())
+    })?;
+    Ok(to)
 }
 
 /// A shape as matrices: the axes before them, their rows and columns. A vector is a row on the left and a column on the
