@@ -2,11 +2,12 @@
 
 usage: python3 networks.py DIR [NAME…]        (after: pip install -r requirements.txt)
 
-NAME is mobilenetv2 (14 MB), resnet50 (102 MB), squeezenet (5 MB) or identity (which answers its input);
-all of them by default. Each
-folder DIR/NAME gets model.onnx, model.toml and, as raw little-endian f32, input.bin and output.bin:
-what ONNX Runtime computes from that input; and picture.jpg with picture-output.bin: what it computes from
-the picture prepared as [image] in the card says, by Pillow.
+NAME is mobilenetv2 (14 MB), resnet50 (102 MB), squeezenet (5 MB), encoder (55 MB, a transformer of the shape of
+all-MiniLM-L6), mobilenetv2-qdq and mobilenetv2-qoperator (4 MB, quantised to eight bits) or identity (which
+answers its input); all of them by default. Each folder DIR/NAME gets model.onnx, model.toml and, raw and
+little-endian, input.bin, the inputs in the order of the graph, one after the other, and output.bin: what ONNX
+Runtime computes from them. Networks of pictures get picture.jpg with picture-output.bin as well: what it computes
+from the picture prepared as [image] in the card says, by Pillow.
 
 The architectures are the published ones, so the time they take is too. The weights are random (seeded,
 He et al. 2015), with batch normalisation folded into the convolutions as for inference: the scores mean
@@ -15,12 +16,15 @@ nothing, but stay in a range in which results can be compared.
 
 import argparse
 import io
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from PIL import Image
 
 OPSET, IR_VERSION = 13, 8
@@ -35,17 +39,25 @@ class Network:
         self.rng = np.random.default_rng(seed)
         self.nodes, self.initializers = [], []
         self.channels = {INPUT: INPUT_SHAPE[1]}
-        self.output_shape = [1, CLASSES]
+        # What each input is when the network is measured.
+        self.inputs = {INPUT: reference_input()}
+        self.output, self.output_shape = OUTPUT, [1, CLASSES]
 
-    def node(self, operator, inputs, channels, output=None, **attributes):
+    def node(self, operator, inputs, channels=None, output=None, **attributes):
         output = output or f"{operator.lower()}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
         self.channels[output] = channels
         return output
 
-    def constant(self, name, array):
-        self.initializers.append(numpy_helper.from_array(np.asarray(array, np.float32), name))
+    def constant(self, name, array, datatype=np.float32):
+        self.initializers.append(numpy_helper.from_array(np.asarray(array, datatype), name))
         return name
+
+    def once(self, name, array, datatype=np.float32):
+        """A constant that several nodes have in common."""
+        if any(tensor.name == name for tensor in self.initializers):
+            return name
+        return self.constant(name, array, datatype)
 
     def parameters(self, shape, gain):
         """Weights of variance gain/fan_in (2 keeps the scale through a ReLU) and small biases."""
@@ -73,10 +85,7 @@ class Network:
         return self.node("Relu", [x], self.channels[x])
 
     def relu6(self, x):
-        if not any(tensor.name == "six" for tensor in self.initializers):
-            self.constant("zero", 0.0)
-            self.constant("six", 6.0)
-        return self.node("Clip", [x, "zero", "six"], self.channels[x])
+        return self.node("Clip", [x, self.once("zero", 0.0), self.once("six", 6.0)], self.channels[x])
 
     def add(self, x, y):
         return self.node("Add", [x, y], self.channels[x])
@@ -102,8 +111,11 @@ class Network:
         graph = helper.make_graph(
             self.nodes,
             name,
-            [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, INPUT_SHAPE)],
-            [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, self.output_shape)],
+            [
+                helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(data.dtype), data.shape)
+                for name, data in self.inputs.items()
+            ],
+            [helper.make_tensor_value_info(self.output, TensorProto.FLOAT, self.output_shape)],
             self.initializers,
         )
         model = helper.make_model(
@@ -181,14 +193,84 @@ def squeezenet(net):
     net.flatten(net.average(x), OUTPUT)
 
 
+def encoder(net):
+    """Devlin et al. 2018, arXiv:1810.04805, in the width and depth of all-MiniLM-L6, written as exporters of opset 13
+    write it: what later opsets have an operator for, in its parts.
+
+    The vocabulary is smaller than the published one, whose table is looked up and takes no time.
+    """
+    layers, width, heads, inside, tokens, words = 6, 384, 12, 1536, 128, 8192
+    # The last quarter is padding, which the mask hides.
+    mask = np.arange(tokens)[None] < tokens * 3 // 4
+    ids = np.random.default_rng(SEED).integers(1, words, (1, tokens))
+    net.inputs = {"input_ids": np.where(mask, ids, 0).astype(np.int64), "attention_mask": mask.astype(np.int64)}
+    net.output, net.output_shape = "hidden", [1, tokens, width]
+
+    def random(name, shape, scale, mean=0.0):
+        values = net.rng.standard_normal(shape, np.float32) * np.float32(scale) + np.float32(mean)
+        return net.constant(f"{name}_{len(net.nodes)}", values)
+
+    def linear(x, features, outputs):
+        y = net.node("MatMul", [x, random("weight", (features, outputs), features**-0.5)])
+        return net.node("Add", [random("bias", outputs, 0.01), y])
+
+    def normalise(x, output=None):
+        mean = net.node("ReduceMean", [x], axes=[-1], keepdims=1)
+        apart = net.node("Sub", [x, mean])
+        squares = net.node("Pow", [apart, net.once("two", 2.0)])
+        variance = net.node("ReduceMean", [squares], axes=[-1], keepdims=1)
+        deviation = net.node("Sqrt", [net.node("Add", [variance, net.once("epsilon", 1e-12)])])
+        x = net.node("Mul", [net.node("Div", [apart, deviation]), random("gamma", width, 0.1, mean=1.0)])
+        return net.node("Add", [x, random("beta", width, 0.01)], output=output)
+
+    def split(x, order):
+        shape = net.once("split", [1, tokens, heads, width // heads], np.int64)
+        return net.node("Transpose", [net.node("Reshape", [x, shape])], perm=order)
+
+    def attention(x, hidden):
+        query = split(linear(x, width, width), [0, 2, 1, 3])
+        key = split(linear(x, width, width), [0, 2, 3, 1])
+        value = split(linear(x, width, width), [0, 2, 1, 3])
+        scores = net.node("MatMul", [query, key])
+        scores = net.node("Div", [scores, net.once("scale", np.sqrt(width / heads))])
+        scores = net.node("Softmax", [net.node("Add", [scores, hidden])], axis=-1)
+        x = net.node("Transpose", [net.node("MatMul", [scores, value])], perm=[0, 2, 1, 3])
+        x = net.node("Reshape", [x, net.once("join", [1, tokens, width], np.int64)])
+        return linear(x, width, width)
+
+    def gelu(x):
+        error = net.node("Erf", [net.node("Div", [x, net.once("root", np.sqrt(2.0))])])
+        x = net.node("Mul", [x, net.node("Add", [error, net.once("one", 1.0)])])
+        return net.node("Mul", [x, net.once("half", 0.5)])
+
+    seen = net.node("Unsqueeze", ["attention_mask", net.once("axis_1", [1], np.int64)])
+    seen = net.node("Unsqueeze", [seen, net.once("axis_2", [2], np.int64)])
+    seen = net.node("Cast", [seen], to=TensorProto.FLOAT)
+    hidden = net.node("Sub", [net.once("one", 1.0), seen])
+    hidden = net.node("Mul", [hidden, net.once("lowest", np.finfo(np.float32).min)])
+    x = net.node("Gather", [random("words", (words, width), 1.0), "input_ids"], axis=0)
+    x = normalise(net.node("Add", [x, random("positions", (1, tokens, width), 1.0)]))
+    for layer in range(layers):
+        x = normalise(net.node("Add", [attention(x, hidden), x]))
+        y = linear(gelu(linear(x, width, inside)), inside, width)
+        x = normalise(net.node("Add", [y, x]), net.output if layer == layers - 1 else None)
+
+
 def identity(net):
     """No network: what goes in comes out, so that all the time is spent on the way there and back."""
     net.node("Identity", [INPUT], net.channels[INPUT], OUTPUT)
     net.output_shape = INPUT_SHAPE
 
 
-NETWORKS = {build.__name__: build for build in (mobilenetv2, resnet50, squeezenet, identity)}
+NETWORKS = {build.__name__: build for build in (mobilenetv2, resnet50, squeezenet, encoder, identity)}
 SEED = 1
+
+# ONNX Runtime's documentation ("Quantize ONNX models") names QDQ with both in int8 as the first choice, and says
+# that int8 activations make the other format slow on x86-64.
+QUANTISED = {
+    "mobilenetv2-qdq": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8),
+    "mobilenetv2-qoperator": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8),
+}
 
 # The size of a camera's preview, so that it has to be resized.
 PICTURE_SIZE = (640, 480)
@@ -200,17 +282,19 @@ MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 CARD = """version = "1"
 description = "{name} with random weights, for measurements"
 placement = "snapshot"
-
-[[input]]
-name = "{input}"
-datatype = "FP32"
-shape = {input_shape}
-
+{inputs}
 [[output]]
 name = "{output}"
 datatype = "FP32"
 shape = {output_shape}
-
+"""
+INPUT_CARD = """
+[[input]]
+name = "{name}"
+datatype = "{datatype}"
+shape = {shape}
+"""
+IMAGE_CARD = """
 [image]
 width = {width}
 height = {height}
@@ -255,46 +339,94 @@ def prepared(encoded):
     return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
 
-def write(folder, name):
+def build(name):
     net = Network(SEED)
-    NETWORKS[name](net)
-    encoded = net.model(name).SerializeToString(deterministic=True)
-    data = reference_input()
-    session = onnxruntime.InferenceSession(encoded, providers=["CPUExecutionProvider"])
-    (logits,) = session.run([OUTPUT], {INPUT: data})
-    encoded_picture = picture()
-    (picture_logits,) = session.run([OUTPUT], {INPUT: prepared(encoded_picture)})
+    architecture, *quantisation = QUANTISED.get(name, (NETWORKS.get(name),))
+    architecture(net)
+    model = net.model(name)
+    return net, quantised(model, *quantisation) if quantisation else model
 
+
+class Calibration(CalibrationDataReader):
+    """The reference input, the picture and some noise, one after the other."""
+
+    def __init__(self):
+        rng = np.random.default_rng(SEED)
+        noise = [rng.standard_normal(INPUT_SHAPE, np.float32) for _ in range(4)]
+        self.inputs = iter([reference_input(), prepared(picture()), *noise])
+
+    def get_next(self):
+        data = next(self.inputs, None)
+        return None if data is None else {INPUT: data}
+
+
+def quantised(model, quant_format, activations):
+    """Static quantisation: the weights in int8, symmetric, with a scale for each channel."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepared_path, path = Path(folder, "prepared.onnx"), Path(folder, "quantised.onnx")
+        # All the shapes are known already, so what would need SymPy has nothing to do.
+        quant_pre_process(model, prepared_path, skip_symbolic_shape=True)
+        quantize_static(
+            prepared_path,
+            path,
+            Calibration(),
+            quant_format=quant_format,
+            activation_type=activations,
+            weight_type=QuantType.QInt8,
+            per_channel=True,
+        )
+        model = onnx.load(path)
+    onnx.checker.check_model(model)
+    return model
+
+
+def card(name, net):
+    datatypes = {np.dtype(np.float32): "FP32", np.dtype(np.int64): "INT64"}
+    inputs = [
+        INPUT_CARD.format(name=input, datatype=datatypes[data.dtype], shape=list(data.shape))
+        for input, data in net.inputs.items()
+    ]
+    text = CARD.format(name=name, inputs="".join(inputs), output=net.output, output_shape=net.output_shape)
+    if INPUT in net.inputs:
+        _, _, height, width = INPUT_SHAPE
+        text += IMAGE_CARD.format(height=height, width=width, scale=1 / 255, mean=MEAN, std=STD)
+    return text
+
+
+def write(folder, name):
+    net, model = build(name)
+    encoded = model.SerializeToString(deterministic=True)
+    session = onnxruntime.InferenceSession(encoded, providers=["CPUExecutionProvider"])
+
+    def compute(inputs):
+        (output,) = session.run([net.output], inputs)
+        return output
+
+    def raw(array):
+        return array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+    output = compute(net.inputs)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(encoded)
-    card = CARD.format(
-        name=name,
-        input=INPUT,
-        input_shape=INPUT_SHAPE,
-        output=OUTPUT,
-        output_shape=list(logits.shape),
-        height=INPUT_SHAPE[2],
-        width=INPUT_SHAPE[3],
-        scale=1 / 255,
-        mean=MEAN,
-        std=STD,
-    )
-    (folder / "model.toml").write_text(card)
-    (folder / "input.bin").write_bytes(data.astype("<f4").tobytes())
-    (folder / "output.bin").write_bytes(logits.astype("<f4").tobytes())
-    (folder / "picture.jpg").write_bytes(encoded_picture)
-    (folder / "picture-output.bin").write_bytes(picture_logits.astype("<f4").tobytes())
-    print(f"{name}: {len(encoded) / 1e6:.1f} MB, logits {logits.min():.3f} to {logits.max():.3f}")
+    (folder / "model.toml").write_text(card(name, net))
+    (folder / "input.bin").write_bytes(b"".join(raw(data) for data in net.inputs.values()))
+    (folder / "output.bin").write_bytes(raw(output))
+    if INPUT in net.inputs:
+        encoded_picture = picture()
+        (folder / "picture.jpg").write_bytes(encoded_picture)
+        (folder / "picture-output.bin").write_bytes(raw(compute({INPUT: prepared(encoded_picture)})))
+    print(f"{name}: {len(encoded) / 1e6:.1f} MB, {net.output} {output.min():.3f} to {output.max():.3f}")
 
 
 def main():
+    all_names = [*NETWORKS, *QUANTISED]
     parser = argparse.ArgumentParser(description="Write a model repository of networks for measurements.")
     parser.add_argument("directory", type=Path, metavar="DIR")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NETWORKS)}; all by default")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(all_names)}; all by default")
     arguments = parser.parse_args()
-    if unknown := sorted(set(arguments.names) - set(NETWORKS)):
-        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(NETWORKS)}")
-    for name in arguments.names or NETWORKS:
+    if unknown := sorted(set(arguments.names) - set(all_names)):
+        parser.error(f"no network {', '.join(unknown)}; there are {', '.join(all_names)}")
+    for name in arguments.names or all_names:
         write(arguments.directory / name, name)
 
 

@@ -1,15 +1,24 @@
-// Times a network in onnxruntime-web, one thread, WebAssembly SIMD: node time.mjs MODEL INPUT RUNS
-// MODEL has one FP32 input of [1, 3, 224, 224]; INPUT is a file of raw little-endian values. Prints one line of JSON: the
-// milliseconds of each run after a warm-up of a tenth, and the first output's values.
+// Times a network in onnxruntime-web, one thread, WebAssembly SIMD: node time.mjs MODEL DATA INPUTS RUNS
+// INPUTS is JSON, the name, datatype and shape of each input, and DATA a file with their little-endian data, one after
+// the other. Prints one line of JSON: the milliseconds of each run after a warm-up of a tenth, and the first output's
+// values.
 import fs from 'node:fs';
 import * as ort from 'onnxruntime-web';
 
-const [model, input, runs] = process.argv.slice(2);
+const TYPES = { FP32: ['float32', Float32Array], INT64: ['int64', BigInt64Array] };
+
+const [model, data, inputs, runs] = process.argv.slice(2);
 ort.env.wasm.numThreads = 1;
 const session = await ort.InferenceSession.create(fs.readFileSync(model), { executionProviders: ['wasm'] });
-const bytes = fs.readFileSync(input);
-const values = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-const feeds = { [session.inputNames[0]]: new ort.Tensor('float32', values, [1, 3, 224, 224]) };
+const bytes = fs.readFileSync(data);
+const feeds = {};
+let start = bytes.byteOffset;
+for (const { name, datatype, shape } of JSON.parse(inputs)) {
+  const [type, Values] = TYPES[datatype];
+  const size = shape.reduce((product, size) => product * size, Values.BYTES_PER_ELEMENT);
+  feeds[name] = new ort.Tensor(type, new Values(bytes.buffer.slice(start, start + size)), shape);
+  start += size;
+}
 const warmUp = Math.max(1, Math.floor(runs / 10));
 const times = [];
 let outputs;

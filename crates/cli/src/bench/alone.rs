@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use infer_host::Limits;
+use infer_model_card::{Datatype, TensorSpec};
 use wasmtime::component::{InstancePre, Linker, ResourceAny, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
-use super::component::Input;
 use bindings::exports::wasi::nn::tensor::TensorType;
 
 mod bindings {
@@ -20,6 +20,49 @@ mod bindings {
 pub(super) struct Alone {
     engine: Engine,
     instance_pre: InstancePre<Wasi>,
+}
+
+/// An input of a graph.
+pub(super) struct Tensor<'a> {
+    pub(super) name: &'a str,
+    pub(super) datatype: Datatype,
+    pub(super) shape: Vec<u32>,
+    /// Little-endian.
+    pub(super) data: Vec<u8>,
+}
+
+impl<'a> Tensor<'a> {
+    /// All inputs of a model, whose data are one after the other.
+    pub(super) fn all_of(specs: &'a [TensorSpec], mut data: &[u8]) -> Result<Vec<Self>> {
+        let inputs = specs
+            .iter()
+            .map(|spec| {
+                let shape = spec.usual_shape();
+                let elements: usize = shape.iter().map(|size| *size as usize).product();
+                let bytes = spec.datatype.element_bytes().map(|size| elements * size);
+                let (its, rest) = bytes
+                    .and_then(|bytes| data.split_at_checked(bytes))
+                    .with_context(|| format!("there are no data for the input `{}`", spec.name))?;
+                data = rest;
+                Ok(Self {
+                    name: &spec.name,
+                    datatype: spec.datatype,
+                    shape,
+                    data: its.to_vec(),
+                })
+            })
+            .collect::<Result<_>>()?;
+        ensure!(data.is_empty(), "there are more data than the inputs have");
+        Ok(inputs)
+    }
+
+    fn tensor_type(&self) -> Result<TensorType> {
+        Ok(match self.datatype {
+            Datatype::Fp32 => TensorType::Fp32,
+            Datatype::Int64 => TensorType::I64,
+            other => bail!("the input `{}` of {other} is not measured", self.name),
+        })
+    }
 }
 
 #[derive(Default)]
@@ -100,22 +143,12 @@ impl Alone {
     }
 
     /// The first output, of FP32.
-    pub(super) fn output(&self, input: &Input) -> Result<Vec<f32>> {
+    pub(super) fn output(&self, model: &str, inputs: &[Tensor]) -> Result<Vec<f32>> {
+        let inputs = typed(inputs)?;
         let once = || -> wasmtime::Result<Vec<f32>> {
             let (mut store, engine) = self.instance()?;
-            let graph = context(&mut store, &engine, &input.graph)?;
-            let tensors = engine.wasi_nn_tensor();
-            let tensor = tensors.tensor().call_constructor(
-                &mut store,
-                &input.shape,
-                TensorType::Fp32,
-                &input.data,
-            )?;
-            let outputs = engine
-                .wasi_nn_inference()
-                .graph_execution_context()
-                .call_compute(&mut store, graph, &[(input.name.to_owned(), tensor)])?
-                .map_err(|_| wasmtime::format_err!("the engine refused to compute"))?;
+            let graph = context(&mut store, &engine, model)?;
+            let outputs = compute(&mut store, &engine, graph, &inputs)?;
             let (_, output) = outputs
                 .first()
                 .ok_or_else(|| wasmtime::format_err!("the graph has no output"))?;
@@ -133,25 +166,21 @@ impl Alone {
     }
 
     /// One inference after another in one instance.
-    pub(super) fn compute(&self, input: &Input, warm_up: u32, runs: u32) -> Result<Vec<Duration>> {
+    pub(super) fn compute(
+        &self,
+        model: &str,
+        inputs: &[Tensor],
+        warm_up: u32,
+        runs: u32,
+    ) -> Result<Vec<Duration>> {
+        let inputs = typed(inputs)?;
         let (mut store, engine) = self.instance().map_err(|error| anyhow!("{error:#}"))?;
-        let graph = context(&mut store, &engine, &input.graph)
+        let graph = context(&mut store, &engine, model)
             .map_err(|error| anyhow!("{error:#}"))
             .context("making an execution context")?;
         let mut once = || -> wasmtime::Result<Duration> {
-            let tensors = engine.wasi_nn_tensor();
             let start = Instant::now();
-            let tensor = tensors.tensor().call_constructor(
-                &mut store,
-                &input.shape,
-                TensorType::Fp32,
-                &input.data,
-            )?;
-            let outputs = engine
-                .wasi_nn_inference()
-                .graph_execution_context()
-                .call_compute(&mut store, graph, &[(input.name.to_owned(), tensor)])?
-                .map_err(|_| wasmtime::format_err!("the engine refused to compute"))?;
+            let outputs = compute(&mut store, &engine, graph, &inputs)?;
             let elapsed = start.elapsed();
             for (_, output) in outputs {
                 output.resource_drop(&mut store)?;
@@ -179,6 +208,37 @@ fn context(
         .map_err(|_| wasmtime::format_err!("the graph has no execution context"))
 }
 
+fn typed<'a>(inputs: &'a [Tensor<'a>]) -> Result<Vec<(TensorType, &'a Tensor<'a>)>> {
+    let typed = |input: &'a Tensor<'a>| Ok((input.tensor_type()?, input));
+    inputs.iter().map(typed).collect()
+}
+
+fn compute(
+    store: &mut Store<Wasi>,
+    engine: &bindings::Engine,
+    graph: ResourceAny,
+    inputs: &[(TensorType, &Tensor)],
+) -> wasmtime::Result<Vec<(String, ResourceAny)>> {
+    let tensors = engine.wasi_nn_tensor();
+    let inputs = inputs
+        .iter()
+        .map(|(tensor_type, input)| {
+            let tensor = tensors.tensor().call_constructor(
+                &mut *store,
+                &input.shape,
+                *tensor_type,
+                &input.data,
+            )?;
+            Ok((input.name.to_owned(), tensor))
+        })
+        .collect::<wasmtime::Result<Vec<_>>>()?;
+    engine
+        .wasi_nn_inference()
+        .graph_execution_context()
+        .call_compute(store, graph, &inputs)?
+        .map_err(|_| wasmtime::format_err!("the engine refused to compute"))
+}
+
 /// Times after a warm-up.
 pub(super) fn series<T>(
     warm_up: u32,
@@ -189,4 +249,31 @@ pub(super) fn series<T>(
         once()?;
     }
     (0..runs).map(|_| once()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_are_one_input_after_the_other() {
+        let spec = |name: &str, datatype, shape: &[i64]| TensorSpec {
+            name: name.to_owned(),
+            datatype,
+            shape: shape.to_vec(),
+            example_shape: None,
+        };
+        let specs = [
+            spec("ids", Datatype::Int64, &[-1, 2]),
+            spec("scale", Datatype::Fp32, &[]),
+        ];
+        let data: Vec<u8> = (0..20).collect();
+        let inputs = Tensor::all_of(&specs, &data).unwrap();
+        assert_eq!((inputs[0].name, &inputs[0].shape), ("ids", &vec![1, 2]));
+        assert_eq!(inputs[0].data, data[..16]);
+        assert_eq!((inputs[1].name, &inputs[1].shape), ("scale", &vec![]));
+        assert_eq!(inputs[1].data, data[16..]);
+        assert!(Tensor::all_of(&specs, &data[..19]).is_err());
+        assert!(Tensor::all_of(&specs[..1], &data).is_err());
+    }
 }

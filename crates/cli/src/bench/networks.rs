@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use infer_model_card::Model;
 use infer_pack::BuildOptions;
 
@@ -22,18 +23,51 @@ pub(super) enum Network {
     SqueezeNet,
     /// 102 MB
     ResNet50,
+    /// A transformer of the shape of all-MiniLM-L6, 55 MB
+    Encoder,
+    /// In eight bits, between QuantizeLinear and DequantizeLinear, 4 MB
+    #[value(name = "mobilenetv2-qdq")]
+    MobileNetV2Qdq,
+    /// In eight bits, by operators of their own, 4 MB
+    #[value(name = "mobilenetv2-qoperator")]
+    MobileNetV2QOperator,
 }
 
 impl Network {
     /// All of them.
-    pub(super) const ALL: [Self; 3] = [Self::MobileNetV2, Self::SqueezeNet, Self::ResNet50];
+    pub(super) const ALL: [Self; 6] = [
+        Self::MobileNetV2,
+        Self::SqueezeNet,
+        Self::ResNet50,
+        Self::Encoder,
+        Self::MobileNetV2Qdq,
+        Self::MobileNetV2QOperator,
+    ];
+
+    /// Those in f32 that take pictures.
+    pub(super) const PICTURES: [Self; 3] = [Self::MobileNetV2, Self::SqueezeNet, Self::ResNet50];
+
+    /// Reads a name of one of [`Network::PICTURES`].
+    pub(super) fn pictures() -> impl TypedValueParser<Value = Self> {
+        PossibleValuesParser::new(Self::PICTURES.map(Self::name))
+            .try_map(|name| Self::from_str(&name, false))
+    }
+
+    /// What it was before it was quantised, if it was.
+    pub(super) fn unquantised(self) -> Option<Self> {
+        match self {
+            Self::MobileNetV2Qdq | Self::MobileNetV2QOperator => Some(Self::MobileNetV2),
+            Self::MobileNetV2 | Self::SqueezeNet | Self::ResNet50 | Self::Encoder => None,
+        }
+    }
 
     /// Multiplications, each with an addition, of one inference: those of its convolutions and products.
     pub(super) fn multiply_adds(self) -> u64 {
         match self {
-            Self::MobileNetV2 => 300_774_272,
+            Self::MobileNetV2 | Self::MobileNetV2Qdq | Self::MobileNetV2QOperator => 300_774_272,
             Self::SqueezeNet => 349_151_936,
             Self::ResNet50 => 4_089_184_256,
+            Self::Encoder => 1_434_451_968,
         }
     }
 
@@ -42,6 +76,9 @@ impl Network {
             Self::MobileNetV2 => "mobilenetv2",
             Self::SqueezeNet => "squeezenet",
             Self::ResNet50 => "resnet50",
+            Self::Encoder => "encoder",
+            Self::MobileNetV2Qdq => "mobilenetv2-qdq",
+            Self::MobileNetV2QOperator => "mobilenetv2-qoperator",
         }
     }
 }
@@ -122,4 +159,23 @@ pub(super) fn serve(root: &Path, networks: &Path, network: Network) -> Result<Se
         engine: artefacts.engine,
         model: artefacts.models.into_iter().next(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_command_lines_and_the_scripts() {
+        let script = include_str!("../../../../bench/networks.py");
+        for network in Network::ALL {
+            let name = network.name();
+            assert_eq!(Network::from_str(name, false), Ok(network));
+            assert!(
+                script.contains(&format!("\ndef {name}(net):"))
+                    || script.contains(&format!("    \"{name}\": (")),
+                "{name}"
+            );
+        }
+    }
 }

@@ -45,11 +45,16 @@ pub(super) fn measure(input: &Input, server: &Running, runs: u32) -> Result<Vec<
 
 /// `/infer` with nothing but the tensor, answered in kind.
 pub(super) fn raw(input: &Input) -> Request {
-    alone(input, "application/octet-stream", input.data.clone())
+    alone(input, "application/octet-stream", input.tensor.data.clone())
 }
 
 fn npy(input: &Input) -> Request {
-    let sizes: String = input.shape.iter().map(|size| format!("{size},")).collect();
+    let sizes: String = input
+        .tensor
+        .shape
+        .iter()
+        .map(|size| format!("{size},"))
+        .collect();
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}");
     // As NumPy pads it: the data begin at a multiple of 64.
     let padding = (10 + header.len() + 1).next_multiple_of(64) - 11 - header.len();
@@ -61,7 +66,7 @@ fn npy(input: &Input) -> Request {
             .to_le_bytes(),
     );
     body.extend(header.bytes());
-    body.extend(&input.data);
+    body.extend(&input.tensor.data);
     alone(input, "application/x-npy", body)
 }
 
@@ -80,7 +85,7 @@ fn json(input: &Input) -> Request {
     Request {
         path: format!("/v2/models/{}/infer", input.model),
         headers: vec![("content-type", "application/json".to_owned())],
-        body: protocol_json(input.name, &input.shape, &input.data),
+        body: protocol_json(input.tensor.name, &input.tensor.shape, &input.tensor.data),
     }
 }
 
@@ -107,13 +112,13 @@ fn protocol_binary(input: &Input) -> Request {
     let json = json!({
         "parameters": {"binary_data_output": true},
         "inputs": [{
-            "name": input.name, "datatype": "FP32", "shape": input.shape,
-            "parameters": {"binary_data_size": input.data.len()},
+            "name": input.tensor.name, "datatype": "FP32", "shape": input.tensor.shape,
+            "parameters": {"binary_data_size": input.tensor.data.len()},
         }],
     });
     let mut body = json.to_string().into_bytes();
     let length = body.len().to_string();
-    body.extend(&input.data);
+    body.extend(&input.tensor.data);
     Request {
         path: format!("/v2/models/{}/infer", input.model),
         headers: vec![("inference-header-content-length", length)],

@@ -16,7 +16,7 @@ use infer_host::{App, AppOptions, Limits, Manifest};
 use infer_model_card::{Datatype, Model};
 use infer_pack::BuildOptions;
 
-use super::alone::Alone;
+use super::alone::{Alone, Tensor};
 use super::stats::{Stats, ms};
 use crate::progress::Terminal;
 use crate::workspace;
@@ -99,19 +99,17 @@ impl Component {
 }
 
 /// What a model is asked.
-pub(super) struct Input<'a> {
+struct Input<'a> {
     /// The graph's name in wasi-nn.
-    pub(super) graph: String,
+    graph: String,
     /// The model's name in HTTP.
     model: &'a str,
-    pub(super) name: &'a str,
-    pub(super) shape: Vec<u32>,
-    /// The floats sin(0.01 i), little-endian.
-    pub(super) data: Vec<u8>,
+    /// The floats sin(0.01 i).
+    tensor: Tensor<'a>,
 }
 
 impl<'a> Input<'a> {
-    pub(super) fn of(model: &'a Model) -> Result<Self> {
+    fn of(model: &'a Model) -> Result<Self> {
         let spec = model
             .card
             .inputs
@@ -126,11 +124,14 @@ impl<'a> Input<'a> {
         Ok(Self {
             graph: model.id.to_string(),
             model: model.id.name.as_str(),
-            name: &spec.name,
-            shape,
-            data: (0..elements)
-                .flat_map(|index| (index as f32 * 0.01).sin().to_le_bytes())
-                .collect(),
+            tensor: Tensor {
+                name: &spec.name,
+                datatype: spec.datatype,
+                shape,
+                data: (0..elements)
+                    .flat_map(|index| (index as f32 * 0.01).sin().to_le_bytes())
+                    .collect(),
+            },
         })
     }
 }
@@ -138,7 +139,8 @@ impl<'a> Input<'a> {
 fn measure(input: &Input, engine: &Alone, server: &http::Running, runs: u32) -> Result<Row> {
     let warm_up = runs / 10;
     let ready = engine.time_to_ready(&input.graph, warm_up, runs)?;
-    let compute = engine.compute(input, warm_up, runs)?;
+    let tensors = std::slice::from_ref(&input.tensor);
+    let compute = engine.compute(&input.graph, tensors, warm_up, runs)?;
     let requests = server.requests(&forms::raw(input), warm_up, runs)?;
     Ok(Row {
         model: input.model.to_owned(),

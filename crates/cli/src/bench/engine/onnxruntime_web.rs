@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 
+use crate::bench::alone::Tensor;
 use crate::bench::command::succeed;
 
 /// The library, installed below `target/`.
@@ -49,12 +51,22 @@ impl OnnxRuntimeWeb {
         Ok(Self { folder })
     }
 
-    /// Time a network.
-    pub(super) fn time(&self, model: &Path, input: &Path, runs: u32) -> Result<Times> {
+    /// Time a network; the file `data` has the inputs' data, one after the other.
+    pub(super) fn time(
+        &self,
+        model: &Path,
+        inputs: &[Tensor],
+        data: &Path,
+        runs: u32,
+    ) -> Result<Times> {
+        let inputs = inputs.iter().map(|input| {
+            json!({"name": input.name, "datatype": input.datatype.name(), "shape": input.shape})
+        });
         let output = Command::new("node")
             .current_dir(&self.folder)
             .arg("time.mjs")
-            .args([model.canonicalize()?, input.canonicalize()?])
+            .args([model.canonicalize()?, data.canonicalize()?])
+            .arg(serde_json::Value::from_iter(inputs).to_string())
             .arg(runs.to_string())
             .stdin(Stdio::null())
             .output()

@@ -10,7 +10,7 @@ use super::connection::Request;
 use super::load::{Expected, commas};
 use crate::bench::component::protocol_json;
 
-/// All the networks of `bench/networks.py` take and give these.
+/// The networks of `bench/networks.py` that take pictures have this input.
 const INPUT: &str = "data";
 const SHAPE: [u32; 4] = [1, 3, 224, 224];
 

@@ -39,7 +39,7 @@ pub(super) struct Servers {
     /// Networks of bench/networks.py; the first one in all forms, the others as raw tensors
     #[arg(
         long,
-        value_enum,
+        value_parser = Network::pictures(),
         value_name = "NAMES",
         value_delimiter = ',',
         default_value = "mobilenetv2,squeezenet,resnet50"
