@@ -312,7 +312,8 @@ fn the_description_of_the_api_follows_the_limits() {
 fn a_refusal_does_not_repeat_what_is_long() {
     let long = "ä".repeat(50_000);
     let form = [("content-type", "multipart/form-data; boundary=x")];
-    let cases: [(&str, &[(&str, &str)], String); 5] = [
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], String);
+    let cases: [Row; 5] = [
         ("/infer/sum", &[], format!("{{\"inputs\":\"{long}\"}}")),
         (
             "/v1/models/add:predict",

@@ -19,7 +19,7 @@ pub struct Graph {
     values: usize,
 }
 
-struct Step {
+pub(crate) struct Step {
     name: String,
     op_type: String,
     is_rewritten: bool,
@@ -255,7 +255,7 @@ impl Graph {
 }
 
 /// A node's step; none when it could be run at once, which is when all it needs is constant.
-fn step(node: Node, constants: &mut BTreeMap<ValueId, Tensor>) -> Result<Option<Step>> {
+pub(crate) fn step(node: Node, constants: &mut BTreeMap<ValueId, Tensor>) -> Result<Option<Step>> {
     let Node {
         proto,
         opset,
@@ -263,6 +263,7 @@ fn step(node: Node, constants: &mut BTreeMap<ValueId, Tensor>) -> Result<Option<
         outputs,
         graphs,
         operator,
+        levels: _,
     } = node;
     let is_rewritten = operator.is_some();
     let operator = match operator {

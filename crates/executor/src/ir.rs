@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use infer_kernels::levels::Levels;
 use rten_onnx::onnx::NodeProto;
 
 use crate::operator::{Operator, Subgraph};
@@ -39,9 +40,25 @@ pub struct Node {
     pub graphs: Vec<(String, Subgraph)>,
     /// Its operator, where a rewriting has made one already.
     pub operator: Option<Box<dyn Operator>>,
+    /// What it rounds values to, where that is all that it does.
+    pub levels: Option<Levels>,
 }
 
 impl Node {
+    /// The same node; its graphs, which it has none of, and its operator are not copied.
+    #[must_use]
+    pub fn without_graphs(&self) -> Self {
+        Self {
+            proto: self.proto.clone(),
+            opset: self.opset,
+            inputs: self.inputs.clone(),
+            outputs: self.outputs.clone(),
+            graphs: Vec::new(),
+            operator: None,
+            levels: None,
+        }
+    }
+
     /// The operator's name.
     #[must_use]
     pub fn op_type(&self) -> &str {

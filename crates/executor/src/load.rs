@@ -164,6 +164,7 @@ impl<'a> Loader<'a> {
             outputs,
             graphs,
             operator: None,
+            levels: None,
         });
         Ok(())
     }

@@ -57,7 +57,8 @@ mod tests {
     fn a_panic_is_one_line() {
         assert_eq!(guarded(|| 7), Ok(7));
         let none: Option<u8> = None;
-        let cases: [(fn(Option<u8>), &str); 3] = [
+        type Read = fn(Option<u8>);
+        let cases: [(Read, &str); 3] = [
             (|none| _ = none.expect("a number"), "a number"),
             (
                 |_| panic!("index {} is\n  too large", 7),

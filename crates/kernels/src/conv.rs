@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target, gemm, panels_a_block};
+use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target, gemm_into, panels_a_block};
+use crate::levels::Levels;
 
 /// Where a window goes over an image: the same for convolutions and for pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +96,7 @@ pub struct Conv2d {
     channels_in: usize,
     channels_out: usize,
     clamp: Clamp,
+    levels: Option<Levels>,
 }
 
 impl Conv2d {
@@ -135,6 +137,7 @@ impl Conv2d {
             channels_in,
             channels_out,
             clamp,
+            levels: None,
         }
     }
 
@@ -160,11 +163,12 @@ impl Conv2d {
         }
     }
 
-    /// The same with other limits.
+    /// The same with other limits, and clamped values rounded to levels.
     #[must_use]
-    pub fn with_clamp(&self, clamp: Clamp) -> Self {
+    pub fn with_end(&self, clamp: Clamp, levels: Option<Levels>) -> Self {
         Self {
             clamp,
+            levels,
             ..self.clone()
         }
     }
@@ -202,7 +206,15 @@ impl Conv2d {
             && self.window.is_pointwise()
         {
             let pixels = images.count * images.height * images.width;
-            return gemm(pixels, input, packed, residual, self.clamp, output);
+            let target = Target {
+                c: output,
+                residual,
+                stride: self.channels_out,
+                column: 0,
+                clamp: self.clamp,
+                levels: self.levels,
+            };
+            return gemm_into(pixels, input, packed, target);
         }
         let zeros = vec![0.0; self.channels_in];
         let (image_in, image_out) = (images.len() / images.count, result.len() / images.count);
@@ -222,6 +234,7 @@ impl Conv2d {
                     stride: self.channels_out,
                     column: group * packed.n(),
                     clamp: self.clamp,
+                    levels: self.levels,
                 };
                 one.run(packed, group, &mut target);
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::conv::{Images, Window};
 use crate::gemm::Clamp;
+use crate::levels::Levels;
 
 /// Channels that the kernel does at a time.
 const GROUP: usize = 16;
@@ -17,6 +18,7 @@ pub struct Depthwise {
     channels: usize,
     groups: Arc<[f32]>,
     clamp: Clamp,
+    levels: Option<Levels>,
 }
 
 /// Pixels side by side in the output, of a multiple of sixteen channels.
@@ -133,6 +135,7 @@ impl Depthwise {
             channels,
             groups: groups.into(),
             clamp,
+            levels: None,
         }
     }
 
@@ -158,11 +161,12 @@ impl Depthwise {
         }
     }
 
-    /// The same with other limits.
+    /// The same with other limits, and clamped values rounded to levels.
     #[must_use]
-    pub fn with_clamp(&self, clamp: Clamp) -> Self {
+    pub fn with_end(&self, clamp: Clamp, levels: Option<Levels>) -> Self {
         Self {
             clamp,
+            levels,
             ..self.clone()
         }
     }
@@ -208,7 +212,11 @@ impl Depthwise {
                         true => inner[1].end,
                         false => x + 1,
                     };
-                    self.pixels(&taps, &mut line[x * channels..end * channels]);
+                    let pixels = &mut line[x * channels..end * channels];
+                    self.pixels(&taps, pixels);
+                    if let Some(levels) = self.levels {
+                        levels.apply(pixels);
+                    }
                     x = end;
                 }
             }

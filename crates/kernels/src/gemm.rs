@@ -3,6 +3,8 @@
 use std::collections::TryReserveError;
 use std::ops::Range;
 
+use crate::levels::Levels;
+
 /// Rows of a tile.
 pub const ROWS: usize = 4;
 /// Columns of a tile, and of a panel of packed weights.
@@ -236,6 +238,8 @@ pub(crate) struct Target<'a> {
     /// The column of the product's first one.
     pub(crate) column: usize,
     pub(crate) clamp: Clamp,
+    /// What clamped values are rounded to.
+    pub(crate) levels: Option<Levels>,
 }
 
 impl Target<'_> {
@@ -277,6 +281,13 @@ impl Target<'_> {
             // SAFETY: the slices hold four rows, `stride` apart, of eight values a panel; for `rows` the caller
             // vouches.
             unsafe { tile(whole.clone()).compute(c.as_mut_ptr(), self.stride, residual) };
+            if let Some(levels) = self.levels {
+                let rows = c.chunks_mut(self.stride);
+                rows.for_each(|row| {
+                    let width = row.len().min(whole.len() * COLUMNS);
+                    levels.apply(&mut row[..width]);
+                });
+            }
         }
         // At the edges the kernel would write beside the target, and what there is room for is copied.
         for panel in whole.end..panels.end {
@@ -294,6 +305,9 @@ impl Target<'_> {
             unsafe {
                 tile(panel..panel + 1).compute(results.as_mut_ptr(), COLUMNS, added.as_ptr());
             }
+            if let Some(levels) = self.levels {
+                levels.apply(&mut results);
+            }
             for row in 0..height {
                 let to = start + row * self.stride;
                 self.c[to..to + width].copy_from_slice(&results[row * COLUMNS..][..width]);
@@ -309,6 +323,9 @@ impl Target<'_> {
             let panel = column / COLUMNS;
             let bias = packed.panels(panel..panel + 1)[column % COLUMNS];
             self.c[at] = self.clamp.apply(bias + added);
+            if let Some(levels) = self.levels {
+                levels.apply(&mut self.c[at..=at]);
+            }
         }
     }
 }
@@ -334,21 +351,29 @@ pub fn gemm(
     clamp: Clamp,
     c: &mut [f32],
 ) {
+    let target = Target {
+        c,
+        residual,
+        stride: packed.n,
+        column: 0,
+        clamp,
+        levels: None,
+    };
+    gemm_into(m, a, packed, target);
+}
+
+/// As [`gemm`], into a target whose rows are the product's.
+pub(crate) fn gemm_into(m: usize, a: &[f32], packed: &Packed, mut target: Target<'_>) {
     let (k, n) = (packed.k, packed.n);
     assert_eq!(a.len(), m * k, "rows");
-    assert_eq!(c.len(), m * n, "results");
+    assert_eq!(target.c.len(), m * n, "results");
     assert!(
-        residual.is_none_or(|residual| residual.len() == m * n),
+        target
+            .residual
+            .is_none_or(|residual| residual.len() == m * n),
         "residual"
     );
     let panels = n.div_ceil(COLUMNS);
-    let mut target = Target {
-        c,
-        residual,
-        stride: n,
-        column: 0,
-        clamp,
-    };
     if k == 0 {
         (0..m).for_each(|row| target.biases(packed, row));
         return;

@@ -12,5 +12,6 @@ pub mod depthwise;
 pub mod functions;
 pub mod gemm;
 mod lanes;
+pub mod levels;
 pub mod peak;
 pub mod winograd;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::conv::{Images, Window};
 use crate::gemm::{Clamp, Packed, ROWS, gemm};
 use crate::lanes::{LANES, Lanes};
+use crate::levels::Levels;
 
 /// Bytes of transformed tiles, and of what becomes of them, that are worked on at a time: what stays in a core's second
 /// cache beside the transformed windows.
@@ -32,6 +33,7 @@ pub struct Winograd {
     weights: Arc<[Packed]>,
     bias: Arc<[f32]>,
     clamp: Clamp,
+    levels: Option<Levels>,
 }
 
 /// How large a tile of the output is.
@@ -85,6 +87,7 @@ impl Winograd {
             },
             bias: bias.map_or_else(|| vec![0.0; channels_out].into(), Into::into),
             clamp,
+            levels: None,
         }
     }
 
@@ -110,11 +113,12 @@ impl Winograd {
         }
     }
 
-    /// The same with other limits.
+    /// The same with other limits, and clamped values rounded to levels.
     #[must_use]
-    pub fn with_clamp(&self, clamp: Clamp) -> Self {
+    pub fn with_end(&self, clamp: Clamp, levels: Option<Levels>) -> Self {
         Self {
             clamp,
+            levels,
             ..self.clone()
         }
     }
@@ -449,7 +453,10 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
                         // SAFETY: as below.
                         value = value + unsafe { Lanes::load(residual.as_ptr().add(at)) };
                     }
-                    let value = value.clamp(min, max);
+                    let mut value = value.clamp(min, max);
+                    if let Some(levels) = &self.conv.levels {
+                        value = levels.nearest(value);
+                    }
                     // SAFETY: `output` ends with the last pixel that is in it, and the channels are a multiple of four.
                     unsafe { value.store(output.as_mut_ptr().add(at)) };
                 }

@@ -18,6 +18,7 @@ pub mod elementwise;
 pub mod gather;
 pub mod layer_normalization;
 pub mod layout;
+pub mod levels;
 pub mod logic;
 pub mod loss;
 pub mod matmul;

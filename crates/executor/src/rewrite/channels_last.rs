@@ -10,6 +10,7 @@ use infer_kernels::gemm::Clamp;
 use rten_onnx::onnx::NodeProto;
 
 use super::fused::FusedConv;
+use super::quantised::ROUNDING;
 use crate::attributes::Attributes;
 use crate::error::Result;
 use crate::ir::{Network, Node, ValueId};
@@ -115,6 +116,17 @@ impl Rewriter {
                 self.elementwise(node, &[x], y);
                 return Ok(());
             }
+            ROUNDING if has_last => {
+                if let Some(conv) = self.open_conv(x)
+                    && conv.levels.is_none()
+                {
+                    conv.levels = node.levels;
+                    self.alias(x, y);
+                    return Ok(());
+                }
+                self.elementwise(node, &[x], y);
+                return Ok(());
+            }
             name if is_own && has_last && UNARY.contains(&name) => {
                 self.elementwise(node, &[x], y);
                 return Ok(());
@@ -213,6 +225,7 @@ impl Rewriter {
             outputs: vec![Some(output)],
             graphs: Vec::new(),
             operator: Some(operator),
+            levels: None,
         }));
     }
 
@@ -232,6 +245,7 @@ impl Rewriter {
             outputs: vec![Some(output)],
             graphs: Vec::new(),
             operator: Some(operator),
+            levels: None,
         }));
         self.last.insert(y, output);
         self.without_first.insert(y);
@@ -276,6 +290,7 @@ impl Rewriter {
             outputs: vec![Some(output)],
             graphs: Vec::new(),
             operator: None,
+            levels: None,
         }));
         self.last.insert(y, output);
         self.without_first.insert(y);
@@ -350,7 +365,7 @@ impl Rewriter {
                         }
                     }
                 }
-                self.elementwise(copy(node), &[a, b], y);
+                self.elementwise(node.without_graphs(), &[a, b], y);
                 Ok(true)
             }
             (true, false) | (false, true) => {
@@ -363,7 +378,7 @@ impl Rewriter {
                 };
                 let id = self.network.new_value();
                 self.network.constants.insert(id, tensor);
-                let mut node = copy(node);
+                let mut node = node.without_graphs();
                 for input in node.inputs.iter_mut().flatten() {
                     if *input == constant {
                         *input = id;
@@ -402,18 +417,6 @@ impl Rewriter {
         }
         self.network.nodes = self.nodes.into_iter().flatten().collect();
         Ok(self.network)
-    }
-}
-
-/// A node without graphs, once more.
-fn copy(node: &Node) -> Node {
-    Node {
-        proto: node.proto.clone(),
-        opset: node.opset,
-        inputs: node.inputs.clone(),
-        outputs: node.outputs.clone(),
-        graphs: Vec::new(),
-        operator: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use infer_kernels::conv::{Conv2d, Window};
 use infer_kernels::depthwise::Depthwise;
 use infer_kernels::gemm::Clamp;
+use infer_kernels::levels::Levels;
 use infer_kernels::winograd::Winograd;
 
 use crate::attributes::Attributes;
@@ -21,6 +22,8 @@ pub(super) struct FusedConv {
     pads: Pads,
     groups: usize,
     pub(super) clamp: Clamp,
+    /// What values are rounded to after that.
+    pub(super) levels: Option<Levels>,
     pub(super) has_residual: bool,
 }
 
@@ -77,6 +80,7 @@ impl FusedConv {
             pads,
             groups,
             clamp: Clamp::NONE,
+            levels: None,
             has_residual: false,
         }))
     }
@@ -94,7 +98,7 @@ impl FusedConv {
 
     /// Whether what comes next can still become a part of it.
     pub(super) fn is_open(&self) -> bool {
-        self.clamp == Clamp::NONE
+        self.clamp == Clamp::NONE && self.levels.is_none()
     }
 
     /// Let each output channel be multiplied and added to, as a batch normalisation does.
@@ -146,10 +150,11 @@ impl FusedConv {
             ))
         };
         Ok(Box::new(Convolution {
-            kernel,
+            kernel: kernel.with_end(self.clamp, self.levels),
             pads: self.pads,
             has_residual: self.has_residual,
             clamp: self.clamp,
+            levels: self.levels,
         }))
     }
 }

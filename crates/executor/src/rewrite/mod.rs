@@ -2,7 +2,9 @@
 
 mod channels_last;
 mod dense;
+mod fold;
 mod fused;
+mod quantised;
 #[cfg(test)]
 mod tests;
 mod transformer;
@@ -10,12 +12,14 @@ mod transformer;
 use crate::error::Result;
 use crate::ir::Network;
 
-/// Rewrite a network: what exporters take apart put together, convolutions and what stands between them in channels-last, and products
-/// with constant matrices, with what follows them fused in.
+/// Rewrite a network: what is constant is computed, quantised numbers are dequantised, what exporters take apart is put together,
+/// convolutions and what stands between them are done in channels-last form, and products with constant matrices
+/// packed, with what follows them fused in.
 ///
 /// # Errors
 /// When a node that would be rewritten is not what the specification says.
 pub fn rewrite(network: Network) -> Result<Network> {
+    let network = quantised::rewrite(fold::rewrite(network))?;
     let network = transformer::rewrite(network);
     dense::rewrite(channels_last::rewrite(network)?)
 }

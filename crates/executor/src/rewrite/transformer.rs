@@ -292,5 +292,6 @@ fn node(
         outputs: vec![Some(output)],
         graphs: Vec::new(),
         operator: None,
+        levels: None,
     }
 }

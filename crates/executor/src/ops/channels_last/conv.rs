@@ -3,6 +3,7 @@
 use infer_kernels::conv::{Conv2d, Images};
 use infer_kernels::depthwise::Depthwise;
 use infer_kernels::gemm::Clamp;
+use infer_kernels::levels::Levels;
 use infer_kernels::winograd::Winograd;
 
 use super::pads::Pads;
@@ -24,11 +25,12 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    fn with_clamp(&self, clamp: Clamp) -> Self {
+    /// With values clamped at the end, and rounded to levels.
+    pub fn with_end(&self, clamp: Clamp, levels: Option<Levels>) -> Self {
         match self {
-            Self::Whole(kernel) => Self::Whole(kernel.with_clamp(clamp)),
-            Self::Winograd(kernel) => Self::Winograd(kernel.with_clamp(clamp)),
-            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_clamp(clamp)),
+            Self::Whole(kernel) => Self::Whole(kernel.with_end(clamp, levels)),
+            Self::Winograd(kernel) => Self::Winograd(kernel.with_end(clamp, levels)),
+            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_end(clamp, levels)),
         }
     }
 
@@ -57,6 +59,8 @@ pub struct Convolution {
     pub has_residual: bool,
     /// What the kernel does at the end, once more for where that has to wait.
     pub clamp: Clamp,
+    /// What values are rounded to after that.
+    pub levels: Option<Levels>,
 }
 
 impl Convolution {
@@ -104,7 +108,7 @@ impl Operator for Convolution {
         match residual {
             Some(residual) if residual.shape() != result => {
                 kernel
-                    .with_clamp(Clamp::NONE)
+                    .with_end(Clamp::NONE, None)
                     .run(images, values, None, &mut output);
                 return Ok(vec![self.add(&result, &output, residual)?]);
             }
@@ -129,6 +133,10 @@ impl Convolution {
         element_count(&target)?;
         let walk = Walk::new(&target, [&strides[0], &strides[1]]);
         let sums = walk.map(|[a, b]| self.clamp.apply(output[a] + added[b]));
-        Tensor::of(&target, sums.collect())
+        let mut sums: Vec<f32> = sums.collect();
+        if let Some(levels) = self.levels {
+            levels.apply(&mut sums);
+        }
+        Tensor::of(&target, sums)
     }
 }

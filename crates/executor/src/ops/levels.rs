@@ -1,0 +1,21 @@
+//! Numbers that are quantised and at once dequantised.
+
+use infer_kernels::levels::Levels;
+use infer_model_card::Datatype;
+
+use crate::error::Result;
+use crate::operator::{Inputs, Operator};
+use crate::tensor::Tensor;
+
+/// QuantizeLinear and DequantizeLinear with one scale: the nearest of the numbers that there are, in FP32.
+pub struct Rounding(pub Levels);
+
+impl Operator for Rounding {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = super::cast::cast(inputs.take(0)?, Datatype::Fp32)?;
+        let shape = input.shape().to_vec();
+        let mut values = input.into_elements::<f32>()?;
+        self.0.apply(&mut values);
+        Ok(vec![Tensor::of(&shape, values)?])
+    }
+}
