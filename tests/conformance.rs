@@ -50,20 +50,28 @@ fn case(cases: &Path, name: &str, graph: &str, inputs: &[Tensor], outputs: &[Ten
         };
         tensors.iter().enumerate().map(entry).collect()
     };
-    let case =
-        json!({"inputs": entries("inputs", inputs), "outputs": entries("outputs", outputs)});
+    let case = json!({"inputs": entries("inputs", inputs), "outputs": entries("outputs", outputs)});
     fs::write(folder.join("case.json"), case.to_string()).unwrap();
 }
 
 fn floats(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 /// Of `a` + `b`, with what is said to be the sum.
 fn sum(cases: &Path, name: &str, shape: &[u64], values: &[f32], sum: &[f32]) {
     let input = |name| (name, "float32", shape, floats(values));
     let output = ("sum", "float32", shape, floats(sum));
-    case(cases, name, "add.onnx", &[input("a"), input("b")], &[output]);
+    case(
+        cases,
+        name,
+        "add.onnx",
+        &[input("a"), input("b")],
+        &[output],
+    );
 }
 
 /// Of an identity, asked and answered with the same bytes.
@@ -80,16 +88,44 @@ fn write_cases(cases: &Path) {
     sum(cases, "test_add_expanded", &[1, 2], &[0.5; 2], &[1.0; 2]);
     let large = i64::MAX.to_le_bytes();
     identity(cases, "int64", "identity-int64.onnx", "int64", &large, 1);
-    identity(cases, "bf16", "identity-bf16.onnx", "bfloat16", &[0x80, 0x3f], 1);
+    identity(
+        cases,
+        "bf16",
+        "identity-bf16.onnx",
+        "bfloat16",
+        &[0x80, 0x3f],
+        1,
+    );
     identity(cases, "bool", "identity-bool.onnx", "bool", &[1, 0], 2);
     identity(cases, "none", "identity-fp16.onnx", "float16", &[], 0);
     identity(cases, "int8", "identity-int8.onnx", "int8", &[1], 1);
-    identity(cases, "nameless", "identity-int64.onnx", "complex64", &large, 1);
+    identity(
+        cases,
+        "nameless",
+        "identity-int64.onnx",
+        "complex64",
+        &large,
+        1,
+    );
     identity(cases, "short", "identity-int64.onnx", "int64", &large, 2);
-    identity(cases, "nobody-has-it", "unknown-operator.onnx", "float32", &floats(&[1.0]), 1);
+    identity(
+        cases,
+        "nobody-has-it",
+        "unknown-operator.onnx",
+        "float32",
+        &floats(&[1.0]),
+        1,
+    );
     identity(cases, "damaged", "identity-int64.onnx", "int64", &large, 1);
     fs::write(cases.join("damaged/model.onnx"), [0xff; 64]).unwrap();
-    identity(cases, "without-a-file", "identity-int64.onnx", "int64", &large, 1);
+    identity(
+        cases,
+        "without-a-file",
+        "identity-int64.onnx",
+        "int64",
+        &large,
+        1,
+    );
     fs::remove_file(cases.join("without-a-file/outputs0.bin")).unwrap();
     identity(cases, "no case", "identity-int64.onnx", "int64", &large, 1);
     fs::create_dir(cases.join("empty")).unwrap();
@@ -131,7 +167,9 @@ fn a_folder_without_cases_is_refused() {
     let path = empty.to_str().unwrap();
     assert_eq!(
         run(&[path]).unwrap_err(),
-        format!("error: there is no case in `{path}`: expected folders with `model.onnx` and `case.json`")
+        format!(
+            "error: there is no case in `{path}`: expected folders with `model.onnx` and `case.json`"
+        )
     );
     assert_eq!(
         run(&[&format!("{path}/not-there")]).unwrap_err(),

@@ -16,13 +16,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use infer_nn::Signature;
+use infer_pack::BuildOptions;
 
-use case::Case;
-use operator::Operators;
-use report::Row;
-use repository::Repository;
-use service::Service;
+use self::case::Case;
+use self::operator::Operators;
+use self::report::Row;
+use self::repository::Asked;
+use self::service::Service;
+use crate::workspace;
+
+/// Models of one service: their cards must fit what an artefact may have beside code and models.
+const GROUP: usize = 800;
 
 /// After how many cases something is said.
 const PROGRESS: usize = 100;
@@ -106,67 +110,47 @@ impl Conformance {
     }
 }
 
-/// A case that can be asked.
-struct Asked {
-    name: String,
-    case: Case,
-    signature: Signature,
-}
-
 fn run(dir: &Path) -> Result<Vec<Row>> {
-    let folders = case::folders(dir)?;
-    let options = service::build_options(dir)?;
-    let _lock = lock(&options.folder)?;
-    let repository = Repository::create(options.models.clone())?;
     let mut graphs: BTreeMap<String, Operators> = BTreeMap::new();
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
     let mut asked = Vec::new();
-    for (name, folder) in folders {
-        let case = match Case::read(&name, &folder) {
-            Ok(case) => case,
-            Err(error) => {
-                outcomes.insert(name, Outcome::Incomplete(format!("{error:#}")));
-                continue;
-            }
+    for (name, folder) in case::folders(dir)? {
+        let outcome = match Case::read(&name, &folder) {
+            Ok(case) => match prepare(&name, case, &mut graphs) {
+                Ok(ready) => {
+                    asked.push(ready);
+                    continue;
+                }
+                Err(error) => Outcome::NotLoaded(format!("{error:#}")),
+            },
+            Err(error) => Outcome::Incomplete(format!("{error:#}")),
         };
-        let added = match infer_import::graph::declared(&case.onnx) {
-            Ok((signature, summary)) => {
-                let operators = Operators {
-                    last: summary
-                        .last_operators
-                        .into_iter()
-                        .next()
-                        .unwrap_or_default(),
-                    all: summary.operators.into_keys().collect(),
-                };
-                graphs.insert(name.clone(), operators);
-                repository
-                    .add(&name, &case, &signature)?
-                    .map(|()| signature)
-            }
-            Err(error) => Err(error.into()),
-        };
-        match added {
-            Ok(signature) => asked.push(Asked {
-                name,
-                case,
-                signature,
-            }),
-            Err(error) => {
-                outcomes.insert(name, Outcome::NotLoaded(format!("{error:#}")));
-            }
-        }
+        outcomes.insert(name, outcome);
     }
-    if !asked.is_empty() {
-        eprintln!("building a service of {} cases", asked.len());
+    let options = BuildOptions::new(workspace::root()?).with_models(dir.to_owned());
+    let _lock = lock(&options.folder)?;
+    for (number, group) in asked.chunks(GROUP).enumerate() {
+        let first = number * GROUP;
+        eprintln!(
+            "cases {} to {} of {}: building a service of them",
+            first + 1,
+            first + group.len(),
+            asked.len()
+        );
+        // The same place for the same cases, so that they are built once.
+        let folder = options.folder.join(format!("cases-{number}"));
+        let options = BuildOptions {
+            models: folder.join("models"),
+            folder,
+            ..options.clone()
+        };
+        repository::write(&options.models, group)?;
         let service = Service::start(&options)?;
-        let count = asked.len();
-        for (done, one) in asked.into_iter().enumerate() {
-            if done % PROGRESS == 0 {
-                eprintln!("case {done} of {count}");
+        for (done, one) in group.iter().enumerate() {
+            outcomes.insert(one.name.clone(), service.ask(one));
+            if (done + 1) % PROGRESS == 0 {
+                eprintln!("asked {} of {}", first + done + 1, asked.len());
             }
-            let outcome = service.ask(&one.name, &one.case, &one.signature);
-            outcomes.insert(one.name, outcome);
         }
     }
     let rows = outcomes.into_iter().map(|(case, outcome)| Row {
@@ -175,6 +159,21 @@ fn run(dir: &Path) -> Result<Vec<Row>> {
         outcome,
     });
     Ok(rows.collect())
+}
+
+/// Make a model of a case, and note its operators.
+fn prepare(name: &str, case: Case, graphs: &mut BTreeMap<String, Operators>) -> Result<Asked> {
+    let (signature, summary) = infer_import::graph::declared(&case.onnx)?;
+    let operators = Operators {
+        last: summary
+            .last_operators
+            .into_iter()
+            .next()
+            .unwrap_or_default(),
+        all: summary.operators.into_keys().collect(),
+    };
+    graphs.insert(name.to_owned(), operators);
+    Asked::new(name, case, signature)
 }
 
 /// One run of the same cases at a time: they would write the same repository.

@@ -1,63 +1,69 @@
 //! Cases as a model repository, to be served.
+//!
+//! The models are mounted, not in the snapshot: a graph that the engine refuses is then refused where it is asked for,
+//! and not the build of all others.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
-use infer_import::card::{self, Parts};
+use infer_import::card::Parts;
 use infer_model_card::{ModelCard, TensorSpec};
 use infer_nn::{Signature, TensorInfo};
 
 use super::case::{Case, Tensor};
 
-/// The model repository of one run.
-///
-/// Its models are mounted, not in the snapshot: a graph that the engine refuses is then refused where it is asked for,
-/// and not the build of all others.
-pub(super) struct Repository {
-    pub(super) folder: PathBuf,
+/// A case that a model could be made of.
+pub(super) struct Asked {
+    pub(super) name: String,
+    pub(super) case: Case,
+    pub(super) signature: Signature,
+    card: String,
 }
 
-impl Repository {
-    /// An empty one in place of what is there.
-    pub(super) fn create(folder: PathBuf) -> Result<Self> {
-        if folder.exists() {
-            fs::remove_dir_all(&folder)
-                .with_context(|| format!("cannot empty `{}`", folder.display()))?;
-        }
-        make_folder(&folder)?;
-        Ok(Self { folder })
-    }
-
-    /// Add a case's graph, under the case's name.
+impl Asked {
+    /// Write the model's card.
     ///
     /// # Errors
-    /// Outside for what cannot be written; inside why the graph can have no model card.
-    pub(super) fn add(&self, name: &str, case: &Case, signature: &Signature) -> Result<Result<()>> {
-        let card = match write_card(case, signature) {
-            Ok(card) => card,
-            Err(error) => return Ok(Err(error)),
-        };
-        let folder = self.folder.join(name);
-        make_folder(&folder)?;
-        for (file, bytes) in [("model.toml", card.as_bytes()), ("model.onnx", &case.onnx)] {
+    /// Why the graph can have none.
+    pub(super) fn new(name: &str, case: Case, signature: Signature) -> Result<Self> {
+        Ok(Self {
+            card: card(&case, &signature)?,
+            name: name.to_owned(),
+            case,
+            signature,
+        })
+    }
+}
+
+/// Write the models in place of what is in the folder.
+pub(super) fn write(folder: &Path, models: &[Asked]) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("cannot empty `{}`", folder.display()))?;
+    }
+    for model in models {
+        let folder = folder.join(&model.name);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make `{}`", folder.display()))?;
+        let files = [
+            ("model.toml", model.card.as_bytes()),
+            ("model.onnx", &model.case.onnx),
+        ];
+        for (file, bytes) in files {
             let path = folder.join(file);
             fs::write(&path, bytes)
                 .with_context(|| format!("cannot write `{}`", path.display()))?;
         }
-        Ok(Ok(()))
     }
+    Ok(())
 }
 
-fn make_folder(folder: &Path) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make `{}`", folder.display()))
-}
-
-fn write_card(case: &Case, signature: &Signature) -> Result<String> {
+fn card(case: &Case, signature: &Signature) -> Result<String> {
     let specs = |infos: &[TensorInfo], tensors: &[Tensor]| -> Result<Vec<TensorSpec>> {
         infos.iter().map(|info| spec(info, tensors)).collect()
     };
-    let card = card::write(&Parts {
+    let card = infer_import::card::write(&Parts {
         version: "1".to_owned(),
         description: String::new(),
         inputs: specs(&signature.inputs, &case.inputs)?,

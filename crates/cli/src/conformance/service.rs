@@ -1,7 +1,6 @@
 //! The service in this process, and its client.
 
 use std::net::SocketAddr;
-use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use infer_host::{App, AppOptions, Limits, Manifest, Server};
@@ -15,6 +14,7 @@ use tokio::runtime::Runtime;
 use super::Outcome;
 use super::case::{Case, Tensor};
 use super::compare::compare;
+use super::repository::Asked;
 use crate::progress::Terminal;
 use crate::workspace;
 
@@ -33,7 +33,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Build what `options` say, and serve it as `cargo infer up --backend wasm` does.
+    /// Build the models that `options` name, and serve them as `cargo infer up --backend wasm` does.
     pub(super) fn start(options: &BuildOptions) -> Result<Self> {
         let artefacts = infer_pack::build(options, &Terminal::new())?;
         let mut manifest = Manifest::read(&options.root.join(workspace::MANIFEST))?;
@@ -74,7 +74,13 @@ impl Service {
     }
 
     /// Ask what the case asks, and hold the answer against the case's.
-    pub(super) fn ask(&self, name: &str, case: &Case, signature: &Signature) -> Outcome {
+    pub(super) fn ask(&self, asked: &Asked) -> Outcome {
+        let Asked {
+            name,
+            case,
+            signature,
+            ..
+        } = asked;
         match self.post(name, &request(case, signature)) {
             Ok(Answer::Tensors(tensors)) => match hold(&case.outputs, &tensors) {
                 Ok(()) => Outcome::Passed,
@@ -229,12 +235,4 @@ fn hold(expected: &[Tensor], came: &[Tensor]) -> Result<(), String> {
             .ok_or_else(|| format!("there is no output `{}`", expected.name))?;
         compare(expected, came)
     })
-}
-
-/// Where a run's build goes, and its model repository in it. It is the same for the same cases, so that they are built
-/// once.
-pub(super) fn build_options(cases: &Path) -> Result<BuildOptions> {
-    let mut options = BuildOptions::new(workspace::root()?).with_models(cases.to_owned());
-    options.models = options.folder.join("conformance");
-    Ok(options)
 }
