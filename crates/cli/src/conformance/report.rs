@@ -44,7 +44,7 @@ pub(super) fn table(rows: &[Row]) -> String {
         })
         .count();
     let mut table = format!(
-        "{} of {} cases pass; of {} operators, all cases of {whole}.",
+        "{} of {} cases pass, all in {whole} of the {} rows.",
         passed(rows),
         rows.len(),
         operators.len()
@@ -56,17 +56,7 @@ pub(super) fn table(rows: &[Row]) -> String {
     }
     table.push_str("\n\n| operator | cases | passed | what fails |\n| --- | --- | --- | --- |\n");
     for ((_, operator), rows) in operators {
-        let failing = rows
-            .iter()
-            .find_map(|row| Some((&row.case, row.outcome.reason()?)));
-        let failing = match failing {
-            Some((case, reason)) => format!(
-                "{}; the first, `{case}`: {}",
-                self::counts(rows.iter().copied()),
-                cell(reason)
-            ),
-            None => String::new(),
-        };
+        let failing = failing(&rows);
         let passed = rows
             .iter()
             .filter(|row| matches!(row.outcome, Outcome::Passed))
@@ -78,6 +68,22 @@ pub(super) fn table(rows: &[Row]) -> String {
         );
     }
     table
+}
+
+/// How many of an operator's cases failed in each way, with the first of them.
+fn failing(rows: &[&Row]) -> String {
+    let mut kinds: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+    for row in rows {
+        if let (Some(kind), Some(reason)) = (row.outcome.kind(), row.outcome.reason()) {
+            let first = || (0, format!("`{}`: {}", row.case, cell(reason)));
+            kinds.entry(kind).or_insert_with(first).0 += 1;
+        }
+    }
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .map(|(kind, (count, first))| format!("{count} {kind} ({first})"))
+        .collect();
+    kinds.join("; ")
 }
 
 /// How many failed in each way.

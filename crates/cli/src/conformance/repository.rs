@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use infer_import::card::Parts;
 use infer_model_card::{ModelCard, TensorSpec};
 use infer_nn::{Signature, TensorInfo};
@@ -60,6 +60,10 @@ pub(super) fn write(folder: &Path, models: &[Asked]) -> Result<()> {
 }
 
 fn card(case: &Case, signature: &Signature) -> Result<String> {
+    ensure!(
+        !signature.inputs.is_empty(),
+        "the graph has no input, and a model card has at least one"
+    );
     let specs = |infos: &[TensorInfo], tensors: &[Tensor]| -> Result<Vec<TensorSpec>> {
         infos.iter().map(|info| spec(info, tensors)).collect()
     };

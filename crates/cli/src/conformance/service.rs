@@ -115,6 +115,11 @@ impl Service {
         }
         let error: Option<Refusal> = serde_json::from_slice(&body).ok();
         let reason = match error {
+            // The request's id, which is another in each run.
+            Some(Refusal { error }) if status == 500 => {
+                let said = error.split(';').next().unwrap_or_default();
+                format!("{status}, {said}")
+            }
             Some(Refusal { error }) => format!("{status}, {error}"),
             None => format!("{status}, {}", String::from_utf8_lossy(&body)),
         };
