@@ -3,6 +3,7 @@
 mod backend;
 mod bench;
 mod build;
+mod conformance;
 mod models;
 mod progress;
 mod up;
@@ -31,6 +32,7 @@ enum Command {
     Remove(models::Remove),
     Backend(backend::Backend),
     Bench(bench::Bench),
+    Conformance(conformance::Conformance),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Command::Remove(remove) => remove.run(),
         Command::Backend(backend) => backend.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Conformance(conformance) => conformance.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -35,6 +35,17 @@ pub fn declared_inputs(onnx: &[u8]) -> Result<Vec<TensorSpec>, Error> {
     info.inputs.iter().map(|info| spec(info, None)).collect()
 }
 
+/// What a file declares of its graph's tensors, and of what operators the graph is. Nothing is loaded: the operators
+/// need not be any that the engine has.
+///
+/// # Errors
+/// `InvalidEncoding` when it is no ONNX file; `UnsupportedOperation` for weights in other files, and for what is no
+/// tensor.
+pub fn declared(onnx: &[u8]) -> Result<(Signature, Summary), Error> {
+    let signature = infer_engine::onnx::read(onnx)?;
+    Ok((signature, infer_engine::onnx::summary(onnx)?))
+}
+
 /// Load a graph and run it on zeros. Dimensions of any size are as `shapes` says; where it says nothing,
 /// usual sizes are tried. When none of them will do, there is no inference, and nothing wrong with the
 /// graph: only its users know how large its inputs are.

@@ -1,0 +1,145 @@
+//! Cases on disk: a folder with a graph, `case.json`, and a file a tensor.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use infer_model_card::{Datatype, ModelName};
+use serde::Deserialize;
+
+/// A case: a graph, what it is asked, and what it must answer.
+pub(super) struct Case {
+    /// The bytes of `model.onnx`.
+    pub(super) onnx: Vec<u8>,
+    pub(super) inputs: Vec<Tensor>,
+    pub(super) outputs: Vec<Tensor>,
+}
+
+/// A tensor with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Tensor {
+    pub(super) name: String,
+    pub(super) datatype: Datatype,
+    pub(super) shape: Vec<u64>,
+    /// Row-major, little-endian.
+    pub(super) data: Vec<u8>,
+}
+
+/// `case.json`
+#[derive(Deserialize)]
+struct File {
+    inputs: Vec<Entry>,
+    outputs: Vec<Entry>,
+}
+
+/// A tensor in `case.json`.
+#[derive(Deserialize)]
+struct Entry {
+    name: String,
+    /// As NumPy calls it.
+    dtype: String,
+    shape: Vec<u64>,
+    /// In the case's folder.
+    file: String,
+}
+
+/// The folders in a folder, in the order of their names; hidden ones are passed over. Each is a case, or ought to be.
+pub(super) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let unreadable = || format!("cannot read `{}`", dir.display());
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(dir).with_context(unreadable)? {
+        let path = entry.with_context(unreadable)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if path.is_dir() && !name.starts_with('.') {
+            folders.push((name.into_owned(), path));
+        }
+    }
+    folders.sort();
+    if folders.is_empty() {
+        bail!(
+            "there is no case in `{}`: expected folders with `model.onnx` and `case.json`",
+            dir.display()
+        );
+    }
+    Ok(folders)
+}
+
+impl Case {
+    /// Read all of it. Reasons name files by what they are called in the folder.
+    pub(super) fn read(name: &str, folder: &Path) -> Result<Self> {
+        // It becomes a model's name.
+        ModelName::new(name)?;
+        let file: File = serde_json::from_slice(&read(folder, "case.json")?)
+            .context("`case.json` is not one of a case")?;
+        let tensors = |entries: Vec<Entry>| -> Result<Vec<Tensor>> {
+            entries
+                .into_iter()
+                .map(|entry| tensor(folder, entry))
+                .collect()
+        };
+        Ok(Self {
+            onnx: read(folder, "model.onnx")?,
+            inputs: tensors(file.inputs)?,
+            outputs: tensors(file.outputs)?,
+        })
+    }
+}
+
+fn read(folder: &Path, file: &str) -> Result<Vec<u8>> {
+    fs::read(folder.join(file)).with_context(|| format!("cannot read `{file}`"))
+}
+
+fn tensor(folder: &Path, entry: Entry) -> Result<Tensor> {
+    let Entry {
+        name,
+        dtype,
+        shape,
+        file,
+    } = entry;
+    let (datatype, size) = datatype(&dtype)
+        .and_then(|datatype| Some((datatype, datatype.element_bytes()?)))
+        .with_context(|| {
+            let known: Vec<&str> = DATATYPES.iter().map(|(name, _)| *name).collect();
+            format!(
+                "the dtype of `{name}` is `{dtype}`, expected one of {}",
+                known.join(", ")
+            )
+        })?;
+    let data = read(folder, &file)?;
+    let expected = shape
+        .iter()
+        .try_fold(size as u64, |bytes, size| bytes.checked_mul(*size));
+    ensure!(
+        expected == Some(data.len() as u64),
+        "`{file}` has {} bytes, which are not {dtype} of shape {shape:?}",
+        data.len()
+    );
+    Ok(Tensor {
+        name,
+        datatype,
+        shape,
+        data,
+    })
+}
+
+/// NumPy's names; that of BF16 is ml_dtypes'.
+const DATATYPES: [(&str, Datatype); 13] = [
+    ("bool", Datatype::Bool),
+    ("uint8", Datatype::Uint8),
+    ("uint16", Datatype::Uint16),
+    ("uint32", Datatype::Uint32),
+    ("uint64", Datatype::Uint64),
+    ("int8", Datatype::Int8),
+    ("int16", Datatype::Int16),
+    ("int32", Datatype::Int32),
+    ("int64", Datatype::Int64),
+    ("float16", Datatype::Fp16),
+    ("bfloat16", Datatype::Bf16),
+    ("float32", Datatype::Fp32),
+    ("float64", Datatype::Fp64),
+];
+
+fn datatype(numpy: &str) -> Option<Datatype> {
+    let (_, datatype) = DATATYPES.iter().find(|(name, _)| *name == numpy)?;
+    Some(*datatype)
+}

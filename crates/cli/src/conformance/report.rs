@@ -1,0 +1,135 @@
+//! The table.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use super::Outcome;
+
+/// Where the table begins in a file that has more than it.
+const MARK: &str = "<!-- What follows is written by `cargo infer conformance`. -->";
+
+/// A refusal may be as long as a list of all operators.
+const MAX_REASON_CHARS: usize = 200;
+
+/// A case that was run, or ought to have been.
+pub(super) struct Row {
+    pub(super) case: String,
+    pub(super) operator: String,
+    pub(super) outcome: Outcome,
+}
+
+/// How many have passed.
+pub(super) fn passed(rows: &[Row]) -> usize {
+    let passed = |row: &&Row| matches!(row.outcome, Outcome::Passed);
+    rows.iter().filter(passed).count()
+}
+
+/// A row an operator, after a sentence with what came of all.
+pub(super) fn table(rows: &[Row]) -> String {
+    let mut operators: BTreeMap<(String, &str), Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        let key = (row.operator.to_lowercase(), row.operator.as_str());
+        operators.entry(key).or_default().push(row);
+    }
+    let whole = operators
+        .values()
+        .filter(|rows| {
+            rows.iter()
+                .all(|row| matches!(row.outcome, Outcome::Passed))
+        })
+        .count();
+    let mut table = format!(
+        "{} of {} cases pass, all in {whole} of the {} rows.",
+        passed(rows),
+        rows.len(),
+        operators.len()
+    );
+    let counts = counts(rows.iter());
+    if !counts.is_empty() {
+        // Writing into a text does not fail.
+        _ = write!(table, " Of the others: {counts}.");
+    }
+    table.push_str("\n\n| operator | cases | passed | what fails |\n| --- | --- | --- | --- |\n");
+    for ((_, operator), rows) in operators {
+        let failing = failing(&rows);
+        let passed = rows
+            .iter()
+            .filter(|row| matches!(row.outcome, Outcome::Passed))
+            .count();
+        _ = writeln!(
+            table,
+            "| {operator} | {} | {passed} | {failing} |",
+            rows.len()
+        );
+    }
+    table
+}
+
+/// How many of an operator's cases failed in each way, with the first of them.
+fn failing(rows: &[&Row]) -> String {
+    let mut kinds: BTreeMap<&str, (usize, String)> = BTreeMap::new();
+    for row in rows {
+        if let (Some(kind), Some(reason)) = (row.outcome.kind(), row.outcome.reason()) {
+            let first = || (0, format!("`{}`: {}", row.case, cell(reason)));
+            kinds.entry(kind).or_insert_with(first).0 += 1;
+        }
+    }
+    let kinds: Vec<String> = kinds
+        .into_iter()
+        .map(|(kind, (count, first))| format!("{count} {kind} ({first})"))
+        .collect();
+    kinds.join("; ")
+}
+
+/// How many failed in each way.
+fn counts<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        if let Some(kind) = row.outcome.kind() {
+            *counts.entry(kind).or_default() += 1;
+        }
+    }
+    let counts: Vec<String> = counts
+        .into_iter()
+        .map(|(kind, count)| format!("{count} {kind}"))
+        .collect();
+    counts.join(", ")
+}
+
+/// In one line, without what would end a cell.
+fn cell(reason: &str) -> String {
+    let mut line: String = reason
+        .chars()
+        .map(|letter| match letter {
+            '|' => '/',
+            letter if letter.is_control() => ' ',
+            letter => letter,
+        })
+        .collect();
+    if let Some((end, _)) = line.char_indices().nth(MAX_REASON_CHARS) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
+/// Write the table to a file. What the file says up to [`MARK`] stays.
+pub(super) fn write(path: &Path, table: &str) -> Result<()> {
+    let before = match fs::read_to_string(path) {
+        Ok(text) => text
+            .split_once(MARK)
+            .map(|(before, _)| before.to_owned())
+            .unwrap_or_default(),
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read `{}`", path.display()));
+        }
+    };
+    fs::write(path, format!("{before}{MARK}\n\n{table}"))
+        .with_context(|| format!("cannot write `{}`", path.display()))
+}

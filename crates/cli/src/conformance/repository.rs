@@ -1,0 +1,104 @@
+//! Cases as a model repository, to be served.
+//!
+//! The models are mounted, not in the snapshot: a graph that the engine refuses is then refused where it is asked for,
+//! and not the build of all others.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use infer_import::card::Parts;
+use infer_model_card::{ModelCard, TensorSpec};
+use infer_nn::{Signature, TensorInfo};
+
+use super::case::{Case, Tensor};
+
+/// A case that a model could be made of.
+pub(super) struct Asked {
+    pub(super) name: String,
+    pub(super) case: Case,
+    pub(super) signature: Signature,
+    card: String,
+}
+
+impl Asked {
+    /// Write the model's card.
+    ///
+    /// # Errors
+    /// Why the graph can have none.
+    pub(super) fn new(name: &str, case: Case, signature: Signature) -> Result<Self> {
+        Ok(Self {
+            card: card(&case, &signature)?,
+            name: name.to_owned(),
+            case,
+            signature,
+        })
+    }
+}
+
+/// Write the models in place of what is in the folder.
+pub(super) fn write(folder: &Path, models: &[Asked]) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)
+            .with_context(|| format!("cannot empty `{}`", folder.display()))?;
+    }
+    for model in models {
+        let folder = folder.join(&model.name);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make `{}`", folder.display()))?;
+        let files = [
+            ("model.toml", model.card.as_bytes()),
+            ("model.onnx", &model.case.onnx),
+        ];
+        for (file, bytes) in files {
+            let path = folder.join(file);
+            fs::write(&path, bytes)
+                .with_context(|| format!("cannot write `{}`", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+fn card(case: &Case, signature: &Signature) -> Result<String> {
+    ensure!(
+        !signature.inputs.is_empty(),
+        "the graph has no input, and a model card has at least one"
+    );
+    let specs = |infos: &[TensorInfo], tensors: &[Tensor]| -> Result<Vec<TensorSpec>> {
+        infos.iter().map(|info| spec(info, tensors)).collect()
+    };
+    let card = infer_import::card::write(&Parts {
+        version: "1".to_owned(),
+        description: String::new(),
+        inputs: specs(&signature.inputs, &case.inputs)?,
+        outputs: specs(&signature.outputs, &case.outputs)?,
+        image: None,
+        classification: None,
+        text: None,
+        embedding: None,
+    });
+    let card = format!("placement = \"mount\"\n{card}");
+    ModelCard::parse(&card)?;
+    Ok(card)
+}
+
+/// As the graph declares it. Where it says nothing of the shape, the rank is the case's.
+fn spec(info: &TensorInfo, tensors: &[Tensor]) -> Result<TensorSpec> {
+    let rank = || {
+        let tensor = tensors.iter().find(|tensor| tensor.name == info.name);
+        tensor.map_or(0, |tensor| tensor.shape.len())
+    };
+    let sizes = info.sizes().unwrap_or_else(|| vec![-1; rank()]);
+    Ok(TensorSpec {
+        name: info.name.clone(),
+        datatype: info
+            .datatype
+            .with_context(|| format!("tensor `{}` has no datatype that is known", info.name))?,
+        // A card has no dimension of 0.
+        shape: sizes
+            .into_iter()
+            .map(|size| if size == 0 { -1 } else { size })
+            .collect(),
+        example_shape: None,
+    })
+}

@@ -1,0 +1,243 @@
+//! The service in this process, and its client.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, ensure};
+use infer_host::{App, AppOptions, Limits, Manifest, Server};
+use infer_model_card::Datatype;
+use infer_nn::Signature;
+use infer_pack::BuildOptions;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use super::Outcome;
+use super::case::{Case, Tensor};
+use super::compare::compare;
+use super::repository::Asked;
+use crate::progress::Terminal;
+use crate::workspace;
+
+/// Where the protocol says how much of a body is JSON, before the tensors.
+const HEADER: &str = "inference-header-content-length";
+
+/// Largest body and answer: more than any case of one operator has.
+const MAX_BYTES: u32 = 512 * 1024 * 1024;
+
+/// A server that runs until this is dropped.
+pub(super) struct Service {
+    address: SocketAddr,
+    agent: ureq::Agent,
+    /// Held for its threads.
+    _runtime: Runtime,
+}
+
+impl Service {
+    /// Build the models that `options` name, and serve them as `cargo infer up --backend wasm` does.
+    pub(super) fn start(options: &BuildOptions) -> Result<Self> {
+        let artefacts = infer_pack::build(options, &Terminal::new())?;
+        let mut manifest = Manifest::read(&options.root.join(workspace::MANIFEST))?;
+        manifest.source = artefacts.composed;
+        let models = options.root.join("models");
+        for mount in &mut manifest.mounts {
+            if mount.source == models {
+                mount.source.clone_from(&options.models);
+            }
+        }
+        let settings = ["INFER_MAX_BODY_BYTES", "INFER_MAX_RESPONSE_BYTES"];
+        let app = App::load(AppOptions {
+            manifest,
+            cache_dir: options.root.join("target/infer/cache"),
+            limits: Limits::default(),
+            graphs: None,
+            observe: Default::default(),
+            environment: settings
+                .map(|name| (name.to_owned(), MAX_BYTES.to_string()))
+                .into(),
+        })?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server = runtime.block_on(Server::bind(any, app))?;
+        let address = server.local_addr()?;
+        runtime.spawn(server.serve(std::future::pending()));
+        Ok(Self {
+            address,
+            // Why a request is refused is in the answer's body.
+            agent: ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .build()
+                .into(),
+            _runtime: runtime,
+        })
+    }
+
+    /// Ask what the case asks, and hold the answer against the case's.
+    pub(super) fn ask(&self, asked: &Asked) -> Outcome {
+        let Asked {
+            name,
+            case,
+            signature,
+            ..
+        } = asked;
+        match self.post(name, &request(case, signature)) {
+            Ok(Answer::Tensors(tensors)) => match hold(&case.outputs, &tensors) {
+                Ok(()) => Outcome::Passed,
+                Err(reason) => Outcome::Wrong(reason),
+            },
+            Ok(Answer::NotLoaded(reason)) => Outcome::NotLoaded(reason),
+            Ok(Answer::Refused(reason)) => Outcome::Refused(reason),
+            Err(error) => Outcome::Refused(format!("the answer is none: {error:#}")),
+        }
+    }
+
+    fn post(&self, model: &str, (json, tensors): &(String, Vec<u8>)) -> Result<Answer> {
+        let body = [json.as_bytes(), tensors].concat();
+        let mut response = self
+            .agent
+            .post(format!("http://{}/v2/models/{model}/infer", self.address))
+            .header(HEADER, json.len().to_string())
+            .send(&body)?;
+        let header = |name| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        let (length, timing) = (header(HEADER), header("server-timing"));
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(MAX_BYTES.into())
+            .read_to_vec()?;
+        let status = response.status().as_u16();
+        if status == 200 {
+            return tensors_of(&body, length.as_deref()).map(Answer::Tensors);
+        }
+        let error: Option<Refusal> = serde_json::from_slice(&body).ok();
+        let reason = match error {
+            // The request's id, which is another in each run.
+            Some(Refusal { error }) if status == 500 => {
+                let said = error.split(';').next().unwrap_or_default();
+                format!("{status}, {said}")
+            }
+            Some(Refusal { error }) => format!("{status}, {error}"),
+            None => format!("{status}, {}", String::from_utf8_lossy(&body)),
+        };
+        // The phases that have begun: a graph that is not taken is the last of them.
+        let begun = |phase| {
+            timing
+                .as_deref()
+                .is_some_and(|timing| timing.contains(phase))
+        };
+        Ok(match begun("load;") && !begun("compute;") {
+            true => Answer::NotLoaded(reason),
+            false => Answer::Refused(reason),
+        })
+    }
+}
+
+enum Answer {
+    Tensors(Vec<Tensor>),
+    /// The graph is not taken.
+    NotLoaded(String),
+    /// The graph is, and the request is not.
+    Refused(String),
+}
+
+/// An error's body.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+/// The JSON of an answer, as far as it is looked at.
+#[derive(Deserialize)]
+struct Outputs {
+    outputs: Vec<Output>,
+}
+
+#[derive(Deserialize)]
+struct Output {
+    name: String,
+    datatype: Datatype,
+    shape: Vec<u64>,
+    parameters: Parameters,
+}
+
+#[derive(Deserialize)]
+struct Parameters {
+    binary_data_size: usize,
+}
+
+/// JSON, and the tensors' bytes that follow it.
+fn request(case: &Case, signature: &Signature) -> (String, Vec<u8>) {
+    let inputs: Vec<serde_json::Value> = case
+        .inputs
+        .iter()
+        .map(|tensor| {
+            let info = signature
+                .inputs
+                .iter()
+                .find(|info| info.name == tensor.name);
+            let is_scalar = info.is_some_and(|info| info.shape.as_ref().is_some_and(Vec::is_empty));
+            // As in `compare`: a scalar may be written as a list of one.
+            let shape = match tensor.shape.as_slice() {
+                [1] if is_scalar => &[],
+                shape => shape,
+            };
+            json!({
+                "name": tensor.name, "datatype": tensor.datatype.name(), "shape": shape,
+                "parameters": {"binary_data_size": tensor.data.len()},
+            })
+        })
+        .collect();
+    let json = json!({"inputs": inputs, "parameters": {"binary_data_output": true}});
+    let data: Vec<&[u8]> = case
+        .inputs
+        .iter()
+        .map(|tensor| tensor.data.as_slice())
+        .collect();
+    (json.to_string(), data.concat())
+}
+
+/// The tensors of an answer, whose header says how long its JSON is.
+fn tensors_of(body: &[u8], length: Option<&str>) -> Result<Vec<Tensor>> {
+    let length = length.with_context(|| format!("it has no `{HEADER}`"))?;
+    let (json, mut rest) = length
+        .parse()
+        .ok()
+        .and_then(|length| body.split_at_checked(length))
+        .with_context(|| format!("`{HEADER}` is {length} of {} bytes", body.len()))?;
+    let json: Outputs = serde_json::from_slice(json)?;
+    let tensors = json.outputs.into_iter().map(|output| {
+        let size = output.parameters.binary_data_size;
+        let (data, behind) = rest.split_at_checked(size).with_context(|| {
+            format!(
+                "`{}` ought to have {size} bytes, {} are left",
+                output.name,
+                rest.len()
+            )
+        })?;
+        rest = behind;
+        Ok(Tensor {
+            name: output.name,
+            datatype: output.datatype,
+            shape: output.shape,
+            data: data.to_vec(),
+        })
+    });
+    let tensors = tensors.collect::<Result<_>>()?;
+    ensure!(rest.is_empty(), "{} bytes follow its tensors", rest.len());
+    Ok(tensors)
+}
+
+/// Hold an answer against what was expected.
+fn hold(expected: &[Tensor], came: &[Tensor]) -> Result<(), String> {
+    expected.iter().try_for_each(|expected| {
+        let came = came
+            .iter()
+            .find(|came| came.name == expected.name)
+            .ok_or_else(|| format!("there is no output `{}`", expected.name))?;
+        compare(expected, came)
+    })
+}
