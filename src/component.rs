@@ -48,8 +48,8 @@ impl bindings::exports::infer::component::setup::Guest for Component {
             .map_err(|error| error.to_string())
     }
 
-    fn seal() {
-        ALLOCATOR.seal();
+    fn seal() -> u64 {
+        ALLOCATOR.seal() as u64
     }
 }
 

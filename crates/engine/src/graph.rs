@@ -37,28 +37,7 @@ impl Graph {
     /// # Errors
     /// `UnsupportedOperation` from a runtime that cannot tell, and as [`Graph::compute`].
     pub fn profile(&self, runs: u32) -> Result<Vec<(String, f64)>, Error> {
-        let zeros = |info: &TensorInfo| -> Result<Tensor, Error> {
-            let element_type = info.element_type()?;
-            let sizes = info.sizes().unwrap_or_default();
-            let shape: Vec<u32> = sizes
-                .into_iter()
-                .map(|size| u32::try_from(size).unwrap_or(1))
-                .collect();
-            let bytes = expected_bytes(element_type, &shape)
-                .ok_or_else(|| Error::invalid(format!("input `{}` is too large", info.name)))?;
-            Ok(Tensor {
-                shape,
-                element_type,
-                data: vec![0; bytes],
-            })
-        };
-        let inputs = self
-            .info
-            .inputs
-            .iter()
-            .map(zeros)
-            .collect::<Result<_, _>>()?;
-        self.model.profile(inputs, runs)
+        self.model.profile(zeros(&self.info)?, runs)
     }
 
     /// Which runtime runs it.
@@ -85,4 +64,31 @@ impl Graph {
             .zip(outputs)
             .collect())
     }
+}
+
+/// Zeros for each input of a graph, with 1 for each dimension of any size.
+///
+/// # Errors
+/// `UnsupportedOperation` for a datatype, `InvalidArgument` for what is too large.
+pub fn zeros(info: &Signature) -> Result<Vec<Tensor>, Error> {
+    let of = |info: &TensorInfo| -> Result<Tensor, Error> {
+        let element_type = info.element_type()?;
+        let sizes = info.sizes().unwrap_or_default();
+        let shape: Vec<u32> = sizes
+            .into_iter()
+            .map(|size| u32::try_from(size).unwrap_or(1))
+            .collect();
+        let bytes = expected_bytes(element_type, &shape)
+            .ok_or_else(|| Error::invalid(format!("input `{}` is too large", info.name)))?;
+        let mut data = Vec::new();
+        data.try_reserve_exact(bytes)
+            .map_err(|_| Error::invalid(format!("input `{}` is too large", info.name)))?;
+        data.resize(bytes, 0);
+        Ok(Tensor {
+            shape,
+            element_type,
+            data,
+        })
+    };
+    info.inputs.iter().map(of).collect()
 }

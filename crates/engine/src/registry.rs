@@ -8,6 +8,7 @@ use std::{fs, io};
 use infer_model_card::RuntimeChoice;
 use infer_nn::Signature;
 
+use crate::choice::OnDemand;
 use crate::graph::Graph;
 use crate::{Error, ErrorKind};
 
@@ -72,7 +73,7 @@ impl Registry {
             Some(Entry::Mounted(runtime)) => {
                 let onnx = fs::read(models_dir.join(name).join("model.onnx"))
                     .map_err(|error| mount_error(name, &error))?;
-                Graph::load(runtime, onnx).map(Rc::new)
+                Graph::load(&OnDemand(*runtime), onnx).map(Rc::new)
             }
             None => Err(Error::new(
                 ErrorKind::NotFound,

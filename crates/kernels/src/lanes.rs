@@ -60,7 +60,8 @@ mod wasm {
         /// Values below `min` become that, then those above `max`; NaN stays.
         #[inline(always)]
         pub(crate) fn clamp(self, min: Self, max: Self) -> Self {
-            Self(f32x4_min(f32x4_max(self.0, min.0), max.0))
+            // By comparison, which is one instruction and lets NaN be, where `f32x4_max` is several.
+            Self(f32x4_pmin(f32x4_pmax(self.0, min.0), max.0))
         }
 
         /// The magnitude of each.

@@ -13,7 +13,8 @@ use crate::compile::{Component, compile};
 use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
 use crate::snapshot::{
-    CardEntry, EngineModel, ModelInfo, SnapshotError, TensorInfo, snapshot_engine, snapshot_infer,
+    CardEntry, EngineModel, ModelInfo, Snapshot, SnapshotError, TensorInfo, snapshot_engine,
+    snapshot_infer,
 };
 use crate::stage::{Inputs, Stage, WriteError};
 use crate::toolchain::run::CommandError;
@@ -158,20 +159,6 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
     if !stage.is_fresh() {
         let bytes = compose(&infer.bytes, &engine.bytes)?;
         check::check_composed(&bytes)?;
-        check::check_size(
-            bytes.len() as u64,
-            (engine_code.len() + infer_code.len()) as u64,
-            models
-                .iter()
-                .filter(|model| model.is_snapshot())
-                .map(|model| model.graph_bytes)
-                .sum(),
-            models
-                .iter()
-                .filter_map(|model| model.tokenizer_text.as_ref())
-                .map(|text| text.len() as u64)
-                .sum(),
-        )?;
         stage.write(&bytes)?;
     }
     Ok(Artefacts {
@@ -315,7 +302,9 @@ fn engine_stage(
     if let Some(bytes) = stage.read_fresh() {
         return Ok(Built { file, bytes });
     }
-    let (bytes, infos) = snapshot_engine(code, engine_models, |name| progress.detail(name))?;
+    let (Snapshot { bytes, in_use }, infos) =
+        snapshot_engine(code, engine_models, |name| progress.detail(name))?;
+    check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
     for model in models {
         if let Some(info) = infos.get(&model.id.to_string()) {
             check_card(model, info)?;
@@ -348,7 +337,8 @@ fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, Bu
     if let Some(bytes) = stage.read_fresh() {
         return Ok(Built { file, bytes });
     }
-    let bytes = snapshot_infer(code, cards)?;
+    let Snapshot { bytes, in_use } = snapshot_infer(code, cards)?;
+    check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
     check::check_uncomposed(&bytes)?;
     stage.write(&bytes)?;
     Ok(Built { file, bytes })

@@ -12,17 +12,9 @@ const WASI: [&str; 6] = [
     "wasi:random/",
 ];
 
-/// Bytes that an artefact may have beside code and models.
+/// Bytes that a snapshot may have beside code and what is in use: what the allocator keeps between blocks, and what it
+/// freed in part of a page.
 const OVERHEAD_BYTES: u64 = 2 * 1024 * 1024;
-
-/// Tenths of a model's size that its snapshot may take: rten keeps packed weights beside the
-/// originals.
-const SNAPSHOT_TENTHS: u64 = 21;
-
-/// How many times a tokenizer's file its snapshot may take. A vocabulary becomes two tables, by text and
-/// by number, whose places are half empty (6 times, for WordPiece); Unigram has a tree of them beside
-/// (40 times, for 250 000 pieces).
-const TOKENIZER_TIMES: u64 = 48;
 
 /// An artefact that must not be shipped.
 #[derive(Debug, thiserror::Error)]
@@ -43,22 +35,20 @@ pub enum CheckError {
         /// What there is.
         exports: Vec<String>,
     },
-    /// Memory that setup freed is in the snapshot, or something else is too large.
+    /// Memory that setup freed is in the snapshot.
     #[error(
-        "the artefact has {bytes} bytes, more than the {limit} that {code} bytes of code, {models} bytes \
-         of models and {tokenizers} bytes of tokenizers may take"
+        "the snapshot has {bytes} bytes, more than the {limit} that {code} bytes of code and {in_use} bytes of \
+         memory in use may take"
     )]
     TooLarge {
-        /// The artefact's size.
+        /// The snapshot's size.
         bytes: u64,
         /// What it may be.
         limit: u64,
-        /// The size of the components before the snapshot.
+        /// The size of the component before the snapshot.
         code: u64,
-        /// The sum of the models in the snapshot.
-        models: u64,
-        /// The sum of the files of tokenizers.
-        tokenizers: u64,
+        /// The memory that is in use in it.
+        in_use: u64,
     },
 }
 
@@ -144,23 +134,20 @@ fn check_interface(component: &[u8], also: &[&str]) -> Result<(), CheckError> {
     }
 }
 
-/// Check an artefact's size against the code before the snapshot, the models in it, and the files of their
-/// tokenizers.
+/// Check a snapshot's size against the code before it and the memory in use.
 ///
 /// # Errors
-/// When it is larger than `code` + 2.1 x `models` + 48 x `tokenizers` + 2 MiB.
-pub fn check_size(bytes: u64, code: u64, models: u64, tokenizers: u64) -> Result<(), CheckError> {
+/// When it is larger than `code` + 1.1 x `in_use` + 2 MiB.
+pub fn check_size(bytes: u64, code: u64, in_use: u64) -> Result<(), CheckError> {
     let limit = code
-        .saturating_add(models.saturating_mul(SNAPSHOT_TENTHS) / 10)
-        .saturating_add(tokenizers.saturating_mul(TOKENIZER_TIMES))
+        .saturating_add(in_use.saturating_add(in_use / 10))
         .saturating_add(OVERHEAD_BYTES);
     if bytes > limit {
         return Err(CheckError::TooLarge {
             bytes,
             limit,
             code,
-            models,
-            tokenizers,
+            in_use,
         });
     }
     Ok(())
@@ -172,11 +159,11 @@ mod tests {
 
     #[test]
     fn size_is_checked_to_the_byte() {
-        let limit = 1000 + 2100 + 480 + OVERHEAD_BYTES;
-        assert!(check_size(limit, 1000, 1000, 10).is_ok());
-        assert!(check_size(limit + 1, 1000, 1000, 10).is_err());
+        let limit = 1000 + 1100 + OVERHEAD_BYTES;
+        assert!(check_size(limit, 1000, 1000).is_ok());
+        assert!(check_size(limit + 1, 1000, 1000).is_err());
         assert!(
-            check_size(u64::MAX, u64::MAX, u64::MAX, u64::MAX).is_ok(),
+            check_size(u64::MAX, u64::MAX, u64::MAX).is_ok(),
             "no overflow"
         );
     }

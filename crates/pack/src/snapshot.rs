@@ -124,6 +124,15 @@ pub struct CardEntry {
     pub tokenizer: Option<String>,
 }
 
+/// A component with what was set up in its memory.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The component.
+    pub bytes: Vec<u8>,
+    /// Bytes of its memory that were in use at the end of the setup.
+    pub in_use: u64,
+}
+
 /// Load models into the engine; returns the component with them in its memory, and what it found in
 /// those of the snapshot. `before` hears each model's name before it is loaded.
 ///
@@ -133,7 +142,7 @@ pub fn snapshot_engine(
     wasm: &[u8],
     models: BTreeMap<String, (EngineModel, RuntimeChoice)>,
     mut before: impl FnMut(&str),
-) -> Result<(Vec<u8>, BTreeMap<String, ModelInfo>), SnapshotError> {
+) -> Result<(Snapshot, BTreeMap<String, ModelInfo>), SnapshotError> {
     let component = "engine";
     let mut infos = BTreeMap::new();
     let snapshot = run(wasm, component, |setup| {
@@ -159,8 +168,7 @@ pub fn snapshot_engine(
                 }
             }
         }
-        setup.call::<_, ()>(ENGINE_SETUP, "seal", ())?;
-        Ok(Ok(()))
+        setup.seal(ENGINE_SETUP)
     })?;
     Ok((snapshot, infos))
 }
@@ -172,7 +180,7 @@ pub fn snapshot_engine(
 pub fn snapshot_infer(
     wasm: &[u8],
     cards: BTreeMap<String, CardEntry>,
-) -> Result<Vec<u8>, SnapshotError> {
+) -> Result<Snapshot, SnapshotError> {
     run(wasm, "infer", |setup| {
         for (name, entry) in cards {
             let arguments = (
@@ -186,8 +194,7 @@ pub fn snapshot_infer(
                 return Ok(Err((name, reason)));
             }
         }
-        setup.call::<_, ()>(INFER_SETUP, "seal", ())?;
-        Ok(Ok(()))
+        setup.seal(INFER_SETUP)
     })
 }
 
@@ -198,18 +205,20 @@ type Refusal = (String, String);
 fn run(
     wasm: &[u8],
     component: &'static str,
-    set_up: impl FnOnce(&mut Setup) -> wasmtime::Result<Result<(), Refusal>>,
-) -> Result<Vec<u8>, SnapshotError> {
+    set_up: impl FnOnce(&mut Setup) -> wasmtime::Result<Result<u64, Refusal>>,
+) -> Result<Snapshot, SnapshotError> {
     let failed = |source| SnapshotError::Component { component, source };
     let mut wizer = Wizer::new();
     // Wizer would take the export out of the core module, but not the component's alias of it.
     wizer.keep_init_func(true);
     let (context, instrumented) = wizer.instrument_component(wasm).map_err(failed)?;
     let mut setup = Setup::new(&instrumented).map_err(failed)?;
-    set_up(&mut setup)
+    let in_use = set_up(&mut setup)
         .map_err(failed)?
         .map_err(|(model, reason)| SnapshotError::Model { model, reason })?;
-    pollster::block_on(wizer.snapshot_component(&context, &mut setup)).map_err(failed)
+    let bytes =
+        pollster::block_on(wizer.snapshot_component(&context, &mut setup)).map_err(failed)?;
+    Ok(Snapshot { bytes, in_use })
 }
 
 /// An instance that is being set up.
@@ -266,6 +275,12 @@ impl Setup {
         self.instance
             .get_typed_func::<Params, Return>(&mut self.store, index)?
             .call(&mut self.store, params)
+    }
+
+    /// End the setup; gives the bytes in use.
+    fn seal(&mut self, interface: &str) -> wasmtime::Result<Result<u64, Refusal>> {
+        let (in_use,) = self.call(interface, "seal", ())?;
+        Ok(Ok(in_use))
     }
 
     /// Let the component read a model. What a library inside it panics over is a fault of the model's file, so

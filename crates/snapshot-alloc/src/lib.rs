@@ -6,13 +6,15 @@
 //! is called; from then on this is the system's allocator and one test of a flag.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Clears what is freed until it is sealed.
 #[derive(Debug)]
 pub struct ClearingAllocator<A> {
     inner: A,
     sealed: AtomicBool,
+    /// Bytes that were given out and not freed; not counted on when it is sealed.
+    in_use: AtomicUsize,
 }
 
 impl<A> ClearingAllocator<A> {
@@ -21,12 +23,22 @@ impl<A> ClearingAllocator<A> {
         Self {
             inner,
             sealed: AtomicBool::new(false),
+            in_use: AtomicUsize::new(0),
         }
     }
 
-    /// Stop clearing: the snapshot is taken after this.
-    pub fn seal(&self) {
+    /// Stop clearing: the snapshot is taken after this. Gives the bytes that are in use, which is what a snapshot has
+    /// to hold.
+    pub fn seal(&self) -> usize {
         self.sealed.store(true, Ordering::Relaxed);
+        self.in_use.load(Ordering::Relaxed)
+    }
+
+    fn count(&self, block: *mut u8, layout: Layout) -> *mut u8 {
+        if !block.is_null() && !self.sealed.load(Ordering::Relaxed) {
+            self.in_use.fetch_add(layout.size(), Ordering::Relaxed);
+        }
+        block
     }
 }
 
@@ -35,12 +47,12 @@ impl<A> ClearingAllocator<A> {
 unsafe impl<A: GlobalAlloc> GlobalAlloc for ClearingAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps `alloc`'s contract, which is `inner`'s.
-        unsafe { self.inner.alloc(layout) }
+        self.count(unsafe { self.inner.alloc(layout) }, layout)
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as in `alloc`.
-        unsafe { self.inner.alloc_zeroed(layout) }
+        self.count(unsafe { self.inner.alloc_zeroed(layout) }, layout)
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -49,6 +61,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for ClearingAllocator<A> {
             unsafe { block.write_bytes(0, layout.size()) };
             // The optimiser knows `free`, and takes stores right before it for dead.
             std::hint::black_box(block);
+            self.in_use.fetch_sub(layout.size(), Ordering::Relaxed);
         }
         // SAFETY: the block came from `inner` with this layout.
         unsafe { self.inner.dealloc(block, layout) }
@@ -64,7 +77,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for ClearingAllocator<A> {
         // than `isize::MAX`, and that it is not zero.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
         // SAFETY: `new_layout` has a size other than zero.
-        let new_block = unsafe { self.inner.alloc(new_layout) };
+        let new_block = self.count(unsafe { self.inner.alloc(new_layout) }, new_layout);
         if !new_block.is_null() {
             let kept = layout.size().min(new_size);
             // SAFETY: both blocks have at least `kept` bytes, and they are different blocks.
@@ -131,7 +144,7 @@ mod tests {
             assert_eq!(std::slice::from_raw_parts(shrunk, 8), [7; 8]);
             assert_eq!(std::slice::from_raw_parts(grown, 32), [0; 32]);
 
-            allocator.seal();
+            assert_eq!(allocator.seal(), 8, "what was shrunk is in use");
             let layout = Layout::from_size_align(8, 8).unwrap();
             allocator.dealloc(shrunk, layout);
             assert_eq!(

@@ -129,6 +129,7 @@ impl FusedConv {
         let (channels_in, channels_out) = (shape[1] * self.groups, shape[0]);
         let bias = self.bias.as_deref();
         let (window, channels) = (self.window, [channels_in, channels_out]);
+        // A quantised network is wanted small: transformed windows would take up to sixteen times its file.
         let kernel = if self.is_depthwise() {
             Kernel::Depthwise(Depthwise::new(
                 window,
@@ -137,7 +138,7 @@ impl FusedConv {
                 bias,
                 self.clamp,
             ))
-        } else if Winograd::wins(&window, self.groups, channels) {
+        } else if self.levels.is_none() && Winograd::wins(&window, self.groups, channels) {
             Kernel::Winograd(Winograd::new(window, channels, weights, bias, self.clamp))
         } else {
             Kernel::Whole(Conv2d::new(

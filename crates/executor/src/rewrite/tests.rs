@@ -1,7 +1,7 @@
 //! Rewritten graphs beside the same as they came.
 
 use rten_onnx::onnx::{
-    GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
+    DataType, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, ValueInfoProto,
 };
 
 use crate::tensor::Tensor;
@@ -17,7 +17,7 @@ fn model(nodes: &str, constants: &[(&str, &[i64], &[f32])]) -> ModelProto {
         .iter()
         .map(|(name, dims, values)| TensorProto {
             name: Some((*name).to_owned()),
-            data_type: Some(rten_onnx::onnx::DataType::FLOAT),
+            data_type: Some(DataType::FLOAT),
             dims: dims.to_vec(),
             float_data: values.to_vec(),
             ..TensorProto::default()
@@ -26,17 +26,75 @@ fn model(nodes: &str, constants: &[(&str, &[i64], &[f32])]) -> ModelProto {
     for (name, axis) in [("last", -1), ("first", 0)] {
         initializer.push(TensorProto {
             name: Some(name.to_owned()),
-            data_type: Some(rten_onnx::onnx::DataType::INT64),
+            data_type: Some(DataType::INT64),
             dims: vec![1],
             int64_data: vec![axis],
             ..TensorProto::default()
         });
     }
+    let whole: [(&str, DataType, &[i64], &[i32]); 12] = [
+        ("zero", DataType::UINT8, &[], &[100]),
+        ("none", DataType::INT8, &[], &[0]),
+        ("nones", DataType::INT8, &[4], &[0, 0, 0, 0]),
+        ("some", DataType::UINT8, &[], &[3]),
+        (
+            "window",
+            DataType::INT8,
+            &[4, 3, 1, 1],
+            &[5, -3, 100, -128, 127, 1, 9, -9, 77, 2, 3, 4],
+        ),
+        (
+            "matrix",
+            DataType::INT8,
+            &[3, 4],
+            &[5, -3, 100, -128, 127, 1, 9, -9, 77, 2, 3, 4],
+        ),
+        (
+            "turned",
+            DataType::INT8,
+            &[4, 3],
+            &[5, -3, 100, -128, 127, 1, 9, -9, 77, 2, 3, 4],
+        ),
+        ("offsets", DataType::INT32, &[4], &[1000, -200, 0, 31]),
+        ("image", DataType::INT64, &[4], &[1, 3, 2, 2]),
+        ("steps", DataType::FLOAT, &[], &[]),
+        ("wide", DataType::FLOAT, &[], &[]),
+        ("each", DataType::FLOAT, &[4], &[]),
+    ];
+    for (name, data_type, dims, values) in whole {
+        let float_data = match name {
+            "steps" => vec![0.017],
+            "wide" => vec![0.71],
+            "each" => vec![0.01, 0.02, 0.005, 0.013],
+            _ => Vec::new(),
+        };
+        let is_long = data_type == DataType::INT64;
+        initializer.push(TensorProto {
+            name: Some(name.to_owned()),
+            data_type: Some(data_type),
+            dims: dims.to_vec(),
+            float_data,
+            int64_data: match is_long {
+                true => values.iter().map(|&value| value.into()).collect(),
+                false => Vec::new(),
+            },
+            int32_data: match is_long {
+                true => Vec::new(),
+                false => values.to_vec(),
+            },
+            ..TensorProto::default()
+        });
+    }
     let node = |line: &str| {
         let (from, to) = line.split_once(" -> ").unwrap();
-        let mut words = from.split_whitespace().map(str::to_owned);
+        let (operator, inputs) = from.trim().split_once(' ').unwrap();
+        let (domain, op_type) = operator.rsplit_once(':').unwrap_or(("", operator));
+        // `_` is an input that is left out.
+        let words = inputs.split_whitespace();
+        let words = words.map(|name| if name == "_" { "" } else { name }.to_owned());
         NodeProto {
-            op_type: words.next(),
+            domain: Some(domain.to_owned()),
+            op_type: Some(op_type.to_owned()),
             input: words.collect(),
             output: vec![to.trim().to_owned()],
             ..NodeProto::default()
@@ -50,10 +108,12 @@ fn model(nodes: &str, constants: &[(&str, &[i64], &[f32])]) -> ModelProto {
             output: vec![named("y")],
             ..GraphProto::default()
         }),
-        opset_import: vec![OperatorSetIdProto {
-            version: Some(18),
-            ..OperatorSetIdProto::default()
-        }],
+        opset_import: [("", 18), ("com.microsoft", 1)]
+            .map(|(domain, version)| OperatorSetIdProto {
+                domain: Some(domain.to_owned()),
+                version: Some(version),
+            })
+            .to_vec(),
         ..ModelProto::default()
     }
 }
@@ -135,6 +195,148 @@ fn what_is_taken_apart_is_put_together_and_computes_the_same() {
         let apart = pairs.fold(0.0, |most, (a, b): (&f32, &f32)| f32::max(most, (a - b).abs()));
         if plain.shape() != fused.shape() || apart > 1e-5 {
             wrong.push(format!("{nodes}: {:?} and {:?}, {apart} apart", plain.shape(), fused.shape()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn quantised_networks_compute_the_same_in_fp32() {
+    let mut wrong = Vec::new();
+    // What of each is left as it is.
+    let rows: [(&str, &[&str]); 19] = [
+        (
+            "QuantizeLinear x steps zero -> q; DequantizeLinear q steps zero -> y",
+            &[],
+        ),
+        (
+            "QuantizeLinear x steps none -> q; DequantizeLinear q steps none -> y",
+            &[],
+        ),
+        (
+            "QuantizeLinear x wide zero -> q; DequantizeLinear q wide zero -> y",
+            &[],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; DequantizeLinear q steps zero -> a; \
+             DequantizeLinear q steps zero -> b; Mul a b -> y",
+            &["Mul"],
+        ),
+        // Other numbers are meant, or the quantised ones are needed.
+        (
+            "QuantizeLinear x steps zero -> q; DequantizeLinear q wide zero -> y",
+            &["QuantizeLinear", "DequantizeLinear"],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; DequantizeLinear q steps some -> y",
+            &["QuantizeLinear", "DequantizeLinear"],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; DequantizeLinear q steps zero -> a; \
+             DequantizeLinear q wide some -> b; Add a b -> y",
+            &[
+                "QuantizeLinear",
+                "DequantizeLinear",
+                "DequantizeLinear",
+                "Add",
+            ],
+        ),
+        ("QuantizeLinear x steps zero -> y", &["QuantizeLinear"]),
+        // Convolutions: rounded, quantised, with one scale and with several, and none that follows.
+        (
+            "Reshape x image -> i; QuantizeLinear i steps zero -> q; \
+             QLinearConv q steps zero window each nones wide some offsets -> c; DequantizeLinear c wide some -> y",
+            &["Reshape"],
+        ),
+        (
+            "Reshape x image -> i; QuantizeLinear i steps zero -> q; \
+             QLinearConv q steps zero window steps none wide some -> c; DequantizeLinear c wide some -> y",
+            &["Reshape"],
+        ),
+        (
+            "Reshape x image -> i; QuantizeLinear i steps zero -> q; DequantizeLinear q steps zero -> d; \
+             DequantizeLinear window steps none -> w; Conv d w -> c; QuantizeLinear c wide some -> r; \
+             DequantizeLinear r wide some -> y",
+            &["Reshape"],
+        ),
+        (
+            "Reshape x image -> i; QuantizeLinear i steps zero -> q; \
+             QLinearConv q steps zero window each nones wide some -> c; \
+             com.microsoft:QLinearGlobalAveragePool c wide some steps zero -> p; DequantizeLinear p steps zero -> y",
+            &["Reshape"],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; QuantizeLinear x wide some -> r; \
+             com.microsoft:QLinearAdd q steps zero r wide some wide some -> s; DequantizeLinear s wide some -> y",
+            &["Add"],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; com.microsoft:QLinearMul q steps zero q steps zero wide some -> s; \
+             DequantizeLinear s wide some -> y",
+            &["Mul"],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; QLinearMatMul q steps zero matrix each nones wide some -> s; \
+             DequantizeLinear s wide some -> y",
+            &[],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; \
+             com.microsoft:QGemm q steps zero matrix each nones offsets wide some -> s; \
+             DequantizeLinear s wide some -> y",
+            &[],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; \
+             com.microsoft:QGemm q steps zero matrix steps none offsets -> y",
+            &[],
+        ),
+        // Scales that are not known before the request.
+        (
+            "Abs x -> a; ReduceMax a -> k; Squeeze k -> m; QuantizeLinear x m zero -> q; DequantizeLinear q m zero -> y",
+            &[
+                "Abs",
+                "ReduceMax",
+                "Squeeze",
+                "QuantizeLinear",
+                "DequantizeLinear",
+            ],
+        ),
+        (
+            "Abs x -> a; ReduceMax a -> k; Squeeze k -> m; QuantizeLinear x m zero -> q; \
+             QLinearMatMul q m zero matrix each nones wide some -> s; DequantizeLinear s wide some -> y",
+            &[
+                "Abs",
+                "ReduceMax",
+                "Squeeze",
+                "QuantizeLinear",
+                "QLinearMatMul",
+                "DequantizeLinear",
+            ],
+        ),
+    ];
+    for (nodes, left) in rows {
+        let input = || {
+            let values = (0..12).map(|at| (at as f32 * 1.3).sin() * 2.0);
+            vec![Tensor::of(&[4, 3], values.collect()).unwrap()]
+        };
+        let plain = Graph::build(load::network(model(nodes, &[])).unwrap()).unwrap();
+        let fused = Graph::load(model(nodes, &[])).unwrap();
+        let names: Vec<&str> = fused.operators().collect();
+        if names != left {
+            wrong.push(format!("{nodes}: {names:?}"));
+        }
+        let wide = |graph: Graph| {
+            let output = graph.run(input()).unwrap().remove(0);
+            let reals = crate::real::reals::<f32>(&output).map(|reals| reals.into_owned());
+            (output.shape().to_vec(), reals.unwrap_or_default())
+        };
+        let (plain, fused) = (wide(plain), wide(fused));
+        let pairs = plain.1.iter().zip(&fused.1);
+        let apart = pairs.fold(0.0, |most, (a, b)| f32::max(most, (a - b).abs()));
+        let is_same = plain.0 == fused.0 && plain.1.len() == fused.1.len() && apart < 1e-5;
+        if !is_same {
+            wrong.push(format!("{nodes}: {plain:?} and {fused:?}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
