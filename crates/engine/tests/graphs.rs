@@ -46,6 +46,19 @@ fn compute(name: &str, inputs: Vec<(&str, Tensor)>) -> Result<Vec<(String, Tenso
 }
 
 #[test]
+fn what_rten_loads_and_cannot_compute_is_the_executors() {
+    let input = || vec![("x".to_owned(), floats(&[1, 1, 3], &[1.0, 2.0, 3.0]))];
+    let loads = Graph::load(&Rten, bytes("transposed")).unwrap();
+    let error = loads.compute(input()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Runtime, "{error}");
+    let found = Graph::load(&RuntimeChoice::Auto, bytes("transposed")).unwrap();
+    assert_eq!(found.runtime(), RuntimeChoice::Executor);
+    let outputs = found.compute(input()).unwrap();
+    let expected = floats(&[1, 1, 4], &[1.0, 12.0, 23.0, 30.0]);
+    assert_eq!(outputs, [("y".to_owned(), expected)]);
+}
+
+#[test]
 fn every_datatype_comes_back_to_the_bit() {
     let halves: Vec<half::f16> = [
         0x0000, 0x8000, 0x0001, 0x03ff, 0x0400, 0x3c00, 0x7bff, 0xfbff, 0x7c00,
