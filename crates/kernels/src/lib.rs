@@ -4,8 +4,8 @@
 //! of every convolution goes along them, whatever the kernel's size, and nothing is copied together for it
 //! (the indirect convolution algorithm, Dukhan, arXiv:1907.02129).
 //!
-//! The innermost loops are written by `codegen/` for WebAssembly; elsewhere plain Rust does the same, so that
-//! all of this is tested natively too.
+//! The innermost loops of products are written by `codegen/` for WebAssembly, other loops go over four values at a time
+//! by its intrinsics; elsewhere plain Rust does the same, so that all of this is tested natively too.
 
 pub mod conv;
 pub mod depthwise;
