@@ -44,12 +44,11 @@ fn print(artefacts: &Artefacts) -> Result<()> {
         println!("{kind:<10}  {mib:6.1} MiB  {}", path.display());
     }
     for model in &artefacts.models {
-        let place = if model.is_snapshot() {
-            "in the snapshot"
-        } else {
-            "mounted"
-        };
-        println!("model       {}, {place}", model.id);
+        let name = model.id.to_string();
+        match artefacts.runtimes.get(&name) {
+            Some(runtime) => println!("model       {name}, in the snapshot, run by {runtime}"),
+            None => println!("model       {name}, mounted"),
+        }
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ thread_local! {
 /// `Memory` when there is no room.
 pub fn scratch(count: usize) -> Result<Vec<f32>> {
     let found = BUFFERS.with_borrow_mut(|buffers| {
-        let fits = |buffer: &Vec<f32>| buffer.capacity() >= count && buffer.capacity() / 4 <= count;
+        let fits = |buffer: &Vec<f32>| buffer.capacity() >= count;
         let candidates = buffers
             .iter()
             .enumerate()

@@ -5,13 +5,14 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use infer_model_card::{
-    GraphMismatch, GraphTensor, Model, ModelId, RepositoryError, read_repository,
+    GraphMismatch, GraphTensor, Model, ModelId, RepositoryError, RuntimeChoice, read_repository,
 };
 
 use crate::check::{self, CheckError};
 use crate::compile::{Component, compile};
 use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
+use crate::runtimes;
 use crate::snapshot::{
     CardEntry, EngineModel, ModelInfo, Snapshot, SnapshotError, TensorInfo, snapshot_engine,
     snapshot_infer,
@@ -72,6 +73,8 @@ pub struct Artefacts {
     pub engine: PathBuf,
     /// The models, in the order of their names.
     pub models: Vec<Model>,
+    /// Which runtime runs each of those in the snapshot, by name: what a card says, or what was found for `auto`.
+    pub runtimes: BTreeMap<String, RuntimeChoice>,
 }
 
 /// Why there is no artefact.
@@ -148,7 +151,7 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
     progress.step(3, STEPS, &format!("infer: compiling to {TARGET}"));
     let infer_code = code(options, Component::Infer, progress)?;
     progress.step(4, STEPS, "snapshot: loading the models");
-    let engine = engine_stage(&folder, &engine_code, &models, progress)?;
+    let (engine, runtimes) = engine_stage(&folder, &engine_code, &models, progress)?;
     let infer = infer_stage(&folder, &infer_code, &models)?;
     progress.step(5, STEPS, "compose: the engine into infer");
     let composed = folder.join("infer.composed.wasm");
@@ -166,6 +169,7 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
         uncomposed: infer.file,
         engine: engine.file,
         models,
+        runtimes,
     })
 }
 
@@ -269,7 +273,7 @@ fn engine_stage(
     code: &[u8],
     models: &[Model],
     progress: &dyn Progress,
-) -> Result<Built, BuildError> {
+) -> Result<(Built, BTreeMap<String, RuntimeChoice>), BuildError> {
     let mut inputs = Inputs::new("engine", VERSION);
     inputs.add("code", code);
     let mut engine_models = BTreeMap::new();
@@ -299,8 +303,10 @@ fn engine_stage(
     }
     let file = folder.join("engine.wasm");
     let stage = Stage::new(file.clone(), &inputs);
-    if let Some(bytes) = stage.read_fresh() {
-        return Ok(Built { file, bytes });
+    if let Some(bytes) = stage.read_fresh()
+        && let Some(runtimes) = runtimes::read(&file)
+    {
+        return Ok((Built { file, bytes }, runtimes));
     }
     let (Snapshot { bytes, in_use }, infos) =
         snapshot_engine(code, engine_models, |name| progress.detail(name))?;
@@ -310,8 +316,10 @@ fn engine_stage(
             check_card(model, info)?;
         }
     }
+    // First, so that it is there when the stage is fresh.
+    let runtimes = runtimes::write(&file, &infos)?;
     stage.write(&bytes)?;
-    Ok(Built { file, bytes })
+    Ok((Built { file, bytes }, runtimes))
 }
 
 /// The component with the model cards.

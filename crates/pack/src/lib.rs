@@ -16,6 +16,7 @@ pub mod check;
 pub mod compile;
 pub mod compose;
 pub mod progress;
+mod runtimes;
 pub mod snapshot;
 pub mod stage;
 pub mod toolchain;

@@ -104,6 +104,16 @@ impl From<RuntimeChoice> for Runtime {
     }
 }
 
+impl From<Runtime> for RuntimeChoice {
+    fn from(runtime: Runtime) -> Self {
+        match runtime {
+            Runtime::Auto => Self::Auto,
+            Runtime::Executor => Self::Executor,
+            Runtime::Rten => Self::Rten,
+        }
+    }
+}
+
 /// A model for the engine.
 #[derive(Debug)]
 pub enum EngineModel {

@@ -1,0 +1,81 @@
+//! Which runtime runs each model of a snapshot, kept beside it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use infer_model_card::RuntimeChoice;
+
+use crate::snapshot::ModelInfo;
+use crate::stage::WriteError;
+
+/// Keep what was found in the models of a snapshot.
+///
+/// # Errors
+/// The system's, with the path.
+pub(crate) fn write(
+    snapshot: &Path,
+    infos: &BTreeMap<String, ModelInfo>,
+) -> Result<BTreeMap<String, RuntimeChoice>, WriteError> {
+    let runtimes: BTreeMap<String, RuntimeChoice> = infos
+        .iter()
+        .map(|(name, info)| (name.clone(), info.runtime.into()))
+        .collect();
+    let lines = runtimes.iter();
+    let text: String = lines
+        .map(|(name, runtime)| format!("{name} {runtime}\n"))
+        .collect();
+    let path = file(snapshot);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    match fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)) {
+        Ok(()) => Ok(runtimes),
+        Err(source) => Err(WriteError { path, source }),
+    }
+}
+
+/// What was kept; none when it cannot be read.
+pub(crate) fn read(snapshot: &Path) -> Option<BTreeMap<String, RuntimeChoice>> {
+    let text = fs::read_to_string(file(snapshot)).ok()?;
+    let lines = text.lines().map(|line| {
+        let (name, runtime) = line.split_once(' ')?;
+        let all = [
+            RuntimeChoice::Auto,
+            RuntimeChoice::Executor,
+            RuntimeChoice::Rten,
+        ];
+        let found = all.into_iter().find(|one| one.to_string() == runtime)?;
+        Some((name.to_owned(), found))
+    });
+    lines.collect()
+}
+
+fn file(snapshot: &Path) -> PathBuf {
+    snapshot.with_extension("runtimes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::Runtime;
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let snapshot = folder.path().join("new/engine.wasm");
+        assert_eq!(read(&snapshot), None);
+        let info = |runtime| ModelInfo {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            runtime,
+        };
+        let infos = [("a", Runtime::Executor), ("b/2", Runtime::Rten)];
+        let infos = infos.map(|(name, runtime)| (name.to_owned(), info(runtime)));
+        let written = write(&snapshot, &infos.into()).unwrap();
+        assert_eq!(written["b/2"], RuntimeChoice::Rten);
+        assert_eq!(read(&snapshot), Some(written));
+        for wrong in ["a", "a wasm", "a executor\nb"] {
+            fs::write(file(&snapshot), wrong).unwrap();
+            assert_eq!(read(&snapshot), None, "{wrong}");
+        }
+    }
+}
