@@ -25,7 +25,7 @@ use self::repository::Asked;
 use self::service::Service;
 use crate::workspace;
 
-/// Models of one service: their cards must fit what an artefact may have beside code and models.
+/// Models of one service: each has a card in the memory of every instance.
 const GROUP: usize = 800;
 
 /// After how many cases something is said.
