@@ -37,33 +37,7 @@ const RUNS: usize = 2;
 /// of them.
 impl Runtime for RuntimeChoice {
     fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error> {
-        match self {
-            Self::Rten => Rten.load(onnx, info),
-            Self::Executor => Executor.load(onnx, info),
-            Self::Auto => match Executor::load_graph(&onnx, info) {
-                Ok(model) => {
-                    let graph = model.graph();
-                    let is_slow = graph.operators().any(|name| SLOW.contains(&name));
-                    // A loop may have no end on zeros.
-                    if is_slow
-                        && graph.is_deterministic()
-                        && let Ok(other) = Rten.load(onnx, info)
-                        && let Some(theirs) = seconds(&*other, info)
-                        && seconds(&model, info).is_none_or(|ours| theirs * FASTER < ours)
-                    {
-                        return Ok(other);
-                    }
-                    Ok(Box::new(model))
-                }
-                Err(error) => Rten.load(onnx, info).map_err(|other| {
-                    let both = [error.kind(), other.kind()];
-                    match both == [ErrorKind::UnsupportedOperation; 2] {
-                        true => error,
-                        false => other,
-                    }
-                }),
-            },
-        }
+        load(*self, onnx, info, true)
     }
 }
 
@@ -73,13 +47,42 @@ pub struct OnDemand(pub RuntimeChoice);
 
 impl Runtime for OnDemand {
     fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error> {
-        match self.0 {
-            RuntimeChoice::Auto => match Executor::load_graph(&onnx, info) {
-                Ok(model) => Ok(Box::new(model)),
-                Err(_) => RuntimeChoice::Auto.load(onnx, info),
-            },
-            named => named.load(onnx, info),
-        }
+        load(self.0, onnx, info, false)
+    }
+}
+
+fn load(
+    choice: RuntimeChoice,
+    onnx: Vec<u8>,
+    info: &Signature,
+    measures: bool,
+) -> Result<Box<dyn LoadedModel>, Error> {
+    match choice {
+        RuntimeChoice::Rten => Rten.load(onnx, info),
+        RuntimeChoice::Executor => Executor.load(onnx, info),
+        RuntimeChoice::Auto => match Executor::load_graph(&onnx, info) {
+            Ok(model) => {
+                let graph = model.graph();
+                // A loop may have no end on zeros.
+                if measures
+                    && graph.operators().any(|name| SLOW.contains(&name))
+                    && graph.is_deterministic()
+                    && let Ok(other) = Rten.load(onnx, info)
+                    && let Some(theirs) = seconds(&*other, info)
+                    && seconds(&model, info).is_none_or(|ours| theirs * FASTER < ours)
+                {
+                    return Ok(other);
+                }
+                Ok(Box::new(model))
+            }
+            Err(error) => Rten.load(onnx, info).map_err(|other| {
+                let both = [error.kind(), other.kind()];
+                match both == [ErrorKind::UnsupportedOperation; 2] {
+                    true => error,
+                    false => other,
+                }
+            }),
+        },
     }
 }
 
