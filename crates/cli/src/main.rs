@@ -4,6 +4,7 @@ mod backend;
 mod bench;
 mod build;
 mod conformance;
+mod loopback;
 mod models;
 mod progress;
 mod up;

@@ -1,20 +1,18 @@
 //! The service in this process, and its client.
 
-use std::net::SocketAddr;
-
 use anyhow::{Context, Result, ensure};
-use infer_host::{App, AppOptions, Limits, Manifest, Server};
+use infer_host::{App, AppOptions, Limits, Manifest};
 use infer_model_card::Datatype;
 use infer_nn::Signature;
 use infer_pack::BuildOptions;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::runtime::Runtime;
 
 use super::Outcome;
 use super::case::{Case, Tensor};
 use super::compare::compare;
 use super::repository::Asked;
+use crate::loopback::{Loopback, agent};
 use crate::progress::Terminal;
 use crate::workspace;
 
@@ -24,12 +22,10 @@ const HEADER: &str = "inference-header-content-length";
 /// Largest body and answer: more than any case of one operator has.
 const MAX_BYTES: u32 = 512 * 1024 * 1024;
 
-/// A server that runs until this is dropped.
+/// The service and its client.
 pub(super) struct Service {
-    address: SocketAddr,
+    server: Loopback,
     agent: ureq::Agent,
-    /// Held for its threads.
-    _runtime: Runtime,
 }
 
 impl Service {
@@ -55,21 +51,9 @@ impl Service {
                 .map(|name| (name.to_owned(), MAX_BYTES.to_string()))
                 .into(),
         })?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = runtime.block_on(Server::bind(any, app))?;
-        let address = server.local_addr()?;
-        runtime.spawn(server.serve(std::future::pending()));
         Ok(Self {
-            address,
-            // Why a request is refused is in the answer's body.
-            agent: ureq::Agent::config_builder()
-                .http_status_as_error(false)
-                .build()
-                .into(),
-            _runtime: runtime,
+            server: Loopback::start(app)?,
+            agent: agent(),
         })
     }
 
@@ -96,7 +80,10 @@ impl Service {
         let body = [json.as_bytes(), tensors].concat();
         let mut response = self
             .agent
-            .post(format!("http://{}/v2/models/{model}/infer", self.address))
+            .post(format!(
+                "http://{}/v2/models/{model}/infer",
+                self.server.address()
+            ))
             .header(HEADER, json.len().to_string())
             .send(&body)?;
         let header = |name| {

@@ -4,8 +4,9 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::Input;
-use super::http::{Request, Running};
+use super::http::Request;
 use crate::bench::stats::{Stats, ms};
+use crate::loopback::Loopback;
 
 /// One form's measurements for one model.
 pub(super) struct Row {
@@ -19,7 +20,7 @@ pub(super) struct Row {
 }
 
 /// Measure each form.
-pub(super) fn measure(input: &Input, server: &Running, runs: u32) -> Result<Vec<Row>> {
+pub(super) fn measure(input: &Input, server: &Loopback, runs: u32) -> Result<Vec<Row>> {
     let forms = [
         ("JSON", json(input)),
         ("binary", protocol_binary(input)),

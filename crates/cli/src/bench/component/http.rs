@@ -1,37 +1,13 @@
 //! Requests over loopback, to the server in this process.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use infer_host::{App, Server};
-use tokio::runtime::Runtime;
 
 use crate::bench::alone::series;
+use crate::loopback::{Loopback, agent};
 
-/// A server that runs until this is dropped.
-pub(super) struct Running {
-    address: SocketAddr,
-    /// Held for its threads.
-    _runtime: Runtime,
-}
-
-impl Running {
-    pub(super) fn start(app: Arc<App>) -> Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = runtime.block_on(Server::bind(any, app))?;
-        let address = server.local_addr()?;
-        runtime.spawn(server.serve(std::future::pending()));
-        Ok(Self {
-            address,
-            _runtime: runtime,
-        })
-    }
-
+impl Loopback {
     /// One request after another on one connection: what was measured of each.
     pub(super) fn requests(
         &self,
@@ -39,12 +15,8 @@ impl Running {
         warm_up: u32,
         runs: u32,
     ) -> Result<Vec<Measured>> {
-        let url = format!("http://{}{}", self.address, request.path);
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            // Why a request is refused is in the answer's body.
-            .http_status_as_error(false)
-            .build()
-            .into();
+        let url = format!("http://{}{}", self.address(), request.path);
+        let agent = agent();
         series(warm_up, runs, || {
             let start = Instant::now();
             let mut post = agent.post(&url);

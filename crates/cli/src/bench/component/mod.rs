@@ -18,6 +18,7 @@ use infer_pack::BuildOptions;
 
 use super::alone::{Alone, Tensor};
 use super::stats::{Stats, ms};
+use crate::loopback::Loopback;
 use crate::progress::Terminal;
 use crate::workspace;
 pub(super) use forms::protocol_json;
@@ -72,7 +73,7 @@ impl Component {
             ))
             .collect(),
         })?;
-        let server = http::Running::start(app)?;
+        let server = Loopback::start(app)?;
         let (mut rows, mut forms) = (Vec::new(), Vec::new());
         // `/infer` asks the last version of a model, so that is the one to measure.
         let latest = artefacts.models.chunk_by(|a, b| a.id.name == b.id.name);
@@ -136,7 +137,7 @@ impl<'a> Input<'a> {
     }
 }
 
-fn measure(input: &Input, engine: &Alone, server: &http::Running, runs: u32) -> Result<Row> {
+fn measure(input: &Input, engine: &Alone, server: &Loopback, runs: u32) -> Result<Row> {
     let warm_up = runs / 10;
     let ready = engine.time_to_ready(&input.graph, warm_up, runs)?;
     let tensors = std::slice::from_ref(&input.tensor);

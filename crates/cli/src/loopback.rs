@@ -1,0 +1,45 @@
+//! A server in this process, and a client for it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Result;
+use infer_host::{App, Server};
+use tokio::runtime::Runtime;
+
+/// A server that runs until this is dropped.
+pub struct Loopback {
+    address: SocketAddr,
+    /// Held for its threads.
+    _runtime: Runtime,
+}
+
+impl Loopback {
+    /// Serve at any port of this machine's own address.
+    pub fn start(app: Arc<App>) -> Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server = runtime.block_on(Server::bind(any, app))?;
+        let address = server.local_addr()?;
+        runtime.spawn(server.serve(std::future::pending()));
+        Ok(Self {
+            address,
+            _runtime: runtime,
+        })
+    }
+
+    /// Where it serves.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// A client that gives answers of every status: why a request is refused is in the answer's body.
+pub fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .build()
+        .into()
+}
