@@ -57,6 +57,7 @@ impl Graph {
             inputs,
             outputs,
             values,
+            ..
         } = network;
         let mut steps = Vec::with_capacity(nodes.len());
         for node in nodes {

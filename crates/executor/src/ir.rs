@@ -18,12 +18,23 @@ pub struct Network {
     pub nodes: Vec<Node>,
     /// Values known before any request.
     pub constants: BTreeMap<ValueId, Tensor>,
+    /// Of constants that were dequantised, what they were.
+    pub quantised: BTreeMap<ValueId, Quantised>,
     /// What the graph is given.
     pub inputs: Vec<ValueId>,
     /// What it puts out.
     pub outputs: Vec<ValueId>,
     /// How many values there are; the next one's id.
     pub values: usize,
+}
+
+/// A constant of numbers of eight bits.
+#[derive(Clone)]
+pub struct Quantised {
+    /// The numbers less their zero point.
+    pub values: Vec<i8>,
+    /// What they are steps of: one for all, or one for each place along the first dimension.
+    pub scales: Vec<f32>,
 }
 
 /// A node.

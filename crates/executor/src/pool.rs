@@ -1,28 +1,46 @@
-//! Memory for FP32 tensors that is used again as it is.
+//! Memory for tensors that is used again as it is.
 //!
 //! An operator writes every element of what it puts out, so that memory need not be cleared for it; and
 //! memory that was just read is in the caches, and known to the host, where memory never touched costs a page fault for each 4
 //! KiB. So what a tensor leaves is kept for the next one.
 
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use crate::error::Result;
-use crate::tensor::{Data, Tensor, filled};
+use crate::tensor::{Data, Element, Tensor, filled};
 
-/// Buffers that are kept.
+/// Buffers of each type that are kept.
 const MOST: usize = 16;
 
+type Buffers<T> = RefCell<Vec<Vec<T>>>;
+
 thread_local! {
-    static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+    static VALUES: Buffers<f32> = const { RefCell::new(Vec::new()) };
+    static BYTES: Buffers<u8> = const { RefCell::new(Vec::new()) };
+}
+
+/// Elements whose memory is kept.
+pub trait Kept: Element {
+    #[doc(hidden)]
+    const BUFFERS: &'static LocalKey<Buffers<Self>>;
+}
+
+impl Kept for f32 {
+    const BUFFERS: &'static LocalKey<Buffers<Self>> = &VALUES;
+}
+
+impl Kept for u8 {
+    const BUFFERS: &'static LocalKey<Buffers<Self>> = &BYTES;
 }
 
 /// A vector of that many elements, whose values are anything.
 ///
 /// # Errors
 /// `Memory` when there is no room.
-pub fn scratch(count: usize) -> Result<Vec<f32>> {
-    let found = BUFFERS.with_borrow_mut(|buffers| {
-        let fits = |buffer: &Vec<f32>| buffer.capacity() >= count;
+pub fn scratch<T: Kept>(count: usize) -> Result<Vec<T>> {
+    let found = T::BUFFERS.with_borrow_mut(|buffers| {
+        let fits = |buffer: &Vec<T>| buffer.capacity() >= count;
         let candidates = buffers
             .iter()
             .enumerate()
@@ -32,38 +50,43 @@ pub fn scratch(count: usize) -> Result<Vec<f32>> {
     });
     match found {
         Some(mut buffer) => {
-            buffer.resize(count, 0.0);
+            buffer.resize(count, T::default());
             Ok(buffer)
         }
-        None => filled(count, 0.0),
+        None => filled(count, T::default()),
     }
 }
 
 /// Keep a tensor's memory for another.
 pub fn give(tensor: Tensor) {
-    if let Data::F32(buffer) = tensor.into_data()
-        && !buffer.is_empty()
-    {
-        BUFFERS.with_borrow_mut(|buffers| {
-            if buffers.len() == MOST {
-                // The smallest costs least to make again.
-                let smallest = buffers
-                    .iter()
-                    .enumerate()
-                    .min_by_key(|(_, kept)| kept.capacity());
-                if let Some((at, kept)) = smallest
-                    && kept.capacity() < buffer.capacity()
-                {
-                    buffers[at] = buffer;
-                }
-            } else {
-                buffers.push(buffer);
-            }
-        });
+    match tensor.into_data() {
+        Data::F32(buffer) => keep(buffer),
+        Data::U8(buffer) => keep(buffer),
+        _ => {}
     }
+}
+
+fn keep<T: Kept>(buffer: Vec<T>) {
+    if buffer.is_empty() {
+        return;
+    }
+    T::BUFFERS.with_borrow_mut(|buffers| {
+        if buffers.len() < MOST {
+            buffers.push(buffer);
+            return;
+        }
+        // The smallest costs least to make again.
+        let smallest = buffers.iter_mut().min_by_key(|kept| kept.capacity());
+        if let Some(kept) = smallest
+            && kept.capacity() < buffer.capacity()
+        {
+            *kept = buffer;
+        }
+    });
 }
 
 /// Give all kept memory back.
 pub fn clear() {
-    BUFFERS.with_borrow_mut(|buffers| *buffers = Vec::new());
+    VALUES.take();
+    BYTES.take();
 }

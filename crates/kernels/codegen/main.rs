@@ -18,6 +18,7 @@
 //! The result is an object file, which the linker takes like one that was compiled from C.
 
 mod depthwise;
+mod dot;
 mod gemm;
 mod object;
 mod peak;
@@ -41,11 +42,15 @@ fn main() {
     let target = Target {
         relaxed_simd: features.split(',').any(|feature| feature == "relaxed-simd"),
     };
-    let functions = [
+    let mut functions = vec![
         gemm::gemm_4x8(target),
         depthwise::depthwise_16(target),
         peak::peak(target),
     ];
+    if target.relaxed_simd {
+        let kinds = [dot::Numbers::Bytes, dot::Numbers::Halves];
+        functions.extend(kinds.map(dot::dot_4x8));
+    }
     let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(
         folder.join("libinfer_kernels_wasm.a"),

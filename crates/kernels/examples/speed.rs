@@ -4,9 +4,11 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use infer_kernels::conv::{Conv2d, Images, Window};
+use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
-use infer_kernels::gemm::Clamp;
+use infer_kernels::form::{Form, Images, Window};
+use infer_kernels::levels::Levels;
+use infer_kernels::quantised::{Output, Products, QuantisedConv, QuantisedDepthwise};
 use infer_kernels::winograd::Winograd;
 
 fn best(runs: usize, mut run: impl FnMut()) -> f64 {
@@ -56,15 +58,9 @@ fn main() {
             channels: channels_in,
         };
         let weights = vec![0.01; channels_out * channels_in * kernel * kernel];
-        let conv = Conv2d::new(
-            window,
-            1,
-            [channels_in, channels_out],
-            &weights,
-            None,
-            Clamp::NONE,
-        );
-        let result = conv.output(images).unwrap();
+        let form = Form::new(window, [channels_in, channels_out]);
+        let conv = Conv2d::new(form, 1, &weights, None);
+        let result = form.output(images).unwrap();
         let (input, mut output) = (vec![0.5; images.len()], vec![0.0; result.len()]);
         let seconds = best(20, || {
             conv.run(images, black_box(&input), None, black_box(&mut output))
@@ -76,8 +72,7 @@ fn main() {
             seconds * 1e3
         );
         if Winograd::wins(&window, 1, [channels_in, channels_out]) {
-            let channels = [channels_in, channels_out];
-            let conv = Winograd::new(window, channels, &weights, None, Clamp::NONE);
+            let conv = Winograd::new(form, &weights, None);
             let seconds = best(20, || {
                 conv.run(images, black_box(&input), None, black_box(&mut output))
             });
@@ -86,6 +81,27 @@ fn main() {
                 flops as f64 / seconds / 1e9,
                 seconds * 1e3
             );
+        }
+        let (from, to) = (Levels::new(0.02, 0, 255), Levels::new(0.05, -128, 127));
+        let form = Form {
+            levels: Some(to),
+            ..form
+        };
+        let (input, mut output) = (vec![25; images.len()], vec![0; result.len()]);
+        for (bits, weight) in [(7, 1), (8, 127)] {
+            let weights = vec![weight; weights.len()];
+            let conv = QuantisedConv::new(form, from, &weights, &[0.01], None).unwrap();
+            for products in [Products::here(), Products::Other] {
+                let seconds = best(20, || {
+                    let output = Output::Bytes(black_box(&mut output));
+                    conv.run_with(products, images, black_box(&input), output)
+                });
+                println!(
+                    "  of bytes, weights of {bits} bits ({products:?}): as {:.1} GFLOP/s, {:.2} ms",
+                    flops as f64 / seconds / 1e9,
+                    seconds * 1e3
+                );
+            }
         }
     }
     for (stride, size, channels) in [
@@ -109,20 +125,35 @@ fn main() {
             width: size,
             channels,
         };
-        let depthwise = Depthwise::new(
-            window,
-            channels,
-            &vec![0.01; channels * 9],
-            None,
-            Clamp::NONE,
-        );
-        let result = depthwise.output(images).unwrap();
+        let form = Form::new(window, [channels; 2]);
+        let depthwise = Depthwise::new(form, &vec![0.01; channels * 9], None);
+        let result = form.output(images).unwrap();
         let (input, mut output) = (vec![0.5; images.len()], vec![0.0; result.len()]);
         let seconds = best(20, || {
             depthwise.run(images, black_box(&input), black_box(&mut output))
         });
         println!(
             "depthwise 3x3/{stride} {size} {channels}: {:.1} GFLOP/s, {:.2} ms",
+            (2 * result.len() * 9) as f64 / seconds / 1e9,
+            seconds * 1e3
+        );
+        let (from, to) = (Levels::new(0.02, 0, 255), Levels::new(0.05, -128, 127));
+        let form = Form {
+            levels: Some(to),
+            ..form
+        };
+        let weights = vec![1; channels * 9];
+        let depthwise = QuantisedDepthwise::new(form, from, &weights, &[0.01], None).unwrap();
+        let (input, mut output) = (vec![25; images.len()], vec![0; result.len()]);
+        let seconds = best(20, || {
+            depthwise.run(
+                images,
+                black_box(&input),
+                Output::Bytes(black_box(&mut output)),
+            )
+        });
+        println!(
+            "  of bytes: as {:.1} GFLOP/s, {:.2} ms",
             (2 * result.len() * 9) as f64 / seconds / 1e9,
             seconds * 1e3
         );

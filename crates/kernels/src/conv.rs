@@ -2,101 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target, gemm_into, panels_a_block};
-use crate::levels::Levels;
-
-/// Where a window goes over an image: the same for convolutions and for pooling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Height and width.
-    pub kernel: [usize; 2],
-    /// Down and across.
-    pub strides: [usize; 2],
-    /// Down and across.
-    pub dilations: [usize; 2],
-    /// Rows above and columns to the left that are zero.
-    pub pads_before: [usize; 2],
-    /// Rows below and columns to the right that are zero.
-    pub pads_after: [usize; 2],
-}
-
-impl Window {
-    /// The output's height and width for an input's; none where the window is larger than the padded input.
-    #[must_use]
-    pub fn output(&self, input: [usize; 2]) -> Option<[usize; 2]> {
-        let mut sizes = [0; 2];
-        for axis in 0..2 {
-            let padded = input[axis]
-                .checked_add(self.pads_before[axis])?
-                .checked_add(self.pads_after[axis])?;
-            let window = self.dilations[axis].checked_mul(self.kernel[axis].checked_sub(1)?)? + 1;
-            sizes[axis] = padded.checked_sub(window)? / self.strides[axis].max(1) + 1;
-        }
-        Some(sizes)
-    }
-
-    /// Places in the window.
-    #[must_use]
-    pub fn taps(&self) -> usize {
-        self.kernel[0] * self.kernel[1]
-    }
-
-    /// The input's row (axis 0) or column (axis 1) under a place of the window; none in the padding.
-    #[must_use]
-    pub fn input(&self, axis: usize, output: usize, tap: usize, size: usize) -> Option<usize> {
-        (output * self.strides[axis] + tap * self.dilations[axis])
-            .checked_sub(self.pads_before[axis])
-            .filter(|&at| at < size)
-    }
-
-    fn is_pointwise(&self) -> bool {
-        *self
-            == Self {
-                kernel: [1, 1],
-                strides: [1, 1],
-                dilations: self.dilations,
-                pads_before: [0, 0],
-                pads_after: [0, 0],
-            }
-    }
-}
-
-/// Images side by side in one slice, channels last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Images {
-    /// How many.
-    pub count: usize,
-    /// Of each.
-    pub height: usize,
-    /// Of each.
-    pub width: usize,
-    /// Of each pixel.
-    pub channels: usize,
-}
-
-impl Images {
-    /// Values of all of them.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.count * self.height * self.width * self.channels
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
+use crate::form::{Form, Images, Window};
+use crate::gemm::{COLUMNS, Packed, ROWS, Target, gemm_into, panels_a_block};
 
 /// A convolution with its weights packed.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
-    window: Window,
+    form: Form,
     groups: Arc<[Packed]>,
-    channels_in: usize,
-    channels_out: usize,
-    clamp: Clamp,
-    levels: Option<Levels>,
 }
 
 impl Conv2d {
@@ -106,14 +19,13 @@ impl Conv2d {
     /// # Panics
     /// When the slices are not as long as that, or the groups do not divide the channels.
     #[must_use]
-    pub fn new(
-        window: Window,
-        groups: usize,
-        [channels_in, channels_out]: [usize; 2],
-        weights: &[f32],
-        bias: Option<&[f32]>,
-        clamp: Clamp,
-    ) -> Self {
+    pub fn new(form: Form, groups: usize, weights: &[f32], bias: Option<&[f32]>) -> Self {
+        let Form {
+            window,
+            channels_in,
+            channels_out,
+            ..
+        } = form;
         let (k, n, taps) = (channels_in / groups, channels_out / groups, window.taps());
         assert_eq!(
             (k * groups, n * groups),
@@ -132,69 +44,36 @@ impl Conv2d {
             })
         };
         Self {
-            window,
+            form,
             groups: (0..groups).map(pack).collect(),
-            channels_in,
-            channels_out,
-            clamp,
-            levels: None,
         }
     }
 
-    /// Its window.
+    /// What it takes and gives.
     #[must_use]
-    pub fn window(&self) -> Window {
-        self.window
+    pub fn form(&self) -> &Form {
+        &self.form
     }
 
-    /// The channels that it takes.
+    /// The same weights with another form.
+    ///
+    /// # Panics
+    /// When they do not go with it: more than its padding and its end differ.
     #[must_use]
-    pub fn channels_in(&self) -> usize {
-        self.channels_in
-    }
-
-    /// The same weights under a window with other padding.
-    #[must_use]
-    pub fn with_window(&self, window: Window) -> Self {
-        debug_assert_eq!(window.kernel, self.window.kernel);
+    pub fn with_form(&self, form: Form) -> Self {
+        assert!(form.takes_weights_of(&self.form), "{form:?}");
         Self {
-            window,
+            form,
             ..self.clone()
         }
-    }
-
-    /// The same with other limits, and clamped values rounded to levels.
-    #[must_use]
-    pub fn with_end(&self, clamp: Clamp, levels: Option<Levels>) -> Self {
-        Self {
-            clamp,
-            levels,
-            ..self.clone()
-        }
-    }
-
-    /// What the convolution makes of images; none where they have other channels or are smaller than the window.
-    #[must_use]
-    pub fn output(&self, input: Images) -> Option<Images> {
-        let [height, width] = self.window.output([input.height, input.width])?;
-        (input.channels == self.channels_in).then_some(Images {
-            height,
-            width,
-            channels: self.channels_out,
-            ..input
-        })
     }
 
     /// Compute it; `residual` is added before values are clamped.
     ///
     /// # Panics
-    /// When [`Conv2d::output`] has none, or a slice is not as long as the images say.
+    /// When [`Form::output`] has none, or a slice is not as long as the images say.
     pub fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
-        let result = self
-            .output(images)
-            .expect("images that the convolution takes");
-        assert_eq!(input.len(), images.len(), "input");
-        assert_eq!(output.len(), result.len(), "output");
+        let result = self.form.fit(images, input.len(), output.len());
         assert!(
             residual.is_none_or(|residual| residual.len() == output.len()),
             "residual"
@@ -203,25 +82,25 @@ impl Conv2d {
             return;
         }
         if let [packed] = &*self.groups
-            && self.window.is_pointwise()
+            && self.form.window.is_pointwise()
         {
             let pixels = images.count * images.height * images.width;
             let target = Target {
                 c: output,
                 residual,
-                stride: self.channels_out,
+                stride: self.form.channels_out,
                 column: 0,
-                clamp: self.clamp,
-                levels: self.levels,
+                clamp: self.form.clamp,
+                levels: self.form.levels,
             };
             return gemm_into(pixels, input, packed, target);
         }
-        let zeros = vec![0.0; self.channels_in];
+        let zeros = vec![0.0; self.form.channels_in];
         let (image_in, image_out) = (images.len() / images.count, result.len() / images.count);
         for image in 0..images.count {
             let out = image * image_out..(image + 1) * image_out;
             let one = One {
-                window: &self.window,
+                window: &self.form.window,
                 input: &input[image * image_in..(image + 1) * image_in],
                 zeros: &zeros,
                 images,
@@ -231,10 +110,10 @@ impl Conv2d {
                 let mut target = Target {
                     c: &mut output[out.clone()],
                     residual: residual.map(|residual| &residual[out.clone()]),
-                    stride: self.channels_out,
+                    stride: self.form.channels_out,
                     column: group * packed.n(),
-                    clamp: self.clamp,
-                    levels: self.levels,
+                    clamp: self.form.clamp,
+                    levels: self.form.levels,
                 };
                 one.run(packed, group, &mut target);
             }
@@ -310,35 +189,14 @@ impl One<'_> {
 
     /// Copy what is under a window, `k` channels from `channel` on of each tap, one tap after another.
     fn copy(&self, y: usize, x: usize, channel: usize, k: usize, patch: &mut [f32]) {
-        let Images {
-            height,
-            width,
-            channels,
-            ..
-        } = self.images;
-        let across = self.window.kernel[1];
-        let first = self.window.input(1, x, 0, width);
-        let last = self.window.input(1, x, across - 1, width);
-        // A line of the window as one piece of memory.
-        let whole = match (first, last) {
-            (Some(first), Some(last)) if k == channels && last - first == across - 1 => Some(first),
-            _ => None,
-        };
-        for (tap_y, patch) in patch.chunks_exact_mut(across * k).enumerate() {
-            let Some(line) = self.window.input(0, y, tap_y, height) else {
-                patch.fill(0.0);
-                continue;
-            };
-            if let Some(first) = whole {
-                patch.copy_from_slice(self.values(line, first, 0, across * k));
-                continue;
-            }
-            for (tap_x, patch) in patch.chunks_exact_mut(k).enumerate() {
-                match self.window.input(1, x, tap_x, width) {
-                    Some(column) => patch.copy_from_slice(self.values(line, column, channel, k)),
+        let channels = channel..channel + k;
+        self.window
+            .parts(self.images, [y, x], channels, |part, from| {
+                let patch = &mut patch[part];
+                match from {
+                    Some(from) => patch.copy_from_slice(&self.input[from..][..patch.len()]),
                     None => patch.fill(0.0),
                 }
-            }
-        }
+            });
     }
 }

@@ -3,9 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::conv::{Images, Window};
+use crate::form::{Form, Images};
 use crate::gemm::Clamp;
-use crate::levels::Levels;
 
 /// Channels that the kernel does at a time.
 const GROUP: usize = 16;
@@ -14,11 +13,8 @@ const GROUP: usize = 16;
 /// tap.
 #[derive(Clone, Debug)]
 pub struct Depthwise {
-    window: Window,
-    channels: usize,
+    form: Form,
     groups: Arc<[f32]>,
-    clamp: Clamp,
-    levels: Option<Levels>,
 }
 
 /// Pixels side by side in the output, of a multiple of sixteen channels.
@@ -102,16 +98,11 @@ impl Depthwise {
     /// Pack weights `[channels, 1, kernel height, kernel width]` (ONNX's order), and biases, zero where there are none.
     ///
     /// # Panics
-    /// When the slices are not as long as that.
+    /// When the slices are not as long as that, or it does not give as many channels as it takes.
     #[must_use]
-    pub fn new(
-        window: Window,
-        channels: usize,
-        weights: &[f32],
-        bias: Option<&[f32]>,
-        clamp: Clamp,
-    ) -> Self {
-        let taps = window.taps();
+    pub fn new(form: Form, weights: &[f32], bias: Option<&[f32]>) -> Self {
+        let (taps, channels) = (form.window.taps(), form.channels_in);
+        assert_eq!(form.channels_out, channels, "channels");
         assert_eq!(weights.len(), channels * taps, "weights");
         assert!(bias.is_none_or(|bias| bias.len() == channels), "bias");
         let mut groups = Vec::with_capacity(channels.next_multiple_of(GROUP) * (taps + 1));
@@ -131,95 +122,60 @@ impl Depthwise {
             }
         }
         Self {
-            window,
-            channels,
+            form,
             groups: groups.into(),
-            clamp,
-            levels: None,
         }
     }
 
-    /// Its window.
+    /// What it takes and gives.
     #[must_use]
-    pub fn window(&self) -> Window {
-        self.window
+    pub fn form(&self) -> &Form {
+        &self.form
     }
 
-    /// The channels that it takes and gives.
+    /// The same weights with another form.
+    ///
+    /// # Panics
+    /// When they do not go with it: more than its padding and its end differ.
     #[must_use]
-    pub fn channels(&self) -> usize {
-        self.channels
-    }
-
-    /// The same weights under a window with other padding.
-    #[must_use]
-    pub fn with_window(&self, window: Window) -> Self {
-        debug_assert_eq!(window.kernel, self.window.kernel);
+    pub fn with_form(&self, form: Form) -> Self {
+        assert!(form.takes_weights_of(&self.form), "{form:?}");
         Self {
-            window,
+            form,
             ..self.clone()
         }
-    }
-
-    /// The same with other limits, and clamped values rounded to levels.
-    #[must_use]
-    pub fn with_end(&self, clamp: Clamp, levels: Option<Levels>) -> Self {
-        Self {
-            clamp,
-            levels,
-            ..self.clone()
-        }
-    }
-
-    /// What the convolution makes of images; none where they have other channels or are smaller than the window.
-    #[must_use]
-    pub fn output(&self, input: Images) -> Option<Images> {
-        let [height, width] = self.window.output([input.height, input.width])?;
-        (input.channels == self.channels).then_some(Images {
-            height,
-            width,
-            ..input
-        })
     }
 
     /// Compute it.
     ///
     /// # Panics
-    /// When [`Depthwise::output`] has none, or a slice is not as long as the images say.
+    /// When [`Form::output`] has none, or a slice is not as long as the images say.
     pub fn run(&self, images: Images, input: &[f32], output: &mut [f32]) {
-        let result = self
-            .output(images)
-            .expect("images that the convolution takes");
-        assert_eq!(input.len(), images.len(), "input");
-        assert_eq!(output.len(), result.len(), "output");
+        let result = self.form.fit(images, input.len(), output.len());
         if output.is_empty() {
             return;
         }
-        let channels = self.channels;
-        let zeros = vec![0.0; channels];
-        let mut taps = vec![std::ptr::null(); self.window.taps()];
-        let inner = self.inner(images, result);
+        let channels = self.form.channels_in;
+        let mut work = self.work(images, result);
         let image_in = images.len() / images.count;
         let mut lines = output.chunks_exact_mut(result.width * channels);
-        for image in input.chunks_exact(image_in) {
+        for values in input.chunks_exact(image_in) {
+            let image = Lines { values, first: 0 };
             for (y, line) in (0..result.height).zip(&mut lines) {
-                let is_inner = inner[0].contains(&y) && channels.is_multiple_of(GROUP);
-                let mut x = 0;
-                while x < result.width {
-                    self.taps(images, image, &zeros, (y, x), &mut taps);
-                    // As far as nothing is padding, what is under the pixels moves on evenly.
-                    let end = match is_inner && inner[1].contains(&x) {
-                        true => inner[1].end,
-                        false => x + 1,
-                    };
-                    let pixels = &mut line[x * channels..end * channels];
-                    self.pixels(&taps, pixels);
-                    if let Some(levels) = self.levels {
-                        levels.apply(pixels);
-                    }
-                    x = end;
-                }
+                work.line(image, y, line);
             }
+        }
+    }
+
+    /// What a run needs for its lines.
+    pub(crate) fn work(&self, images: Images, result: Images) -> Work<'_> {
+        Work {
+            conv: self,
+            images,
+            result,
+            inner: self.inner(images, result),
+            zeros: vec![0.0; self.form.channels_in],
+            taps: vec![std::ptr::null(); self.form.window.taps()],
         }
     }
 
@@ -229,9 +185,9 @@ impl Depthwise {
         std::array::from_fn(|axis| {
             let (input, output) = sizes[axis];
             let is_inside = |at: &usize| {
-                [0, self.window.kernel[axis] - 1]
+                [0, self.form.window.kernel[axis] - 1]
                     .into_iter()
-                    .all(|tap| self.window.input(axis, *at, tap, input).is_some())
+                    .all(|tap| self.form.window.input(axis, *at, tap, input).is_some())
             };
             let first = (0..output).find(is_inside).unwrap_or(output);
             let end = (first..output).find(|at| !is_inside(at)).unwrap_or(output);
@@ -239,44 +195,22 @@ impl Depthwise {
         })
     }
 
-    fn taps(
-        &self,
-        images: Images,
-        image: &[f32],
-        zeros: &[f32],
-        (y, x): (usize, usize),
-        taps: &mut [*const f32],
-    ) {
-        let across = self.window.kernel[1];
-        for (tap_y, taps) in taps.chunks_exact_mut(across).enumerate() {
-            let line = self.window.input(0, y, tap_y, images.height);
-            for (tap_x, tap) in taps.iter_mut().enumerate() {
-                *tap = match (line, self.window.input(1, x, tap_x, images.width)) {
-                    (Some(line), Some(column)) => image
-                        [(line * images.width + column) * self.channels..][..self.channels]
-                        .as_ptr(),
-                    _ => zeros.as_ptr(),
-                };
-            }
-        }
-    }
-
     /// Compute pixels side by side. Each tap's pointer is that of as many values as there are channels; of several pixels,
     /// whose channels are a multiple of sixteen, there is no padding under any.
     fn pixels(&self, taps: &[*const f32], output: &mut [f32]) {
-        let whole = self.channels / GROUP * GROUP;
+        let whole = self.form.channels_in / GROUP * GROUP;
         let size = taps.len() + 1;
-        let (done, rest) = match whole == self.channels {
+        let (done, rest) = match whole == self.form.channels_in {
             true => (output, [].as_mut_slice()),
             false => output.split_at_mut(whole),
         };
         if whole > 0 {
             let pixels = Pixels {
                 taps,
-                step: self.window.strides[1] * self.channels,
+                step: self.form.window.strides[1] * self.form.channels_in,
                 channels: whole,
                 groups: &self.groups[..whole * size],
-                clamp: self.clamp,
+                clamp: self.form.clamp,
             };
             // SAFETY: `taps` are pointers to all channels, of which these are the first; where there are several
             // pixels, each tap is in the image for all of them.
@@ -290,7 +224,79 @@ impl Depthwise {
                 let value = unsafe { *pointer.add(whole + channel) };
                 sum += value * weights[(tap + 1) * GROUP + channel];
             }
-            *output = self.clamp.apply(sum);
+            *output = self.form.clamp.apply(sum);
+        }
+    }
+}
+
+/// Lines of an image: those from `first` on.
+#[derive(Clone, Copy)]
+pub(crate) struct Lines<'a> {
+    pub(crate) values: &'a [f32],
+    pub(crate) first: usize,
+}
+
+/// What a run needs for its lines.
+pub(crate) struct Work<'a> {
+    conv: &'a Depthwise,
+    images: Images,
+    result: Images,
+    /// The output's lines and columns under whose windows there is no padding.
+    inner: [Range<usize>; 2],
+    /// A pixel of the padding.
+    zeros: Vec<f32>,
+    taps: Vec<*const f32>,
+}
+
+impl Work<'_> {
+    /// Compute a line of the output from the lines of the image under it.
+    ///
+    /// # Panics
+    /// When one of those is missing, or the output is not as long as a line.
+    pub(crate) fn line(&mut self, lines: Lines<'_>, y: usize, output: &mut [f32]) {
+        let Form {
+            channels_in: channels,
+            levels,
+            ..
+        } = self.conv.form;
+        assert_eq!(output.len(), self.result.width * channels, "a line");
+        let is_inner = self.inner[0].contains(&y) && channels.is_multiple_of(GROUP);
+        let mut x = 0;
+        while x < self.result.width {
+            self.point(lines, y, x);
+            // As far as nothing is padding, what is under the pixels moves on evenly.
+            let end = match is_inner && self.inner[1].contains(&x) {
+                true => self.inner[1].end,
+                false => x + 1,
+            };
+            let pixels = &mut output[x * channels..end * channels];
+            self.conv.pixels(&self.taps, pixels);
+            if let Some(levels) = levels {
+                levels.apply(pixels);
+            }
+            x = end;
+        }
+    }
+
+    /// Let the taps point to what is under a pixel.
+    fn point(&mut self, lines: Lines<'_>, y: usize, x: usize) {
+        let Form {
+            window,
+            channels_in: channels,
+            ..
+        } = self.conv.form;
+        let across = window.kernel[1];
+        for (tap_y, taps) in self.taps.chunks_exact_mut(across).enumerate() {
+            let line = window.input(0, y, tap_y, self.images.height);
+            for (tap_x, tap) in taps.iter_mut().enumerate() {
+                *tap = match (line, window.input(1, x, tap_x, self.images.width)) {
+                    (Some(line), Some(column)) => {
+                        let pixel = (line - lines.first) * self.images.width + column;
+                        lines.values[pixel * channels..][..channels].as_ptr()
+                    }
+                    _ => self.zeros.as_ptr(),
+                };
+            }
         }
     }
 }

@@ -66,6 +66,19 @@ impl Packed {
         Ok(())
     }
 
+    /// Panels that are there already.
+    ///
+    /// # Panics
+    /// When they are not those of a matrix `[k, n]`.
+    pub(crate) fn of_panels(panels: Vec<f32>, k: usize, n: usize) -> Self {
+        assert_eq!(
+            panels.len(),
+            n.div_ceil(COLUMNS) * (k + 1) * COLUMNS,
+            "panels"
+        );
+        Self { panels, k, n }
+    }
+
     /// Rows.
     #[must_use]
     pub fn k(&self) -> usize {

@@ -38,6 +38,55 @@ mod wasm {
             Self(unsafe { v128_load(from.cast()) })
         }
 
+        /// Read four integers.
+        ///
+        /// # Safety
+        /// `from` must be valid for reads of four integers.
+        #[inline(always)]
+        pub(crate) unsafe fn load_integers(from: *const i32) -> Self {
+            // SAFETY: the caller vouches for it; a `v128` is loaded from any address.
+            Self(f32x4_convert_i32x4(unsafe { v128_load(from.cast()) }))
+        }
+
+        /// Read four times four bytes.
+        ///
+        /// # Safety
+        /// `from` must be valid for reads of sixteen bytes.
+        #[inline(always)]
+        pub(crate) unsafe fn load_bytes(from: *const u8) -> [Self; 4] {
+            // SAFETY: the caller vouches for it; a `v128` is loaded from any address.
+            let bytes = unsafe { v128_load(from.cast()) };
+            let (lower, upper) = (
+                u16x8_extend_low_u8x16(bytes),
+                u16x8_extend_high_u8x16(bytes),
+            );
+            [
+                u32x4_extend_low_u16x8(lower),
+                u32x4_extend_high_u16x8(lower),
+                u32x4_extend_low_u16x8(upper),
+                u32x4_extend_high_u16x8(upper),
+            ]
+            .map(|integers| Self(f32x4_convert_i32x4(integers)))
+        }
+
+        /// Write `values * factor`, rounded and then `zero` added, of four times four values as bytes: the nearest one, and any of
+        /// NaN.
+        ///
+        /// # Safety
+        /// `to` must be valid for writes of sixteen bytes.
+        #[inline(always)]
+        pub(crate) unsafe fn store_bytes(values: [Self; 4], factor: Self, zero: i32, to: *mut u8) {
+            // Adding this leaves the integer in the low bits.
+            const ROUND: f32 = 12_582_912.0;
+            let integers = i32x4_splat(zero.wrapping_sub(ROUND.to_bits() as i32));
+            // They are narrowed as they are: of masked ones LLVM would take byte after byte.
+            let [a, b, c, d] = values
+                .map(|values| i32x4_add(values.mul_add(factor, Self::splat(ROUND)).0, integers));
+            let bytes = u8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
+            // SAFETY: the caller vouches for it; a `v128` is stored at any address.
+            unsafe { v128_store(to.cast(), bytes) };
+        }
+
         /// Write four values.
         ///
         /// # Safety
@@ -177,6 +226,45 @@ mod plain {
         pub(crate) unsafe fn load(from: *const f32) -> Self {
             // SAFETY: the caller vouches for it; an array of values is aligned as they are.
             Self(unsafe { from.cast::<[f32; LANES]>().read() })
+        }
+
+        /// Read four integers.
+        ///
+        /// # Safety
+        /// `from` must be valid for reads of four integers.
+        #[inline(always)]
+        pub(crate) unsafe fn load_integers(from: *const i32) -> Self {
+            // SAFETY: the caller vouches for it; an array of integers is aligned as they are.
+            let integers = unsafe { from.cast::<[i32; LANES]>().read() };
+            Self(integers.map(|integer| integer as f32))
+        }
+
+        /// Read four times four bytes.
+        ///
+        /// # Safety
+        /// `from` must be valid for reads of sixteen bytes.
+        #[inline(always)]
+        pub(crate) unsafe fn load_bytes(from: *const u8) -> [Self; 4] {
+            // SAFETY: the caller vouches for it; an array of bytes is at any address.
+            let bytes = unsafe { from.cast::<[[u8; LANES]; 4]>().read() };
+            bytes.map(|four| Self(four.map(f32::from)))
+        }
+
+        /// Write `values * factor`, rounded and then `zero` added, of four times four values as bytes: the nearest one, and any of
+        /// NaN.
+        ///
+        /// # Safety
+        /// `to` must be valid for writes of sixteen bytes.
+        #[inline(always)]
+        pub(crate) unsafe fn store_bytes(values: [Self; 4], factor: Self, zero: i32, to: *mut u8) {
+            let bytes = values.map(|values| {
+                let steps = (values * factor).nearest();
+                steps
+                    .0
+                    .map(|step| (step as i32).saturating_add(zero).clamp(0, 255) as u8)
+            });
+            // SAFETY: the caller vouches for it; an array of bytes is at any address.
+            unsafe { to.cast::<[[u8; LANES]; 4]>().write(bytes) };
         }
 
         /// Write four values.

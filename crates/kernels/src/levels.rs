@@ -25,6 +25,24 @@ impl Levels {
         }
     }
 
+    /// The distance from one to the next.
+    #[must_use]
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// How many steps from zero the lowest is, and the highest.
+    #[must_use]
+    pub fn limits(&self) -> [f32; 2] {
+        [self.min, self.max]
+    }
+
+    /// Whether a byte can count them.
+    #[must_use]
+    pub fn are_bytes(&self) -> bool {
+        self.max - self.min <= 255.0 && self.min <= 0.0 && self.max >= 0.0
+    }
+
     /// Each value as the nearest level, of two the one that is an even number of steps from zero; NaN stays.
     pub fn apply(&self, values: &mut [f32]) {
         let mut fours = values.chunks_exact_mut(LANES);
@@ -38,6 +56,58 @@ impl Levels {
         for value in fours.into_remainder() {
             *value = self.nearest(Lanes::splat(*value)).values()[0];
         }
+    }
+
+    /// How many levels above the lowest each value is, which is a level.
+    ///
+    /// # Panics
+    /// When there is not a byte for each value.
+    pub fn to_bytes(&self, values: &[f32], bytes: &mut [u8]) {
+        const MANY: usize = 4 * LANES;
+        assert_eq!(values.len(), bytes.len(), "bytes");
+        let (inverse, zero) = (Lanes::splat(self.inverse), self.zero());
+        let mut from = values.chunks_exact(MANY);
+        let mut to = bytes.chunks_exact_mut(MANY);
+        for (from, to) in (&mut from).zip(&mut to) {
+            // SAFETY: there are four times four values, and sixteen bytes.
+            unsafe {
+                let fours =
+                    std::array::from_fn(|four| Lanes::load(from.as_ptr().add(four * LANES)));
+                Lanes::store_bytes(fours, inverse, zero, to.as_mut_ptr());
+            }
+        }
+        for (value, byte) in from.remainder().iter().zip(to.into_remainder()) {
+            let steps = (value * self.inverse).round_ties_even();
+            *byte = (steps as i32).saturating_add(zero).clamp(0, 255) as u8;
+        }
+    }
+
+    /// The steps from zero to each byte's level: how many levels above the lowest it is.
+    ///
+    /// # Panics
+    /// When there is not a byte for each.
+    pub(crate) fn steps(&self, bytes: &[u8], steps: &mut [f32]) {
+        const MANY: usize = 4 * LANES;
+        assert_eq!(bytes.len(), steps.len(), "bytes");
+        let lowest = Lanes::splat(self.min);
+        let mut from = bytes.chunks_exact(MANY);
+        let mut to = steps.chunks_exact_mut(MANY);
+        for (from, to) in (&mut from).zip(&mut to) {
+            // SAFETY: there are sixteen bytes, and four times four values.
+            unsafe {
+                for (four, values) in Lanes::load_bytes(from.as_ptr()).into_iter().enumerate() {
+                    (values + lowest).store(to.as_mut_ptr().add(four * LANES));
+                }
+            }
+        }
+        for (&byte, step) in from.remainder().iter().zip(to.into_remainder()) {
+            *step = f32::from(byte) + self.min;
+        }
+    }
+
+    /// The byte of zero.
+    pub(crate) fn zero(&self) -> i32 {
+        -self.min as i32
     }
 
     #[inline(always)]

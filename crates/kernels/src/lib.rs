@@ -9,9 +9,12 @@
 
 pub mod conv;
 pub mod depthwise;
+mod dot;
+pub mod form;
 pub mod functions;
 pub mod gemm;
 mod lanes;
 pub mod levels;
 pub mod peak;
+pub mod quantised;
 pub mod winograd;

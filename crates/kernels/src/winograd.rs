@@ -9,10 +9,9 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::conv::{Images, Window};
+use crate::form::{Form, Images, Window};
 use crate::gemm::{Clamp, Packed, ROWS, gemm};
 use crate::lanes::{LANES, Lanes};
-use crate::levels::Levels;
 
 /// Bytes of transformed tiles, and of what becomes of them, that are worked on at a time: what stays in a core's second
 /// cache beside the transformed windows.
@@ -25,15 +24,11 @@ const MAX_CHANNELS_OF_FOUR: usize = 256 * 256;
 /// A convolution with its windows transformed and packed.
 #[derive(Clone, Debug)]
 pub struct Winograd {
-    window: Window,
-    channels_in: usize,
-    channels_out: usize,
+    form: Form,
     size: Size,
     /// A matrix for each place of a transformed tile.
     weights: Arc<[Packed]>,
     bias: Arc<[f32]>,
-    clamp: Clamp,
-    levels: Option<Levels>,
 }
 
 /// How large a tile of the output is.
@@ -61,15 +56,10 @@ impl Winograd {
     /// # Panics
     /// When the slices are not as long as that, or the convolution cannot be done so ([`Winograd::wins`]).
     #[must_use]
-    pub fn new(
-        window: Window,
-        [channels_in, channels_out]: [usize; 2],
-        weights: &[f32],
-        bias: Option<&[f32]>,
-        clamp: Clamp,
-    ) -> Self {
-        let channels = [channels_in, channels_out];
-        assert!(Self::wins(&window, 1, channels), "{window:?}, {channels:?}");
+    pub fn new(form: Form, weights: &[f32], bias: Option<&[f32]>) -> Self {
+        let channels = [form.channels_in, form.channels_out];
+        let [channels_in, channels_out] = channels;
+        assert!(Self::wins(&form.window, 1, channels), "{form:?}");
         assert_eq!(weights.len(), channels_out * channels_in * 9, "weights");
         assert!(bias.is_none_or(|bias| bias.len() == channels_out), "bias");
         let size = match channels_in * channels_out <= MAX_CHANNELS_OF_FOUR {
@@ -77,74 +67,41 @@ impl Winograd {
             false => Size::Two,
         };
         Self {
-            window,
-            channels_in,
-            channels_out,
+            form,
             size,
             weights: match size {
                 Size::Two => pack::<Two, 4, 2>(channels, weights),
                 Size::Four => pack::<Four, 6, 4>(channels, weights),
             },
             bias: bias.map_or_else(|| vec![0.0; channels_out].into(), Into::into),
-            clamp,
-            levels: None,
         }
     }
 
-    /// Its window.
+    /// What it takes and gives.
     #[must_use]
-    pub fn window(&self) -> Window {
-        self.window
+    pub fn form(&self) -> &Form {
+        &self.form
     }
 
-    /// The channels that it takes.
+    /// The same weights with another form.
+    ///
+    /// # Panics
+    /// When they do not go with it: more than its padding and its end differ.
     #[must_use]
-    pub fn channels_in(&self) -> usize {
-        self.channels_in
-    }
-
-    /// The same weights under a window with other padding.
-    #[must_use]
-    pub fn with_window(&self, window: Window) -> Self {
-        debug_assert_eq!(window.kernel, self.window.kernel);
+    pub fn with_form(&self, form: Form) -> Self {
+        assert!(form.takes_weights_of(&self.form), "{form:?}");
         Self {
-            window,
+            form,
             ..self.clone()
         }
-    }
-
-    /// The same with other limits, and clamped values rounded to levels.
-    #[must_use]
-    pub fn with_end(&self, clamp: Clamp, levels: Option<Levels>) -> Self {
-        Self {
-            clamp,
-            levels,
-            ..self.clone()
-        }
-    }
-
-    /// What the convolution makes of images; none where they have other channels or are smaller than the window.
-    #[must_use]
-    pub fn output(&self, input: Images) -> Option<Images> {
-        let [height, width] = self.window.output([input.height, input.width])?;
-        (input.channels == self.channels_in).then_some(Images {
-            height,
-            width,
-            channels: self.channels_out,
-            ..input
-        })
     }
 
     /// Compute it; `residual` is added before values are clamped.
     ///
     /// # Panics
-    /// When [`Winograd::output`] has none, or a slice is not as long as the images say.
+    /// When [`Form::output`] has none, or a slice is not as long as the images say.
     pub fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
-        let result = self
-            .output(images)
-            .expect("images that the convolution takes");
-        assert_eq!(input.len(), images.len(), "input");
-        assert_eq!(output.len(), result.len(), "output");
+        let result = self.form.fit(images, input.len(), output.len());
         assert!(
             residual.is_none_or(|residual| residual.len() == output.len()),
             "residual"
@@ -173,13 +130,13 @@ impl Winograd {
             transform: PhantomData,
         };
         let count = tiles.count();
-        let a_tile = I * I * (self.channels_in + self.channels_out) * size_of::<f32>();
+        let a_tile = I * I * (self.form.channels_in + self.form.channels_out) * size_of::<f32>();
         let block = (BLOCK_BYTES / a_tile)
             .next_multiple_of(ROWS)
             .min(count.next_multiple_of(ROWS));
-        let mut transformed = vec![0.0; I * I * block * self.channels_in];
-        let mut products = vec![0.0; I * I * block * self.channels_out];
-        let mut patch = vec![0.0; I * I * self.channels_in];
+        let mut transformed = vec![0.0; I * I * block * self.form.channels_in];
+        let mut products = vec![0.0; I * I * block * self.form.channels_out];
+        let mut patch = vec![0.0; I * I * self.form.channels_in];
         for first in (0..count).step_by(block) {
             let some = block.min(count - first);
             // Whole rows of tiles for the product; what the last ones hold nobody looks at.
@@ -194,8 +151,8 @@ impl Winograd {
                 );
             }
             for (place, weights) in self.weights.iter().enumerate() {
-                let a = rows * self.channels_in;
-                let c = rows * self.channels_out;
+                let a = rows * self.form.channels_in;
+                let c = rows * self.form.channels_out;
                 gemm(
                     rows,
                     &transformed[place * a..][..a],
@@ -360,7 +317,7 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
         } = self.images;
         let [image, y, x] = self.place(tile);
         let input = &input[image * height * width * channels..][..height * width * channels];
-        let [above, before] = self.conv.window.pads_before;
+        let [above, before] = self.conv.form.window.pads_before;
         let is_inside =
             y >= above && x >= before && y - above + I <= height && x - before + I <= width;
         let (values, line) = if is_inside {
@@ -429,8 +386,8 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
         let output = &mut output[first..end];
         let residual = residual.map(|residual| &residual[first..end]);
         assert!(products.len() >= ((I * I - 1) * rows + row + 1) * channels);
-        let min = Lanes::splat(self.conv.clamp.min);
-        let max = Lanes::splat(self.conv.clamp.max);
+        let min = Lanes::splat(self.conv.form.clamp.min);
+        let max = Lanes::splat(self.conv.form.clamp.max);
         for channel in (0..channels).step_by(LANES) {
             let mut half = [[Lanes::splat(0.0); I]; O];
             for x in 0..I {
@@ -454,7 +411,7 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
                         value = value + unsafe { Lanes::load(residual.as_ptr().add(at)) };
                     }
                     let mut value = value.clamp(min, max);
-                    if let Some(levels) = &self.conv.levels {
+                    if let Some(levels) = &self.conv.form.levels {
                         value = levels.nearest(value);
                     }
                     // SAFETY: `output` ends with the last pixel that is in it, and the channels are a multiple of four.

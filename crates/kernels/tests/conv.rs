@@ -1,7 +1,8 @@
 //! Convolutions and products against plain loops, over many shapes.
 
-use infer_kernels::conv::{Conv2d, Images, Window};
+use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
+use infer_kernels::form::{Form, Images, Window};
 use infer_kernels::gemm::{Clamp, Packed, gemm};
 use infer_kernels::winograd::Winograd;
 
@@ -58,6 +59,15 @@ fn plain(
                 }
             }
         }
+    }
+    sums
+}
+
+/// What comes after the sums: a residual is added, and values are clamped.
+fn end(mut sums: Vec<f64>, residual: Option<&[f32]>, clamp: Clamp) -> Vec<f64> {
+    for (at, sum) in sums.iter_mut().enumerate() {
+        *sum += residual.map_or(0.0, |residual| residual[at].into());
+        *sum = sum.clamp(clamp.min.into(), clamp.max.into());
     }
     sums
 }
@@ -127,27 +137,20 @@ fn convolutions_are_as_plain_loops_make_them() {
                     (true, true, Clamp { min: 0.0, max: 0.5 }),
                 ] {
                     let bias = has_bias.then_some(bias.as_slice());
-                    let conv = Conv2d::new(
-                        window,
-                        groups,
-                        [channels_in, channels_out],
-                        &weights,
-                        bias,
+                    let form = Form {
                         clamp,
-                    );
-                    let Some(result) = conv.output(images) else {
+                        ..Form::new(window, [channels_in, channels_out])
+                    };
+                    let conv = Conv2d::new(form, groups, &weights, bias);
+                    let Some(result) = form.output(images) else {
                         continue;
                     };
                     let residual = values(result.len(), 4);
                     let residual = has_residual.then_some(residual.as_slice());
                     let mut output = vec![f32::NAN; result.len()];
                     conv.run(images, &input, residual, &mut output);
-                    let mut expected =
-                        plain(window, groups, images, result, &input, &weights, bias);
-                    for (at, expected) in expected.iter_mut().enumerate() {
-                        *expected += residual.map_or(0.0, |residual| residual[at].into());
-                        *expected = expected.clamp(clamp.min.into(), clamp.max.into());
-                    }
+                    let sums = plain(window, groups, images, result, &input, &weights, bias);
+                    let expected = end(sums, residual, clamp);
                     cases += 1;
                     if let Some(difference) = differs(&output, &expected) {
                         wrong.push(format!("window {at}, {images:?} to {channels_out} in {groups}, {clamp:?}: {difference}"));
@@ -206,19 +209,20 @@ fn convolutions_by_winograds_algorithm_are_as_plain_loops_make_them() {
                     (false, true, Clamp { min: 0.0, max: 0.5 }),
                 ] {
                     let bias = has_bias.then_some(bias.as_slice());
-                    let conv = Winograd::new(window, channels, &weights, bias, clamp);
-                    let Some(result) = conv.output(images) else {
+                    let form = Form {
+                        clamp,
+                        ..Form::new(window, channels)
+                    };
+                    let conv = Winograd::new(form, &weights, bias);
+                    let Some(result) = form.output(images) else {
                         continue;
                     };
                     let residual = values(result.len(), 4);
                     let residual = has_residual.then_some(residual.as_slice());
                     let mut output = vec![f32::NAN; result.len()];
                     conv.run(images, &input, residual, &mut output);
-                    let mut expected = plain(window, 1, images, result, &input, &weights, bias);
-                    for (at, expected) in expected.iter_mut().enumerate() {
-                        *expected += residual.map_or(0.0, |residual| residual[at].into());
-                        *expected = expected.clamp(clamp.min.into(), clamp.max.into());
-                    }
+                    let sums = plain(window, 1, images, result, &input, &weights, bias);
+                    let expected = end(sums, residual, clamp);
                     cases += 1;
                     if let Some(difference) = differs(&output, &expected) {
                         wrong.push(format!(
@@ -287,13 +291,17 @@ fn depthwise_convolutions_are_as_plain_loops_make_them() {
                     min: -0.5,
                     max: 6.0,
                 };
-                let depthwise = Depthwise::new(window, channels, &weights, Some(&bias), clamp);
-                let Some(result) = depthwise.output(images) else {
+                let form = Form {
+                    clamp,
+                    ..Form::new(window, [channels; 2])
+                };
+                let depthwise = Depthwise::new(form, &weights, Some(&bias));
+                let Some(result) = form.output(images) else {
                     continue;
                 };
                 let mut output = vec![f32::NAN; result.len()];
                 depthwise.run(images, &input, &mut output);
-                let mut expected = plain(
+                let sums = plain(
                     window,
                     channels,
                     images,
@@ -302,9 +310,7 @@ fn depthwise_convolutions_are_as_plain_loops_make_them() {
                     &weights,
                     Some(&bias),
                 );
-                for expected in &mut expected {
-                    *expected = expected.clamp(clamp.min.into(), clamp.max.into());
-                }
+                let expected = end(sums, None, clamp);
                 if let Some(difference) = differs(&output, &expected) {
                     wrong.push(format!("{window:?} {images:?}: {difference}"));
                 }

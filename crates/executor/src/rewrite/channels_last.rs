@@ -4,12 +4,13 @@
 //! take and give the latter; what goes element by element takes what there is; everything else gets the former.
 //! Where a form is missing, a node that moves the channels is put in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use infer_kernels::gemm::Clamp;
+use infer_kernels::levels::Levels;
 use rten_onnx::onnx::NodeProto;
 
-use super::fused::FusedConv;
+use super::fused::{Built, FusedConv};
 use super::quantised::ROUNDING;
 use crate::attributes::Attributes;
 use crate::error::Result;
@@ -17,6 +18,7 @@ use crate::ir::{Network, Node, ValueId};
 use crate::operator::Operator;
 use crate::ops::channels_last::pads::Pads;
 use crate::ops::channels_last::pool::{GlobalAverage, Kind, Pool};
+use crate::ops::channels_last::quantised::QuantisedConvolution;
 use crate::ops::channels_last::transpose::MoveChannels;
 use crate::tensor::Tensor;
 
@@ -55,6 +57,7 @@ pub(super) fn rewrite(network: Network) -> Result<Network> {
         nodes: Vec::new(),
         last: BTreeMap::new(),
         convs: BTreeMap::new(),
+        levels: BTreeMap::new(),
         without_first: Default::default(),
         network,
     };
@@ -75,9 +78,11 @@ struct Rewriter {
     /// Of the file's values, those in channels-last form.
     last: BTreeMap<ValueId, ValueId>,
     /// Of the file's values, those that are there in channels-last form only.
-    without_first: std::collections::BTreeSet<ValueId>,
+    without_first: BTreeSet<ValueId>,
     /// The convolutions among the new nodes, by what they give in channels-last form, with their places.
     convs: BTreeMap<ValueId, (usize, FusedConv)>,
+    /// What values of the file's are rounded to, where they are, but by a convolution.
+    levels: BTreeMap<ValueId, Levels>,
 }
 
 impl Rewriter {
@@ -89,11 +94,18 @@ impl Rewriter {
             return Ok(());
         };
         let has_last = self.last.contains_key(&x);
+        if let Some(levels) = node.levels.or_else(|| {
+            // One of the values that it is given.
+            node.is("MaxPool").then(|| self.levels_of(x)).flatten()
+        }) {
+            self.levels.insert(y, levels);
+        }
         let op_type = node.op_type().to_owned();
         let is_own = node.is(&op_type);
         match op_type.as_str() {
             "Conv" => {
-                if let Some(conv) = FusedConv::of(&node, &self.network)? {
+                let levels = self.levels_of(x);
+                if let Some(conv) = FusedConv::of(&node, &self.network, levels)? {
                     let x = self.last(x);
                     self.conv(conv, x, y, &node);
                     return Ok(());
@@ -167,6 +179,15 @@ impl Rewriter {
         }
         self.keep(node);
         Ok(())
+    }
+
+    /// What a value is rounded to.
+    fn levels_of(&self, id: ValueId) -> Option<Levels> {
+        let conv = self.last.get(&id).and_then(|last| self.convs.get(last));
+        match conv {
+            Some((_, conv)) => conv.levels,
+            None => self.levels.get(&id).copied(),
+        }
     }
 
     /// A node that stays as it is: what it uses is brought into the file's form.
@@ -410,14 +431,52 @@ impl Rewriter {
     }
 
     fn finish(mut self) -> Result<Network> {
-        for (place, conv) in self.convs.values() {
-            if let Some(node) = &mut self.nodes[*place] {
-                node.operator = Some(conv.build()?);
+        let mut built = BTreeMap::new();
+        for (&output, (place, conv)) in &self.convs {
+            built.insert(output, (*place, conv.build()?));
+        }
+        let giving = giving_bytes(&self.nodes, &built);
+        for (output, (place, conv)) in built {
+            let operator: Box<dyn Operator> = match conv {
+                Built::Plain(conv) => Box::new(conv),
+                Built::Quantised(conv) => Box::new(QuantisedConvolution {
+                    gives_bytes: giving.contains(&output),
+                    ..conv
+                }),
+            };
+            if let Some(node) = &mut self.nodes[place] {
+                node.operator = Some(operator);
             }
         }
         self.network.nodes = self.nodes.into_iter().flatten().collect();
         Ok(self.network)
     }
+}
+
+/// The convolutions of bytes, by what they put out, whose results are used by such convolutions only.
+fn giving_bytes(
+    nodes: &[Option<Node>],
+    built: &BTreeMap<ValueId, (usize, Built)>,
+) -> BTreeSet<ValueId> {
+    let quantised = |id: &ValueId| match built.get(id) {
+        Some((_, Built::Quantised(conv))) => Some(conv),
+        _ => None,
+    };
+    let mut giving: BTreeSet<ValueId> = built
+        .keys()
+        .filter(|id| quantised(id).is_some_and(QuantisedConvolution::has_levels))
+        .copied()
+        .collect();
+    for node in nodes.iter().flatten() {
+        let is_quantised =
+            matches!(node.outputs[..], [Some(output)] if quantised(&output).is_some());
+        if !is_quantised {
+            for input in node.inputs.iter().flatten() {
+                giving.remove(input);
+            }
+        }
+    }
+    giving
 }
 
 /// A constant that is repeated over images, in channels-last form; none where that is not known without their

@@ -1,7 +1,9 @@
 //! Nodes whose inputs are all known.
 
+use crate::attributes::Attributes;
 use crate::graph::step;
-use crate::ir::Network;
+use crate::ir::{Network, Node, Quantised, ValueId};
+use crate::ops::quantize::integers;
 
 /// Run what can be run at once, so that what it makes is a constant for all that is rewritten afterwards: weights that a
 /// file has quantised, transposed or in nodes of their own. What cannot be run stays, and says so later.
@@ -19,8 +21,47 @@ pub(super) fn rewrite(mut network: Network) -> Network {
                     step(node.without_graphs(), &mut network.constants),
                     Ok(None)
                 );
+            if is_done && let Some((output, quantised)) = quantised(node, &network) {
+                network.quantised.insert(output, quantised);
+            }
             !is_done
         })
         .collect();
     network
+}
+
+/// What a DequantizeLinear was given, if each of its numbers less its zero point is one of eight bits.
+fn quantised(node: &Node, network: &Network) -> Option<(ValueId, Quantised)> {
+    let &[Some(numbers), Some(scales), ref zeros @ ..] = &node.inputs[..] else {
+        return None;
+    };
+    let attributes = Attributes::new(&node.proto);
+    if !node.is("DequantizeLinear") || attributes.int("block_size", 0) != 0 {
+        return None;
+    }
+    let numbers = network.constants.get(&numbers)?;
+    let scales = network.constants.get(&scales)?.elements::<f32>().ok()?;
+    let first = numbers.shape().first().copied().unwrap_or(1);
+    let is_along_first = attributes.int("axis", 1) == 0 && scales.len() == first;
+    if !(scales.len() == 1 || is_along_first) {
+        return None;
+    }
+    let zeros = match zeros.first().copied().flatten() {
+        Some(id) => integers(network.constants.get(&id)?).ok()?,
+        None => vec![0],
+    };
+    let count = numbers.len() / first.max(1);
+    let numbers = integers(numbers).ok()?;
+    let values = numbers.iter().enumerate().map(|(at, number)| {
+        let zero = match zeros[..] {
+            [zero] => zero,
+            _ => *zeros.get(at / count)?,
+        };
+        i8::try_from(number.checked_sub(zero)?).ok()
+    });
+    let quantised = Quantised {
+        values: values.collect::<Option<_>>()?,
+        scales: scales.to_vec(),
+    };
+    Some(((*node.outputs.first()?)?, quantised))
 }

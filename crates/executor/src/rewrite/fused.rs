@@ -1,22 +1,28 @@
 //! A convolution on its way to becoming an operator, with what follows it.
 
-use infer_kernels::conv::{Conv2d, Window};
+use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
+use infer_kernels::form::{Form, Window};
 use infer_kernels::gemm::Clamp;
 use infer_kernels::levels::Levels;
+use infer_kernels::quantised::{QuantisedConv, QuantisedDepthwise};
 use infer_kernels::winograd::Winograd;
 
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
-use crate::ir::{Network, Node};
-use crate::operator::Operator;
+use crate::ir::{Network, Node, Quantised};
 use crate::ops::channels_last::conv::{Convolution, Kernel};
 use crate::ops::channels_last::pads::Pads;
+use crate::ops::channels_last::quantised::{self, QuantisedConvolution};
 use crate::tensor::Tensor;
 
 /// A two-dimensional convolution in FP32 with constant weights.
 pub(super) struct FusedConv {
     weights: Tensor,
+    /// What the weights are steps of.
+    quantised: Option<Quantised>,
+    /// What its input is rounded to.
+    input: Option<Levels>,
     bias: Option<Vec<f32>>,
     window: Window,
     pads: Pads,
@@ -32,7 +38,11 @@ impl FusedConv {
     ///
     /// # Errors
     /// For attributes that the specification does not allow.
-    pub(super) fn of(node: &Node, network: &Network) -> Result<Option<Self>> {
+    pub(super) fn of(
+        node: &Node,
+        network: &Network,
+        input: Option<Levels>,
+    ) -> Result<Option<Self>> {
         if !node.is("Conv") || node.outputs.len() != 1 {
             return Ok(None);
         }
@@ -75,6 +85,8 @@ impl FusedConv {
         };
         Ok(Some(Self {
             weights: weights.clone(),
+            quantised: node.inputs[1].and_then(|id| network.quantised.get(&id).cloned()),
+            input,
             bias,
             window,
             pads,
@@ -119,43 +131,66 @@ impl FusedConv {
                 .collect(),
         );
         self.weights = Tensor::of(&shape, weights)?;
+        self.quantised = None;
         Ok(true)
     }
 
+    /// The convolution of bytes that it is.
+    fn quantised(&self, form: Form) -> Option<QuantisedConvolution> {
+        let is_depthwise = self.is_depthwise() && form.channels_in == form.channels_out;
+        if self.has_residual || !(self.groups == 1 || is_depthwise) {
+            return None;
+        }
+        let Quantised { values, scales } = self.quantised.as_ref()?;
+        let (input, bias) = (self.input?, self.bias.as_deref());
+        let kernel = match is_depthwise {
+            true => quantised::Kernel::Depthwise(QuantisedDepthwise::new(
+                form, input, values, scales, bias,
+            )?),
+            false => {
+                quantised::Kernel::Whole(QuantisedConv::new(form, input, values, scales, bias)?)
+            }
+        };
+        Some(QuantisedConvolution {
+            kernel,
+            pads: self.pads,
+            gives_bytes: false,
+        })
+    }
+
     /// The operator.
-    pub(super) fn build(&self) -> Result<Box<dyn Operator>> {
+    pub(super) fn build(&self) -> Result<Built> {
         let shape = self.weights.shape();
         let weights = self.weights.elements::<f32>()?;
         let (channels_in, channels_out) = (shape[1] * self.groups, shape[0]);
         let bias = self.bias.as_deref();
-        let (window, channels) = (self.window, [channels_in, channels_out]);
-        // A quantised network is wanted small: transformed windows would take up to sixteen times its file.
-        let kernel = if self.is_depthwise() {
-            Kernel::Depthwise(Depthwise::new(
-                window,
-                channels_in,
-                weights,
-                bias,
-                self.clamp,
-            ))
-        } else if self.levels.is_none() && Winograd::wins(&window, self.groups, channels) {
-            Kernel::Winograd(Winograd::new(window, channels, weights, bias, self.clamp))
-        } else {
-            Kernel::Whole(Conv2d::new(
-                window,
-                self.groups,
-                channels,
-                weights,
-                bias,
-                self.clamp,
-            ))
-        };
-        Ok(Box::new(Convolution {
-            kernel: kernel.with_end(self.clamp, self.levels),
-            pads: self.pads,
-            has_residual: self.has_residual,
+        let channels = [channels_in, channels_out];
+        let form = Form {
             clamp: self.clamp,
             levels: self.levels,
+            ..Form::new(self.window, channels)
+        };
+        if let Some(conv) = self.quantised(form) {
+            return Ok(Built::Quantised(conv));
+        }
+        // A quantised network is wanted small: transformed windows would take up to sixteen times its file.
+        let kernel = if self.is_depthwise() {
+            Kernel::Depthwise(Depthwise::new(form, weights, bias))
+        } else if self.levels.is_none() && Winograd::wins(&self.window, self.groups, channels) {
+            Kernel::Winograd(Winograd::new(form, weights, bias))
+        } else {
+            Kernel::Whole(Conv2d::new(form, self.groups, weights, bias))
+        };
+        Ok(Built::Plain(Convolution {
+            kernel,
+            pads: self.pads,
+            has_residual: self.has_residual,
         }))
     }
+}
+
+/// What a convolution became.
+pub(super) enum Built {
+    Plain(Convolution),
+    Quantised(QuantisedConvolution),
 }

@@ -1,7 +1,8 @@
 //! Convolution.
 
-use infer_kernels::conv::{Conv2d, Images};
+use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
+use infer_kernels::form::{Form, Images};
 use infer_kernels::gemm::Clamp;
 use infer_kernels::levels::Levels;
 use infer_kernels::winograd::Winograd;
@@ -25,12 +26,21 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    /// With values clamped at the end, and rounded to levels.
-    pub fn with_end(&self, clamp: Clamp, levels: Option<Levels>) -> Self {
+    /// What it takes and gives.
+    fn form(&self) -> &Form {
         match self {
-            Self::Whole(kernel) => Self::Whole(kernel.with_end(clamp, levels)),
-            Self::Winograd(kernel) => Self::Winograd(kernel.with_end(clamp, levels)),
-            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_end(clamp, levels)),
+            Self::Whole(kernel) => kernel.form(),
+            Self::Winograd(kernel) => kernel.form(),
+            Self::Depthwise(kernel) => kernel.form(),
+        }
+    }
+
+    /// The same weights with another form.
+    fn with_form(&self, form: Form) -> Self {
+        match self {
+            Self::Whole(kernel) => Self::Whole(kernel.with_form(form)),
+            Self::Winograd(kernel) => Self::Winograd(kernel.with_form(form)),
+            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_form(form)),
         }
     }
 
@@ -57,38 +67,24 @@ pub struct Convolution {
     pub pads: Pads,
     /// Whether there is a second input.
     pub has_residual: bool,
-    /// What the kernel does at the end, once more for where that has to wait.
-    pub clamp: Clamp,
-    /// What values are rounded to after that.
-    pub levels: Option<Levels>,
 }
 
-impl Convolution {
-    fn fit(&self, input: Images) -> Result<(Images, Option<Kernel>)> {
-        let (window, taken) = match &self.kernel {
-            Kernel::Whole(kernel) => (kernel.window(), kernel.channels_in()),
-            Kernel::Winograd(kernel) => (kernel.window(), kernel.channels_in()),
-            Kernel::Depthwise(kernel) => (kernel.window(), kernel.channels()),
-        };
-        if input.channels != taken {
-            return Err(Error::input(format!(
-                "expected {taken} channels, came {}",
-                input.channels
-            )));
-        }
-        let fitting = self.pads.fit(window, input)?;
-        let other = (fitting != window).then(|| match &self.kernel {
-            Kernel::Whole(kernel) => Kernel::Whole(kernel.with_window(fitting)),
-            Kernel::Winograd(kernel) => Kernel::Winograd(kernel.with_window(fitting)),
-            Kernel::Depthwise(kernel) => Kernel::Depthwise(kernel.with_window(fitting)),
-        });
-        let output = match other.as_ref().unwrap_or(&self.kernel) {
-            Kernel::Whole(kernel) => kernel.output(input),
-            Kernel::Winograd(kernel) => kernel.output(input),
-            Kernel::Depthwise(kernel) => kernel.output(input),
-        };
-        let output = output.ok_or_else(|| Error::input("the window does not fit"))?;
-        Ok((output, other))
+/// A form with the padding for those images, and what becomes of them.
+///
+/// # Errors
+/// `Input` when they have other channels or are smaller than the window.
+pub(super) fn fit(form: &Form, pads: Pads, input: Images) -> Result<(Form, Images)> {
+    if input.channels != form.channels_in {
+        return Err(Error::input(format!(
+            "expected {} channels, came {}",
+            form.channels_in, input.channels
+        )));
+    }
+    let window = pads.fit(form.window, input)?;
+    let form = Form { window, ..*form };
+    match form.output(input) {
+        Some(output) => Ok((form, output)),
+        None => Err(Error::input("the window does not fit")),
     }
 }
 
@@ -97,8 +93,10 @@ impl Operator for Convolution {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;
         let images = images(input)?;
-        let (result, fitting) = self.fit(images)?;
-        let kernel = fitting.as_ref().unwrap_or(&self.kernel);
+        let form = self.kernel.form();
+        let (fitting, result) = fit(form, self.pads, images)?;
+        let other = (fitting != *form).then(|| self.kernel.with_form(fitting));
+        let kernel = other.as_ref().unwrap_or(&self.kernel);
         let result = shape(result);
         let mut output = scratch(element_count(&result)?)?;
         let residual = match self.has_residual {
@@ -107,10 +105,16 @@ impl Operator for Convolution {
         };
         match residual {
             Some(residual) if residual.shape() != result => {
+                let sums = Form {
+                    clamp: Clamp::NONE,
+                    levels: None,
+                    ..fitting
+                };
                 kernel
-                    .with_end(Clamp::NONE, None)
+                    .with_form(sums)
                     .run(images, values, None, &mut output);
-                return Ok(vec![self.add(&result, &output, residual)?]);
+                let Form { clamp, levels, .. } = fitting;
+                return Ok(vec![add(&result, &output, residual, clamp, levels)?]);
             }
             residual => {
                 let residual = residual.map(Tensor::elements).transpose()?;
@@ -121,22 +125,26 @@ impl Operator for Convolution {
     }
 }
 
-impl Convolution {
-    /// The sum where one of the two has to be repeated for it.
-    fn add(&self, shape: &[usize], output: &[f32], residual: &Tensor) -> Result<Tensor> {
-        let added = residual.elements::<f32>()?;
-        let target = broadcast(&[shape, residual.shape()])?;
-        let strides = [
-            broadcast_strides(shape, &target),
-            broadcast_strides(residual.shape(), &target),
-        ];
-        element_count(&target)?;
-        let walk = Walk::new(&target, [&strides[0], &strides[1]]);
-        let sums = walk.map(|[a, b]| self.clamp.apply(output[a] + added[b]));
-        let mut sums: Vec<f32> = sums.collect();
-        if let Some(levels) = self.levels {
-            levels.apply(&mut sums);
-        }
-        Tensor::of(&target, sums)
+/// The sum where one of the two has to be repeated for it.
+fn add(
+    shape: &[usize],
+    output: &[f32],
+    residual: &Tensor,
+    clamp: Clamp,
+    levels: Option<Levels>,
+) -> Result<Tensor> {
+    let added = residual.elements::<f32>()?;
+    let target = broadcast(&[shape, residual.shape()])?;
+    let strides = [
+        broadcast_strides(shape, &target),
+        broadcast_strides(residual.shape(), &target),
+    ];
+    element_count(&target)?;
+    let walk = Walk::new(&target, [&strides[0], &strides[1]]);
+    let sums = walk.map(|[a, b]| clamp.apply(output[a] + added[b]));
+    let mut sums: Vec<f32> = sums.collect();
+    if let Some(levels) = levels {
+        levels.apply(&mut sums);
     }
+    Tensor::of(&target, sums)
 }

@@ -3,9 +3,10 @@
 pub mod conv;
 pub mod pads;
 pub mod pool;
+pub mod quantised;
 pub mod transpose;
 
-use infer_kernels::conv::Images;
+use infer_kernels::form::Images;
 
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;

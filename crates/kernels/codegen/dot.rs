@@ -1,0 +1,148 @@
+//! Four rows of a matrix product of numbers of eight or sixteen bits, eight columns of it.
+
+use wasm_encoder::{BlockType, Function, ValType};
+
+use crate::gemm::at;
+use crate::object::Kernel;
+
+const ROWS: u32 = 4;
+/// Vectors of four columns.
+const VECTORS: u32 = 2;
+/// Words of four bytes in the body of the loop.
+const WORDS: u32 = 4;
+
+const VECTOR_BYTES: u32 = 16;
+const PANEL_BYTES: u32 = VECTORS * VECTOR_BYTES;
+
+/// What is in a word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// Four of eight bits, those of the rows without a sign.
+    Bytes,
+    /// Two of sixteen bits.
+    Halves,
+}
+
+/// See `infer_kernels::dot` for what the parameters mean. The shape is that of `gemm_4x8`, where an instruction takes a word
+/// of each of four columns.
+pub(crate) fn dot_4x8(numbers: Numbers) -> Kernel {
+    // Parameters.
+    let (panels, words, rows, w, c, row_bytes) = (0, 1, 2, 3, 4, 5);
+    let parameters = vec![ValType::I32; 6];
+    // Locals.
+    let left = 6;
+    let w_now = 7;
+    let c_now = 8;
+    let a = |row: u32| 9 + row;
+    let weight = |vector: u32| 9 + ROWS + vector;
+    let splat = |row: u32| weight(VECTORS) + row;
+    let sum = |row: u32, vector: u32| splat(ROWS) + row * VECTORS + vector;
+    let vectors = VECTORS + ROWS + ROWS * VECTORS;
+    let mut body = Function::new([(3 + ROWS, ValType::I32), (vectors, ValType::V128)]);
+    let mut code = body.instructions();
+
+    code.loop_(BlockType::Empty);
+    code.local_get(words).local_set(left);
+    code.local_get(c).local_set(c_now);
+    for row in 0..ROWS {
+        for vector in 0..VECTORS {
+            code.local_get(w)
+                .v128_load(at(vector * VECTOR_BYTES))
+                .local_set(sum(row, vector));
+        }
+        code.local_get(rows).i32_load(at(4 * row)).local_set(a(row));
+    }
+    code.local_get(w)
+        .i32_const(PANEL_BYTES as i32)
+        .i32_add()
+        .local_tee(w)
+        .local_set(w_now);
+
+    code.block(BlockType::Empty).loop_(BlockType::Empty);
+    for word in 0..WORDS {
+        for vector in 0..VECTORS {
+            code.local_get(w_now)
+                .v128_load(at(word * PANEL_BYTES + vector * VECTOR_BYTES))
+                .local_set(weight(vector));
+        }
+        for half in [0..ROWS / 2, ROWS / 2..ROWS] {
+            for row in half.clone() {
+                // Four bytes, which a load and a splat leave as they are.
+                code.local_get(a(row))
+                    .f32_load(at(4 * word))
+                    .f32x4_splat()
+                    .local_set(splat(row));
+            }
+            for row in half.clone() {
+                for vector in 0..VECTORS {
+                    code.local_get(weight(vector)).local_get(splat(row));
+                    match numbers {
+                        Numbers::Bytes => code
+                            .local_get(sum(row, vector))
+                            .i32x4_relaxed_dot_i8x16_i7x16_add_s(),
+                        Numbers::Halves => code
+                            .i32x4_dot_i16x8_s()
+                            .local_get(sum(row, vector))
+                            .i32x4_add(),
+                    };
+                    code.local_set(sum(row, vector));
+                }
+            }
+            // Never taken after the first half: it is there so that the block ends.
+            code.local_get(left);
+            if half.end == ROWS {
+                code.i32_const(-1).i32_add().local_tee(left);
+            }
+            code.i32_eqz().br_if(1);
+        }
+    }
+    for row in 0..ROWS {
+        code.local_get(a(row))
+            .i32_const(4 * WORDS as i32)
+            .i32_add()
+            .local_set(a(row));
+    }
+    code.local_get(w_now)
+        .i32_const((WORDS * PANEL_BYTES) as i32)
+        .i32_add()
+        .local_set(w_now);
+    code.br(0).end().end();
+
+    for row in 0..ROWS {
+        for vector in 0..VECTORS {
+            code.local_get(c_now)
+                .local_get(sum(row, vector))
+                .v128_store(at(vector * VECTOR_BYTES));
+        }
+        code.local_get(c_now)
+            .local_get(row_bytes)
+            .i32_add()
+            .local_set(c_now);
+    }
+
+    // The next eight columns.
+    code.local_get(words)
+        .i32_const(PANEL_BYTES as i32)
+        .i32_mul()
+        .local_get(w)
+        .i32_add()
+        .local_set(w);
+    code.local_get(c)
+        .i32_const(PANEL_BYTES as i32)
+        .i32_add()
+        .local_set(c);
+    code.local_get(panels)
+        .i32_const(-1)
+        .i32_add()
+        .local_tee(panels)
+        .br_if(0);
+    code.end().end();
+    Kernel {
+        name: match numbers {
+            Numbers::Bytes => "infer_dot_bytes_4x8",
+            Numbers::Halves => "infer_dot_halves_4x8",
+        },
+        parameters,
+        body,
+    }
+}

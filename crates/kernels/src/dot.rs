@@ -1,0 +1,378 @@
+//! Products of numbers of eight bits: images without a sign, weights with one.
+//!
+//! WebAssembly's one instruction for products of bytes, `i32x4.relaxed_dot_i8x16_i7x16_add_s`, says what comes of numbers with
+//! a sign and of numbers below 128; what it makes of greater ones is the host's choice. On x86-64 they are
+//! taken as they are, but sums of two products that do not fit into sixteen bits are cut off; elsewhere they are taken for
+//! negative. So the host is asked first. Where it does, and weights are so small that nothing is cut off (of seven bits, as
+//! quantisers write them when asked to reduce their range), bytes are multiplied; other weights as numbers of sixteen bits, by
+//! `i32x4.dot_i16x8_s`, which is exact everywhere and does half as many at a time.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target};
+use crate::lanes::Lanes;
+
+/// Bytes in a word: rows of a column that are multiplied at a time.
+pub(crate) const QUAD: usize = 4;
+/// The same of numbers of sixteen bits.
+const PAIR: usize = 2;
+
+/// What becomes of a product of a byte without a sign and one with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Products {
+    /// It is added as it is.
+    Exact,
+    /// The sums of the first two products and of the last two of four are cut off where they do not fit into sixteen bits.
+    Saturating,
+    /// Another number, or there is no such instruction.
+    Other,
+}
+
+impl Products {
+    /// What becomes of them here. It is asked each time: an instance can come from a snapshot that another machine made.
+    #[must_use]
+    pub fn here() -> Self {
+        #[cfg(not(target_arch = "wasm32"))]
+        return Self::Exact;
+        #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
+        return Self::Other;
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        {
+            // By the loop that is asked for: four times 127 * 255 in each column.
+            let row = std::hint::black_box([0xff; QUAD]);
+            let mut panel = [0x7f7f_7f7f; 2 * COLUMNS];
+            panel[..COLUMNS].fill(0);
+            let mut sums = [0; ROWS * COLUMNS];
+            let words = Words {
+                words: &panel,
+                a_column: 1,
+            };
+            // SAFETY: each row has four bytes, a word.
+            unsafe { u8::multiply(&words, [row.as_ptr(); ROWS], &mut sums) };
+            match sums[0] {
+                sum if sums.iter().any(|&other| other != sum) => Self::Other,
+                129_540 => Self::Exact,
+                65_534 => Self::Saturating,
+                _ => Self::Other,
+            }
+        }
+    }
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+unsafe extern "C" {
+    /// In `codegen/dot.rs`: rows of bytes.
+    fn infer_dot_bytes_4x8(
+        panels: usize,
+        words: usize,
+        rows: *const [*const u8; ROWS],
+        weights: *const i32,
+        c: *mut i32,
+        row_bytes: usize,
+    );
+
+    /// In `codegen/dot.rs`: rows of numbers of sixteen bits.
+    fn infer_dot_halves_4x8(
+        panels: usize,
+        words: usize,
+        rows: *const [*const i16; ROWS],
+        weights: *const i32,
+        c: *mut i32,
+        row_bytes: usize,
+    );
+}
+
+/// A matrix `[k, n]` of numbers of eight bits as the kernels want it: panels of eight columns, in each the columns' biases
+/// and then words of some rows of a column, four bytes or two numbers of sixteen bits; what is beyond `k` and `n` is
+/// zero.
+#[derive(Clone, Debug)]
+pub(crate) struct Panels {
+    words: Arc<[i32]>,
+    /// Rows in a word.
+    a_word: usize,
+    /// Words in a column.
+    a_column: usize,
+    n: usize,
+}
+
+impl Panels {
+    /// Pack a matrix; `weight` gives the element of a row and a column, `bias` what a column's sum begins with.
+    pub(crate) fn new(
+        k: usize,
+        n: usize,
+        weight: impl Fn(usize, usize) -> i8,
+        bias: impl Fn(usize) -> i32,
+    ) -> Self {
+        let at = |row: usize, column: usize| match row < k && column < n {
+            true => weight(row, column),
+            false => 0,
+        };
+        // Whether no two products that are added first have a sum of more than sixteen bits.
+        let is_narrow = (0..n).all(|column| {
+            (0..k).step_by(2).all(|row| {
+                let pair = [at(row, column), at(row + 1, column)].map(i32::from);
+                let sum = |part: fn(i32, i32) -> i32| -> i32 {
+                    255 * pair.iter().map(|&weight| part(weight, 0)).sum::<i32>()
+                };
+                sum(Ord::max) <= i16::MAX.into() && sum(Ord::min) >= i16::MIN.into()
+            })
+        });
+        let a_word = if is_narrow { QUAD } else { PAIR };
+        let a_column = k.div_ceil(a_word);
+        let mut words = Vec::with_capacity(n.div_ceil(COLUMNS) * (a_column + 1) * COLUMNS);
+        for first in (0..n).step_by(COLUMNS) {
+            let columns = first..first + COLUMNS;
+            let biases = columns.clone();
+            words.extend(biases.map(|column| if column < n { bias(column) } else { 0 }));
+            for row in (0..a_column).map(|word| word * a_word) {
+                words.extend(columns.clone().map(|column| match is_narrow {
+                    true => {
+                        i32::from_le_bytes([0, 1, 2, 3].map(|next| at(row + next, column) as u8))
+                    }
+                    false => {
+                        let [low, high] = [0, 1].map(|next| i32::from(at(row + next, column)));
+                        (low & 0xffff) | (high << 16)
+                    }
+                }));
+            }
+        }
+        Self {
+            words: words.into(),
+            a_word,
+            a_column,
+            n,
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.n.div_ceil(COLUMNS)
+    }
+
+    /// Elements of a row, whose last ones are anything.
+    pub(crate) fn row(&self) -> usize {
+        self.a_column * self.a_word
+    }
+
+    /// Whether bytes are multiplied, and not numbers of sixteen bits.
+    pub(crate) fn are_bytes(&self) -> bool {
+        self.a_word == QUAD
+    }
+
+    fn words(&self, range: Range<usize>) -> &[i32] {
+        let size = (self.a_column + 1) * COLUMNS;
+        &self.words[range.start * size..range.end * size]
+    }
+}
+
+/// What the numbers that are multiplied are held in.
+pub(crate) trait Element: Copy + Default + From<u8> {
+    /// What their sums are.
+    type Sum: Sum;
+    /// Some panels, as they are multiplied.
+    type Some<'a>;
+
+    fn some(panels: &Panels, range: Range<usize>) -> Self::Some<'_>;
+
+    /// Four rows of sums, which are as far apart as there are columns in `some`.
+    ///
+    /// # Safety
+    /// Each of `rows` must be valid for reads of [`Panels::row`] elements.
+    unsafe fn multiply(some: &Self::Some<'_>, rows: [*const Self; ROWS], sums: &mut [Self::Sum]);
+
+    /// Copy bytes.
+    #[inline(always)]
+    fn copy(bytes: &[u8], to: &mut [Self]) {
+        for (to, &byte) in to.iter_mut().zip(bytes) {
+            *to = byte.into();
+        }
+    }
+
+    /// A row of bytes that is there already, where it does.
+    fn row(_: &[u8]) -> Option<*const Self> {
+        None
+    }
+}
+
+/// A sum of products.
+pub(crate) trait Sum: Copy + Default {
+    /// Read four of them.
+    ///
+    /// # Safety
+    /// `from` must be valid for reads of four.
+    unsafe fn load(from: *const Self) -> Lanes;
+}
+
+impl Sum for i32 {
+    #[inline(always)]
+    unsafe fn load(from: *const i32) -> Lanes {
+        // SAFETY: the caller vouches for it.
+        unsafe { Lanes::load_integers(from) }
+    }
+}
+
+impl Sum for f32 {
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Lanes {
+        // SAFETY: the caller vouches for it.
+        unsafe { Lanes::load(from) }
+    }
+}
+
+/// Some panels.
+pub(crate) struct Words<'a> {
+    words: &'a [i32],
+    a_column: usize,
+}
+
+impl Words<'_> {
+    /// How many panels, for four rows of sums.
+    fn panels(&self, sums: &[i32]) -> usize {
+        let a_panel = (self.a_column + 1) * COLUMNS;
+        assert!(self.a_column > 0 && !self.words.is_empty(), "panels");
+        assert!(self.words.len().is_multiple_of(a_panel), "panels");
+        let panels = self.words.len() / a_panel;
+        assert!(sums.len() >= ROWS * panels * COLUMNS, "sums");
+        panels
+    }
+
+    /// The sums, one by one: `product` gives that of a row from a word on, and a word of weights.
+    #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+    fn multiply(&self, sums: &mut [i32], product: impl Fn(usize, usize, i32) -> i32) {
+        let panels = self.panels(sums);
+        for (panel, words) in self
+            .words
+            .chunks_exact((self.a_column + 1) * COLUMNS)
+            .enumerate()
+        {
+            let (bias, words) = words.split_at(COLUMNS);
+            for row in 0..ROWS {
+                let sums = &mut sums[(row * panels + panel) * COLUMNS..][..COLUMNS];
+                sums.copy_from_slice(bias);
+                for (word, words) in words.chunks_exact(COLUMNS).enumerate() {
+                    for (sum, &weights) in sums.iter_mut().zip(words) {
+                        *sum += product(row, word, weights);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Element for u8 {
+    type Sum = i32;
+    type Some<'a> = Words<'a>;
+
+    fn some(panels: &Panels, range: Range<usize>) -> Words<'_> {
+        debug_assert_eq!(panels.a_word, QUAD);
+        Words {
+            words: panels.words(range),
+            a_column: panels.a_column,
+        }
+    }
+
+    unsafe fn multiply(some: &Words<'_>, rows: [*const Self; ROWS], sums: &mut [i32]) {
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        {
+            let panels = some.panels(sums);
+            let (words, sums) = (some.words.as_ptr(), sums.as_mut_ptr());
+            let stride = panels * COLUMNS * size_of::<i32>();
+            // SAFETY: the kernel reads as many words of each row as a column has, which the caller vouches for, all
+            // weights, and writes eight sums a panel in each of four rows.
+            unsafe {
+                infer_dot_bytes_4x8(panels, some.a_column, &raw const rows, words, sums, stride)
+            };
+        }
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+        some.multiply(sums, |row, word, weights| {
+            // SAFETY: the caller vouches for four bytes a word.
+            let row = unsafe { rows[row].add(word * QUAD).cast::<[u8; QUAD]>().read() };
+            let pairs = row.into_iter().zip(weights.to_le_bytes());
+            pairs
+                .map(|(value, weight)| i32::from(value) * i32::from(weight as i8))
+                .sum()
+        });
+    }
+
+    #[inline(always)]
+    fn copy(bytes: &[u8], to: &mut [Self]) {
+        to.copy_from_slice(bytes);
+    }
+
+    #[inline(always)]
+    fn row(bytes: &[u8]) -> Option<*const Self> {
+        Some(bytes.as_ptr())
+    }
+}
+
+impl Element for i16 {
+    type Sum = i32;
+    type Some<'a> = Words<'a>;
+
+    fn some(panels: &Panels, range: Range<usize>) -> Words<'_> {
+        debug_assert_eq!(panels.a_word, PAIR);
+        Words {
+            words: panels.words(range),
+            a_column: panels.a_column,
+        }
+    }
+
+    unsafe fn multiply(some: &Words<'_>, rows: [*const Self; ROWS], sums: &mut [i32]) {
+        #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+        {
+            let panels = some.panels(sums);
+            let (words, sums) = (some.words.as_ptr(), sums.as_mut_ptr());
+            let stride = panels * COLUMNS * size_of::<i32>();
+            // SAFETY: as above.
+            unsafe {
+                infer_dot_halves_4x8(panels, some.a_column, &raw const rows, words, sums, stride)
+            };
+        }
+        #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
+        some.multiply(sums, |row, word, weights| {
+            // SAFETY: the caller vouches for two numbers a word.
+            let row = unsafe { rows[row].add(word * PAIR).cast::<[i16; PAIR]>().read() };
+            i32::from(row[0]) * i32::from(weights as i16) + i32::from(row[1]) * (weights >> 16)
+        });
+    }
+}
+
+/// The same numbers in FP32, whose sums are exact up to 2^24, for hosts where products of bytes are not.
+impl Element for f32 {
+    type Sum = f32;
+    type Some<'a> = Packed;
+
+    fn some(panels: &Panels, range: Range<usize>) -> Packed {
+        let columns = range.len() * COLUMNS;
+        let size = (panels.a_column + 1) * COLUMNS;
+        let bits = 32 / panels.a_word;
+        let mut values = Vec::with_capacity((panels.row() + 1) * columns);
+        for words in panels.words(range).chunks_exact(size) {
+            let (bias, words) = words.split_at(COLUMNS);
+            values.extend(bias.iter().map(|&bias| bias as f32));
+            for words in words.chunks_exact(COLUMNS) {
+                for next in 0..panels.a_word {
+                    // A number of sixteen bits is one of eight.
+                    let weight = |word: &i32| f32::from((word >> (bits * next)) as i8);
+                    values.extend(words.iter().map(weight));
+                }
+            }
+        }
+        Packed::of_panels(values, panels.row(), columns)
+    }
+
+    unsafe fn multiply(packed: &Packed, rows: [*const Self; ROWS], sums: &mut [f32]) {
+        let panels = 0..packed.n() / COLUMNS;
+        let mut target = Target {
+            c: sums,
+            residual: None,
+            stride: packed.n(),
+            column: 0,
+            clamp: Clamp::NONE,
+            levels: None,
+        };
+        // SAFETY: the caller vouches for as many elements of each row as `packed` has rows.
+        unsafe { target.compute(rows, packed, panels, 0, ROWS) };
+    }
+}

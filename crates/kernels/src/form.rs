@@ -1,0 +1,204 @@
+//! What convolutions and pools take and give.
+
+use std::ops::Range;
+
+use crate::gemm::Clamp;
+use crate::levels::Levels;
+
+/// Where a window goes over an image: the same for convolutions and for pooling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Height and width.
+    pub kernel: [usize; 2],
+    /// Down and across.
+    pub strides: [usize; 2],
+    /// Down and across.
+    pub dilations: [usize; 2],
+    /// Rows above and columns to the left that are zero.
+    pub pads_before: [usize; 2],
+    /// Rows below and columns to the right that are zero.
+    pub pads_after: [usize; 2],
+}
+
+impl Window {
+    /// The output's height and width for an input's; none where the window is larger than the padded input.
+    #[must_use]
+    pub fn output(&self, input: [usize; 2]) -> Option<[usize; 2]> {
+        let mut sizes = [0; 2];
+        for axis in 0..2 {
+            let padded = input[axis]
+                .checked_add(self.pads_before[axis])?
+                .checked_add(self.pads_after[axis])?;
+            let window = self.dilations[axis].checked_mul(self.kernel[axis].checked_sub(1)?)? + 1;
+            sizes[axis] = padded.checked_sub(window)? / self.strides[axis].max(1) + 1;
+        }
+        Some(sizes)
+    }
+
+    /// Places in the window.
+    #[must_use]
+    pub fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// The input's row (axis 0) or column (axis 1) under a place of the window; none in the padding.
+    #[must_use]
+    pub fn input(&self, axis: usize, output: usize, tap: usize, size: usize) -> Option<usize> {
+        (output * self.strides[axis] + tap * self.dilations[axis])
+            .checked_sub(self.pads_before[axis])
+            .filter(|&at| at < size)
+    }
+
+    /// The input's lines under some of the output's, of which there is one at least.
+    pub(crate) fn lines(&self, output: Range<usize>, height: usize) -> Range<usize> {
+        let reach = (self.kernel[0] - 1) * self.dilations[0] + 1;
+        let above = self.pads_before[0];
+        let first = (output.start * self.strides[0]).saturating_sub(above);
+        let end = ((output.end - 1) * self.strides[0] + reach).saturating_sub(above);
+        let end = end.min(height);
+        first.min(end)..end
+    }
+
+    /// Go through what is under the window at a place of the output, tap by tap, or line by line where a line's taps stand
+    /// together in the image: which part of a patch of all taps it is, some channels each, and where in the image it
+    /// begins; nowhere in the padding.
+    pub(crate) fn parts(
+        &self,
+        images: Images,
+        [y, x]: [usize; 2],
+        channels: Range<usize>,
+        mut part: impl FnMut(Range<usize>, Option<usize>),
+    ) {
+        let [down, across] = self.kernel;
+        let k = channels.len();
+        let at = |line: usize, column: usize| {
+            (line * images.width + column) * images.channels + channels.start
+        };
+        let first = self.input(1, x, 0, images.width);
+        let last = self.input(1, x, across - 1, images.width);
+        let together = match (first, last) {
+            (Some(first), Some(last)) if k == images.channels && last - first == across - 1 => {
+                Some(first)
+            }
+            _ => None,
+        };
+        for tap_y in 0..down {
+            let parts = tap_y * across * k..(tap_y + 1) * across * k;
+            let line = self.input(0, y, tap_y, images.height);
+            match (line, together) {
+                (None, _) => part(parts, None),
+                (Some(line), Some(first)) => part(parts, Some(at(line, first))),
+                (Some(line), None) => {
+                    for tap_x in 0..across {
+                        let column = self.input(1, x, tap_x, images.width);
+                        let start = parts.start + tap_x * k;
+                        part(start..start + k, column.map(|column| at(line, column)));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn is_pointwise(&self) -> bool {
+        *self
+            == Self {
+                kernel: [1, 1],
+                strides: [1, 1],
+                dilations: self.dilations,
+                pads_before: [0, 0],
+                pads_after: [0, 0],
+            }
+    }
+}
+
+/// Images side by side in one slice, channels last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Images {
+    /// How many.
+    pub count: usize,
+    /// Of each.
+    pub height: usize,
+    /// Of each.
+    pub width: usize,
+    /// Of each pixel.
+    pub channels: usize,
+}
+
+impl Images {
+    /// Values of all of them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count * self.height * self.width * self.channels
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a convolution takes and gives, whatever computes it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Form {
+    /// Where its weights go over an image.
+    pub window: Window,
+    /// The channels that it takes.
+    pub channels_in: usize,
+    /// The channels that it gives.
+    pub channels_out: usize,
+    /// What sums are clamped to.
+    pub clamp: Clamp,
+    /// What clamped values are rounded to.
+    pub levels: Option<Levels>,
+}
+
+impl Form {
+    /// With sums that stay as they are.
+    #[must_use]
+    pub fn new(window: Window, [channels_in, channels_out]: [usize; 2]) -> Self {
+        Self {
+            window,
+            channels_in,
+            channels_out,
+            clamp: Clamp::NONE,
+            levels: None,
+        }
+    }
+
+    /// What the convolution makes of images; none where they have other channels or are smaller than the window.
+    #[must_use]
+    pub fn output(&self, input: Images) -> Option<Images> {
+        let [height, width] = self.window.output([input.height, input.width])?;
+        (input.channels == self.channels_in).then_some(Images {
+            height,
+            width,
+            channels: self.channels_out,
+            ..input
+        })
+    }
+
+    /// The output for slices that are as long as they have to be.
+    ///
+    /// # Panics
+    /// When there is none, or a slice is not as long as the images say.
+    pub(crate) fn fit(&self, images: Images, input_len: usize, output_len: usize) -> Images {
+        let result = self
+            .output(images)
+            .expect("images that the convolution takes");
+        assert_eq!(input_len, images.len(), "input");
+        assert_eq!(output_len, result.len(), "output");
+        result
+    }
+
+    /// Whether weights that were packed for `other` do for this: only its padding and its end may differ.
+    pub(crate) fn takes_weights_of(&self, other: &Self) -> bool {
+        let window = Window {
+            pads_before: other.window.pads_before,
+            pads_after: other.window.pads_after,
+            ..self.window
+        };
+        window == other.window
+            && [self.channels_in, self.channels_out] == [other.channels_in, other.channels_out]
+    }
+}

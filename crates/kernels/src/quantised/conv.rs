@@ -1,0 +1,198 @@
+//! Each output channel from all input channels.
+
+use std::sync::Arc;
+
+use super::{End, Output, Steps};
+use crate::dot::{Element, Panels, Products, QUAD};
+use crate::form::{Form, Images};
+use crate::gemm::{COLUMNS, ROWS};
+use crate::levels::Levels;
+
+/// Bytes of weights, and of what they become where bytes are not multiplied, that are gone through for all pixels before
+/// the next: what stays in a core's second cache beside them.
+const BLOCK_BYTES: usize = 512 * 1024;
+
+/// A convolution of quantised images with quantised weights, packed.
+#[derive(Clone, Debug)]
+pub struct QuantisedConv {
+    form: Form,
+    input: Levels,
+    panels: Panels,
+    /// What the sums of each output channel are steps of.
+    scales: Arc<[f32]>,
+}
+
+impl QuantisedConv {
+    /// Pack weights `[channels_out, channels_in, kernel height, kernel width]` (ONNX's order), which stand for so many times the
+    /// scale, one for all or one for each output channel, and biases, zero where there are none, as the numbers that they
+    /// are; images that come are those levels. None where sums may not fit into 32 bits, and where a byte cannot count
+    /// the levels.
+    ///
+    /// # Panics
+    /// When the slices are not as long as that.
+    #[must_use]
+    pub fn new(
+        form: Form,
+        input: Levels,
+        weights: &[i8],
+        scales: &[f32],
+        bias: Option<&[f32]>,
+    ) -> Option<Self> {
+        let (taps, n) = (form.window.taps(), form.channels_out);
+        let k = taps * form.channels_in;
+        assert_eq!(weights.len(), n * k, "weights");
+        let Steps { scales, biases } = Steps::new(input, weights, scales, bias, n)?;
+        let zero = input.zero();
+        let weight = |row: usize, column: usize| {
+            let (tap, channel) = (row / form.channels_in, row % form.channels_in);
+            weights[(column * form.channels_in + channel) * taps + tap]
+        };
+        let bias = |column: usize| {
+            let weights = weights[column * k..][..k].iter();
+            biases[column] - zero * weights.map(|&weight| i32::from(weight)).sum::<i32>()
+        };
+        Some(Self {
+            form,
+            input,
+            panels: Panels::new(k, n, weight, bias),
+            scales: scales.into(),
+        })
+    }
+
+    /// What it takes and gives.
+    #[must_use]
+    pub fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// The levels that images are, which come as bytes.
+    #[must_use]
+    pub fn input(&self) -> Levels {
+        self.input
+    }
+
+    /// The same weights with another form.
+    ///
+    /// # Panics
+    /// When they do not go with it: more than its padding and its end differ.
+    #[must_use]
+    pub fn with_form(&self, form: Form) -> Self {
+        assert!(form.takes_weights_of(&self.form), "{form:?}");
+        Self {
+            form,
+            ..self.clone()
+        }
+    }
+
+    /// Compute it.
+    ///
+    /// # Panics
+    /// When [`Form::output`] has none, or a slice is not as long as the images say.
+    pub fn run(&self, images: Images, input: &[u8], output: Output<'_>) {
+        self.run_with(Products::here(), images, input, output);
+    }
+
+    /// Compute it as on a host where products are so.
+    ///
+    /// # Panics
+    /// As [`QuantisedConv::run`].
+    pub fn run_with(
+        &self,
+        products: Products,
+        images: Images,
+        input: &[u8],
+        mut output: Output<'_>,
+    ) {
+        let result = self.form.fit(images, input.len(), output.len());
+        if result.is_empty() {
+            return;
+        }
+        let run = Run {
+            conv: self,
+            images,
+            result,
+            input,
+            end: End::new(&self.form, &self.scales),
+        };
+        match products {
+            Products::Other => run.compute::<f32>(&mut output),
+            _ if self.panels.are_bytes() => run.compute::<u8>(&mut output),
+            _ => run.compute::<i16>(&mut output),
+        }
+    }
+}
+
+/// One run of a convolution.
+struct Run<'a> {
+    conv: &'a QuantisedConv,
+    images: Images,
+    result: Images,
+    input: &'a [u8],
+    end: End,
+}
+
+impl Run<'_> {
+    fn compute<T: Element>(&self, output: &mut Output<'_>) {
+        let panels = &self.conv.panels;
+        let (row, n) = (panels.row(), self.conv.form.channels_out);
+        let a_block = (BLOCK_BYTES / ((row + QUAD) * COLUMNS * size_of::<T>())).max(1);
+        let pixels = self.result.count * self.result.height * self.result.width;
+        let mut patches = vec![T::default(); ROWS * row];
+        let mut sums = vec![T::Sum::default(); ROWS * COLUMNS * a_block.min(panels.count())];
+        for block in (0..panels.count()).step_by(a_block) {
+            let range = block..panels.count().min(block + a_block);
+            let columns = range.len() * COLUMNS;
+            let sums = &mut sums[..ROWS * columns];
+            let first = block * COLUMNS;
+            let width = columns.min(n - first);
+            let some = T::some(panels, range);
+            for pixel in (0..pixels).step_by(ROWS) {
+                let height = ROWS.min(pixels - pixel);
+                let rows = std::array::from_fn(|at| {
+                    self.row(
+                        pixel + at.min(height - 1),
+                        &mut patches[at * row..(at + 1) * row],
+                    )
+                });
+                // SAFETY: each pointer is that of a row's elements, in the input or in a patch of its own.
+                unsafe { T::multiply(&some, rows, sums) };
+                for (at, sums) in sums.chunks_exact(columns).take(height).enumerate() {
+                    let to = (pixel + at) * n + first;
+                    self.end.apply(first, sums, output, to, width);
+                }
+            }
+        }
+    }
+
+    /// What is under the window of a pixel: in the input where it stands together there, else in the patch.
+    #[inline]
+    fn row<T: Element>(&self, pixel: usize, patch: &mut [T]) -> *const T {
+        let form = &self.conv.form;
+        let k = form.channels_in;
+        if form.window.is_pointwise() && patch.len() == k {
+            let bytes = &self.input[pixel * k..][..k];
+            return T::row(bytes).unwrap_or_else(|| {
+                T::copy(bytes, patch);
+                patch.as_ptr()
+            });
+        }
+        let a_row = self.result.width;
+        let an_image = self.result.height * a_row;
+        let (image, place) = (pixel / an_image, pixel % an_image);
+        let start = image * self.images.len() / self.images.count;
+        let place = [place / a_row, place % a_row];
+        let zero = [self.conv.input.zero() as u8];
+        let channels = 0..k;
+        form.window
+            .parts(self.images, place, channels, |part, from| {
+                let patch = &mut patch[part];
+                match from {
+                    Some(from) => T::copy(&self.input[start + from..][..patch.len()], patch),
+                    None => patch
+                        .iter_mut()
+                        .for_each(|to| T::copy(&zero, std::slice::from_mut(to))),
+                }
+            });
+        patch.as_ptr()
+    }
+}

@@ -1,0 +1,187 @@
+//! Convolutions of numbers of eight bits, channels last.
+//!
+//! Images are bytes: how many levels above the lowest a value is. Sums are whole numbers, so that they are what any other
+//! engine has; only then comes the product with the scales, and rounding.
+
+mod conv;
+mod depthwise;
+
+pub use conv::QuantisedConv;
+pub use depthwise::QuantisedDepthwise;
+
+pub use crate::dot::Products;
+use crate::dot::Sum;
+use crate::form::Form;
+use crate::gemm::COLUMNS;
+use crate::lanes::{LANES, Lanes};
+use crate::levels::Levels;
+
+/// Values that become bytes at a time.
+const MANY: usize = 4 * LANES;
+
+/// Where the images of a convolution go.
+pub enum Output<'a> {
+    /// As the numbers that they are.
+    Values(&'a mut [f32]),
+    /// As bytes: how many levels above the lowest each is.
+    Bytes(&'a mut [u8]),
+}
+
+impl Output<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Values(values) => values.len(),
+            Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// What sums of products are steps of, for each output channel, and the biases in such steps.
+struct Steps {
+    scales: Vec<f32>,
+    biases: Vec<i32>,
+}
+
+impl Steps {
+    /// Of weights, `[channels_out, ...]`, which stand for so many times a scale. None where sums may not fit into 32 bits,
+    /// or a scale is no usual number.
+    fn new(
+        input: Levels,
+        weights: &[i8],
+        scales: &[f32],
+        bias: Option<&[f32]>,
+        channels: usize,
+    ) -> Option<Self> {
+        assert!(scales.len() == 1 || scales.len() == channels, "scales");
+        assert!(bias.is_none_or(|bias| bias.len() == channels), "bias");
+        if weights.is_empty() || !input.are_bytes() {
+            return None;
+        }
+        let scale = |channel: usize| input.scale() * scales[channel % scales.len()];
+        let mut biases = Vec::with_capacity(channels);
+        for (channel, weights) in weights.chunks_exact(weights.len() / channels).enumerate() {
+            let magnitude: i64 = weights.iter().map(|&weight| i64::from(weight).abs()).sum();
+            let bias = bias.map_or(0.0, |bias| {
+                (f64::from(bias[channel]) / f64::from(scale(channel))).round_ties_even()
+            });
+            let bias = bias as i64;
+            // Twice, as the zero point's part is taken away from what begins with the bias.
+            let largest = bias.checked_abs()?.checked_add(2 * 255 * magnitude)?;
+            let fits = largest <= i32::MAX.into() && scale(channel).is_normal();
+            biases.push(fits.then_some(bias as i32)?);
+        }
+        Some(Self {
+            scales: (0..channels).map(scale).collect(),
+            biases,
+        })
+    }
+}
+
+/// What becomes of sums.
+struct End {
+    /// Of each channel, and zeros up to a multiple of [`COLUMNS`].
+    factors: Vec<f32>,
+    min: f32,
+    max: f32,
+    /// The byte of zero.
+    zero: i32,
+    /// What they are rounded to.
+    levels: Option<Levels>,
+}
+
+impl End {
+    fn new(form: &Form, scales: &[f32]) -> Self {
+        let clamp = form.clamp;
+        let scale = form.levels.map_or(1.0, |levels| levels.scale());
+        let mut factors: Vec<f32> = scales.iter().map(|factor| factor / scale).collect();
+        factors.resize(scales.len().next_multiple_of(COLUMNS), 0.0);
+        let [min, max] = match form.levels {
+            None => [clamp.min, clamp.max],
+            Some(levels) => {
+                let [min, max] = levels.limits();
+                [clamp.min, clamp.max]
+                    .map(|bound| (bound / scale).round_ties_even().clamp(min, max))
+            }
+        };
+        Self {
+            factors,
+            min,
+            max,
+            zero: form.levels.map_or(0, |levels| levels.zero()),
+            levels: form.levels,
+        }
+    }
+
+    /// Of channels from `first` on, one pixel's sums into the output from `at` on, as many as `count`.
+    fn apply<S: Sum>(
+        &self,
+        first: usize,
+        sums: &[S],
+        output: &mut Output<'_>,
+        at: usize,
+        count: usize,
+    ) {
+        match output {
+            Output::Values(values) => self.values(first, sums, &mut values[at..at + count]),
+            Output::Bytes(bytes) => self.bytes(first, sums, &mut bytes[at..at + count]),
+        }
+    }
+
+    fn values<S: Sum>(&self, first: usize, sums: &[S], output: &mut [f32]) {
+        let (min, max) = (Lanes::splat(self.min), Lanes::splat(self.max));
+        let scale = Lanes::splat(self.levels.map_or(1.0, |levels| levels.scale()));
+        let fours = sums.chunks_exact(LANES).zip(output.chunks_mut(LANES));
+        let factors = self.factors[first..].chunks_exact(LANES);
+        for ((sums, output), factors) in fours.zip(factors) {
+            // SAFETY: there are four sums, and four factors.
+            let values = unsafe { S::load(sums.as_ptr()) * Lanes::load(factors.as_ptr()) };
+            let values = match self.levels {
+                None => values.clamp(min, max),
+                Some(_) => values.nearest().clamp(min, max) * scale,
+            };
+            match output.len() {
+                // SAFETY: there are four values.
+                LANES => unsafe { values.store(output.as_mut_ptr()) },
+                less => output.copy_from_slice(&values.values()[..less]),
+            }
+        }
+    }
+
+    fn bytes<S: Sum>(&self, first: usize, sums: &[S], output: &mut [u8]) {
+        let (min, max) = (Lanes::splat(self.min), Lanes::splat(self.max));
+        let one = Lanes::splat(1.0);
+        let count = output.len();
+        let factors = &self.factors[first..][..count.next_multiple_of(LANES)];
+        let sums = &sums[..count.next_multiple_of(LANES)];
+        let whole = count / MANY * MANY;
+        for at in (0..whole).step_by(MANY) {
+            // SAFETY: there are `count` sums, factors and bytes at least, and all of these are before.
+            unsafe {
+                let fours = std::array::from_fn(|four| {
+                    let at = at + four * LANES;
+                    let sums = S::load(sums.as_ptr().add(at));
+                    (sums * Lanes::load(factors.as_ptr().add(at))).clamp(min, max)
+                });
+                Lanes::store_bytes(fours, one, self.zero, output.as_mut_ptr().add(at));
+            }
+        }
+        let rest = &mut output[whole..];
+        if rest.is_empty() {
+            return;
+        }
+        let fours = std::array::from_fn(|four| {
+            let four = whole + four * LANES..whole + (four + 1) * LANES;
+            match (sums.get(four.clone()), factors.get(four)) {
+                // SAFETY: there are four sums, and four factors.
+                (Some(sums), Some(factors)) => unsafe {
+                    (S::load(sums.as_ptr()) * Lanes::load(factors.as_ptr())).clamp(min, max)
+                },
+                _ => min,
+            }
+        });
+        let mut bytes = [0; MANY];
+        // SAFETY: there are sixteen bytes.
+        unsafe { Lanes::store_bytes(fours, one, self.zero, bytes.as_mut_ptr()) };
+        rest.copy_from_slice(&bytes[..rest.len()]);
+    }
+}

@@ -1,0 +1,354 @@
+//! Convolutions of numbers of eight bits against plain loops over whole numbers, to the bit.
+
+use infer_kernels::form::{Form, Images, Window};
+use infer_kernels::gemm::Clamp;
+use infer_kernels::levels::Levels;
+use infer_kernels::quantised::{Output, Products, QuantisedConv, QuantisedDepthwise};
+
+/// Whole numbers that look random, the same in each run.
+fn numbers(count: usize, seed: u32, min: i32, max: i32) -> Vec<i32> {
+    let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
+    let span = (max - min + 1) as u32;
+    (0..count)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            min + ((state >> 8) % span) as i32
+        })
+        .collect()
+}
+
+fn window(kernel: usize, stride: usize, pad: usize, dilation: usize) -> Window {
+    Window {
+        kernel: [kernel; 2],
+        strides: [stride; 2],
+        dilations: [dilation; 2],
+        pads_before: [pad; 2],
+        pads_after: [pad; 2],
+    }
+}
+
+/// A convolution in whole numbers, its input less the zero point.
+struct Case {
+    form: Form,
+    images: Images,
+    from: Levels,
+    input: Vec<i32>,
+    weights: Vec<i32>,
+    scales: Vec<f32>,
+    bias: Vec<i32>,
+    /// Whether each channel is convolved alone.
+    is_depthwise: bool,
+}
+
+impl Case {
+    /// The specification's sum at a place of the output.
+    fn sum(&self, at: usize) -> i64 {
+        let (form, images) = (&self.form, self.images);
+        let output = form.output(images).unwrap();
+        let [down, across] = form.window.kernel;
+        let (pixel, to) = (at / output.channels, at % output.channels);
+        let (x, rest) = (pixel % output.width, pixel / output.width);
+        let (y, image) = (rest % output.height, rest / output.height);
+        let (channels, a_channel) = match self.is_depthwise {
+            true => (to..to + 1, 1),
+            false => (0..images.channels, images.channels),
+        };
+        let mut sum = i64::from(self.bias[to]);
+        for (tap_y, tap_x) in (0..down).flat_map(|y| (0..across).map(move |x| (y, x))) {
+            let line = form.window.input(0, y, tap_y, images.height);
+            let column = form.window.input(1, x, tap_x, images.width);
+            let (Some(line), Some(column)) = (line, column) else {
+                continue;
+            };
+            for (place, from) in channels.clone().enumerate() {
+                let pixel = (image * images.height + line) * images.width + column;
+                let weight = ((to * a_channel + place) * down + tap_y) * across + tap_x;
+                let value = self.input[pixel * images.channels + from];
+                sum += i64::from(value) * i64::from(self.weights[weight]);
+            }
+        }
+        sum
+    }
+
+    fn step(&self, to: usize) -> f32 {
+        self.from.scale() * self.scales[to % self.scales.len()]
+    }
+
+    /// What is to come, and where it is rounded, how many levels above the lowest.
+    fn expected(&self) -> (Vec<f32>, Option<Vec<u8>>) {
+        let Form { clamp, levels, .. } = self.form;
+        let output = self.form.output(self.images).unwrap();
+        let sums =
+            (0..output.len()).map(|at| (self.sum(at) as f32, self.step(at % output.channels)));
+        let Some(levels) = levels else {
+            let values = sums.map(|(sum, step)| clamp.apply(sum * step));
+            return (values.collect(), None);
+        };
+        let [min, max] = levels.limits();
+        let bound = |bound: f32| (bound / levels.scale()).round_ties_even();
+        let steps: Vec<f32> = sums
+            .map(|(sum, step)| {
+                let steps = (sum * (step / levels.scale())).round_ties_even();
+                let steps = steps.clamp(bound(clamp.min), bound(clamp.max));
+                steps.clamp(min, max)
+            })
+            .collect();
+        let values = steps.iter().map(|step| step * levels.scale()).collect();
+        let bytes = steps.iter().map(|step| (step - min) as u8).collect();
+        (values, Some(bytes))
+    }
+
+    /// What is wrong with what comes.
+    fn differences(&self) -> Vec<String> {
+        let images = self.images;
+        let [min, _] = self.from.limits();
+        let input: Vec<u8> = self
+            .input
+            .iter()
+            .map(|&step| (step - min as i32) as u8)
+            .collect();
+        let weights: Vec<i8> = self.weights.iter().map(|&weight| weight as i8).collect();
+        let bias = self.bias.iter().enumerate();
+        let bias: Vec<f32> = bias
+            .map(|(to, &bias)| bias as f32 * self.step(to))
+            .collect();
+        let (form, from, scales) = (self.form, self.from, &self.scales);
+        type Run<'a> = Box<dyn Fn(Output<'_>) + 'a>;
+        let mut runs: Vec<(String, Run<'_>)> = Vec::new();
+        if self.is_depthwise {
+            let conv = QuantisedDepthwise::new(form, from, &weights, scales, Some(&bias)).unwrap();
+            let input = &input;
+            runs.push((
+                "depthwise".to_owned(),
+                Box::new(move |output| conv.run(images, input, output)),
+            ));
+        } else {
+            let conv = QuantisedConv::new(form, from, &weights, scales, Some(&bias)).unwrap();
+            for products in [Products::Exact, Products::Other] {
+                let (conv, input) = (conv.clone(), &input);
+                let run = move |output: Output<'_>| conv.run_with(products, images, input, output);
+                runs.push((format!("{products:?}"), Box::new(run)));
+            }
+        }
+        let (values, bytes) = self.expected();
+        let mut wrong = Vec::new();
+        for (name, run) in runs {
+            let mut output = vec![f32::NAN; values.len()];
+            run(Output::Values(&mut output));
+            // Zero has two signs.
+            if let Some(at) = (0..values.len()).find(|&at| output[at] != values[at]) {
+                wrong.push(format!(
+                    "{name}: value {at} is {}, expected {}",
+                    output[at], values[at]
+                ));
+            }
+            if let Some(bytes) = &bytes {
+                let mut output = vec![77; bytes.len()];
+                run(Output::Bytes(&mut output));
+                if let Some(at) = (0..bytes.len()).find(|&at| output[at] != bytes[at]) {
+                    wrong.push(format!(
+                        "{name}: byte {at} is {}, expected {}",
+                        output[at], bytes[at]
+                    ));
+                }
+            }
+        }
+        wrong
+    }
+}
+
+#[test]
+fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
+    let mut wrong = Vec::new();
+    let mut cases = 0;
+    let windows = [
+        window(1, 1, 0, 1),
+        window(1, 2, 0, 1),
+        window(3, 1, 1, 1),
+        window(3, 2, 1, 1),
+        window(3, 1, 2, 2),
+        // All lines of the output's first and last are padding.
+        window(1, 1, 2, 1),
+        Window {
+            kernel: [2, 3],
+            strides: [1, 2],
+            dilations: [2, 1],
+            pads_before: [1, 0],
+            pads_after: [0, 2],
+        },
+    ];
+    // Numbers less their zero point: without a sign and with one, and with the zero anywhere.
+    let limits = [[0, 255], [-128, 127], [-255, 0], [-37, 218]];
+    let ends = [
+        (Clamp::NONE, Some(Levels::new(0.37, -128, 127))),
+        (
+            Clamp { min: 0.0, max: 6.0 },
+            Some(Levels::new(0.011, -3, 252)),
+        ),
+        (
+            Clamp {
+                min: -1.0,
+                max: 2.5,
+            },
+            None,
+        ),
+        (Clamp::NONE, None),
+    ];
+    for window in windows {
+        for ([channels_in, channels_out], is_depthwise) in [
+            ([1, 1], false),
+            ([3, 8], false),
+            ([4, 9], false),
+            ([16, 24], false),
+            ([19, 7], false),
+            ([36, 40], false),
+            ([4, 4], true),
+            ([16, 16], true),
+            ([28, 28], true),
+            ([64, 64], true),
+        ] {
+            for [count, height, width] in [[1, 7, 7], [2, 5, 9], [1, 1, 1]] {
+                let images = Images {
+                    count,
+                    height,
+                    width,
+                    channels: channels_in,
+                };
+                let [min, max] = limits[cases % limits.len()];
+                let (clamp, levels) = ends[cases / 2 % ends.len()];
+                let form = Form {
+                    clamp,
+                    levels,
+                    ..Form::new(window, [channels_in, channels_out])
+                };
+                if form.output(images).is_none() {
+                    continue;
+                }
+                cases += 1;
+                let from = if is_depthwise { 1 } else { channels_in };
+                let mut weights = numbers(channels_out * from * window.taps(), 2, -64, 64);
+                // In every other case some that do not fit into seven bits.
+                if cases % 2 == 0 {
+                    for (at, weight) in weights.iter_mut().enumerate() {
+                        match at % 11 {
+                            0 | 1 => *weight = 127,
+                            6 | 7 => *weight = -128,
+                            _ => {}
+                        }
+                    }
+                }
+                let case = Case {
+                    form,
+                    images,
+                    from: Levels::new(0.023, min, max),
+                    input: numbers(images.len(), 1, min, max),
+                    weights,
+                    scales: match cases % 3 {
+                        0 => vec![0.004],
+                        _ => (0..channels_out)
+                            .map(|to| 0.001 + 0.0001 * to as f32)
+                            .collect(),
+                    },
+                    bias: numbers(channels_out, 3, -5000, 5000),
+                    is_depthwise,
+                };
+                for difference in case.differences() {
+                    wrong.push(format!("{form:?}, {images:?}: {difference}"));
+                }
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} wrong of {cases} cases:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    assert!(cases > 150, "{cases}");
+}
+
+#[test]
+fn without_a_bias_sums_begin_with_nothing() {
+    let form = Form::new(window(1, 1, 0, 1), [2, 1]);
+    let from = Levels::new(0.5, -10, 245);
+    let conv = QuantisedConv::new(form, from, &[3, -2], &[1.0], None).unwrap();
+    let images = Images {
+        count: 1,
+        height: 1,
+        width: 2,
+        channels: 2,
+    };
+    let mut output = [0.0; 2];
+    let mut bytes = [0; 4];
+    from.to_bytes(&[0.5, 1.0, -5.0, 122.5], &mut bytes);
+    assert_eq!(bytes, [11, 12, 0, 255]);
+    conv.run(images, &bytes, Output::Values(&mut output));
+    assert_eq!(output, [3.0 * 0.5 - 2.0, -15.0 - 245.0]);
+}
+
+#[test]
+fn weights_are_packed_once_for_any_padding_and_end() {
+    let form = Form::new(window(3, 1, 1, 1), [1, 1]);
+    let from = Levels::new(1.0, 0, 255);
+    let conv = QuantisedConv::new(form, from, &[1; 9], &[1.0], None).unwrap();
+    let images = Images {
+        count: 1,
+        height: 3,
+        width: 3,
+        channels: 1,
+    };
+    let other = conv.with_form(Form {
+        window: window(3, 1, 0, 1),
+        levels: Some(Levels::new(10.0, 0, 255)),
+        ..form
+    });
+    let mut output = [0.0];
+    other.run(images, &[7; 9], Output::Values(&mut output));
+    assert_eq!(output, [60.0]);
+}
+
+#[test]
+fn what_cannot_be_exact_is_not_taken() {
+    let form = Form::new(window(1, 1, 0, 1), [4, 1]);
+    let bytes = Levels::new(1.0, -128, 127);
+    let weights = [64; 4];
+    for (name, from, scale, bias, is_taken) in [
+        ("bytes", bytes, 1.0, 0.0, true),
+        (
+            "sixteen bits",
+            Levels::new(1.0, -32768, 32767),
+            1.0,
+            0.0,
+            false,
+        ),
+        (
+            "levels on one side of zero",
+            Levels::new(1.0, 1, 200),
+            1.0,
+            0.0,
+            false,
+        ),
+        ("a large bias", bytes, 1.0, 2e9, true),
+        ("a bias that is too large", bytes, 1.0, 2.2e9, false),
+        (
+            "one that is too large below zero",
+            bytes,
+            1.0,
+            -2.2e9,
+            false,
+        ),
+        ("an endless bias", bytes, 1.0, f32::INFINITY, false),
+        ("a scale of nothing", bytes, 0.0, 0.0, false),
+        ("a scale that is no number", bytes, f32::NAN, 0.0, false),
+    ] {
+        let conv = QuantisedConv::new(form, from, &weights, &[scale], Some(&[bias]));
+        assert_eq!(conv.is_some(), is_taken, "{name}");
+        let form = Form::new(window(1, 1, 0, 1), [4, 4]);
+        let conv = QuantisedDepthwise::new(form, from, &weights, &[scale], Some(&[bias; 4]));
+        assert_eq!(conv.is_some(), is_taken, "{name}, depthwise");
+    }
+    // So many products that their sum may be too large.
+    let weights = vec![64; 40_000 * 2];
+    let form = Form::new(window(1, 1, 0, 1), [80_000, 1]);
+    assert!(QuantisedConv::new(form, bytes, &weights, &[1.0], None).is_none());
+}
