@@ -1,10 +1,10 @@
 //! Depthwise convolution: each channel with a window of its own, channels last.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::form::{Form, Images};
 use crate::gemm::Clamp;
+use crate::taps::Taps;
 
 /// Channels that the kernel does at a time.
 const GROUP: usize = 16;
@@ -155,44 +155,33 @@ impl Depthwise {
         if output.is_empty() {
             return;
         }
-        let channels = self.form.channels_in;
-        let mut work = self.work(images, result);
+        let Form {
+            window,
+            channels_in: channels,
+            levels,
+            ..
+        } = self.form;
+        let taps = Taps::new(window, images, result, 0.0);
+        let mut pointers = vec![std::ptr::null(); window.taps()];
         let image_in = images.len() / images.count;
         let mut lines = output.chunks_exact_mut(result.width * channels);
-        for values in input.chunks_exact(image_in) {
-            let image = Lines { values, first: 0 };
+        for image in input.chunks_exact(image_in) {
             for (y, line) in (0..result.height).zip(&mut lines) {
-                work.line(image, y, line);
+                let mut x = 0;
+                while x < result.width {
+                    let end = match taps.point(image, y, x, &mut pointers) {
+                        end if channels.is_multiple_of(GROUP) => end,
+                        _ => x + 1,
+                    };
+                    let pixels = &mut line[x * channels..end * channels];
+                    self.pixels(&pointers, pixels);
+                    if let Some(levels) = levels {
+                        levels.apply(pixels);
+                    }
+                    x = end;
+                }
             }
         }
-    }
-
-    /// What a run needs for its lines.
-    pub(crate) fn work(&self, images: Images, result: Images) -> Work<'_> {
-        Work {
-            conv: self,
-            images,
-            result,
-            inner: self.inner(images, result),
-            zeros: vec![0.0; self.form.channels_in],
-            taps: vec![std::ptr::null(); self.form.window.taps()],
-        }
-    }
-
-    /// The output's lines and columns under whose windows there is no padding.
-    fn inner(&self, images: Images, result: Images) -> [Range<usize>; 2] {
-        let sizes = [(images.height, result.height), (images.width, result.width)];
-        std::array::from_fn(|axis| {
-            let (input, output) = sizes[axis];
-            let is_inside = |at: &usize| {
-                [0, self.form.window.kernel[axis] - 1]
-                    .into_iter()
-                    .all(|tap| self.form.window.input(axis, *at, tap, input).is_some())
-            };
-            let first = (0..output).find(is_inside).unwrap_or(output);
-            let end = (first..output).find(|at| !is_inside(at)).unwrap_or(output);
-            first..end
-        })
     }
 
     /// Compute pixels side by side. Each tap's pointer is that of as many values as there are channels; of several pixels,
@@ -225,78 +214,6 @@ impl Depthwise {
                 sum += value * weights[(tap + 1) * GROUP + channel];
             }
             *output = self.form.clamp.apply(sum);
-        }
-    }
-}
-
-/// Lines of an image: those from `first` on.
-#[derive(Clone, Copy)]
-pub(crate) struct Lines<'a> {
-    pub(crate) values: &'a [f32],
-    pub(crate) first: usize,
-}
-
-/// What a run needs for its lines.
-pub(crate) struct Work<'a> {
-    conv: &'a Depthwise,
-    images: Images,
-    result: Images,
-    /// The output's lines and columns under whose windows there is no padding.
-    inner: [Range<usize>; 2],
-    /// A pixel of the padding.
-    zeros: Vec<f32>,
-    taps: Vec<*const f32>,
-}
-
-impl Work<'_> {
-    /// Compute a line of the output from the lines of the image under it.
-    ///
-    /// # Panics
-    /// When one of those is missing, or the output is not as long as a line.
-    pub(crate) fn line(&mut self, lines: Lines<'_>, y: usize, output: &mut [f32]) {
-        let Form {
-            channels_in: channels,
-            levels,
-            ..
-        } = self.conv.form;
-        assert_eq!(output.len(), self.result.width * channels, "a line");
-        let is_inner = self.inner[0].contains(&y) && channels.is_multiple_of(GROUP);
-        let mut x = 0;
-        while x < self.result.width {
-            self.point(lines, y, x);
-            // As far as nothing is padding, what is under the pixels moves on evenly.
-            let end = match is_inner && self.inner[1].contains(&x) {
-                true => self.inner[1].end,
-                false => x + 1,
-            };
-            let pixels = &mut output[x * channels..end * channels];
-            self.conv.pixels(&self.taps, pixels);
-            if let Some(levels) = levels {
-                levels.apply(pixels);
-            }
-            x = end;
-        }
-    }
-
-    /// Let the taps point to what is under a pixel.
-    fn point(&mut self, lines: Lines<'_>, y: usize, x: usize) {
-        let Form {
-            window,
-            channels_in: channels,
-            ..
-        } = self.conv.form;
-        let across = window.kernel[1];
-        for (tap_y, taps) in self.taps.chunks_exact_mut(across).enumerate() {
-            let line = window.input(0, y, tap_y, self.images.height);
-            for (tap_x, tap) in taps.iter_mut().enumerate() {
-                *tap = match (line, window.input(1, x, tap_x, self.images.width)) {
-                    (Some(line), Some(column)) => {
-                        let pixel = (line - lines.first) * self.images.width + column;
-                        lines.values[pixel * channels..][..channels].as_ptr()
-                    }
-                    _ => self.zeros.as_ptr(),
-                };
-            }
         }
     }
 }

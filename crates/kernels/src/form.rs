@@ -21,11 +21,15 @@ pub struct Window {
 }
 
 impl Window {
-    /// The output's height and width for an input's; none where the window is larger than the padded input.
+    /// The output's height and width for an input's; none where the window is larger than the padded input, and where the
+    /// input is nothing but padding.
     #[must_use]
     pub fn output(&self, input: [usize; 2]) -> Option<[usize; 2]> {
         let mut sizes = [0; 2];
         for axis in 0..2 {
+            if input[axis] == 0 {
+                return None;
+            }
             let padded = input[axis]
                 .checked_add(self.pads_before[axis])?
                 .checked_add(self.pads_after[axis])?;
@@ -47,16 +51,6 @@ impl Window {
         (output * self.strides[axis] + tap * self.dilations[axis])
             .checked_sub(self.pads_before[axis])
             .filter(|&at| at < size)
-    }
-
-    /// The input's lines under some of the output's, of which there is one at least.
-    pub(crate) fn lines(&self, output: Range<usize>, height: usize) -> Range<usize> {
-        let reach = (self.kernel[0] - 1) * self.dilations[0] + 1;
-        let above = self.pads_before[0];
-        let first = (output.start * self.strides[0]).saturating_sub(above);
-        let end = ((output.end - 1) * self.strides[0] + reach).saturating_sub(above);
-        let end = end.min(height);
-        first.min(end)..end
     }
 
     /// Go through what is under the window at a place of the output, tap by tap, or line by line where a line's taps stand

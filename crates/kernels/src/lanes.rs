@@ -48,27 +48,6 @@ mod wasm {
             Self(f32x4_convert_i32x4(unsafe { v128_load(from.cast()) }))
         }
 
-        /// Read four times four bytes.
-        ///
-        /// # Safety
-        /// `from` must be valid for reads of sixteen bytes.
-        #[inline(always)]
-        pub(crate) unsafe fn load_bytes(from: *const u8) -> [Self; 4] {
-            // SAFETY: the caller vouches for it; a `v128` is loaded from any address.
-            let bytes = unsafe { v128_load(from.cast()) };
-            let (lower, upper) = (
-                u16x8_extend_low_u8x16(bytes),
-                u16x8_extend_high_u8x16(bytes),
-            );
-            [
-                u32x4_extend_low_u16x8(lower),
-                u32x4_extend_high_u16x8(lower),
-                u32x4_extend_low_u16x8(upper),
-                u32x4_extend_high_u16x8(upper),
-            ]
-            .map(|integers| Self(f32x4_convert_i32x4(integers)))
-        }
-
         /// Write `values * factor`, rounded and then `zero` added, of four times four values as bytes: the nearest one, and any of
         /// NaN.
         ///
@@ -237,17 +216,6 @@ mod plain {
             // SAFETY: the caller vouches for it; an array of integers is aligned as they are.
             let integers = unsafe { from.cast::<[i32; LANES]>().read() };
             Self(integers.map(|integer| integer as f32))
-        }
-
-        /// Read four times four bytes.
-        ///
-        /// # Safety
-        /// `from` must be valid for reads of sixteen bytes.
-        #[inline(always)]
-        pub(crate) unsafe fn load_bytes(from: *const u8) -> [Self; 4] {
-            // SAFETY: the caller vouches for it; an array of bytes is at any address.
-            let bytes = unsafe { from.cast::<[[u8; LANES]; 4]>().read() };
-            bytes.map(|four| Self(four.map(f32::from)))
         }
 
         /// Write `values * factor`, rounded and then `zero` added, of four times four values as bytes: the nearest one, and any of

@@ -82,29 +82,6 @@ impl Levels {
         }
     }
 
-    /// The steps from zero to each byte's level: how many levels above the lowest it is.
-    ///
-    /// # Panics
-    /// When there is not a byte for each.
-    pub(crate) fn steps(&self, bytes: &[u8], steps: &mut [f32]) {
-        const MANY: usize = 4 * LANES;
-        assert_eq!(bytes.len(), steps.len(), "bytes");
-        let lowest = Lanes::splat(self.min);
-        let mut from = bytes.chunks_exact(MANY);
-        let mut to = steps.chunks_exact_mut(MANY);
-        for (from, to) in (&mut from).zip(&mut to) {
-            // SAFETY: there are sixteen bytes, and four times four values.
-            unsafe {
-                for (four, values) in Lanes::load_bytes(from.as_ptr()).into_iter().enumerate() {
-                    (values + lowest).store(to.as_mut_ptr().add(four * LANES));
-                }
-            }
-        }
-        for (&byte, step) in from.remainder().iter().zip(to.into_remainder()) {
-            *step = f32::from(byte) + self.min;
-        }
-    }
-
     /// The byte of zero.
     pub(crate) fn zero(&self) -> i32 {
         -self.min as i32

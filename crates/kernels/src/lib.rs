@@ -17,4 +17,5 @@ mod lanes;
 pub mod levels;
 pub mod peak;
 pub mod quantised;
+mod taps;
 pub mod winograd;

@@ -202,9 +202,9 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
             ([16, 24], false),
             ([19, 7], false),
             ([36, 40], false),
-            ([4, 4], true),
+            ([8, 8], true),
             ([16, 16], true),
-            ([28, 28], true),
+            ([24, 24], true),
             ([64, 64], true),
         ] {
             for [count, height, width] in [[1, 7, 7], [2, 5, 9], [1, 1, 1]] {
@@ -343,8 +343,8 @@ fn what_cannot_be_exact_is_not_taken() {
     ] {
         let conv = QuantisedConv::new(form, from, &weights, &[scale], Some(&[bias]));
         assert_eq!(conv.is_some(), is_taken, "{name}");
-        let form = Form::new(window(1, 1, 0, 1), [4, 4]);
-        let conv = QuantisedDepthwise::new(form, from, &weights, &[scale], Some(&[bias; 4]));
+        let form = Form::new(window(1, 1, 0, 1), [8, 8]);
+        let conv = QuantisedDepthwise::new(form, from, &[64; 8], &[scale], Some(&[bias; 8]));
         assert_eq!(conv.is_some(), is_taken, "{name}, depthwise");
     }
     // So many products that their sum may be too large.
