@@ -3,8 +3,8 @@
 usage: python3 networks.py DIR [NAME…]        (after: pip install -r requirements.txt)
 
 NAME is mobilenetv2 (14 MB), resnet50 (102 MB), squeezenet (5 MB), encoder (55 MB, a transformer of the shape of
-all-MiniLM-L6), mobilenetv2-qdq and mobilenetv2-qoperator (4 MB, quantised to eight bits) or identity (which
-answers its input); all of them by default. Each folder DIR/NAME gets model.onnx, model.toml and, raw and
+all-MiniLM-L6), mobilenetv2-qdq and mobilenetv2-qoperator (4 MB, quantised to eight bits), the same two with
+-7bit (weights of seven bits) or identity (which answers its input); all of them by default. Each folder DIR/NAME gets model.onnx, model.toml and, raw and
 little-endian, input.bin, the inputs in the order of the graph, one after the other, and output.bin: what ONNX
 Runtime computes from them. Networks of pictures get picture.jpg with picture-output.bin as well: what it computes
 from the picture prepared as [image] in the card says, by Pillow.
@@ -268,8 +268,12 @@ SEED = 1
 # ONNX Runtime's documentation ("Quantize ONNX models") names QDQ with both in int8 as the first choice, and says
 # that int8 activations make the other format slow on x86-64.
 QUANTISED = {
-    "mobilenetv2-qdq": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8),
-    "mobilenetv2-qoperator": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8),
+    "mobilenetv2-qdq": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, False),
+    "mobilenetv2-qoperator": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, False),
+    # The same page advises weights of seven bits where products of bytes are added in sixteen (VPMADDUBSW), which
+    # is what WebAssembly has on x86-64.
+    "mobilenetv2-qdq-7bit": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, True),
+    "mobilenetv2-qoperator-7bit": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, True),
 }
 
 # The size of a camera's preview, so that it has to be resized.
@@ -360,8 +364,8 @@ class Calibration(CalibrationDataReader):
         return None if data is None else {INPUT: data}
 
 
-def quantised(model, quant_format, activations):
-    """Static quantisation: the weights in int8, symmetric, with a scale for each channel."""
+def quantised(model, quant_format, activations, reduce_range):
+    """Static quantisation: the weights in int8 or seven bits, symmetric, with a scale for each channel."""
     with tempfile.TemporaryDirectory() as folder:
         prepared_path, path = Path(folder, "prepared.onnx"), Path(folder, "quantised.onnx")
         # All the shapes are known already, so what would need SymPy has nothing to do.
@@ -374,6 +378,7 @@ def quantised(model, quant_format, activations):
             activation_type=activations,
             weight_type=QuantType.QInt8,
             per_channel=True,
+            reduce_range=reduce_range,
         )
         model = onnx.load(path)
     onnx.checker.check_model(model)

@@ -31,17 +31,25 @@ pub(super) enum Network {
     /// In eight bits, by operators of their own, 4 MB
     #[value(name = "mobilenetv2-qoperator")]
     MobileNetV2QOperator,
+    /// The first with weights of seven bits, 4 MB
+    #[value(name = "mobilenetv2-qdq-7bit")]
+    MobileNetV2Qdq7Bit,
+    /// The second with weights of seven bits, 4 MB
+    #[value(name = "mobilenetv2-qoperator-7bit")]
+    MobileNetV2QOperator7Bit,
 }
 
 impl Network {
     /// All of them.
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::MobileNetV2,
         Self::SqueezeNet,
         Self::ResNet50,
         Self::Encoder,
         Self::MobileNetV2Qdq,
         Self::MobileNetV2QOperator,
+        Self::MobileNetV2Qdq7Bit,
+        Self::MobileNetV2QOperator7Bit,
     ];
 
     /// Those in f32 that take pictures.
@@ -56,7 +64,10 @@ impl Network {
     /// What it was before it was quantised, if it was.
     pub(super) fn unquantised(self) -> Option<Self> {
         match self {
-            Self::MobileNetV2Qdq | Self::MobileNetV2QOperator => Some(Self::MobileNetV2),
+            Self::MobileNetV2Qdq
+            | Self::MobileNetV2QOperator
+            | Self::MobileNetV2Qdq7Bit
+            | Self::MobileNetV2QOperator7Bit => Some(Self::MobileNetV2),
             Self::MobileNetV2 | Self::SqueezeNet | Self::ResNet50 | Self::Encoder => None,
         }
     }
@@ -64,7 +75,11 @@ impl Network {
     /// Multiplications, each with an addition, of one inference: those of its convolutions and products.
     pub(super) fn multiply_adds(self) -> u64 {
         match self {
-            Self::MobileNetV2 | Self::MobileNetV2Qdq | Self::MobileNetV2QOperator => 300_774_272,
+            Self::MobileNetV2
+            | Self::MobileNetV2Qdq
+            | Self::MobileNetV2QOperator
+            | Self::MobileNetV2Qdq7Bit
+            | Self::MobileNetV2QOperator7Bit => 300_774_272,
             Self::SqueezeNet => 349_151_936,
             Self::ResNet50 => 4_089_184_256,
             Self::Encoder => 1_434_451_968,
@@ -79,6 +94,8 @@ impl Network {
             Self::Encoder => "encoder",
             Self::MobileNetV2Qdq => "mobilenetv2-qdq",
             Self::MobileNetV2QOperator => "mobilenetv2-qoperator",
+            Self::MobileNetV2Qdq7Bit => "mobilenetv2-qdq-7bit",
+            Self::MobileNetV2QOperator7Bit => "mobilenetv2-qoperator-7bit",
         }
     }
 }
