@@ -4,7 +4,7 @@ usage: python3 generate.py        (after: pip install -r requirements.txt)
 
 models/<name>/  model.onnx and model.toml of small graphs: floats, halves, integers, pixels, logic. Together
                 they take and give each of FP32, FP16, UINT8, INT32, INT64 and BOOL. Two more, doubles and
-                brains, are of FP64 and BF16, which native backends alone compute.
+                brains, are of FP64 and BF16, and steps is quantised to eight bits.
 cases/<case>/   case.json and one file a tensor: raw, row-major, little-endian
 
 Weights and random inputs are seeded, and ONNX Runtime runs the graphs as they stand (no optimisation,
@@ -266,6 +266,56 @@ def brains():
     )
 
 
+def steps():
+    """FP32 in and out, and convolutions of bytes between: of weights that have seven bits and eight, and depthwise."""
+    rng = np.random.default_rng(12)
+    b = GraphBuilder()
+
+    def quantisation(name, scale, zero):
+        return [b.constant(f"{name}_scale", np.float32(scale)), b.constant(f"{name}_zero", np.uint8(zero))]
+
+    def convolution(name, x, x_quantisation, weights, scale, zero, **attributes):
+        """Scales for each channel, so that the numbers keep their size."""
+        channels, fan_in = len(weights), int(np.prod(weights.shape[1:]))
+        x_scale = numpy_helper.to_array(next(i for i in b.initializers if i.name == x_quantisation[0]))
+        spread = (x_scale * 60 * 60 * np.sqrt(fan_in) / (scale * 50)).astype(np.float32)
+        scales = (rng.uniform(0.8, 1.2, channels) / spread).astype(np.float32)
+        y_quantisation = quantisation(f"{name}_y", scale, zero)
+        inputs = [x, *x_quantisation, b.constant(f"{name}_weights", weights), b.constant(f"{name}_scale", scales)]
+        inputs += [b.constant(f"{name}_zeros", np.zeros(channels, np.int8)), *y_quantisation]
+        inputs.append(b.constant(f"{name}_bias", rng.integers(-9000, 9000, channels, np.int32)))
+        return b.node("QLinearConv", inputs, name, **attributes), y_quantisation
+
+    def weights(bits, *shape):
+        most = 2 ** (bits - 1) - 1
+        numbers = rng.integers(-most - 1, most + 1, shape).astype(np.int8)
+        if bits == 8:
+            # The most that two products can be together.
+            numbers.reshape(-1)[:2], numbers.reshape(-1)[-2:] = 127, -128
+        return numbers
+
+    q = quantisation("image", 0.02, 119)
+    x = b.node("QuantizeLinear", ["image", *q], "pixels")
+    x, q = convolution("stem", x, q, weights(8, 16, 3, 3, 3), 0.05, 0, strides=[2, 2], pads=[1, 1, 1, 1])
+    x, q = convolution("expand", x, q, weights(7, 40, 16, 1, 1), 0.04, 3)
+    x, q = convolution("depth", x, q, weights(8, 40, 1, 3, 3), 0.03, 128, pads=[1, 1, 1, 1], group=40)
+    x, q = convolution("project", x, q, weights(8, 12, 40, 1, 1), 0.03, 140)
+    x, q = convolution("last", x, q, weights(7, 9, 12, 3, 3), 0.05, 128, pads=[0, 1, 1, 0])
+    b.node("DequantizeLinear", [x, *q], "y")
+    return b.model(
+        "steps",
+        "Convolutions of bytes",
+        [("image", TensorProto.FLOAT, ["batch", 3, 14, 10])],
+        [("y", TensorProto.FLOAT, ["batch", 9, 6, 4])],
+    )
+
+
+def steps_cases():
+    rng = np.random.default_rng(13)
+    # Nothing may be apart: sums are whole numbers.
+    return [({"image": rng.normal(0, 1, (batch, 3, 14, 10)).astype(np.float32)}, 1e-6, 0) for batch in (1, 3)]
+
+
 def logic_cases():
     rng = np.random.default_rng(9)
     every = {"left": np.array([False, False, True, True]), "right": np.array([False, True, False, True])}
@@ -417,6 +467,7 @@ def main():
         (logic, logic_cases),
         (doubles, doubles_cases),
         (brains, brains_cases),
+        (steps, steps_cases),
     )
     for build, make_cases in graphs:
         model, name = build(), build.__name__
