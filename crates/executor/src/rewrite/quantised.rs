@@ -1,8 +1,8 @@
 //! Networks that were quantised: computed in FP32, with values rounded where they would be quantised.
 //!
-//! A number that is quantised and dequantised is the nearest of some 256 levels. WebAssembly has no product of 8-bit integers that
-//! takes all of their values, so what is exact in integers is computed with the numbers that they stand for: as
-//! fast as a network that is not quantised, where integers one by one would take twenty times as long.
+//! A number that is quantised and dequantised is the nearest of some 256 levels. Between operators are the numbers that are meant, on
+//! those levels: as fast as a network that is not quantised, where integers one by one would take twenty times as
+//! long. Convolutions, which is where the time goes, become some of bytes afterwards (`fused.rs`).
 
 use std::collections::BTreeMap;
 
