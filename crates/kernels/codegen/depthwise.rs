@@ -10,7 +10,7 @@ use crate::object::Kernel;
 const VECTORS: u32 = 4;
 const GROUP_BYTES: u32 = 16 * VECTORS;
 /// Taps in the body of the loop: a row of the most common kernel.
-const STEPS: u32 = 3;
+const STEPS: u32 = 9;
 
 /// See `infer_kernels::depthwise::Pixels` for what the parameters mean.
 pub(crate) fn depthwise_16(target: Target) -> Kernel {

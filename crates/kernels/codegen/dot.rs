@@ -9,7 +9,7 @@ const ROWS: u32 = 4;
 /// Vectors of four columns.
 const VECTORS: u32 = 2;
 /// Words of four bytes in the body of the loop.
-const WORDS: u32 = 4;
+const WORDS: u32 = 16;
 
 const VECTOR_BYTES: u32 = 16;
 const PANEL_BYTES: u32 = VECTORS * VECTOR_BYTES;

@@ -9,7 +9,7 @@ const ROWS: u32 = 4;
 /// Vectors of four columns.
 const VECTORS: u32 = 2;
 /// Steps in the body of the loop.
-const STEPS: u32 = 4;
+const STEPS: u32 = 32;
 
 const VECTOR_BYTES: u32 = 16;
 const PANEL_BYTES: u32 = VECTORS * VECTOR_BYTES;

@@ -22,6 +22,7 @@ mod dot;
 mod gemm;
 mod object;
 mod peak;
+mod taps;
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -46,6 +47,7 @@ fn main() {
         gemm::gemm_4x8(target),
         depthwise::depthwise_16(target),
         peak::peak(target),
+        taps::taps_16(),
     ];
     if target.relaxed_simd {
         let kinds = [dot::Numbers::Bytes, dot::Numbers::Halves];

@@ -141,108 +141,71 @@ impl QuantisedDepthwise {
     unsafe fn sums(&self, taps: &[*const u8], step: usize, sums: &mut [i32]) {
         let (taps, _) = taps.as_chunks();
         let a_group = (1 + taps.len()) * GROUP;
-        let (twos, one) = sums.as_chunks_mut::<{ 2 * GROUP }>();
-        let done = twos.len() * 2;
-        let words = self.words.chunks_exact(2 * a_group);
-        for (group, (words, sums)) in words.zip(twos).enumerate() {
-            // SAFETY: the caller vouches for all channels.
-            unsafe { groups::<2>(taps, step + group * 2 * GROUP, words, sums) };
-        }
-        if !one.is_empty() {
-            let words = &self.words[done * a_group..];
-            // SAFETY: the caller vouches for all channels, of which there are eight more.
-            unsafe { groups::<1>(taps, step + done * GROUP, words, one) };
+        let whole = sums.len() / (2 * GROUP) * 2;
+        let (twos, rest) = sums.split_at_mut(whole * GROUP);
+        let (words, last) = self.words.split_at(whole * a_group);
+        // SAFETY: the caller vouches for all channels.
+        unsafe {
+            two_by_two(taps, step, words, twos);
+            groups(taps, step + whole * GROUP, last, rest);
         }
     }
 }
 
-/// The sums of one or two groups of channels: `words` are for each the biases, and then those of each pair of taps.
+#[cfg(target_arch = "wasm32")]
+unsafe extern "C" {
+    /// In `codegen/taps.rs`.
+    fn infer_taps_16(
+        groups: usize,
+        group_bytes: usize,
+        pairs: usize,
+        pointers: *const [*const u8; 2],
+        offset: usize,
+        words: *const i32,
+        sums: *mut i32,
+    );
+}
+
+/// The sums of an even number of groups of channels: `words` are for each the biases, and then those of each pair of taps.
 ///
 /// # Safety
-/// Each of `taps` must be valid for reads of as many bytes as there are channels, `offset` further on.
-#[inline(always)]
-unsafe fn groups<const N: usize>(
-    taps: &[[*const u8; 2]],
-    offset: usize,
-    words: &[i32],
-    sums: &mut [i32],
-) {
-    let a_group = (1 + taps.len()) * GROUP;
-    assert!(
-        words.len() >= N * a_group && sums.len() >= N * GROUP,
-        "channels"
-    );
+/// Each of `taps` must be valid for reads of as many bytes as there are sums, `offset` further on.
+unsafe fn two_by_two(taps: &[[*const u8; 2]], offset: usize, words: &[i32], sums: &mut [i32]) {
     #[cfg(target_arch = "wasm32")]
     {
-        use std::arch::wasm32::*;
-
-        use crate::lanes::LANES;
-
-        type Two = [v128; 2];
-        // SAFETY: there are so many words and sums; for the taps the caller vouches; a `v128` is at any address.
-        unsafe {
-            let load = |at: usize| -> Two {
-                let words = words.as_ptr().add(at);
-                [v128_load(words.cast()), v128_load(words.add(LANES).cast())]
-            };
-            let add = |sums: Two, both: v128, weights: Two| -> Two {
-                let (low, high) = (u16x8_extend_low_u8x16(both), u16x8_extend_high_u8x16(both));
-                [
-                    i32x4_add(sums[0], i32x4_dot_i16x8(low, weights[0])),
-                    i32x4_add(sums[1], i32x4_dot_i16x8(high, weights[1])),
-                ]
-            };
-            let mut all: [Two; N] = std::array::from_fn(|group| load(group * a_group));
-            for (pair, taps) in taps.iter().enumerate() {
-                let [a, b] = taps.map(|tap| {
-                    let from = tap.add(offset);
-                    match N {
-                        1 => v128_load64_zero(from.cast()),
-                        _ => v128_load(from.cast()),
-                    }
-                });
-                let at = (1 + pair) * GROUP;
-                let both =
-                    i8x16_shuffle::<0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23>(a, b);
-                all[0] = add(all[0], both, load(at));
-                if N > 1 {
-                    let both = i8x16_shuffle::<
-                        8,
-                        24,
-                        9,
-                        25,
-                        10,
-                        26,
-                        11,
-                        27,
-                        12,
-                        28,
-                        13,
-                        29,
-                        14,
-                        30,
-                        15,
-                        31,
-                    >(a, b);
-                    all[1] = add(all[1], both, load(a_group + at));
-                }
-            }
-            for (group, [low, high]) in all.into_iter().enumerate() {
-                let sums = sums.as_mut_ptr().add(group * GROUP);
-                v128_store(sums.cast(), low);
-                v128_store(sums.add(LANES).cast(), high);
+        let a_group = (1 + taps.len()) * GROUP;
+        let twos = sums.len() / (2 * GROUP);
+        assert_eq!(words.len(), twos * 2 * a_group, "words");
+        if twos > 0 && !taps.is_empty() {
+            let (group_bytes, pairs) = (a_group * size_of::<i32>(), taps.len());
+            let (words, sums) = (words.as_ptr(), sums.as_mut_ptr());
+            // SAFETY: the kernel reads all words and writes sixteen sums for two groups each; for the taps the caller
+            // vouches.
+            unsafe {
+                infer_taps_16(twos, group_bytes, pairs, taps.as_ptr(), offset, words, sums);
             }
         }
     }
     #[cfg(not(target_arch = "wasm32"))]
-    for group in 0..N {
-        let (biases, weights) = words[group * a_group..][..a_group].split_at(GROUP);
-        let sums = &mut sums[group * GROUP..][..GROUP];
+    // SAFETY: as the caller says.
+    unsafe {
+        groups(taps, offset, words, sums);
+    }
+}
+
+/// The same of any number of groups, one by one.
+///
+/// # Safety
+/// As [`two_by_two`].
+unsafe fn groups(taps: &[[*const u8; 2]], offset: usize, words: &[i32], sums: &mut [i32]) {
+    let words = words.chunks_exact((1 + taps.len()) * GROUP);
+    for (group, (words, sums)) in words.zip(sums.chunks_exact_mut(GROUP)).enumerate() {
+        let (biases, weights) = words.split_at(GROUP);
         sums.copy_from_slice(biases);
         for (taps, weights) in taps.iter().zip(weights.chunks_exact(GROUP)) {
             for (channel, (sum, weights)) in sums.iter_mut().zip(weights).enumerate() {
                 let at = offset + group * GROUP + channel;
-                // SAFETY: the caller vouches for eight bytes a group.
+                // SAFETY: the caller vouches for as many bytes as there are sums.
                 let [a, b] = taps.map(|tap| i32::from(unsafe { *tap.add(at) }));
                 *sum += a * i32::from(*weights as i16) + b * (weights >> 16);
             }
