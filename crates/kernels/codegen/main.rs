@@ -17,6 +17,7 @@
 //!
 //! The result is an object file, which the linker takes like one that was compiled from C.
 
+mod bytes;
 mod depthwise;
 mod dot;
 mod gemm;
@@ -48,6 +49,7 @@ fn main() {
         depthwise::depthwise_16(target),
         peak::peak(target),
         taps::taps_16(),
+        bytes::bytes_16(),
     ];
     if target.relaxed_simd {
         let kinds = [dot::Numbers::Bytes, dot::Numbers::Halves];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::form::{Form, Images, Window};
+use crate::form::{Form, Images, Window, copy};
 use crate::gemm::{COLUMNS, Packed, ROWS, Target, gemm_into, panels_a_block};
 
 /// A convolution with its weights packed.
@@ -194,7 +194,7 @@ impl One<'_> {
             .parts(self.images, [y, x], channels, |part, from| {
                 let patch = &mut patch[part];
                 match from {
-                    Some(from) => patch.copy_from_slice(&self.input[from..][..patch.len()]),
+                    Some(from) => copy(&self.input[from..][..patch.len()], patch),
                     None => patch.fill(0.0),
                 }
             });

@@ -56,6 +56,7 @@ impl Window {
     /// Go through what is under the window at a place of the output, tap by tap, or line by line where a line's taps stand
     /// together in the image: which part of a patch of all taps it is, some channels each, and where in the image it
     /// begins; nowhere in the padding.
+    #[inline(always)]
     pub(crate) fn parts(
         &self,
         images: Images,
@@ -194,5 +195,34 @@ impl Form {
         };
         window == other.window
             && [self.channels_in, self.channels_out] == [other.channels_in, other.channels_out]
+    }
+}
+
+/// Copy values of which there may be few: in WebAssembly to copy memory is a call of the host's function, and in each
+/// round of a loop a host may look at the time.
+#[inline(always)]
+pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    const FEW: usize = 32;
+    assert_eq!(from.len(), to.len(), "values");
+    if from.len() >= FEW {
+        return to.copy_from_slice(from);
+    }
+    let (from, to) = some::<T, 16>(from, to);
+    let (from, to) = some::<T, 8>(from, to);
+    let (from, to) = some::<T, 4>(from, to);
+    let (from, to) = some::<T, 2>(from, to);
+    some::<T, 1>(from, to);
+}
+
+/// Copy `N` values if there are as many, and go on to the others.
+#[inline(always)]
+fn some<'a, T: Copy, const N: usize>(from: &'a [T], to: &'a mut [T]) -> (&'a [T], &'a mut [T]) {
+    match (from.split_first_chunk::<N>(), to.len() >= N) {
+        (Some((first, rest)), true) => {
+            let (target, to) = to.split_at_mut(N);
+            target.copy_from_slice(first);
+            (rest, to)
+        }
+        _ => (from, to),
     }
 }

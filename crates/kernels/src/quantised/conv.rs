@@ -146,14 +146,18 @@ impl Run<'_> {
             let first = block * COLUMNS;
             let width = columns.min(n - first);
             let some = T::some(panels, range);
+            let mut place = Place::default();
             for pixel in (0..pixels).step_by(ROWS) {
                 let height = ROWS.min(pixels - pixel);
-                let rows = std::array::from_fn(|at| {
-                    self.row(
-                        pixel + at.min(height - 1),
-                        &mut patches[at * row..(at + 1) * row],
-                    )
-                });
+                let mut rows = [std::ptr::null(); ROWS];
+                for (at, patch) in patches.chunks_exact_mut(row).enumerate() {
+                    if at < height {
+                        rows[at] = self.row(&place, patch);
+                        place.advance(&self.result);
+                    } else {
+                        rows[at] = rows[height - 1];
+                    }
+                }
                 // SAFETY: each pointer is that of a row's elements, in the input or in a patch of its own.
                 unsafe { T::multiply(&some, rows, sums) };
                 for (at, sums) in sums.chunks_exact(columns).take(height).enumerate() {
@@ -165,34 +169,53 @@ impl Run<'_> {
     }
 
     /// What is under the window of a pixel: in the input where it stands together there, else in the patch.
-    #[inline]
-    fn row<T: Element>(&self, pixel: usize, patch: &mut [T]) -> *const T {
+    #[inline(always)]
+    fn row<T: Element>(&self, place: &Place, patch: &mut [T]) -> *const T {
         let form = &self.conv.form;
         let k = form.channels_in;
+        let an_image = self.images.height * self.images.width * k;
+        let input = &self.input[place.image * an_image..][..an_image];
         if form.window.is_pointwise() && patch.len() == k {
-            let bytes = &self.input[pixel * k..][..k];
+            let bytes = &input[(place.y * self.images.width + place.x) * k..][..k];
             return T::row(bytes).unwrap_or_else(|| {
                 T::copy(bytes, patch);
                 patch.as_ptr()
             });
         }
-        let a_row = self.result.width;
-        let an_image = self.result.height * a_row;
-        let (image, place) = (pixel / an_image, pixel % an_image);
-        let start = image * self.images.len() / self.images.count;
-        let place = [place / a_row, place % a_row];
         let zero = [self.conv.input.zero() as u8];
-        let channels = 0..k;
+        let (images, channels) = (self.images, 0..k);
         form.window
-            .parts(self.images, place, channels, |part, from| {
+            .parts(images, [place.y, place.x], channels, |part, from| {
                 let patch = &mut patch[part];
                 match from {
-                    Some(from) => T::copy(&self.input[start + from..][..patch.len()], patch),
+                    Some(from) => T::copy(&input[from..][..patch.len()], patch),
                     None => patch
                         .iter_mut()
                         .for_each(|to| T::copy(&zero, std::slice::from_mut(to))),
                 }
             });
         patch.as_ptr()
+    }
+}
+
+/// A pixel of the output.
+#[derive(Default)]
+struct Place {
+    image: usize,
+    y: usize,
+    x: usize,
+}
+
+impl Place {
+    /// The next one. To count is faster than to divide.
+    #[inline(always)]
+    fn advance(&mut self, result: &Images) {
+        self.x += 1;
+        if self.x == result.width {
+            (self.x, self.y) = (0, self.y + 1);
+        }
+        if self.y == result.height {
+            (self.y, self.image) = (0, self.image + 1);
+        }
     }
 }

@@ -10,14 +10,11 @@ pub use conv::QuantisedConv;
 pub use depthwise::QuantisedDepthwise;
 
 pub use crate::dot::Products;
-use crate::dot::Sum;
+use crate::dot::{SIXTEEN, Sum};
 use crate::form::Form;
 use crate::gemm::COLUMNS;
 use crate::lanes::{LANES, Lanes};
 use crate::levels::Levels;
-
-/// Values that become bytes at a time.
-const MANY: usize = 4 * LANES;
 
 /// Where the images of a convolution go.
 pub enum Output<'a> {
@@ -77,14 +74,21 @@ impl Steps {
     }
 }
 
+/// What scaled sums are clamped to, and the byte of zero.
+#[derive(Clone, Copy)]
+// The kernel reads it.
+#[repr(C)]
+pub(crate) struct Bounds {
+    pub(crate) min: f32,
+    pub(crate) max: f32,
+    pub(crate) zero: i32,
+}
+
 /// What becomes of sums.
 struct End {
     /// Of each channel, and zeros up to a multiple of [`COLUMNS`].
     factors: Vec<f32>,
-    min: f32,
-    max: f32,
-    /// The byte of zero.
-    zero: i32,
+    bounds: Bounds,
     /// What they are rounded to.
     levels: Option<Levels>,
 }
@@ -105,9 +109,11 @@ impl End {
         };
         Self {
             factors,
-            min,
-            max,
-            zero: form.levels.map_or(0, |levels| levels.zero()),
+            bounds: Bounds {
+                min,
+                max,
+                zero: form.levels.map_or(0, |levels| levels.zero()),
+            },
             levels: form.levels,
         }
     }
@@ -128,7 +134,7 @@ impl End {
     }
 
     fn values<S: Sum>(&self, first: usize, sums: &[S], output: &mut [f32]) {
-        let (min, max) = (Lanes::splat(self.min), Lanes::splat(self.max));
+        let (min, max) = (Lanes::splat(self.bounds.min), Lanes::splat(self.bounds.max));
         let scale = Lanes::splat(self.levels.map_or(1.0, |levels| levels.scale()));
         let fours = sums.chunks_exact(LANES).zip(output.chunks_mut(LANES));
         let factors = self.factors[first..].chunks_exact(LANES);
@@ -148,40 +154,19 @@ impl End {
     }
 
     fn bytes<S: Sum>(&self, first: usize, sums: &[S], output: &mut [u8]) {
-        let (min, max) = (Lanes::splat(self.min), Lanes::splat(self.max));
-        let one = Lanes::splat(1.0);
-        let count = output.len();
-        let factors = &self.factors[first..][..count.next_multiple_of(LANES)];
-        let sums = &sums[..count.next_multiple_of(LANES)];
-        let whole = count / MANY * MANY;
-        for at in (0..whole).step_by(MANY) {
-            // SAFETY: there are `count` sums, factors and bytes at least, and all of these are before.
-            unsafe {
-                let fours = std::array::from_fn(|four| {
-                    let at = at + four * LANES;
-                    let sums = S::load(sums.as_ptr().add(at));
-                    (sums * Lanes::load(factors.as_ptr().add(at))).clamp(min, max)
-                });
-                Lanes::store_bytes(fours, one, self.zero, output.as_mut_ptr().add(at));
-            }
-        }
-        let rest = &mut output[whole..];
+        let whole = output.len() / SIXTEEN * SIXTEEN;
+        let (output, rest) = output.split_at_mut(whole);
+        let (done, sums) = sums.split_at(whole);
+        let (factors, others) = self.factors[first..].split_at(whole);
+        S::bytes(done, factors, &self.bounds, output);
         if rest.is_empty() {
             return;
         }
-        let fours = std::array::from_fn(|four| {
-            let four = whole + four * LANES..whole + (four + 1) * LANES;
-            match (sums.get(four.clone()), factors.get(four)) {
-                // SAFETY: there are four sums, and four factors.
-                (Some(sums), Some(factors)) => unsafe {
-                    (S::load(sums.as_ptr()) * Lanes::load(factors.as_ptr())).clamp(min, max)
-                },
-                _ => min,
-            }
-        });
-        let mut bytes = [0; MANY];
-        // SAFETY: there are sixteen bytes.
-        unsafe { Lanes::store_bytes(fours, one, self.zero, bytes.as_mut_ptr()) };
+        let (mut last, mut factors) = ([S::default(); SIXTEEN], [0.0; SIXTEEN]);
+        last[..rest.len()].copy_from_slice(&sums[..rest.len()]);
+        factors[..rest.len()].copy_from_slice(&others[..rest.len()]);
+        let mut bytes = [0; SIXTEEN];
+        S::bytes(&last, &factors, &self.bounds, &mut bytes);
         rest.copy_from_slice(&bytes[..rest.len()]);
     }
 }
