@@ -11,6 +11,9 @@
 //! - after each step there is a way out of the loop, with all accumulators: a block is so short that its values fit into
 //!   16 registers, and any number of steps is taken without a loop for the rest;
 //! - eight accumulators, as many as cover the latency of two multiply-adds a cycle;
+//! - a round of the loop has many steps: where guests are interrupted by epochs, as by this project's host, Cranelift compares them
+//!   at each loop's head and keeps the sums on the stack there (with 4 steps a round mobilenetv2 takes 27.8 ms, with
+//!   32 it takes 21.6; without epochs 22.3 and 20.5);
 //! - there is one loop and one way through it, and the sums are stored as they are: a second loop around it, a
 //!   branch at which they part or meet, or a minimum before they are stored, and Cranelift's register
 //!   allocator keeps two to four of them on the stack throughout the loop (28 GFLOP/s).

@@ -7,9 +7,9 @@ use crate::gemm::{at, multiply_add};
 use crate::object::Kernel;
 
 /// Sums, of four values each: more than two multiply-adds a cycle can keep waiting.
-pub(crate) const SUMS: u32 = 10;
-/// Multiply-adds of each sum in the body of the loop.
-pub(crate) const STEPS: u32 = 4;
+const SUMS: u32 = 10;
+/// Multiply-adds of each sum in the body of the loop, as `infer_kernels::peak` has it.
+const STEPS: u32 = 64;
 
 /// Takes the number of turns, and where to write four of the sums, so that they are computed at all.
 pub(crate) fn peak(target: Target) -> Kernel {
