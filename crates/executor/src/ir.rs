@@ -33,8 +33,10 @@ pub struct Network {
 pub struct Quantised {
     /// The numbers less their zero point.
     pub values: Vec<i8>,
-    /// What they are steps of: one for all, or one for each place along the first dimension.
+    /// What they are steps of: one for all, or one for each place along a dimension.
     pub scales: Vec<f32>,
+    /// Which dimension that is.
+    pub axis: usize,
 }
 
 /// A node.
@@ -51,7 +53,7 @@ pub struct Node {
     pub graphs: Vec<(String, Subgraph)>,
     /// Its operator, where a rewriting has made one already.
     pub operator: Option<Box<dyn Operator>>,
-    /// What it rounds values to, where that is all that it does.
+    /// What it rounds values to at the end.
     pub levels: Option<Levels>,
 }
 

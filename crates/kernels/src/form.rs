@@ -21,6 +21,15 @@ pub struct Window {
 }
 
 impl Window {
+    /// Each pixel by itself.
+    pub const POINT: Self = Self {
+        kernel: [1; 2],
+        strides: [1; 2],
+        dilations: [1; 2],
+        pads_before: [0; 2],
+        pads_after: [0; 2],
+    };
+
     /// The output's height and width for an input's; none where the window is larger than the padded input, and where the
     /// input is nothing but padding.
     #[must_use]
@@ -97,11 +106,8 @@ impl Window {
     pub(crate) fn is_pointwise(&self) -> bool {
         *self
             == Self {
-                kernel: [1, 1],
-                strides: [1, 1],
                 dilations: self.dilations,
-                pads_before: [0, 0],
-                pads_after: [0, 0],
+                ..Self::POINT
             }
     }
 }

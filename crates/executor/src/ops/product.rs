@@ -1,10 +1,13 @@
 //! Products with a constant matrix.
 
+use infer_kernels::form::Images;
 use infer_kernels::gemm::{Clamp, Packed, gemm};
+use infer_kernels::levels::Levels;
+use infer_kernels::quantised::{Output, QuantisedConv};
 
 use crate::error::{Error, Result};
 use crate::operator::{Inputs, Operator};
-use crate::pool::scratch;
+use crate::pool::{give, scratch};
 use crate::tensor::{Tensor, element_count};
 
 /// MatMul or Gemm with a constant second matrix, in FP32, with a bias, and values clamped.
@@ -13,6 +16,8 @@ pub struct Product {
     pub matrix: Packed,
     /// What comes at the end.
     pub clamp: Clamp,
+    /// What values are rounded to after that.
+    pub levels: Option<Levels>,
     /// Whether only a matrix may be multiplied with it.
     pub is_gemm: bool,
 }
@@ -21,22 +26,61 @@ impl Operator for Product {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;
-        let (k, n) = (self.matrix.k(), self.matrix.n());
-        let shape = input.shape();
-        let fits = shape.last() == Some(&k) && (!self.is_gemm || shape.len() == 2);
-        if !fits {
-            return Err(Error::input(format!(
-                "{shape:?} cannot be multiplied with a matrix of {:?}",
-                [k, n]
-            )));
-        }
-        let mut result = shape.to_vec();
-        if let Some(last) = result.last_mut() {
-            *last = n;
-        }
+        let sizes = [self.matrix.k(), self.matrix.n()];
+        let (m, result) = result(input.shape(), sizes, self.is_gemm)?;
         let mut output = scratch(element_count(&result)?)?;
-        let m: usize = shape[..shape.len() - 1].iter().product();
         gemm(m, values, &self.matrix, None, self.clamp, &mut output);
+        if let Some(levels) = self.levels {
+            levels.apply(&mut output);
+        }
         Ok(vec![Tensor::of(&result, output)?])
     }
+}
+
+/// The same of values that are levels, and a matrix of numbers of eight bits.
+pub struct QuantisedProduct {
+    /// The matrix as a convolution of one pixel after another, a pixel for each row, with what comes at the end.
+    pub conv: QuantisedConv,
+    /// Whether only a matrix may be multiplied with it.
+    pub is_gemm: bool,
+}
+
+impl Operator for QuantisedProduct {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let values = input.elements::<f32>()?;
+        let form = self.conv.form();
+        let sizes = [form.channels_in, form.channels_out];
+        let (m, result) = result(input.shape(), sizes, self.is_gemm)?;
+        let mut output = scratch(element_count(&result)?)?;
+        if m > 0 {
+            let mut bytes = scratch(values.len())?;
+            self.conv.input().to_bytes(values, &mut bytes);
+            let rows = Images {
+                count: 1,
+                height: m,
+                width: 1,
+                channels: form.channels_in,
+            };
+            self.conv.run(rows, &bytes, Output::Values(&mut output));
+            give(Tensor::of(&[bytes.len()], bytes)?);
+        }
+        Ok(vec![Tensor::of(&result, output)?])
+    }
+}
+
+/// How many rows a product has, and its shape.
+fn result(shape: &[usize], [k, n]: [usize; 2], is_gemm: bool) -> Result<(usize, Vec<usize>)> {
+    let fits = shape.last() == Some(&k) && (!is_gemm || shape.len() == 2);
+    if !fits {
+        return Err(Error::input(format!(
+            "{shape:?} cannot be multiplied with a matrix of {:?}",
+            [k, n]
+        )));
+    }
+    let mut result = shape.to_vec();
+    if let Some(last) = result.last_mut() {
+        *last = n;
+    }
+    Ok((shape[..shape.len() - 1].iter().product(), result))
 }

@@ -47,6 +47,9 @@ const UNARY: [&str; 18] = [
 /// Operators of two tensors, element by element.
 const BINARY: [&str; 6] = ["Add", "Div", "Max", "Min", "Mul", "Sub"];
 
+/// The name of the nodes that move channels.
+pub(super) const MOVE_CHANNELS: &str = "MoveChannels";
+
 pub(super) fn rewrite(network: Network) -> Result<Network> {
     if !network.nodes.iter().any(|node| node.is("Conv")) {
         return Ok(network);
@@ -204,12 +207,7 @@ impl Rewriter {
             return found;
         }
         let moved = self.network.new_value();
-        self.push(
-            Box::new(MoveChannels::Last),
-            "MoveChannels",
-            vec![id],
-            moved,
-        );
+        self.push(Box::new(MoveChannels::Last), MOVE_CHANNELS, vec![id], moved);
         self.last.insert(id, moved);
         moved
     }
@@ -219,12 +217,7 @@ impl Rewriter {
         if self.without_first.remove(&id)
             && let Some(&last) = self.last.get(&id)
         {
-            self.push(
-                Box::new(MoveChannels::First),
-                "MoveChannels",
-                vec![last],
-                id,
-            );
+            self.push(Box::new(MoveChannels::First), MOVE_CHANNELS, vec![last], id);
         }
     }
 
@@ -437,6 +430,7 @@ impl Rewriter {
         }
         let giving = giving_bytes(&self.nodes, &built);
         for (output, (place, conv)) in built {
+            let levels = self.convs.get(&output).and_then(|(_, conv)| conv.levels);
             let operator: Box<dyn Operator> = match conv {
                 Built::Plain(conv) => Box::new(conv),
                 Built::Quantised(conv) => Box::new(QuantisedConvolution {
@@ -446,6 +440,7 @@ impl Rewriter {
             };
             if let Some(node) = &mut self.nodes[place] {
                 node.operator = Some(operator);
+                node.levels = levels;
             }
         }
         self.network.nodes = self.nodes.into_iter().flatten().collect();

@@ -1,11 +1,19 @@
 //! Products with constant matrices, packed once.
 
-use infer_kernels::gemm::{Clamp, Packed};
+use std::collections::BTreeMap;
 
+use infer_kernels::form::{Form, Window};
+use infer_kernels::gemm::{Clamp, Packed};
+use infer_kernels::levels::Levels;
+use infer_kernels::quantised::QuantisedConv;
+
+use super::channels_last::MOVE_CHANNELS;
+use super::quantised::{ROUNDING, is_form};
 use crate::attributes::Attributes;
 use crate::error::Result;
-use crate::ir::{Network, Node, ValueId};
-use crate::ops::product::Product;
+use crate::ir::{Network, Node, Quantised, ValueId};
+use crate::operator::Operator;
+use crate::ops::product::{Product, QuantisedProduct};
 use crate::tensor::Tensor;
 
 /// Make of each MatMul and Gemm with a constant second matrix in FP32 one that has it packed, with the bias and the
@@ -13,10 +21,19 @@ use crate::tensor::Tensor;
 pub(super) fn rewrite(mut network: Network) -> Result<Network> {
     let uses = network.uses();
     let nodes = std::mem::take(&mut network.nodes);
+    let mut levels: BTreeMap<ValueId, Levels> = BTreeMap::new();
     let mut dense: Vec<(usize, Dense)> = Vec::new();
     let mut kept: Vec<Node> = Vec::with_capacity(nodes.len());
     for node in nodes {
-        if let Some(found) = Dense::of(&node, &network)? {
+        let (input, output) = (node.inputs.first(), node.outputs.first());
+        if let (Some(&Some(input)), Some(&Some(output))) = (input, output) {
+            let moves = is_form(&node) || node.op_type() == MOVE_CHANNELS;
+            let given = levels.get(&input).copied().filter(|_| moves);
+            if let Some(found) = node.levels.or(given) {
+                levels.insert(output, found);
+            }
+        }
+        if let Some(found) = Dense::of(&node, &network, &levels)? {
             dense.push((kept.len(), found));
             kept.push(node);
             continue;
@@ -36,7 +53,7 @@ pub(super) fn rewrite(mut network: Network) -> Result<Network> {
     for (place, product) in dense {
         let node = &mut kept[place];
         node.inputs.truncate(1);
-        node.operator = Some(Box::new(product.build()?));
+        node.operator = Some(product.build()?);
     }
     network.nodes = kept;
     Ok(network)
@@ -50,12 +67,20 @@ struct Dense {
     alpha: f32,
     bias: Option<Vec<f32>>,
     clamp: Clamp,
+    /// What values are rounded to after that.
+    levels: Option<Levels>,
+    /// What the matrix is steps of, and what its input is rounded to.
+    quantised: Option<(Quantised, Levels)>,
     /// Gemm takes matrices only.
     is_gemm: bool,
 }
 
 impl Dense {
-    fn of(node: &Node, network: &Network) -> Result<Option<Self>> {
+    fn of(
+        node: &Node,
+        network: &Network,
+        levels: &BTreeMap<ValueId, Levels>,
+    ) -> Result<Option<Self>> {
         let is_gemm = node.is("Gemm");
         if !is_gemm && !node.is("MatMul") {
             return Ok(None);
@@ -76,6 +101,11 @@ impl Dense {
             alpha: 1.0,
             bias: None,
             clamp: Clamp::NONE,
+            levels: None,
+            quantised: node.inputs[1]
+                .and_then(|id| network.quantised.get(&id))
+                .zip(node.inputs[0].and_then(|id| levels.get(&id)))
+                .map(|(quantised, levels)| (quantised.clone(), *levels)),
             is_gemm,
         };
         if is_gemm {
@@ -117,7 +147,14 @@ impl Dense {
 
     /// Whether the node that follows became a part of it.
     fn takes(&mut self, node: &Node, y: ValueId, network: &Network) -> bool {
-        if self.clamp != Clamp::NONE || node.outputs.len() != 1 {
+        if self.levels.is_some() || node.outputs.len() != 1 {
+            return false;
+        }
+        if node.op_type() == ROUNDING {
+            self.levels = node.levels;
+            return self.levels.is_some();
+        }
+        if self.clamp != Clamp::NONE {
             return false;
         }
         if node.is("Add") && self.bias.is_none() && node.inputs.len() == 2 {
@@ -140,7 +177,42 @@ impl Dense {
         false
     }
 
-    fn build(&self) -> Result<Product> {
+    /// The product of bytes that it is.
+    fn quantised(&self) -> Option<QuantisedProduct> {
+        let [k, n] = self.sizes();
+        let (quantised, input) = self.quantised.as_ref()?;
+        let Quantised {
+            values,
+            scales,
+            axis,
+        } = quantised;
+        // A scale for each column.
+        let columns = if self.is_transposed { 0 } else { 1 };
+        if self.alpha != 1.0 || !(scales.len() == 1 || *axis == columns) {
+            return None;
+        }
+        let transposed: Vec<i8> = match self.is_transposed {
+            true => values.clone(),
+            false => (0..n)
+                .flat_map(|column| (0..k).map(move |row| values[row * n + column]))
+                .collect(),
+        };
+        let form = Form {
+            clamp: self.clamp,
+            levels: self.levels,
+            ..Form::new(Window::POINT, [k, n])
+        };
+        let bias = self.bias.as_deref();
+        Some(QuantisedProduct {
+            conv: QuantisedConv::new(form, *input, &transposed, scales, bias)?,
+            is_gemm: self.is_gemm,
+        })
+    }
+
+    fn build(&self) -> Result<Box<dyn Operator>> {
+        if let Some(product) = self.quantised() {
+            return Ok(Box::new(product));
+        }
         let [k, n] = self.sizes();
         let values = self.matrix.elements::<f32>()?;
         let at = |row: usize, column: usize| match self.is_transposed {
@@ -148,7 +220,7 @@ impl Dense {
             false => row * n + column,
         };
         let bias = |column: usize| self.bias.as_ref().map_or(0.0, |bias| bias[column]);
-        Ok(Product {
+        Ok(Box::new(Product {
             matrix: Packed::new(
                 k,
                 n,
@@ -156,7 +228,8 @@ impl Dense {
                 bias,
             ),
             clamp: self.clamp,
+            levels: self.levels,
             is_gemm: self.is_gemm,
-        })
+        }))
     }
 }

@@ -41,27 +41,32 @@ fn quantised(node: &Node, network: &Network) -> Option<(ValueId, Quantised)> {
     }
     let numbers = network.constants.get(&numbers)?;
     let scales = network.constants.get(&scales)?.elements::<f32>().ok()?;
-    let first = numbers.shape().first().copied().unwrap_or(1);
-    let is_along_first = attributes.int("axis", 1) == 0 && scales.len() == first;
-    if !(scales.len() == 1 || is_along_first) {
+    let shape = numbers.shape();
+    let axis = match scales.len() {
+        1 => 0,
+        _ => crate::index::axis(attributes.int("axis", 1), shape.len()).ok()?,
+    };
+    if scales.len() != 1 && shape.get(axis) != Some(&scales.len()) {
         return None;
     }
     let zeros = match zeros.first().copied().flatten() {
         Some(id) => integers(network.constants.get(&id)?).ok()?,
         None => vec![0],
     };
-    let count = numbers.len() / first.max(1);
+    // How many numbers one after the other have the same scale.
+    let count = shape.iter().skip(axis + 1).product::<usize>();
     let numbers = integers(numbers).ok()?;
     let values = numbers.iter().enumerate().map(|(at, number)| {
         let zero = match zeros[..] {
             [zero] => zero,
-            _ => *zeros.get(at / count)?,
+            _ => *zeros.get(at / count % scales.len())?,
         };
         i8::try_from(number.checked_sub(zero)?).ok()
     });
     let quantised = Quantised {
         values: values.collect::<Option<_>>()?,
         scales: scales.to_vec(),
+        axis,
     };
     Some(((*node.outputs.first()?)?, quantised))
 }

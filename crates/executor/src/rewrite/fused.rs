@@ -141,7 +141,14 @@ impl FusedConv {
         if self.has_residual || !(self.groups == 1 || is_depthwise) {
             return None;
         }
-        let Quantised { values, scales } = self.quantised.as_ref()?;
+        let Quantised {
+            values,
+            scales,
+            axis: 0,
+        } = self.quantised.as_ref()?
+        else {
+            return None;
+        };
         let (input, bias) = (self.input?, self.bias.as_deref());
         let kernel = match is_depthwise {
             true => quantised::Kernel::Depthwise(QuantisedDepthwise::new(

@@ -38,7 +38,7 @@ pub(super) fn rewrite(mut network: Network) -> Result<Network> {
         }
     }
     network.nodes = kept;
-    Ok(pairs(fold::rewrite(network)))
+    Ok(pairs(through(fold::rewrite(network))))
 }
 
 /// Where a node's scale and zero point are.
@@ -236,6 +236,69 @@ fn levels(network: &Network, scale: ValueId, zero: Option<ValueId>) -> Option<Le
     };
     let is_usual = step.is_normal() && step > 0.0 && (1.0 / step).is_normal();
     is_usual.then(|| Levels::new(step, min - zero, max - zero))
+}
+
+/// Operators that give the elements of their first input in another form.
+const FORMS: [&str; 6] = [
+    "Flatten",
+    "Identity",
+    "Reshape",
+    "Squeeze",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// Whether a node gives the elements of its first input in another form.
+pub(super) fn is_form(node: &Node) -> bool {
+    FORMS.iter().any(|name| node.is(name))
+}
+
+/// Dequantise before what only gives numbers another form, so that it is next to where they are quantised.
+fn through(mut network: Network) -> Network {
+    let uses = network.uses();
+    // From what a node would be given quantised, to the one that dequantises what it makes of that.
+    let mut dequantised: BTreeMap<ValueId, Node> = BTreeMap::new();
+    let mut kept: Vec<Node> = Vec::with_capacity(network.nodes.len());
+    let nodes = std::mem::take(&mut network.nodes);
+    // Backwards, so that it goes through several.
+    for mut node in nodes.into_iter().rev() {
+        let output = node.outputs.first().copied().flatten();
+        if let (Some(output), Some(&Some(input))) = (output, node.inputs.first())
+            && is_form(&node)
+            && let Some(mut after) = dequantised.remove(&output)
+        {
+            let between = network.new_value();
+            node.outputs = std::mem::replace(&mut after.outputs, vec![Some(between)]);
+            node.inputs[0] = Some(between);
+            after.inputs[0] = Some(input);
+            kept.push(node);
+            match uses.get(input) {
+                Some(1) => drop(dequantised.insert(input, after)),
+                _ => kept.push(after),
+            }
+            continue;
+        }
+        let scale = node.inputs.get(1).copied().flatten();
+        let zero = node.inputs.get(2).copied().flatten();
+        if let (Some(&Some(input)), Some(scale)) = (node.inputs.first(), scale)
+            && node.is("DequantizeLinear")
+            && levels(&network, scale, zero).is_some()
+            && uses[input] == 1
+        {
+            dequantised.insert(input, node);
+            continue;
+        }
+        // What gives it is no such node.
+        if let Some(after) = output.and_then(|output| dequantised.remove(&output)) {
+            kept.push(after);
+        }
+        kept.push(node);
+    }
+    // Those of the graph's inputs.
+    kept.extend(dequantised.into_values());
+    kept.reverse();
+    network.nodes = kept;
+    network
 }
 
 /// One node for each QuantizeLinear whose result is dequantised wherever it is used.

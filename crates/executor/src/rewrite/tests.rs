@@ -204,7 +204,7 @@ fn what_is_taken_apart_is_put_together_and_computes_the_same() {
 fn quantised_networks_compute_the_same_in_fp32() {
     let mut wrong = Vec::new();
     // What of each is left as it is.
-    let rows: [(&str, &[&str]); 19] = [
+    let rows: [(&str, &[&str]); 23] = [
         (
             "QuantizeLinear x steps zero -> q; DequantizeLinear q steps zero -> y",
             &[],
@@ -290,6 +290,34 @@ fn quantised_networks_compute_the_same_in_fp32() {
             "QuantizeLinear x steps zero -> q; \
              com.microsoft:QGemm q steps zero matrix steps none offsets -> y",
             &[],
+        ),
+        // What only gives the numbers another form does so dequantised.
+        (
+            "QuantizeLinear x steps zero -> q; Flatten q -> f; Transpose f -> t; DequantizeLinear t steps zero -> y",
+            &["Flatten", "Transpose"],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; Flatten q -> f; DequantizeLinear f steps zero -> a; \
+             DequantizeLinear q steps zero -> b; Add a b -> y",
+            &["Flatten", "Add"],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; Flatten q -> f; \
+             com.microsoft:QGemm f steps zero matrix each nones offsets wide some -> s; \
+             DequantizeLinear s wide some -> y",
+            &["Flatten"],
+        ),
+        (
+            "QuantizeLinear x steps zero -> q; Flatten q -> f; DequantizeLinear f steps zero -> a; \
+             Abs f -> b; DequantizeLinear b steps zero -> c; Add a c -> y",
+            &[
+                "QuantizeLinear",
+                "Flatten",
+                "DequantizeLinear",
+                "Abs",
+                "DequantizeLinear",
+                "Add",
+            ],
         ),
         // Scales that are not known before the request.
         (
