@@ -5,7 +5,7 @@ mod support;
 
 use infer_executor::{Data, Tensor};
 use serde_json::Value as Json;
-use support::Value::{self, Float, Int};
+use support::Value::{self, Float, Floats, Int};
 use support::{ints, run, text};
 
 fn tensor(json: &Json) -> Tensor {
@@ -31,6 +31,9 @@ fn attribute(json: &Json) -> Value {
         Json::Number(number) if number.is_i64() => Int(number.as_i64().unwrap()),
         Json::Number(number) => Float(number.as_f64().unwrap() as f32),
         Json::String(value) => text(value),
+        Json::Array(values) if values.iter().any(Json::is_f64) => {
+            Floats(serde_json::from_value(json.clone()).unwrap())
+        }
         other => ints(&serde_json::from_value::<Vec<i64>>(other.clone()).unwrap()),
     }
 }
@@ -290,5 +293,55 @@ fn what_is_made_and_what_is_found_says_what_it_cannot_be() {
         ("NegativeLogLikelihoodLoss", 13, vec![], vec![zeros(&[1, 2]), wholes(&[0]), zeros(&[3])], Some("expected a weight for each of 2 classes")),
         ("SoftmaxCrossEntropyLoss", 13, vec![], vec![none(&[1, 0]), wholes(&[0])], Some("the label 0 is none of 0 classes")),
         ("Nonsense", 13, vec![], vec![], Some("the operator Nonsense is not done here")),
+    ]);
+}
+
+#[test]
+#[rustfmt::skip]
+fn moved_places_and_runs_of_numbers_say_what_they_cannot_compute() {
+    let image = || zeros(&[1, 2, 3, 3]);
+    let grams = |changed: (&'static str, Value)| {
+        let mut all = vec![
+            ("mode", text("TF")), ("min_gram_length", Int(1)), ("max_gram_length", Int(2)), ("max_skip_count", Int(0)),
+            ("ngram_counts", ints(&[0, 1])), ("ngram_indexes", ints(&[0, 1])), ("pool_int64s", ints(&[5, 5, 6])),
+        ];
+        all.retain(|(name, _)| *name != changed.0);
+        all.push(changed);
+        all
+    };
+    let unchanged = || grams(("mode", text("TF")));
+    check(vec![
+        ("AffineGrid", 20, vec![], vec![zeros(&[1, 2, 3]), wholes(&[1, 1, 2, 2])], None),
+        ("AffineGrid", 20, vec![("align_corners", Int(1))], vec![zeros(&[1, 2, 3]), wholes(&[1, 1, 1, 1])], None),
+        ("AffineGrid", 20, vec![], vec![zeros(&[0, 2, 3]), wholes(&[0, 1, 0, 2])], None),
+        ("AffineGrid", 20, vec![], vec![zeros(&[1, 2, 2]), wholes(&[1, 1, 2, 2])], Some("matrices of shape [1, 2, 2] came, expected [1, 2, 3]")),
+        ("AffineGrid", 20, vec![], vec![zeros(&[1, 2, 3]), wholes(&[1, 1, 2])], Some("a size of [1, 1, 2] came, expected four or five numbers, none below zero")),
+        ("AffineGrid", 20, vec![], vec![zeros(&[1, 2, 3]), wholes(&[1, 1, -2, 2])], Some("a size of [1, 1, -2, 2] came, expected four or five numbers, none below zero")),
+        ("AffineGrid", 20, vec![], vec![zeros(&[1, 2, 3]), wholes(&[1, 1, i64::MAX, i64::MAX])], Some("a tensor of shape [1, 9223372036854775807, 9223372036854775807, 2] is larger than the memory there is")),
+        ("AffineGrid", 20, vec![], vec![Some(Tensor::of(&[1, 2, 3], vec![0i64; 6]).unwrap()), wholes(&[1, 1, 2, 2])], Some("expected real numbers (FP32, FP64, FP16 or BF16), came INT64")),
+        ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 2])], None),
+        ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 3])], Some("offsets of shape [1, 8, 2, 3] came, expected [1, 8, 2, 2]")),
+        ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 1, 2, 2]), zeros(&[1, 8, 2, 2])], Some("windows of [1, 1, 2, 2] in 1 groups, 1 with offsets, do not go with images of [1, 2, 3, 3]")),
+        ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 2, 4, 2]), zeros(&[1, 8, 2, 2])], Some("windows of [1, 2, 4, 2] in 1 groups, 1 with offsets, do not go with images of [1, 2, 3, 3]")),
+        ("DeformConv", 19, vec![("offset_group", Int(3))], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 2])], Some("windows of [1, 2, 2, 2] in 1 groups, 3 with offsets, do not go with images of [1, 2, 3, 3]")),
+        ("DeformConv", 19, vec![("group", Int(0))], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 2])], Some("the attribute `group` is 0")),
+        ("DeformConv", 19, vec![("strides", ints(&[0, 1]))], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 2])], Some("the attribute `strides` is [0, 1], and two numbers above zero are what is done")),
+        ("DeformConv", 19, vec![("pads", ints(&[0, 1]))], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 2])], Some("the attribute `pads` is [0, 1], and four numbers are what is done")),
+        ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 2]), zeros(&[2])], Some("a bias of shape [2] came, expected [1]")),
+        ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 2]), None, zeros(&[1])], Some("a mask of shape [1] came, expected [1, 4, 2, 2]")),
+        ("DeformConv", 19, vec![], vec![zeros(&[1, 2, 3]), zeros(&[1, 2, 2]), zeros(&[1, 4, 2])], Some("images and windows of two dimensions are what is done, came [1, 2, 3] and [1, 2, 2]")),
+        ("TfIdfVectorizer", 9, unchanged(), vec![wholes(&[5, 6])], None),
+        ("TfIdfVectorizer", 9, unchanged(), vec![none(&[0])], Some("expected whole numbers (INT64 or INT32), came FP32")),
+        ("TfIdfVectorizer", 9, unchanged(), vec![Some(Tensor::of(&[1, 1, 1], vec![5i64]).unwrap())], Some("expected one row or several, came a tensor of shape [1, 1, 1]")),
+        ("TfIdfVectorizer", 9, unchanged(), vec![Some(Tensor::of(&[2, 0], Vec::<i64>::new()).unwrap())], None),
+        ("TfIdfVectorizer", 9, grams(("mode", text("TFDIF"))), vec![wholes(&[5])], Some("the attribute `mode` is `TFDIF`, expected TF, IDF or TFIDF")),
+        ("TfIdfVectorizer", 9, grams(("min_gram_length", Int(3))), vec![wholes(&[5])], Some("the attribute `min_gram_length` is 3, which is more than `max_gram_length`, 2")),
+        ("TfIdfVectorizer", 9, grams(("max_skip_count", Int(-1))), vec![wholes(&[5])], Some("the attribute `max_skip_count` is -1, expected 0 at least")),
+        ("TfIdfVectorizer", 9, grams(("max_skip_count", Int(i64::MAX))), vec![wholes(&[5, 5])], None),
+        ("TfIdfVectorizer", 9, grams(("ngram_counts", ints(&[0, 9]))), vec![wholes(&[5])], Some("the attribute `ngram_counts` is [0, 9], expected ascending places in a pool of 3")),
+        ("TfIdfVectorizer", 9, grams(("ngram_counts", ints(&[2, 1]))), vec![wholes(&[5])], Some("the attribute `ngram_counts` is [2, 1], expected ascending places in a pool of 3")),
+        ("TfIdfVectorizer", 9, grams(("ngram_indexes", ints(&[0]))), vec![wholes(&[5])], Some("the attribute `ngram_indexes` has 1 columns, which is fewer than there are n-grams")),
+        ("TfIdfVectorizer", 9, grams(("ngram_indexes", ints(&[]))), vec![wholes(&[5])], Some("the attribute `ngram_indexes` is missing")),
+        ("TfIdfVectorizer", 9, grams(("weights", Floats(vec![1.0]))), vec![wholes(&[5])], Some("the attribute `weights` has 1 numbers, expected 2, one for each n-gram")),
     ]);
 }

@@ -12,10 +12,12 @@ pub mod constant;
 pub mod control;
 pub mod convolution;
 pub mod cumulative;
-pub mod detection;
+pub mod deformed;
+mod detection;
 pub mod einsum;
 pub mod elementwise;
 pub mod gather;
+mod grams;
 pub mod layer_normalization;
 pub mod layout;
 pub mod levels;
@@ -56,10 +58,12 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         control::build,
         convolution::build,
         cumulative::build,
+        deformed::build,
         detection::build,
         einsum::build,
         elementwise::build,
         gather::build,
+        grams::build,
         layer_normalization::build,
         layout::build,
         logic::build,

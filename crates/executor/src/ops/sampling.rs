@@ -1,4 +1,4 @@
-//! GridSample: values of an image at places that a grid gives.
+//! GridSample, values of an image at places that a grid gives, and AffineGrid, such a grid.
 
 use super::window::spatial;
 use crate::error::{Error, Result};
@@ -6,7 +6,7 @@ use crate::in_real;
 use crate::index;
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, reals, rounded};
-use crate::tensor::{Tensor, element_count, filled};
+use crate::tensor::{Tensor, element_count, filled, with_room};
 
 /// The most spatial axes: a value is made of those around it, 4 on each axis, so that more would let a small file
 /// ask for any amount of memory. The specification's own cases have 2 and 3.
@@ -17,10 +17,16 @@ pub(super) fn build(
     op_type: &str,
     build: &mut Build<'_>,
 ) -> Result<Option<Box<dyn Operator>>> {
-    if (domain, op_type) != ("", "GridSample") {
-        return Ok(None);
-    }
     let attributes = build.attributes();
+    match (domain, op_type) {
+        ("", "GridSample") => {}
+        ("", "AffineGrid") => {
+            return Ok(Some(Box::new(AffineGrid {
+                is_aligned: attributes.flag("align_corners", false),
+            })));
+        }
+        _ => return Ok(None),
+    }
     let wrong = |name: &str, came: &str| {
         Error::graph(format!(
             "the attribute `{name}` is `{came}`, which the specification has not"
@@ -189,6 +195,73 @@ impl GridSample {
 }
 
 impl Operator for GridSample {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        in_real!(inputs.required(0)?.datatype(), R => self.compute::<R>(&inputs))
+    }
+}
+
+/// AffineGrid: of each place of an image that is wanted, the one of another image that matrices `theta` make of it.
+struct AffineGrid {
+    is_aligned: bool,
+}
+
+impl AffineGrid {
+    /// A coordinate from -1 to 1.
+    fn coordinate(&self, at: usize, size: usize) -> f64 {
+        let (at, size) = (at as f64, size as f64);
+        match self.is_aligned {
+            // Of one place alone, the middle.
+            true if size <= 1.0 => 0.0,
+            true => 2.0 * at / (size - 1.0) - 1.0,
+            false => (2.0 * at + 1.0) / size - 1.0,
+        }
+    }
+
+    fn compute<R: Real>(&self, inputs: &Inputs<'_>) -> Result<Vec<Tensor>> {
+        let (theta, size) = (inputs.required(0)?, inputs.required(1)?.to_i64()?);
+        let sizes = size.iter().map(|&size| usize::try_from(size).ok());
+        let sizes: Option<Vec<usize>> = sizes.collect();
+        let spatial = sizes.as_deref().and_then(|sizes| match sizes {
+            [batch, _, spatial @ ..] if matches!(spatial.len(), 2 | 3) => Some((*batch, spatial)),
+            _ => None,
+        });
+        let Some((batch, spatial)) = spatial else {
+            return Err(Error::input(format!(
+                "a size of {size:?} came, expected four or five numbers, none below zero"
+            )));
+        };
+        let rank = spatial.len();
+        if theta.shape() != [batch, rank, rank + 1] {
+            return Err(Error::input(format!(
+                "matrices of shape {:?} came, expected {:?}",
+                theta.shape(),
+                [batch, rank, rank + 1]
+            )));
+        }
+        let shape = [&[batch], spatial, &[rank]].concat();
+        let mut grid = with_room(element_count(&shape)?)?;
+        let places = element_count(spatial)?;
+        for matrix in reals::<f64>(theta)?.chunks_exact(rank * (rank + 1)) {
+            for place in 0..places {
+                // The last axis first, and a one at the end.
+                let mut rest = place;
+                let mut point = [1.0; MAX_AXES + 1];
+                for (coordinate, &size) in point.iter_mut().zip(spatial.iter().rev()) {
+                    *coordinate = self.coordinate(rest % size, size);
+                    rest /= size;
+                }
+                point[rank] = 1.0;
+                for row in matrix.chunks_exact(rank + 1) {
+                    let products = row.iter().zip(point).map(|(a, b)| a * b);
+                    grid.push(R::of(products.sum()));
+                }
+            }
+        }
+        Ok(vec![rounded(shape, grid, theta.datatype())?])
+    }
+}
+
+impl Operator for AffineGrid {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         in_real!(inputs.required(0)?.datatype(), R => self.compute::<R>(&inputs))
     }

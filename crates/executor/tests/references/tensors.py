@@ -69,6 +69,33 @@ CASES = [
     ("Trilu", 14, {"upper": 0}, [reals(3, 3), numpy.array(-1, "i8")]),
     ("Cast", 13, {"to": onnx.TensorProto.INT32}, [numpy.array([1.9, -1.9, 0.5], "f4")]),
     ("Round", 11, {}, [numpy.array([0.5, 1.5, -2.5, 2.4], "f4")]),
+    ("AffineGrid", 20, {}, [reals(2, 2, 3), wholes(2, 1, 3, 4)]),
+    ("AffineGrid", 20, {"align_corners": 1}, [reals(1, 3, 4), wholes(1, 2, 2, 3, 4)]),
+    (
+        "DeformConv",
+        22,
+        {"pads": [1, 0, 1, 2], "strides": [2, 1], "group": 2, "offset_group": 2},
+        [reals(2, 4, 5, 4), reals(6, 2, 2, 3), reals(2, 24, 3, 4), reals(6), reals(2, 12, 3, 4)],
+    ),
+    ("DeformConv", 19, {"dilations": [1, 2]}, [reals(1, 1, 4, 5), reals(1, 1, 2, 2), reals(1, 8, 3, 3)]),
+    *[
+        (
+            "TfIdfVectorizer",
+            9,
+            {
+                "mode": mode,
+                "min_gram_length": shortest,
+                "max_gram_length": 3,
+                "max_skip_count": skip,
+                "ngram_counts": [0, 2, 6],
+                "ngram_indexes": [4, 0, 2, 1, 5, 3],
+                "pool_int64s": [2, 3, 5, 2, 2, 3, 3, 5, 2, 2, 9, 3],
+                "weights": [0.5, 1.5, 2.0, 3.0, 0.25, 4.0],
+            },
+            [wholes([2, 3, 5, 2, 9, 3, 5], [7, 7, 7, 5, 3, 2, 2])],
+        )
+        for mode, shortest, skip in [("TF", 1, 0), ("IDF", 1, 2), ("TFIDF", 2, 5)]
+    ],
 ]
 OUTPUTS = {"Split": 2, "TopK": 2, "Unique": 4}
 

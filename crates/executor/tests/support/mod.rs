@@ -8,6 +8,7 @@ use rten_onnx::onnx::{AttributeProto, NodeProto};
 /// An attribute's value.
 pub enum Value {
     Float(f32),
+    Floats(Vec<f32>),
     Int(i64),
     Ints(Vec<i64>),
     Text(String),
@@ -38,6 +39,7 @@ pub fn run(
         };
         match value {
             Value::Float(value) => attribute.f = Some(*value),
+            Value::Floats(values) => attribute.floats = values.clone(),
             Value::Int(value) => attribute.i = Some(*value),
             Value::Ints(values) => attribute.ints = values.clone(),
             Value::Text(value) => attribute.s = Some(value.clone()),

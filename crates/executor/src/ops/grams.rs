@@ -1,0 +1,186 @@
+//! TfIdfVectorizer: how often runs of numbers (n-grams) are in rows of them.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::operator::{Build, Inputs, Operator};
+use crate::tensor::{Tensor, element_count, filled};
+
+pub(super) fn build(
+    domain: &str,
+    op_type: &str,
+    build: &mut Build<'_>,
+) -> Result<Option<Box<dyn Operator>>> {
+    if (domain, op_type) != ("", "TfIdfVectorizer") {
+        return Ok(None);
+    }
+    let attributes = build.attributes();
+    if attributes
+        .strings("pool_strings")
+        .is_some_and(|pool| !pool.is_empty())
+    {
+        return Err(Error::unsupported(
+            "the attribute `pool_strings` is given, and tensors of strings are not done here",
+        ));
+    }
+    let positive = |name: &str, least: i64| -> Result<usize> {
+        let given = attributes.required_int(name)?;
+        usize::try_from(given)
+            .ok()
+            .filter(|_| given >= least)
+            .ok_or_else(|| {
+                Error::graph(format!(
+                    "the attribute `{name}` is {given}, expected {least} at least"
+                ))
+            })
+    };
+    let lengths = [
+        positive("min_gram_length", 1)?,
+        positive("max_gram_length", 1)?,
+    ];
+    if lengths[0] > lengths[1] {
+        return Err(Error::graph(format!(
+            "the attribute `min_gram_length` is {}, which is more than `max_gram_length`, {}",
+            lengths[0], lengths[1]
+        )));
+    }
+    let columns = attributes.sizes("ngram_indexes")?.unwrap_or_default();
+    let Some(width) = columns.iter().max().and_then(|most| most.checked_add(1)) else {
+        return Err(Error::graph("the attribute `ngram_indexes` is missing"));
+    };
+    let weights = attributes.floats("weights").unwrap_or_default();
+    if !weights.is_empty() && weights.len() != columns.len() {
+        return Err(Error::graph(format!(
+            "the attribute `weights` has {} numbers, expected {}, one for each n-gram",
+            weights.len(),
+            columns.len()
+        )));
+    }
+    let pool = attributes.ints("pool_int64s").unwrap_or_default();
+    let starts = attributes.sizes("ngram_counts")?.unwrap_or_default();
+    let is_right = starts.is_sorted() && starts.last().is_none_or(|&last| last <= pool.len());
+    if !is_right {
+        return Err(Error::graph(format!(
+            "the attribute `ngram_counts` is {starts:?}, expected ascending places in a pool of {}",
+            pool.len()
+        )));
+    }
+    let ends = starts.iter().skip(1).copied().chain([pool.len()]);
+    let mut grams = BTreeMap::new();
+    let mut all = columns.iter().enumerate();
+    for (length, (&start, end)) in (1..).zip(starts.iter().zip(ends)) {
+        for gram in pool[start..end].chunks_exact(length) {
+            let Some((at, &column)) = all.next() else {
+                return Err(Error::graph(format!(
+                    "the attribute `ngram_indexes` has {} columns, which is fewer than there are n-grams",
+                    columns.len()
+                )));
+            };
+            if (lengths[0]..=lengths[1]).contains(&length) {
+                let weight = weights.get(at).copied().unwrap_or(1.0);
+                grams.insert(gram.to_vec(), Column { column, weight });
+            }
+        }
+    }
+    Ok(Some(Box::new(TfIdfVectorizer {
+        mode: match attributes.string("mode", "") {
+            "TF" => Mode::Frequency,
+            "IDF" => Mode::Presence,
+            "TFIDF" => Mode::Both,
+            other => {
+                return Err(Error::graph(format!(
+                    "the attribute `mode` is `{other}`, expected TF, IDF or TFIDF"
+                )));
+            }
+        },
+        longest: grams.keys().map(Vec::len).max().unwrap_or(0),
+        shortest: lengths[0],
+        max_skip: positive("max_skip_count", 0)?,
+        grams,
+        width,
+    })))
+}
+
+/// What a column says.
+#[derive(Clone, Copy)]
+enum Mode {
+    /// How often.
+    Frequency,
+    /// The weight, if at all.
+    Presence,
+    /// The weight as often.
+    Both,
+}
+
+/// Where an n-gram is counted.
+struct Column {
+    column: usize,
+    weight: f32,
+}
+
+/// TfIdfVectorizer of whole numbers.
+struct TfIdfVectorizer {
+    mode: Mode,
+    grams: BTreeMap<Vec<i64>, Column>,
+    shortest: usize,
+    longest: usize,
+    /// The most numbers between one of an n-gram and the next.
+    max_skip: usize,
+    /// How many columns there are.
+    width: usize,
+}
+
+impl TfIdfVectorizer {
+    /// Count the n-grams of a row.
+    fn count(&self, row: &[i64], counts: &mut [f32]) {
+        let mut shortest = self.shortest;
+        let mut gram = Vec::with_capacity(self.longest);
+        // From so many numbers on no two are that far apart.
+        for step in 1..=self.max_skip.saturating_add(1).min(row.len()) {
+            if shortest > self.longest {
+                return;
+            }
+            for start in 0..row.len() {
+                gram.clear();
+                for &number in row[start..].iter().step_by(step).take(self.longest) {
+                    gram.push(number);
+                    if gram.len() >= shortest
+                        && let Some(&Column { column, weight }) = self.grams.get(&gram)
+                    {
+                        match self.mode {
+                            Mode::Frequency => counts[column] += 1.0,
+                            Mode::Presence => counts[column] = weight,
+                            Mode::Both => counts[column] += weight,
+                        }
+                    }
+                }
+            }
+            // Single numbers are the same whatever is skipped.
+            shortest = shortest.max(2);
+        }
+    }
+}
+
+impl Operator for TfIdfVectorizer {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let (rows, shape) = match *input.shape() {
+            [] | [_] => (1, vec![self.width]),
+            [rows, _] => (rows, vec![rows, self.width]),
+            ref other => {
+                return Err(Error::input(format!(
+                    "expected one row or several, came a tensor of shape {other:?}"
+                )));
+            }
+        };
+        let numbers = input.to_i64()?;
+        let mut output = filled(element_count(&shape)?, 0.0f32)?;
+        if !numbers.is_empty() {
+            let lines = numbers.chunks_exact(numbers.len() / rows);
+            for (row, counts) in lines.zip(output.chunks_exact_mut(self.width)) {
+                self.count(row, counts);
+            }
+        }
+        Ok(vec![Tensor::of(&shape, output)?])
+    }
+}
