@@ -51,12 +51,13 @@ fn main() {
         gemm::gemm_4x8(target),
         depthwise::depthwise_16(target),
         peak::peak(target),
-        taps::taps_16(),
+        taps::taps_16(taps::Taps::Pairs),
         bytes::bytes_16(),
     ];
     if target.relaxed_simd {
         let kinds = [dot::Numbers::Bytes, dot::Numbers::Halves];
         functions.extend(kinds.map(dot::dot_4x8));
+        functions.push(taps::taps_16(taps::Taps::Quads));
     }
     let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(

@@ -9,26 +9,51 @@ use crate::object::Kernel;
 const VECTORS: u32 = 4;
 /// Channels that are packed together.
 const GROUP: u32 = 8;
-/// Bytes of such a group's words: biases, or the weights of two taps.
+/// Bytes of such a group's words: biases, or the weights of some taps.
 const GROUP_BYTES: u32 = 4 * GROUP;
-/// Pairs of taps in the body of the loop: those of the most common kernel.
-const STEPS: u32 = 5;
+
+/// How many taps are multiplied at a time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taps {
+    /// Two, as numbers of sixteen bits.
+    Pairs,
+    /// Four, as bytes.
+    Quads,
+}
+
+impl Taps {
+    fn count(self) -> u32 {
+        match self {
+            Self::Pairs => 2,
+            Self::Quads => 4,
+        }
+    }
+}
 
 /// See `infer_kernels::quantised::depthwise` for what the parameters mean.
-pub(crate) fn taps_16() -> Kernel {
-    let (groups, group_bytes, pairs, pointers, offset, words, c) = (0, 1, 2, 3, 4, 5, 6);
+pub(crate) fn taps_16(taps: Taps) -> Kernel {
+    // Those of the most common kernel.
+    let steps = 9u32.div_ceil(taps.count());
+    let (groups, group_bytes, rounds, pointers, offset, words, c) = (0, 1, 2, 3, 4, 5, 6);
     let parameters = vec![ValType::I32; 7];
     let (left, pointer, from) = (7, 8, 9);
     // Where the weights of each of both groups are.
     let weights = |group: u32| 10 + group;
     let tap = |which: u32| 12 + which;
-    let both = 14;
-    let sum = |vector: u32| 15 + vector;
-    let mut body = Function::new([(5, ValType::I32), (3 + VECTORS, ValType::V128)]);
+    let mixed = |which: u32| 16 + which;
+    let sum = |vector: u32| 18 + vector;
+    let mut body = Function::new([(5, ValType::I32), (6 + VECTORS, ValType::V128)]);
     let mut code = body.instructions();
     // A byte of one tap, the same of the other, and so on: of the first eight channels, or of the next.
     let mix = |first: u8| -> [Lane; 16] {
         std::array::from_fn(|at| first + at as u8 / 2 + 16 * (at as u8 % 2))
+    };
+    // Two bytes of one, the same two of the other, and so on: of four channels.
+    let mix_pairs = |first: u8| -> [Lane; 16] {
+        std::array::from_fn(|at| {
+            let (pair, byte) = (at as u8 / 2, at as u8 % 2);
+            first + 2 * (pair / 2) + byte + 16 * (pair % 2)
+        })
     };
 
     code.loop_(BlockType::Empty);
@@ -47,13 +72,13 @@ pub(crate) fn taps_16() -> Kernel {
             .i32_add()
             .local_set(weights(group));
     }
-    code.local_get(pairs).local_set(left);
+    code.local_get(rounds).local_set(left);
     code.local_get(pointers).local_set(pointer);
     code.block(BlockType::Empty).loop_(BlockType::Empty);
-    for step in 0..STEPS {
-        for which in 0..2 {
+    for step in 0..steps {
+        for which in 0..taps.count() {
             code.local_get(pointer)
-                .i32_load(at(8 * step + 4 * which))
+                .i32_load(at(4 * (taps.count() * step + which)))
                 .local_get(offset)
                 .i32_add()
                 .local_tee(from)
@@ -61,22 +86,39 @@ pub(crate) fn taps_16() -> Kernel {
                 .local_set(tap(which));
         }
         for group in 0..2 {
-            code.local_get(tap(0))
-                .local_get(tap(1))
-                .i8x16_shuffle(mix(GROUP as u8 * group as u8))
-                .local_set(both);
+            for pair in 0..taps.count() / 2 {
+                code.local_get(tap(2 * pair))
+                    .local_get(tap(2 * pair + 1))
+                    .i8x16_shuffle(mix(GROUP as u8 * group as u8))
+                    .local_set(mixed(pair));
+            }
             for half in 0..2 {
-                code.local_get(both);
-                match half {
-                    0 => code.i16x8_extend_low_i8x16_u(),
-                    _ => code.i16x8_extend_high_i8x16_u(),
-                };
-                code.local_get(weights(group))
-                    .v128_load(at(step * GROUP_BYTES + 16 * half))
-                    .i32x4_dot_i16x8_s()
-                    .local_get(sum(2 * group + half))
-                    .i32x4_add()
-                    .local_set(sum(2 * group + half));
+                let sum = sum(2 * group + half);
+                let weights_at = at(step * GROUP_BYTES + 16 * half);
+                match taps {
+                    Taps::Pairs => {
+                        code.local_get(mixed(0));
+                        match half {
+                            0 => code.i16x8_extend_low_i8x16_u(),
+                            _ => code.i16x8_extend_high_i8x16_u(),
+                        };
+                        code.local_get(weights(group))
+                            .v128_load(weights_at)
+                            .i32x4_dot_i16x8_s()
+                            .local_get(sum)
+                            .i32x4_add();
+                    }
+                    Taps::Quads => {
+                        code.local_get(weights(group))
+                            .v128_load(weights_at)
+                            .local_get(mixed(0))
+                            .local_get(mixed(1))
+                            .i8x16_shuffle(mix_pairs(8 * half as u8))
+                            .local_get(sum)
+                            .i32x4_relaxed_dot_i8x16_i7x16_add_s();
+                    }
+                }
+                code.local_set(sum);
             }
         }
         code.local_get(left)
@@ -87,12 +129,12 @@ pub(crate) fn taps_16() -> Kernel {
             .br_if(1);
     }
     code.local_get(pointer)
-        .i32_const(8 * STEPS as i32)
+        .i32_const((4 * taps.count() * steps) as i32)
         .i32_add()
         .local_set(pointer);
     for group in 0..2 {
         code.local_get(weights(group))
-            .i32_const((STEPS * GROUP_BYTES) as i32)
+            .i32_const((steps * GROUP_BYTES) as i32)
             .i32_add()
             .local_set(weights(group));
     }
@@ -125,7 +167,10 @@ pub(crate) fn taps_16() -> Kernel {
         .br_if(0);
     code.end().end();
     Kernel {
-        name: "infer_taps_16",
+        name: match taps {
+            Taps::Pairs => "infer_pairs_16",
+            Taps::Quads => "infer_quads_16",
+        },
         parameters,
         body,
     }

@@ -85,6 +85,14 @@ unsafe extern "C" {
     );
 }
 
+/// Whether the sum of two weights' products with bytes has no more than sixteen bits.
+pub(crate) fn is_narrow(weights: [i32; 2]) -> bool {
+    let sum = |part: fn(i32, i32) -> i32| -> i32 {
+        255 * weights.iter().map(|&weight| part(weight, 0)).sum::<i32>()
+    };
+    sum(Ord::max) <= i16::MAX.into() && sum(Ord::min) >= i16::MIN.into()
+}
+
 /// A matrix `[k, n]` of numbers of eight bits as the kernels want it: panels of eight columns, in each the columns' biases
 /// and then words of some rows of a column, four bytes or two numbers of sixteen bits; what is beyond `k` and `n` is
 /// zero.
@@ -112,13 +120,9 @@ impl Panels {
         };
         // Whether no two products that are added first have a sum of more than sixteen bits.
         let is_narrow = (0..n).all(|column| {
-            (0..k).step_by(2).all(|row| {
-                let pair = [at(row, column), at(row + 1, column)].map(i32::from);
-                let sum = |part: fn(i32, i32) -> i32| -> i32 {
-                    255 * pair.iter().map(|&weight| part(weight, 0)).sum::<i32>()
-                };
-                sum(Ord::max) <= i16::MAX.into() && sum(Ord::min) >= i16::MIN.into()
-            })
+            (0..k)
+                .step_by(2)
+                .all(|row| is_narrow([at(row, column), at(row + 1, column)].map(i32::from)))
         });
         let a_word = if is_narrow { QUAD } else { PAIR };
         let a_column = k.div_ceil(a_word);

@@ -115,19 +115,17 @@ impl Case {
         let (form, from, scales) = (self.form, self.from, &self.scales);
         type Run<'a> = Box<dyn Fn(Output<'_>) + 'a>;
         let mut runs: Vec<(String, Run<'_>)> = Vec::new();
-        if self.is_depthwise {
-            let conv = QuantisedDepthwise::new(form, from, &weights, scales, Some(&bias)).unwrap();
-            let input = &input;
-            runs.push((
-                "depthwise".to_owned(),
-                Box::new(move |output| conv.run(images, input, output)),
-            ));
-        } else {
-            let conv = QuantisedConv::new(form, from, &weights, scales, Some(&bias)).unwrap();
-            for products in [Products::Exact, Products::Other] {
-                let (conv, input) = (conv.clone(), &input);
+        for products in [Products::Exact, Products::Other] {
+            let (name, input) = (format!("{products:?}"), &input);
+            if self.is_depthwise {
+                let conv = QuantisedDepthwise::new(form, from, &weights, scales, Some(&bias));
+                let conv = conv.unwrap();
                 let run = move |output: Output<'_>| conv.run_with(products, images, input, output);
-                runs.push((format!("{products:?}"), Box::new(run)));
+                runs.push((name, Box::new(run)));
+            } else {
+                let conv = QuantisedConv::new(form, from, &weights, scales, Some(&bias)).unwrap();
+                let run = move |output: Output<'_>| conv.run_with(products, images, input, output);
+                runs.push((name, Box::new(run)));
             }
         }
         let (values, bytes) = self.expected();

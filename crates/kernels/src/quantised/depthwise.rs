@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{End, Output, Steps};
+use super::{End, Output, Products, Steps};
+use crate::dot::is_narrow;
 use crate::form::{Form, Images};
 use crate::levels::Levels;
 use crate::taps::Taps;
@@ -10,15 +11,25 @@ use crate::taps::Taps;
 /// Channels that are done together.
 const GROUP: usize = 8;
 
-/// A depthwise convolution of quantised images with quantised weights, packed: for each eight channels their biases, and then for
-/// each two taps a word a channel of both weights, in sixteen bits each.
+/// A depthwise convolution of quantised images with quantised weights.
 #[derive(Clone, Debug)]
 pub struct QuantisedDepthwise {
     form: Form,
     input: Levels,
-    words: Arc<[i32]>,
+    /// The weights in sixteen bits, which are exact everywhere.
+    pairs: Words,
+    /// The weights in bytes, where the sums of two products have no more than sixteen bits.
+    quads: Option<Words>,
     /// What the sums of each channel are steps of.
     scales: Arc<[f32]>,
+}
+
+/// Packed weights: for each eight channels their biases, and then for some taps a word a channel with their weights.
+#[derive(Clone, Debug)]
+struct Words {
+    words: Arc<[i32]>,
+    /// Taps in a word: two, in sixteen bits each, or four.
+    a_word: usize,
 }
 
 impl QuantisedDepthwise {
@@ -47,23 +58,39 @@ impl QuantisedDepthwise {
             true => i32::from(weights[channel * taps + tap]),
             false => 0,
         };
-        let mut words = Vec::with_capacity(channels * (1 + taps.div_ceil(2)));
-        for group in (0..channels).step_by(GROUP) {
-            let channels = group..group + GROUP;
-            words.extend(channels.clone().map(|channel| {
-                let sum: i32 = (0..taps).map(|tap| weight(channel, tap)).sum();
-                biases[channel] - input.zero() * sum
-            }));
-            for tap in (0..taps).step_by(2) {
+        let pack = |a_word: usize| {
+            let mut words = Vec::with_capacity(channels * (1 + taps.div_ceil(a_word)));
+            for group in (0..channels).step_by(GROUP) {
+                let channels = group..group + GROUP;
                 words.extend(channels.clone().map(|channel| {
-                    (weight(channel, tap) & 0xffff) | (weight(channel, tap + 1) << 16)
+                    let sum: i32 = (0..taps).map(|tap| weight(channel, tap)).sum();
+                    biases[channel] - input.zero() * sum
                 }));
+                let bits = 32 / a_word;
+                for tap in (0..taps).step_by(a_word) {
+                    words.extend(channels.clone().map(|channel| {
+                        (0..a_word).fold(0u32, |word, next| {
+                            let weight = weight(channel, tap + next) as u32;
+                            word | (weight & (u32::MAX >> (32 - bits))) << (bits * next)
+                        }) as i32
+                    }));
+                }
             }
-        }
+            Words {
+                words: words.into(),
+                a_word,
+            }
+        };
+        let are_narrow = (0..channels).all(|channel| {
+            (0..taps)
+                .step_by(2)
+                .all(|tap| is_narrow([weight(channel, tap), weight(channel, tap + 1)]))
+        });
         Some(Self {
             form,
             input,
-            words: words.into(),
+            pairs: pack(2),
+            quads: are_narrow.then(|| pack(4)),
             scales: scales.into(),
         })
     }
@@ -97,7 +124,21 @@ impl QuantisedDepthwise {
     ///
     /// # Panics
     /// When [`Form::output`] has none, or a slice is not as long as the images say.
-    pub fn run(&self, images: Images, input: &[u8], mut output: Output<'_>) {
+    pub fn run(&self, images: Images, input: &[u8], output: Output<'_>) {
+        self.run_with(Products::here(), images, input, output);
+    }
+
+    /// Compute it as on a host where products are so.
+    ///
+    /// # Panics
+    /// As [`QuantisedDepthwise::run`].
+    pub fn run_with(
+        &self,
+        products: Products,
+        images: Images,
+        input: &[u8],
+        mut output: Output<'_>,
+    ) {
         let result = self.form.fit(images, input.len(), output.len());
         if result.is_empty() {
             return;
@@ -109,9 +150,13 @@ impl QuantisedDepthwise {
         } = self.form;
         let end = End::new(&self.form, &self.scales);
         let taps = Taps::new(window, images, result, self.input.zero() as u8);
-        // The taps are taken in pairs; what is with the last of an odd number is multiplied with nothing.
+        let words = match &self.quads {
+            Some(quads) if products != Products::Other => quads,
+            _ => &self.pairs,
+        };
+        // Some taps are taken at a time; what is with the last ones is multiplied with nothing.
         let count = window.taps();
-        let mut pointers = vec![input.as_ptr(); count.next_multiple_of(2)];
+        let mut pointers = vec![input.as_ptr(); count.next_multiple_of(words.a_word)];
         let mut sums = vec![0; channels];
         let image_in = images.len() / images.count;
         for (image, values) in input.chunks_exact(image_in).enumerate() {
@@ -123,8 +168,8 @@ impl QuantisedDepthwise {
                     for pixel in 0..end_of_run - x {
                         let step = pixel * window.strides[1] * channels;
                         // SAFETY: each of the taps is a pointer to a pixel's channels, and so it is some steps
-                        // further on up to the run's end; the one that makes their number even, as the first.
-                        unsafe { self.sums(&pointers, step, &mut sums) };
+                        // further on up to the run's end; those that fill the last word, as the first.
+                        unsafe { words.sums(&pointers, step, &mut sums) };
                         let to = (line + x + pixel) * channels;
                         end.apply(0, &sums, &mut output, to, channels);
                     }
@@ -133,82 +178,112 @@ impl QuantisedDepthwise {
             }
         }
     }
+}
 
+impl Words {
     /// The sums of a pixel.
     ///
     /// # Safety
-    /// Each of `taps` must be valid for reads of as many bytes as there are channels, `step` bytes further on.
-    unsafe fn sums(&self, taps: &[*const u8], step: usize, sums: &mut [i32]) {
-        let (taps, _) = taps.as_chunks();
-        let a_group = (1 + taps.len()) * GROUP;
-        let whole = sums.len() / (2 * GROUP) * 2;
-        let (twos, rest) = sums.split_at_mut(whole * GROUP);
-        let (words, last) = self.words.split_at(whole * a_group);
-        // SAFETY: the caller vouches for all channels.
-        unsafe {
-            two_by_two(taps, step, words, twos);
-            groups(taps, step + whole * GROUP, last, rest);
+    /// Each of `taps` must be valid for reads of as many bytes as there are channels, `offset` bytes further on.
+    unsafe fn sums(&self, taps: &[*const u8], offset: usize, sums: &mut [i32]) {
+        let rounds = taps.len() / self.a_word;
+        let a_group = (1 + rounds) * GROUP;
+        assert_eq!(self.words.len(), sums.len() / GROUP * a_group, "words");
+        // Two groups at a time, and then one.
+        let twos = if cfg!(target_arch = "wasm32") && rounds > 0 {
+            sums.len() / (2 * GROUP)
+        } else {
+            0
+        };
+        let (done, rest) = sums.split_at_mut(2 * twos * GROUP);
+        let (words, last) = self.words.split_at(2 * twos * a_group);
+        if twos > 0 {
+            // SAFETY: there are words and sums for two groups each time; for the taps the caller vouches.
+            unsafe { self.two_by_two(twos, rounds, taps, offset, words, done) };
+        }
+        let all = last.chunks_exact(a_group).zip(rest.chunks_exact_mut(GROUP));
+        for (group, (words, sums)) in all.enumerate() {
+            let from = offset + (2 * twos + group) * GROUP;
+            let (biases, weights) = words.split_at(GROUP);
+            sums.copy_from_slice(biases);
+            let taps = taps.chunks_exact(self.a_word);
+            for (taps, words) in taps.zip(weights.chunks_exact(GROUP)) {
+                for (channel, (sum, &word)) in sums.iter_mut().zip(words).enumerate() {
+                    for (next, tap) in taps.iter().enumerate() {
+                        // SAFETY: the caller vouches for as many bytes as there are channels.
+                        let value = i32::from(unsafe { *tap.add(from + channel) });
+                        *sum += value * i32::from((word >> (32 / self.a_word * next)) as i8);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sums of two groups at a time.
+    ///
+    /// # Safety
+    /// `words` and `sums` must be those of `twos` times two groups, and each of `taps`, of which there are `rounds` words, valid for
+    /// reads of as many bytes as there are sums, `offset` further on.
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        expect(unused_variables, reason = "a kernel")
+    )]
+    unsafe fn two_by_two(
+        &self,
+        twos: usize,
+        rounds: usize,
+        taps: &[*const u8],
+        offset: usize,
+        words: &[i32],
+        sums: &mut [i32],
+    ) {
+        #[cfg(target_arch = "wasm32")]
+        {
+            let kernel = match self.a_word {
+                #[cfg(target_feature = "relaxed-simd")]
+                4 => infer_quads_16,
+                _ => infer_pairs_16,
+            };
+            let group_bytes = (1 + rounds) * GROUP * size_of::<i32>();
+            let (words, sums) = (words.as_ptr(), sums.as_mut_ptr());
+            // SAFETY: as the caller says.
+            unsafe {
+                kernel(
+                    twos,
+                    group_bytes,
+                    rounds,
+                    taps.as_ptr(),
+                    offset,
+                    words,
+                    sums,
+                )
+            };
         }
     }
 }
 
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C" {
-    /// In `codegen/taps.rs`.
-    fn infer_taps_16(
-        groups: usize,
+    /// In `codegen/taps.rs`: words of two taps.
+    fn infer_pairs_16(
+        twos: usize,
         group_bytes: usize,
-        pairs: usize,
-        pointers: *const [*const u8; 2],
+        rounds: usize,
+        pointers: *const *const u8,
         offset: usize,
         words: *const i32,
         sums: *mut i32,
     );
-}
 
-/// The sums of an even number of groups of channels: `words` are for each the biases, and then those of each pair of taps.
-///
-/// # Safety
-/// Each of `taps` must be valid for reads of as many bytes as there are sums, `offset` further on.
-unsafe fn two_by_two(taps: &[[*const u8; 2]], offset: usize, words: &[i32], sums: &mut [i32]) {
-    #[cfg(target_arch = "wasm32")]
-    {
-        let a_group = (1 + taps.len()) * GROUP;
-        let twos = sums.len() / (2 * GROUP);
-        assert_eq!(words.len(), twos * 2 * a_group, "words");
-        if twos > 0 && !taps.is_empty() {
-            let (group_bytes, pairs) = (a_group * size_of::<i32>(), taps.len());
-            let (words, sums) = (words.as_ptr(), sums.as_mut_ptr());
-            // SAFETY: the kernel reads all words and writes sixteen sums for two groups each; for the taps the caller
-            // vouches.
-            unsafe {
-                infer_taps_16(twos, group_bytes, pairs, taps.as_ptr(), offset, words, sums);
-            }
-        }
-    }
-    #[cfg(not(target_arch = "wasm32"))]
-    // SAFETY: as the caller says.
-    unsafe {
-        groups(taps, offset, words, sums);
-    }
-}
-
-/// The same of any number of groups, one by one.
-///
-/// # Safety
-/// As [`two_by_two`].
-unsafe fn groups(taps: &[[*const u8; 2]], offset: usize, words: &[i32], sums: &mut [i32]) {
-    let words = words.chunks_exact((1 + taps.len()) * GROUP);
-    for (group, (words, sums)) in words.zip(sums.chunks_exact_mut(GROUP)).enumerate() {
-        let (biases, weights) = words.split_at(GROUP);
-        sums.copy_from_slice(biases);
-        for (taps, weights) in taps.iter().zip(weights.chunks_exact(GROUP)) {
-            for (channel, (sum, weights)) in sums.iter_mut().zip(weights).enumerate() {
-                let at = offset + group * GROUP + channel;
-                // SAFETY: the caller vouches for as many bytes as there are sums.
-                let [a, b] = taps.map(|tap| i32::from(unsafe { *tap.add(at) }));
-                *sum += a * i32::from(*weights as i16) + b * (weights >> 16);
-            }
-        }
-    }
+    /// In `codegen/taps.rs`: words of four taps.
+    #[cfg(target_feature = "relaxed-simd")]
+    fn infer_quads_16(
+        twos: usize,
+        group_bytes: usize,
+        rounds: usize,
+        pointers: *const *const u8,
+        offset: usize,
+        words: *const i32,
+        sums: *mut i32,
+    );
 }
