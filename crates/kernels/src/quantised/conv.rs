@@ -160,6 +160,10 @@ impl Run<'_> {
                 }
                 // SAFETY: each pointer is that of a row's elements, in the input or in a patch of its own.
                 unsafe { T::multiply(&some, rows, sums) };
+                if columns == n && height <= self.end.pixels {
+                    self.end.apply(0, sums, output, pixel * n, height * n);
+                    continue;
+                }
                 for (at, sums) in sums.chunks_exact(columns).take(height).enumerate() {
                     let to = (pixel + at) * n + first;
                     self.end.apply(first, sums, output, to, width);

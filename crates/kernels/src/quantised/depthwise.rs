@@ -157,7 +157,7 @@ impl QuantisedDepthwise {
         // Some taps are taken at a time; what is with the last ones is multiplied with nothing.
         let count = window.taps();
         let mut pointers = vec![input.as_ptr(); count.next_multiple_of(words.a_word)];
-        let mut sums = vec![0; channels];
+        let mut sums = vec![0; channels * end.pixels];
         let image_in = images.len() / images.count;
         for (image, values) in input.chunks_exact(image_in).enumerate() {
             for y in 0..result.height {
@@ -165,13 +165,19 @@ impl QuantisedDepthwise {
                 let mut x = 0;
                 while x < result.width {
                     let end_of_run = taps.point(values, y, x, &mut pointers[..count]);
+                    let mut done = 0;
                     for pixel in 0..end_of_run - x {
                         let step = pixel * window.strides[1] * channels;
+                        let sums_of_one = &mut sums[done * channels..][..channels];
                         // SAFETY: each of the taps is a pointer to a pixel's channels, and so it is some steps
                         // further on up to the run's end; those that fill the last word, as the first.
-                        unsafe { words.sums(&pointers, step, &mut sums) };
-                        let to = (line + x + pixel) * channels;
-                        end.apply(0, &sums, &mut output, to, channels);
+                        unsafe { words.sums(&pointers, step, sums_of_one) };
+                        done += 1;
+                        if done == end.pixels || pixel + 1 == end_of_run - x {
+                            let to = (line + x + pixel + 1 - done) * channels;
+                            end.apply(0, &sums, &mut output, to, done * channels);
+                            done = 0;
+                        }
                     }
                     x = end_of_run;
                 }

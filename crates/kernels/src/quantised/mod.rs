@@ -12,7 +12,7 @@ pub use depthwise::QuantisedDepthwise;
 pub use crate::dot::Products;
 use crate::dot::{SIXTEEN, Sum};
 use crate::form::Form;
-use crate::gemm::COLUMNS;
+use crate::gemm::{COLUMNS, ROWS};
 use crate::lanes::{LANES, Lanes};
 use crate::levels::Levels;
 
@@ -86,19 +86,26 @@ pub(crate) struct Bounds {
 
 /// What becomes of sums.
 struct End {
-    /// Of each channel, and zeros up to a multiple of [`COLUMNS`].
+    /// Of each channel, once for each of the pixels that are done together, and zeros up to a multiple of [`COLUMNS`].
     factors: Vec<f32>,
+    /// How many pixels are done together.
+    pixels: usize,
     bounds: Bounds,
     /// What they are rounded to.
     levels: Option<Levels>,
 }
 
 impl End {
+    /// For pixels that are done together if they have few channels.
     fn new(form: &Form, scales: &[f32]) -> Self {
+        // A call for each pixel costs as much as some ten of its channels.
+        const FEW: usize = 64;
+        let pixels = if scales.len() <= FEW { ROWS } else { 1 };
         let clamp = form.clamp;
         let scale = form.levels.map_or(1.0, |levels| levels.scale());
-        let mut factors: Vec<f32> = scales.iter().map(|factor| factor / scale).collect();
-        factors.resize(scales.len().next_multiple_of(COLUMNS), 0.0);
+        let factors: Vec<f32> = scales.iter().map(|factor| factor / scale).collect();
+        let mut factors = factors.repeat(pixels);
+        factors.resize(factors.len().next_multiple_of(COLUMNS), 0.0);
         let [min, max] = match form.levels {
             None => [clamp.min, clamp.max],
             Some(levels) => {
@@ -109,6 +116,7 @@ impl End {
         };
         Self {
             factors,
+            pixels,
             bounds: Bounds {
                 min,
                 max,
@@ -118,7 +126,8 @@ impl End {
         }
     }
 
-    /// Of channels from `first` on, one pixel's sums into the output from `at` on, as many as `count`.
+    /// Of channels from `first` on, one pixel's sums, or all of some pixels that are done together, into the output from `at`
+    /// on, as many as `count`.
     fn apply<S: Sum>(
         &self,
         first: usize,
