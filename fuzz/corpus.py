@@ -233,7 +233,8 @@ pooling = "cls"
 
     for path in sorted(GRAPHS.glob("*.onnx")):
         save("onnx", path.name, path.read_bytes())
-    for path in [ROOT / "tests/models/one/model.onnx", ROOT / "tests/texts/sentiment/model.onnx"]:
+    models = ["models/one", "parity/models/steps", "texts/sentiment"]
+    for path in [ROOT / "tests" / model / "model.onnx" for model in models]:
         if path.stat().st_size < 20000:
             save("onnx", path.parent.name + ".onnx", path.read_bytes())
 
