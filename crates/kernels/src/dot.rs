@@ -18,7 +18,20 @@ use crate::quantised::Bounds;
 /// Bytes in a word: rows of a column that are multiplied at a time.
 pub(crate) const QUAD: usize = 4;
 /// The same of numbers of sixteen bits.
-const PAIR: usize = 2;
+pub(crate) const PAIR: usize = 2;
+
+/// A word of so many numbers of eight bits, [`QUAD`] or [`PAIR`].
+pub(crate) fn word(a_word: usize, number: impl Fn(usize) -> i8) -> i32 {
+    let bits = 32 / a_word;
+    let mask = u32::MAX >> (32 - bits);
+    let numbers = (0..a_word).map(|at| (i32::from(number(at)) as u32 & mask) << (bits * at));
+    numbers.fold(0, |word, number| word | number) as i32
+}
+
+/// One of a word's numbers. Of one in sixteen bits the lower eight are all there is.
+pub(crate) fn number(word: i32, a_word: usize, at: usize) -> i8 {
+    (word >> (32 / a_word * at)) as i8
+}
 
 /// What becomes of a product of a byte without a sign and one with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,15 +145,11 @@ impl Panels {
             let biases = columns.clone();
             words.extend(biases.map(|column| if column < n { bias(column) } else { 0 }));
             for row in (0..a_column).map(|word| word * a_word) {
-                words.extend(columns.clone().map(|column| match is_narrow {
-                    true => {
-                        i32::from_le_bytes([0, 1, 2, 3].map(|next| at(row + next, column) as u8))
-                    }
-                    false => {
-                        let [low, high] = [0, 1].map(|next| i32::from(at(row + next, column)));
-                        (low & 0xffff) | (high << 16)
-                    }
-                }));
+                words.extend(
+                    columns
+                        .clone()
+                        .map(|column| word(a_word, |next| at(row + next, column))),
+                );
             }
         }
         Self {
@@ -305,7 +314,34 @@ pub(crate) struct Words<'a> {
     a_column: usize,
 }
 
-impl Words<'_> {
+/// A kernel of `codegen/dot.rs`: panels, words in a column, rows, weights, sums and bytes from one row of sums to the next.
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+type Kernel<T> =
+    unsafe extern "C" fn(usize, usize, *const [*const T; ROWS], *const i32, *mut i32, usize);
+
+impl<'a> Words<'a> {
+    fn of(panels: &'a Panels, range: Range<usize>) -> Self {
+        Self {
+            words: panels.words(range),
+            a_column: panels.a_column,
+        }
+    }
+
+    /// The sums, by a kernel.
+    ///
+    /// # Safety
+    /// Each of `rows` must be valid for reads of as many words as a column has.
+    #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+    #[inline(always)]
+    unsafe fn multiply_by<T>(&self, kernel: Kernel<T>, rows: [*const T; ROWS], sums: &mut [i32]) {
+        let panels = self.panels(sums);
+        let (words, sums) = (self.words.as_ptr(), sums.as_mut_ptr());
+        let stride = panels * COLUMNS * size_of::<i32>();
+        // SAFETY: the kernel reads as many words of each row as a column has, which the caller vouches for, all
+        // weights, and writes eight sums a panel in each of four rows.
+        unsafe { kernel(panels, self.a_column, &raw const rows, words, sums, stride) };
+    }
+
     /// How many panels, for four rows of sums.
     fn panels(&self, sums: &[i32]) -> usize {
         let a_panel = (self.a_column + 1) * COLUMNS;
@@ -345,23 +381,14 @@ impl Element for u8 {
 
     fn some(panels: &Panels, range: Range<usize>) -> Words<'_> {
         debug_assert_eq!(panels.a_word, QUAD);
-        Words {
-            words: panels.words(range),
-            a_column: panels.a_column,
-        }
+        Words::of(panels, range)
     }
 
     unsafe fn multiply(some: &Words<'_>, rows: [*const Self; ROWS], sums: &mut [i32]) {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        {
-            let panels = some.panels(sums);
-            let (words, sums) = (some.words.as_ptr(), sums.as_mut_ptr());
-            let stride = panels * COLUMNS * size_of::<i32>();
-            // SAFETY: the kernel reads as many words of each row as a column has, which the caller vouches for, all
-            // weights, and writes eight sums a panel in each of four rows.
-            unsafe {
-                infer_dot_bytes_4x8(panels, some.a_column, &raw const rows, words, sums, stride)
-            };
+        // SAFETY: the caller vouches for the rows.
+        unsafe {
+            some.multiply_by(infer_dot_bytes_4x8, rows, sums);
         }
         #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
         some.multiply(sums, |row, word, weights| {
@@ -391,22 +418,14 @@ impl Element for i16 {
 
     fn some(panels: &Panels, range: Range<usize>) -> Words<'_> {
         debug_assert_eq!(panels.a_word, PAIR);
-        Words {
-            words: panels.words(range),
-            a_column: panels.a_column,
-        }
+        Words::of(panels, range)
     }
 
     unsafe fn multiply(some: &Words<'_>, rows: [*const Self; ROWS], sums: &mut [i32]) {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        {
-            let panels = some.panels(sums);
-            let (words, sums) = (some.words.as_ptr(), sums.as_mut_ptr());
-            let stride = panels * COLUMNS * size_of::<i32>();
-            // SAFETY: as above.
-            unsafe {
-                infer_dot_halves_4x8(panels, some.a_column, &raw const rows, words, sums, stride)
-            };
+        // SAFETY: the caller vouches for the rows.
+        unsafe {
+            some.multiply_by(infer_dot_halves_4x8, rows, sums);
         }
         #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
         some.multiply(sums, |row, word, weights| {
@@ -425,15 +444,13 @@ impl Element for f32 {
     fn some(panels: &Panels, range: Range<usize>) -> Packed {
         let columns = range.len() * COLUMNS;
         let size = (panels.a_column + 1) * COLUMNS;
-        let bits = 32 / panels.a_word;
         let mut values = Vec::with_capacity((panels.row() + 1) * columns);
         for words in panels.words(range).chunks_exact(size) {
             let (bias, words) = words.split_at(COLUMNS);
             values.extend(bias.iter().map(|&bias| bias as f32));
             for words in words.chunks_exact(COLUMNS) {
                 for next in 0..panels.a_word {
-                    // A number of sixteen bits is one of eight.
-                    let weight = |word: &i32| f32::from((word >> (bits * next)) as i8);
+                    let weight = |&word: &i32| f32::from(number(word, panels.a_word, next));
                     values.extend(words.iter().map(weight));
                 }
             }

@@ -186,16 +186,14 @@ impl Run<'_> {
                 patch.as_ptr()
             });
         }
-        let zero = [self.conv.input.zero() as u8];
+        let zero = T::from(self.conv.input.zero() as u8);
         let (images, channels) = (self.images, 0..k);
         form.window
             .parts(images, [place.y, place.x], channels, |part, from| {
                 let patch = &mut patch[part];
                 match from {
                     Some(from) => T::copy(&input[from..][..patch.len()], patch),
-                    None => patch
-                        .iter_mut()
-                        .for_each(|to| T::copy(&zero, std::slice::from_mut(to))),
+                    None => patch.fill(zero),
                 }
             });
         patch.as_ptr()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{End, Output, Products, Steps};
-use crate::dot::is_narrow;
+use crate::dot::{PAIR, QUAD, is_narrow, number, word};
 use crate::form::{Form, Images};
 use crate::levels::Levels;
 use crate::taps::Taps;
@@ -55,7 +55,7 @@ impl QuantisedDepthwise {
         }
         let Steps { scales, biases } = Steps::new(input, weights, scales, bias, channels)?;
         let weight = |channel: usize, tap: usize| match tap < taps {
-            true => i32::from(weights[channel * taps + tap]),
+            true => weights[channel * taps + tap],
             false => 0,
         };
         let pack = |a_word: usize| {
@@ -63,17 +63,15 @@ impl QuantisedDepthwise {
             for group in (0..channels).step_by(GROUP) {
                 let channels = group..group + GROUP;
                 words.extend(channels.clone().map(|channel| {
-                    let sum: i32 = (0..taps).map(|tap| weight(channel, tap)).sum();
+                    let sum: i32 = (0..taps).map(|tap| i32::from(weight(channel, tap))).sum();
                     biases[channel] - input.zero() * sum
                 }));
-                let bits = 32 / a_word;
                 for tap in (0..taps).step_by(a_word) {
-                    words.extend(channels.clone().map(|channel| {
-                        (0..a_word).fold(0u32, |word, next| {
-                            let weight = weight(channel, tap + next) as u32;
-                            word | (weight & (u32::MAX >> (32 - bits))) << (bits * next)
-                        }) as i32
-                    }));
+                    words.extend(
+                        channels
+                            .clone()
+                            .map(|channel| word(a_word, |next| weight(channel, tap + next))),
+                    );
                 }
             }
             Words {
@@ -82,15 +80,15 @@ impl QuantisedDepthwise {
             }
         };
         let are_narrow = (0..channels).all(|channel| {
-            (0..taps)
-                .step_by(2)
-                .all(|tap| is_narrow([weight(channel, tap), weight(channel, tap + 1)]))
+            (0..taps).step_by(2).all(|tap| {
+                is_narrow([weight(channel, tap), weight(channel, tap + 1)].map(i32::from))
+            })
         });
         Some(Self {
             form,
             input,
-            pairs: pack(2),
-            quads: are_narrow.then(|| pack(4)),
+            pairs: pack(PAIR),
+            quads: are_narrow.then(|| pack(QUAD)),
             scales: scales.into(),
         })
     }
@@ -218,7 +216,7 @@ impl Words {
                     for (next, tap) in taps.iter().enumerate() {
                         // SAFETY: the caller vouches for as many bytes as there are channels.
                         let value = i32::from(unsafe { *tap.add(from + channel) });
-                        *sum += value * i32::from((word >> (32 / self.a_word * next)) as i8);
+                        *sum += value * i32::from(number(word, self.a_word, next));
                     }
                 }
             }
@@ -247,7 +245,7 @@ impl Words {
         {
             let kernel = match self.a_word {
                 #[cfg(target_feature = "relaxed-simd")]
-                4 => infer_quads_16,
+                QUAD => infer_quads_16,
                 _ => infer_pairs_16,
             };
             let group_bytes = (1 + rounds) * GROUP * size_of::<i32>();
