@@ -3,8 +3,9 @@
 usage: python3 networks.py DIR [NAME…]        (after: pip install -r requirements.txt)
 
 NAME is mobilenetv2 (14 MB), resnet50 (102 MB), squeezenet (5 MB), encoder (55 MB, a transformer of the shape of
-all-MiniLM-L6), mobilenetv2-qdq and mobilenetv2-qoperator (4 MB, quantised to eight bits), the same two with
--7bit (weights of seven bits) or identity (which answers its input); all of them by default. Each folder DIR/NAME gets model.onnx, model.toml and, raw and
+all-MiniLM-L6), mobilenetv2-qdq and mobilenetv2-qoperator (4 MB, quantised to eight bits with a scale for each
+channel), the same two with -tensor (a scale for each tensor) or -7bit (weights of seven bits), or identity (which
+answers its input); all of them by default. Each folder DIR/NAME gets model.onnx, model.toml and, raw and
 little-endian, input.bin, the inputs in the order of the graph, one after the other, and output.bin: what ONNX
 Runtime computes from them. Networks of pictures get picture.jpg with picture-output.bin as well: what it computes
 from the picture prepared as [image] in the card says, by Pillow.
@@ -265,15 +266,18 @@ def identity(net):
 NETWORKS = {build.__name__: build for build in (mobilenetv2, resnet50, squeezenet, encoder, identity)}
 SEED = 1
 
-# ONNX Runtime's documentation ("Quantize ONNX models") names QDQ with both in int8 as the first choice, and says
-# that int8 activations make the other format slow on x86-64.
+# The format, the datatype of activations, whether each channel has a scale, and whether weights have seven bits. ONNX
+# Runtime's documentation ("Quantize ONNX models") names QDQ with both in int8 as the first choice, and says
+# that int8 activations make the other format slow on x86-64. By default its quantiser gives a tensor one scale.
 QUANTISED = {
-    "mobilenetv2-qdq": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, False),
-    "mobilenetv2-qoperator": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, False),
+    "mobilenetv2-qdq": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, True, False),
+    "mobilenetv2-qoperator": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, True, False),
+    "mobilenetv2-qdq-tensor": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, False, False),
+    "mobilenetv2-qoperator-tensor": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, False, False),
     # The same page advises weights of seven bits where products of bytes are added in sixteen (VPMADDUBSW), which
     # is what WebAssembly has on x86-64.
-    "mobilenetv2-qdq-7bit": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, True),
-    "mobilenetv2-qoperator-7bit": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, True),
+    "mobilenetv2-qdq-7bit": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, True, True),
+    "mobilenetv2-qoperator-7bit": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, True, True),
 }
 
 # The size of a camera's preview, so that it has to be resized.
@@ -364,8 +368,8 @@ class Calibration(CalibrationDataReader):
         return None if data is None else {INPUT: data}
 
 
-def quantised(model, quant_format, activations, reduce_range):
-    """Static quantisation: the weights in int8 or seven bits, symmetric, with a scale for each channel."""
+def quantised(model, quant_format, activations, per_channel, reduce_range):
+    """Static quantisation: the weights in int8 or seven bits, symmetric."""
     with tempfile.TemporaryDirectory() as folder:
         prepared_path, path = Path(folder, "prepared.onnx"), Path(folder, "quantised.onnx")
         # All the shapes are known already, so what would need SymPy has nothing to do.
@@ -377,7 +381,7 @@ def quantised(model, quant_format, activations, reduce_range):
             quant_format=quant_format,
             activation_type=activations,
             weight_type=QuantType.QInt8,
-            per_channel=True,
+            per_channel=per_channel,
             reduce_range=reduce_range,
         )
         model = onnx.load(path)

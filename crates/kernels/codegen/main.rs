@@ -57,6 +57,7 @@ fn main() {
     if target.relaxed_simd {
         let kinds = [dot::Numbers::Bytes, dot::Numbers::Halves];
         functions.extend(kinds.map(dot::dot_4x8));
+        functions.push(dot::dot_rest_4x8());
         functions.push(taps::taps_16(taps::Taps::Quads));
     }
     let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));

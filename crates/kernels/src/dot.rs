@@ -3,9 +3,11 @@
 //! WebAssembly's one instruction for products of bytes, `i32x4.relaxed_dot_i8x16_i7x16_add_s`, says what comes of numbers with
 //! a sign and of numbers below 128; what it makes of greater ones is the host's choice. On x86-64 they are
 //! taken as they are, but sums of two products that do not fit into sixteen bits are cut off; elsewhere they are taken for
-//! negative. So the host is asked first. Where it does, and weights are so small that nothing is cut off (of seven bits, as
-//! quantisers write them when asked to reduce their range), bytes are multiplied; other weights as numbers of sixteen bits, by
-//! `i32x4.dot_i16x8_s`, which is exact everywhere and does half as many at a time.
+//! negative. So the host is asked first. Where it does, bytes are multiplied, and of two weights whose products may be cut off
+//! a half is multiplied apart. Of weights of seven bits (as quantisers write them when asked to reduce their range) that are
+//! none, of eight bits with one scale for all channels some in a hundred words. Where there are too many for that, as with a
+//! scale for each channel, weights are multiplied as numbers of sixteen bits, by `i32x4.dot_i16x8_s`, which is exact everywhere and
+//! does half as many at a time.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,6 +64,7 @@ impl Products {
             let words = Words {
                 words: &panel,
                 a_column: 1,
+                rest: Entries::default(),
             };
             // SAFETY: each row has four bytes, a word.
             unsafe { u8::multiply(&words, [row.as_ptr(); ROWS], &mut sums) };
@@ -87,6 +90,15 @@ unsafe extern "C" {
         row_bytes: usize,
     );
 
+    /// In `codegen/dot.rs`: rows of bytes, and what is left of weights.
+    fn infer_dot_rest_4x8(
+        rows: *const [*const u8; ROWS],
+        rest: *const i32,
+        end: *const i32,
+        c: *mut i32,
+        row_bytes: usize,
+    );
+
     /// In `codegen/dot.rs`: rows of numbers of sixteen bits.
     fn infer_dot_halves_4x8(
         panels: usize,
@@ -106,6 +118,20 @@ pub(crate) fn is_narrow(weights: [i32; 2]) -> bool {
     sum(Ord::max) <= i16::MAX.into() && sum(Ord::min) >= i16::MIN.into()
 }
 
+/// A word of four weights as two words whose sum it is, neither with two products whose sum has more than sixteen bits.
+fn halved(word: i32) -> Option<[i32; 2]> {
+    let weights: [i8; QUAD] = std::array::from_fn(|at| number(word, QUAD, at));
+    let is_split: [bool; 2] = std::array::from_fn(|pair| {
+        !is_narrow([weights[2 * pair], weights[2 * pair + 1]].map(i32::from))
+    });
+    let half = |at: usize| match is_split[at / 2] {
+        true => weights[at] / 2,
+        false => 0,
+    };
+    let whole = self::word(QUAD, |at| weights[at] - half(at));
+    (is_split != [false; 2]).then(|| [whole, self::word(QUAD, half)])
+}
+
 /// A matrix `[k, n]` of numbers of eight bits as the kernels want it: panels of eight columns, in each the columns' biases
 /// and then words of some rows of a column, four bytes or two numbers of sixteen bits; what is beyond `k` and `n` is
 /// zero.
@@ -117,6 +143,58 @@ pub(crate) struct Panels {
     /// Words in a column.
     a_column: usize,
     n: usize,
+    /// What is left of bytes.
+    rest: Rest,
+}
+
+/// What is left of weights that are multiplied in two parts: entries, each of where in a row of sums the bytes of a panel begin,
+/// how many words a column there are, up to [`REST_WORDS`], and for each of those where in a row the bytes are that it is multiplied
+/// with, and the eight columns' words.
+#[derive(Clone, Debug, Default)]
+struct Rest {
+    words: Arc<[i32]>,
+    /// Where each panel's begin, and where the last one's end.
+    starts: Arc<[usize]>,
+}
+
+/// The most words of an entry, as `codegen/dot.rs` has it.
+const REST_WORDS: usize = 8;
+
+/// Some entries.
+#[derive(Clone, Copy, Default)]
+struct Entries<'a> {
+    words: &'a [i32],
+    /// Where the first panel's sums begin, in bytes of a row of all.
+    start: usize,
+}
+
+impl Rest {
+    fn of(&self, panels: Range<usize>) -> Entries<'_> {
+        let start = panels.start * COLUMNS * size_of::<i32>();
+        let words = match self.starts.is_empty() {
+            true => &[],
+            false => &self.words[self.starts[panels.start]..self.starts[panels.end]],
+        };
+        Entries { words, start }
+    }
+}
+
+impl<'a> Entries<'a> {
+    /// Each word of what is left: its panel, the word of a row, and the columns' words.
+    fn each(self) -> impl Iterator<Item = (usize, usize, &'a [i32])> {
+        let mut words = self.words;
+        let entries = std::iter::from_fn(move || {
+            let (&[column, count], rest) = words.split_first_chunk()?;
+            let entry;
+            (entry, words) = rest.split_at(count as usize * (1 + COLUMNS));
+            let panel = (column as usize - self.start) / (COLUMNS * size_of::<i32>());
+            Some((panel, entry))
+        });
+        entries.flat_map(|(panel, entry)| {
+            let words = entry.chunks_exact(1 + COLUMNS);
+            words.map(move |words| (panel, words[0] as usize / QUAD, &words[1..]))
+        })
+    }
 }
 
 impl Panels {
@@ -131,33 +209,82 @@ impl Panels {
             true => weight(row, column),
             false => 0,
         };
-        // Whether no two products that are added first have a sum of more than sixteen bits.
-        let is_narrow = (0..n).all(|column| {
-            (0..k)
-                .step_by(2)
-                .all(|row| is_narrow([at(row, column), at(row + 1, column)].map(i32::from)))
-        });
-        let a_word = if is_narrow { QUAD } else { PAIR };
-        let a_column = k.div_ceil(a_word);
-        let mut words = Vec::with_capacity(n.div_ceil(COLUMNS) * (a_column + 1) * COLUMNS);
-        for first in (0..n).step_by(COLUMNS) {
-            let columns = first..first + COLUMNS;
-            let biases = columns.clone();
-            words.extend(biases.map(|column| if column < n { bias(column) } else { 0 }));
-            for row in (0..a_column).map(|word| word * a_word) {
-                words.extend(
-                    columns
-                        .clone()
-                        .map(|column| word(a_word, |next| at(row + next, column))),
-                );
+        let bias = |column: usize| if column < n { bias(column) } else { 0 };
+        let pack = |a_word: usize| {
+            let a_column = k.div_ceil(a_word);
+            let mut words = Vec::with_capacity(n.div_ceil(COLUMNS) * (a_column + 1) * COLUMNS);
+            for first in (0..n).step_by(COLUMNS) {
+                let columns = first..first + COLUMNS;
+                words.extend(columns.clone().map(bias));
+                for row in (0..a_column).map(|word| word * a_word) {
+                    let columns = columns.clone();
+                    words.extend(columns.map(|column| word(a_word, |next| at(row + next, column))));
+                }
+            }
+            Self {
+                words: words.into(),
+                a_word,
+                a_column,
+                n,
+                rest: Rest::default(),
+            }
+        };
+        let bytes = pack(QUAD).split();
+        bytes.unwrap_or_else(|| pack(PAIR))
+    }
+
+    /// Take from words of bytes what is to be multiplied apart. None where that takes longer than to multiply
+    /// numbers of sixteen bits.
+    fn split(self) -> Option<Self> {
+        // By measurement, of one word in four rows of a panel: the more that sixteen bits take, what is left of a word, and an entry.
+        const HALVES: usize = 15;
+        const REST: usize = 45;
+        const ENTRY: usize = 60;
+        let mut words = self.words.to_vec();
+        let mut rest = Vec::new();
+        let mut starts = Vec::with_capacity(self.count() + 1);
+        let (mut entries, mut count) = (0, 0);
+        let panels = words.chunks_exact_mut((self.a_column + 1) * COLUMNS);
+        for (panel, panel_words) in panels.enumerate() {
+            starts.push(rest.len());
+            let mut start = None;
+            for (word, words) in panel_words[COLUMNS..].chunks_exact_mut(COLUMNS).enumerate() {
+                let mut left = [0; COLUMNS];
+                for (word, left) in words.iter_mut().zip(&mut left) {
+                    if let Some(halves) = halved(*word) {
+                        [*word, *left] = halves;
+                    }
+                }
+                if left == [0; COLUMNS] {
+                    continue;
+                }
+                let at = *start.get_or_insert_with(|| {
+                    entries += 1;
+                    rest.extend([(panel * COLUMNS * size_of::<i32>()) as i32, 0]);
+                    rest.len() - 1
+                });
+                rest.push((word * QUAD) as i32);
+                rest.extend(left);
+                rest[at] += 1;
+                count += 1;
+                if rest[at] == REST_WORDS as i32 {
+                    start = None;
+                }
             }
         }
-        Self {
-            words: words.into(),
-            a_word,
-            a_column,
-            n,
+        starts.push(rest.len());
+        if count == 0 {
+            return Some(self);
         }
+        let more = count * REST + entries * ENTRY;
+        (more < self.count() * self.a_column * HALVES).then(|| Self {
+            words: words.into(),
+            rest: Rest {
+                words: rest.into(),
+                starts: starts.into(),
+            },
+            ..self
+        })
     }
 
     /// How many there are.
@@ -312,6 +439,7 @@ impl Sum for f32 {
 pub(crate) struct Words<'a> {
     words: &'a [i32],
     a_column: usize,
+    rest: Entries<'a>,
 }
 
 /// A kernel of `codegen/dot.rs`: panels, words in a column, rows, weights, sums and bytes from one row of sums to the next.
@@ -322,8 +450,9 @@ type Kernel<T> =
 impl<'a> Words<'a> {
     fn of(panels: &'a Panels, range: Range<usize>) -> Self {
         Self {
-            words: panels.words(range),
+            words: panels.words(range.clone()),
             a_column: panels.a_column,
+            rest: panels.rest.of(range),
         }
     }
 
@@ -372,6 +501,14 @@ impl<'a> Words<'a> {
                 }
             }
         }
+        for (panel, word, words) in self.rest.each() {
+            for row in 0..ROWS {
+                let sums = &mut sums[(row * panels + panel) * COLUMNS..][..COLUMNS];
+                for (sum, &weights) in sums.iter_mut().zip(words) {
+                    *sum += product(row, word, weights);
+                }
+            }
+        }
     }
 }
 
@@ -386,18 +523,27 @@ impl Element for u8 {
 
     unsafe fn multiply(some: &Words<'_>, rows: [*const Self; ROWS], sums: &mut [i32]) {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        // SAFETY: the caller vouches for the rows.
+        // SAFETY: the caller vouches for the rows, in which the bytes are that what is left of weights names; sums there are
+        // for all panels.
         unsafe {
             some.multiply_by(infer_dot_bytes_4x8, rows, sums);
+            let rest = some.rest;
+            if !rest.words.is_empty() {
+                let words = rest.words.as_ptr_range();
+                let stride = some.panels(sums) * COLUMNS * size_of::<i32>();
+                let sums = sums.as_mut_ptr().wrapping_byte_sub(rest.start);
+                infer_dot_rest_4x8(&raw const rows, words.start, words.end, sums, stride);
+            }
         }
         #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
         some.multiply(sums, |row, word, weights| {
             // SAFETY: the caller vouches for four bytes a word.
             let row = unsafe { rows[row].add(word * QUAD).cast::<[u8; QUAD]>().read() };
-            let pairs = row.into_iter().zip(weights.to_le_bytes());
-            pairs
-                .map(|(value, weight)| i32::from(value) * i32::from(weight as i8))
-                .sum()
+            // As processors do it that cut sums off, so that tests see it.
+            let product = |at: usize| i32::from(row[at]) * i32::from(number(weights, QUAD, at));
+            let pair =
+                |at: usize| (product(at) + product(at + 1)).clamp(i16::MIN.into(), i16::MAX.into());
+            pair(0) + pair(2)
         });
     }
 
@@ -445,13 +591,23 @@ impl Element for f32 {
         let columns = range.len() * COLUMNS;
         let size = (panels.a_column + 1) * COLUMNS;
         let mut values = Vec::with_capacity((panels.row() + 1) * columns);
-        for words in panels.words(range).chunks_exact(size) {
+        for words in panels.words(range.clone()).chunks_exact(size) {
             let (bias, words) = words.split_at(COLUMNS);
             values.extend(bias.iter().map(|&bias| bias as f32));
             for words in words.chunks_exact(COLUMNS) {
                 for next in 0..panels.a_word {
                     let weight = |&word: &i32| f32::from(number(word, panels.a_word, next));
                     values.extend(words.iter().map(weight));
+                }
+            }
+        }
+        let a_panel = (1 + panels.row()) * COLUMNS;
+        for (panel, word, words) in panels.rest.of(range).each() {
+            let start = panel * a_panel + (1 + word * QUAD) * COLUMNS;
+            let rows = values[start..].chunks_exact_mut(COLUMNS).take(QUAD);
+            for (next, values) in rows.enumerate() {
+                for (value, &word) in values.iter_mut().zip(words) {
+                    *value += f32::from(number(word, QUAD, next));
                 }
             }
         }

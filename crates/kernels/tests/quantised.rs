@@ -225,14 +225,14 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
                 cases += 1;
                 let from = if is_depthwise { 1 } else { channels_in };
                 let mut weights = numbers(channels_out * from * window.taps(), 2, -64, 64);
-                // In every other case some that do not fit into seven bits.
-                if cases % 2 == 0 {
-                    for (at, weight) in weights.iter_mut().enumerate() {
-                        match at % 11 {
-                            0 | 1 => *weight = 127,
-                            6 | 7 => *weight = -128,
-                            _ => {}
-                        }
+                // In every other case some that do not fit into seven bits, many or few.
+                let apart = [0, 11, 0, 53][cases % 4];
+                for (at, weight) in weights.iter_mut().enumerate() {
+                    let channel = at / window.taps();
+                    match channel.checked_rem(apart) {
+                        Some(0 | 1) => *weight = 127,
+                        Some(6 | 7) => *weight = -128,
+                        _ => {}
                     }
                 }
                 let case = Case {
@@ -263,6 +263,37 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
         wrong.join("\n")
     );
     assert!(cases > 150, "{cases}");
+}
+
+#[test]
+fn more_columns_than_a_block_has_are_multiplied_with_their_own_weights() {
+    let [channels_in, channels_out] = [2048, 300];
+    let images = Images {
+        count: 1,
+        height: 1,
+        width: 5,
+        channels: channels_in,
+    };
+    let mut weights = numbers(channels_out * channels_in, 5, -64, 64);
+    // Two weights of a word in every 13th column, others in each.
+    for (column, weights) in weights.chunks_exact_mut(channels_in).enumerate() {
+        if column % 13 == 0 {
+            let word = 4 * (column * 7 % (channels_in / 4));
+            weights[word..][..2].fill(127);
+            weights[(word + 42) % channels_in..][..2].fill(-128);
+        }
+    }
+    let case = Case {
+        form: Form::new(window(1, 1, 0, 1), [channels_in, channels_out]),
+        images,
+        from: Levels::new(0.5, 0, 255),
+        input: numbers(images.len(), 6, 0, 255),
+        weights,
+        scales: vec![0.25],
+        bias: numbers(channels_out, 7, -5000, 5000),
+        is_depthwise: false,
+    };
+    assert_eq!(case.differences(), Vec::<String>::new());
 }
 
 #[test]

@@ -25,12 +25,18 @@ pub(super) enum Network {
     ResNet50,
     /// A transformer of the shape of all-MiniLM-L6, 55 MB
     Encoder,
-    /// In eight bits, between QuantizeLinear and DequantizeLinear, 4 MB
+    /// In eight bits with a scale for each channel, between QuantizeLinear and DequantizeLinear, 4 MB
     #[value(name = "mobilenetv2-qdq")]
     MobileNetV2Qdq,
     /// In eight bits, by operators of their own, 4 MB
     #[value(name = "mobilenetv2-qoperator")]
     MobileNetV2QOperator,
+    /// The first with a scale for each tensor, 4 MB
+    #[value(name = "mobilenetv2-qdq-tensor")]
+    MobileNetV2QdqTensor,
+    /// The second with a scale for each tensor, 4 MB
+    #[value(name = "mobilenetv2-qoperator-tensor")]
+    MobileNetV2QOperatorTensor,
     /// The first with weights of seven bits, 4 MB
     #[value(name = "mobilenetv2-qdq-7bit")]
     MobileNetV2Qdq7Bit,
@@ -41,13 +47,15 @@ pub(super) enum Network {
 
 impl Network {
     /// All of them.
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::MobileNetV2,
         Self::SqueezeNet,
         Self::ResNet50,
         Self::Encoder,
         Self::MobileNetV2Qdq,
         Self::MobileNetV2QOperator,
+        Self::MobileNetV2QdqTensor,
+        Self::MobileNetV2QOperatorTensor,
         Self::MobileNetV2Qdq7Bit,
         Self::MobileNetV2QOperator7Bit,
     ];
@@ -66,6 +74,8 @@ impl Network {
         match self {
             Self::MobileNetV2Qdq
             | Self::MobileNetV2QOperator
+            | Self::MobileNetV2QdqTensor
+            | Self::MobileNetV2QOperatorTensor
             | Self::MobileNetV2Qdq7Bit
             | Self::MobileNetV2QOperator7Bit => Some(Self::MobileNetV2),
             Self::MobileNetV2 | Self::SqueezeNet | Self::ResNet50 | Self::Encoder => None,
@@ -78,6 +88,8 @@ impl Network {
             Self::MobileNetV2
             | Self::MobileNetV2Qdq
             | Self::MobileNetV2QOperator
+            | Self::MobileNetV2QdqTensor
+            | Self::MobileNetV2QOperatorTensor
             | Self::MobileNetV2Qdq7Bit
             | Self::MobileNetV2QOperator7Bit => 300_774_272,
             Self::SqueezeNet => 349_151_936,
@@ -94,6 +106,8 @@ impl Network {
             Self::Encoder => "encoder",
             Self::MobileNetV2Qdq => "mobilenetv2-qdq",
             Self::MobileNetV2QOperator => "mobilenetv2-qoperator",
+            Self::MobileNetV2QdqTensor => "mobilenetv2-qdq-tensor",
+            Self::MobileNetV2QOperatorTensor => "mobilenetv2-qoperator-tensor",
             Self::MobileNetV2Qdq7Bit => "mobilenetv2-qdq-7bit",
             Self::MobileNetV2QOperator7Bit => "mobilenetv2-qoperator-7bit",
         }
