@@ -9,6 +9,7 @@ use infer_model_card::{
 };
 
 use crate::error::{ApiError, listed, quoted};
+use crate::image;
 use crate::oip::classification::{Classes, classify};
 use crate::raw;
 use crate::settings::{DEFAULT_MODEL, Settings};
@@ -28,6 +29,9 @@ pub struct Model {
     pub labels: Labels,
     /// The tokenizer of a model that takes texts.
     pub text: Option<Rc<Encoder>>,
+    /// [`image::to_tensor`], for a model that takes images. A pointer, so that of a snapshot without such a model what
+    /// decodes images is no part.
+    pub image: Option<image::ToTensor>,
 }
 
 /// The texts of the files that a card names.
@@ -107,12 +111,14 @@ impl Models {
         if self.0.contains_key(&id) {
             return Err(AddModelError::Twice { id });
         }
+        let image = card.image_input().map(|_| image::to_tensor as _);
         let model = Model {
             name: id.name.clone(),
             id: id.clone(),
             card,
             labels: labels.unwrap_or_default(),
             text,
+            image,
         };
         self.0.insert(id, model);
         Ok(())

@@ -3,7 +3,7 @@
 use infer_model_card::{ImageSpec, TensorSpec};
 
 use crate::error::ApiError;
-use crate::image::{self, ImageError};
+use crate::image::ImageError;
 use crate::limits::{self, Limits, MAX_BATCH, MAX_IMAGE_PIXELS, MAX_IMAGES_BYTES};
 use crate::models::Model;
 use crate::tensor::{Tensor, check_shape, elements};
@@ -18,14 +18,15 @@ pub fn to_input(
     model: &Model,
     limits: &Limits,
 ) -> Result<(String, Tensor), ApiError> {
-    let (spec, input) = model.card.image_input().ok_or_else(|| {
+    let taken = model.card.image_input().zip(model.image);
+    let ((spec, input), to_tensor) = taken.ok_or_else(|| {
         ApiError::unsupported_media_type(format!("model `{}` takes no images", model.name))
     })?;
     limits::check(images.len(), "images", limits.max_batch, MAX_BATCH)?;
     let shape = shape(images.len(), spec, input, limits)?;
     let mut data = Vec::new();
     for (index, bytes) in images.iter().enumerate() {
-        let prepared = image::to_tensor(bytes, spec, input.datatype, limits.max_image_pixels)
+        let prepared = to_tensor(bytes, spec, input.datatype, limits.max_image_pixels)
             .map_err(|error| refused(error, index, images.len()))?;
         if data.is_empty() {
             // Most often there is one, and this is all.

@@ -31,5 +31,6 @@ pub(crate) fn model(inputs: &[(&str, &str, &[i64])]) -> Model {
         card: card(inputs),
         labels: Labels::default(),
         text: None,
+        image: None,
     }
 }

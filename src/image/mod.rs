@@ -15,6 +15,9 @@ pub use format::{Format, sniff};
 
 use infer_model_card::{Datatype, ImageSpec};
 
+/// What [`to_tensor`] is.
+pub type ToTensor = fn(&[u8], &ImageSpec, Datatype, u64) -> Result<Vec<u8>, ImageError>;
+
 /// Decode and prepare one image. Returns the little-endian bytes of a tensor of shape `[1, C, H, W]`
 /// or `[1, H, W, C]`, as `spec.layout` says, in `datatype`: FP32, FP16, or UINT8 (rounded, and held
 /// within 0 to 255). `max_pixels` are taken of an image as it is declared, and as it is scaled.

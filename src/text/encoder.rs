@@ -10,13 +10,20 @@ use tokenizers::{
 };
 
 /// A tokenizer that is ready.
-pub struct Encoder(Tokenizer);
+pub struct Encoder(Box<dyn Tokenize>);
+
+/// What is done with a tokenizer. It is called through a pointer, so that of a snapshot without one the library is
+/// no part.
+trait Tokenize {
+    fn entries(&self) -> usize;
+    fn encode(&self, text: &str, pair: Option<&str>) -> Result<Tokens, String>;
+    fn token(&self, id: u32) -> Option<String>;
+}
 
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Its vocabulary has tens of thousands of entries.
-        let entries = self.0.get_vocab_size(true);
-        f.debug_tuple("Encoder").field(&entries).finish()
+        f.debug_tuple("Encoder").field(&self.0.entries()).finish()
     }
 }
 
@@ -88,7 +95,7 @@ impl Encoder {
                 },
             }))
             .map_err(unknown)?;
-        Ok(Self(tokenizer))
+        Ok(Self(Box::new(tokenizer)))
     }
 
     /// The tokens of a text, or of a pair of texts, special ones added and the length cut.
@@ -96,12 +103,27 @@ impl Encoder {
     /// # Errors
     /// The library's word.
     pub fn encode(&self, text: &str, pair: Option<&str>) -> Result<Tokens, String> {
+        self.0.encode(text, pair)
+    }
+
+    /// A token as the vocabulary has it, for people; empty for a number that it lacks.
+    #[must_use]
+    pub fn token(&self, id: u32) -> String {
+        self.0.token(id).unwrap_or_default()
+    }
+}
+
+impl Tokenize for Tokenizer {
+    fn entries(&self) -> usize {
+        self.get_vocab_size(true)
+    }
+
+    fn encode(&self, text: &str, pair: Option<&str>) -> Result<Tokens, String> {
         let input: EncodeInput = match pair {
             Some(pair) => (text, pair).into(),
             None => text.into(),
         };
         let encoding = self
-            .0
             .encode_fast(input, true)
             .map_err(|error| error.to_string())?;
         Ok(Tokens {
@@ -110,9 +132,7 @@ impl Encoder {
         })
     }
 
-    /// A token as the vocabulary has it, for people; empty for a number that it lacks.
-    #[must_use]
-    pub fn token(&self, id: u32) -> String {
-        self.0.id_to_token(id).unwrap_or_default()
+    fn token(&self, id: u32) -> Option<String> {
+        self.id_to_token(id)
     }
 }

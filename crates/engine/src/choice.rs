@@ -41,13 +41,13 @@ impl Runtime for RuntimeChoice {
     }
 }
 
-/// A runtime for graphs that are loaded while a request waits: nothing is measured, `auto` is the executor for every graph that
+/// `auto` for graphs that are loaded while a request waits: nothing is measured, it is the executor for every graph that
 /// it takes.
-pub struct OnDemand(pub RuntimeChoice);
+pub struct OnDemand;
 
 impl Runtime for OnDemand {
     fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error> {
-        load(self.0, onnx, info, false)
+        load(RuntimeChoice::Auto, onnx, info, false)
     }
 }
 

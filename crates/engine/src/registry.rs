@@ -9,7 +9,9 @@ use infer_model_card::RuntimeChoice;
 use infer_nn::Signature;
 
 use crate::choice::OnDemand;
+use crate::executor_runtime::Executor;
 use crate::graph::Graph;
+use crate::rten_runtime::Rten;
 use crate::{Error, ErrorKind};
 
 /// The graphs that `load-by-name` knows. It is filled before the snapshot and only read after it; a
@@ -22,7 +24,8 @@ pub struct Registry {
 
 enum Entry {
     Loaded(Rc<Graph>),
-    Mounted(RuntimeChoice),
+    /// What loads it. A pointer, so that a snapshot without such graphs has nothing of what it takes to load one.
+    Mounted(fn(Vec<u8>) -> Result<Graph, Error>),
 }
 
 impl Registry {
@@ -58,7 +61,12 @@ impl Registry {
     /// `InvalidArgument` for a name that no folder could have.
     pub fn mount(&mut self, name: &str, runtime: RuntimeChoice) -> Result<(), Error> {
         check_name(name)?;
-        self.graphs.insert(name.to_owned(), Entry::Mounted(runtime));
+        let load = match runtime {
+            RuntimeChoice::Auto => |onnx| Graph::load(&OnDemand, onnx),
+            RuntimeChoice::Executor => |onnx| Graph::load(&Executor, onnx),
+            RuntimeChoice::Rten => |onnx| Graph::load(&Rten, onnx),
+        };
+        self.graphs.insert(name.to_owned(), Entry::Mounted(load));
         Ok(())
     }
 
@@ -70,10 +78,10 @@ impl Registry {
     pub fn get(&self, name: &str, models_dir: &Path) -> Result<Rc<Graph>, Error> {
         match self.graphs.get(name) {
             Some(Entry::Loaded(graph)) => Ok(Rc::clone(graph)),
-            Some(Entry::Mounted(runtime)) => {
+            Some(Entry::Mounted(load)) => {
                 let onnx = fs::read(models_dir.join(name).join("model.onnx"))
                     .map_err(|error| mount_error(name, &error))?;
-                Graph::load(&OnDemand(*runtime), onnx).map(Rc::new)
+                load(onnx).map(Rc::new)
             }
             None => Err(Error::new(
                 ErrorKind::NotFound,

@@ -14,18 +14,19 @@ use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
 use crate::runtimes;
 use crate::snapshot::{
-    CardEntry, EngineModel, ModelInfo, Snapshot, SnapshotError, TensorInfo, snapshot_engine,
-    snapshot_infer,
+    CardEntry, EngineModel, INFER_SETUP, ModelInfo, Snapshot, SnapshotError, TensorInfo,
+    snapshot_engine, snapshot_infer,
 };
 use crate::stage::{Inputs, Stage, WriteError};
 use crate::toolchain::run::CommandError;
 use crate::toolchain::{self, TARGET, ToolchainError};
+use crate::trim::{self, Linked, TrimError};
 
 /// Where the artefacts are, below the workspace's root. `spin.toml` names the composed one.
 const FOLDER: &str = "target/infer";
 
 /// Changes when this crate makes something else from the same inputs.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-1");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-2");
 
 /// What is built, and from where.
 #[derive(Clone, Debug)]
@@ -124,6 +125,9 @@ pub enum BuildError {
     /// Setting up and rewriting a component.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// Leaving out what cannot be reached.
+    #[error(transparent)]
+    Trim(#[from] TrimError),
     /// Putting the two together.
     #[error(transparent)]
     Compose(#[from] ComposeError),
@@ -158,9 +162,11 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
     let mut inputs = Inputs::new("composed", VERSION);
     inputs.add("infer", &infer.bytes);
     inputs.add("engine", &engine.bytes);
+    inputs.add("engine code", &engine_code);
     let stage = Stage::new(composed.clone(), &inputs);
     if !stage.is_fresh() {
-        let bytes = compose(&infer.bytes, &engine.bytes)?;
+        let engine = trimmed_engine(&engine_code, &engine.bytes, &infer.bytes)?;
+        let bytes = compose(&infer.bytes, &engine)?;
         check::check_composed(&bytes)?;
         stage.write(&bytes)?;
     }
@@ -247,6 +253,19 @@ impl Workplace {
     }
 }
 
+/// The engine without what this `infer` and its models cannot reach.
+fn trimmed_engine(code: &[u8], engine: &[u8], infer: &[u8]) -> Result<Vec<u8>, TrimError> {
+    let imported = trim::imported("infer", infer)?;
+    Linked::read("engine", code)?.trim(engine, |export| {
+        let export = export.strip_prefix("cabi_post_").unwrap_or(export);
+        match export.split_once('#') {
+            // What ends a resource is called by whoever drops it.
+            Some((_, function)) => function.starts_with("[dtor]") || imported.contains(export),
+            None => true,
+        }
+    })
+}
+
 /// A component's code, compiled.
 fn code(
     options: &BuildOptions,
@@ -308,6 +327,8 @@ fn engine_stage(
     {
         return Ok((Built { file, bytes }, runtimes));
     }
+    let linked = Linked::read("engine", code)?;
+    let code = linked.component();
     let (Snapshot { bytes, in_use }, infos) =
         snapshot_engine(code, engine_models, |name| progress.detail(name))?;
     check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
@@ -345,8 +366,15 @@ fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, Bu
     if let Some(bytes) = stage.read_fresh() {
         return Ok(Built { file, bytes });
     }
+    let linked = Linked::read("infer", code)?;
+    let code = linked.component();
     let Snapshot { bytes, in_use } = snapshot_infer(code, cards)?;
     check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
+    let bytes = linked.trim(&bytes, |export| {
+        !export
+            .trim_start_matches("cabi_post_")
+            .starts_with(INFER_SETUP)
+    })?;
     check::check_uncomposed(&bytes)?;
     stage.write(&bytes)?;
     Ok(Built { file, bytes })

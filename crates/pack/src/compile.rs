@@ -10,6 +10,10 @@ use crate::toolchain::run::{CommandError, run};
 /// The cargo profile of the components, in the workspace's `Cargo.toml`.
 pub const PROFILE: &str = "component";
 
+/// What [`trim`](crate::trim) needs: where addresses stand, and addresses of functions, which are indices of a table, that few
+/// other numbers are equal to. The table has to have less than the 20,000 elements that hosts allow by default.
+const LINKER: [&str; 2] = ["link-arg=--emit-relocs", "link-arg=--table-base=10007"];
+
 /// A component that the workspace holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Component {
@@ -48,13 +52,15 @@ pub fn compile(
     relaxed_simd: bool,
     progress: &dyn Progress,
 ) -> Result<PathBuf, CommandError> {
-    // Said here and not left to `.cargo/config.toml`: a user's RUSTFLAGS would replace it.
     let (features, folder) = if relaxed_simd {
         ("target-feature=+simd128,+relaxed-simd", "target")
     } else {
         ("target-feature=+simd128", "target/no-relaxed-simd")
     };
     let target_dir = root.join(folder);
+    // Said here and not left to `.cargo/config.toml`: a user's RUSTFLAGS would replace it.
+    let flags = [&[features][..], &LINKER].concat();
+    let flags: Vec<&str> = flags.into_iter().flat_map(|flag| ["-C", flag]).collect();
     let mut cargo = Command::new(cargo_program());
     cargo
         .current_dir(root)
@@ -62,7 +68,7 @@ pub fn compile(
         .args(["--package", component.package(), "--lib"])
         .arg("--target-dir")
         .arg(&target_dir)
-        .env("CARGO_ENCODED_RUSTFLAGS", format!("-C\u{1f}{features}"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .env_remove("RUSTFLAGS");
     run(&mut cargo, progress)?;
     Ok(target_dir.join(TARGET).join(PROFILE).join(component.file()))

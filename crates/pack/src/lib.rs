@@ -8,8 +8,8 @@
 //!   initial memory.
 //!
 //! The steps, each a module: [`toolchain`] (the wasm32-wasip2 standard library), [`compile`] (cargo),
-//! [`snapshot`] (run the setup, keep the memory), [`compose`] (wasi:nn in, nothing left over) and
-//! [`check`] (what the artefact imports and how large it is). [`stage`] skips what is up to date.
+//! [`snapshot`] (run the setup, keep the memory), [`trim`] (leave out the code that nothing there can reach), [`compose`]
+//! (wasi:nn in, nothing left over) and [`check`] (what the artefact imports and how large it is). [`stage`] skips what is up to date.
 
 pub mod build;
 pub mod check;
@@ -20,6 +20,7 @@ mod runtimes;
 pub mod snapshot;
 pub mod stage;
 pub mod toolchain;
+pub mod trim;
 
 pub use build::{Artefacts, BuildError, BuildOptions, Uncomposed, build, build_uncomposed};
 pub use progress::{Progress, Silent};

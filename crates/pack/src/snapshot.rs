@@ -30,7 +30,7 @@ const STDERR_BYTES: usize = 4096;
 /// The engine's interface for builds, `crates/engine/wit`.
 const ENGINE_SETUP: &str = "infer:engine/setup";
 /// The component's interface for builds, `wit`.
-const INFER_SETUP: &str = "infer:component/setup";
+pub(crate) const INFER_SETUP: &str = "infer:component/setup";
 
 /// A component could not be set up or rewritten.
 #[derive(Debug, thiserror::Error)]

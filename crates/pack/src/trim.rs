@@ -1,0 +1,69 @@
+//! Leaving out code that nothing in a snapshot can reach.
+//!
+//! A component is compiled with every operator, every reader of files and all that a setup needs, and a host compiles all of
+//! it before it serves. After the setup most of that is of no use: what was loaded is in memory, and what loads
+//! is not called again. The linker's own garbage collection could not know. So it is done once more, with the snapshot among
+//! its roots.
+//!
+//! What is reached, beginning with the exports that are still called:
+//!
+//! - a function, by calls in functions that are reached;
+//! - a function or a constant, by its address in code or in constants that are reached; the linker's relocations say where an
+//!   address stands (`--emit-relocs`, [tool conventions]);
+//! - both, by any number in the rest of the memory, data, stack and heap, that could be an address of one.
+//!
+//! An operator is reached through its table of methods, a constant, to which a graph in memory points. What is not
+//! reached keeps its place, so that no index changes, and its body is one instruction that traps.
+//!
+//! [tool conventions]: https://github.com/WebAssembly/tool-conventions/blob/main/Linking.md
+
+mod linked;
+mod module;
+mod reach;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+pub(crate) use linked::Linked;
+use module::Module;
+
+/// Code could not be left out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrimError {
+    /// A component or what the linker wrote cannot be read.
+    #[error("the component `{component}` cannot be read: {reason}")]
+    Read {
+        /// `engine` or `infer`.
+        component: &'static str,
+        /// The reader's word.
+        reason: String,
+    },
+    /// The linker did not say where addresses are.
+    #[error("the component `{component}` {reason}, so what can be reached is not known")]
+    Unknown {
+        /// `engine` or `infer`.
+        component: &'static str,
+        /// What is missing or contradicts itself.
+        reason: String,
+    },
+    /// The snapshot is not of that component.
+    #[error("the snapshot of `{component}` has other code than the component")]
+    OtherCode {
+        /// `engine` or `infer`.
+        component: &'static str,
+    },
+}
+
+/// What a component's own module imports as functions, as `interface#function`.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn imported(
+    component: &'static str,
+    bytes: &[u8],
+) -> Result<BTreeSet<String>, TrimError> {
+    let module = Module::of(component, bytes)?;
+    Ok(module.imports.into_iter().collect())
+}

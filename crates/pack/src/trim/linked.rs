@@ -1,0 +1,359 @@
+//! What the linker wrote of a component: what in it refers to what.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use wasmparser::{
+    BinaryReader, DefinedDataSymbol, Linking, LinkingSectionReader, Operator, RelocSectionReader,
+    RelocationEntry, RelocationType, SymbolFlags, SymbolInfo,
+};
+
+use super::TrimError;
+use super::module::{Module, rewritten};
+
+/// A component as it was linked.
+#[derive(Debug)]
+pub(crate) struct Linked {
+    pub(super) name: &'static str,
+    /// It, without what the linker wrote beside.
+    component: Vec<u8>,
+    /// Functions that come before those that it defines.
+    pub(super) imported: u32,
+    pub(super) exports: Vec<(String, u32)>,
+    pub(super) start: Option<u32>,
+    /// What is at an index of the table.
+    pub(super) table: Vec<Option<u32>>,
+    /// What each function that it defines refers to.
+    pub(super) functions: Vec<Vec<Target>>,
+    /// Its statics, in order.
+    pub(super) statics: Vec<Static>,
+    /// Where they all are in memory.
+    pub(super) range: Range<u32>,
+    /// What is there before anything runs.
+    pub(super) initial: Vec<u8>,
+    /// What is referred to in a place that no static has.
+    pub(super) others: Vec<Target>,
+}
+
+/// What can be reached, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Target {
+    Function(u32),
+    Static(usize),
+}
+
+/// A constant or a variable, or some that overlap.
+#[derive(Debug)]
+pub(super) struct Static {
+    /// Where it is in memory.
+    range: Range<u32>,
+    pub(super) targets: Vec<Target>,
+}
+
+impl Linked {
+    /// Read what the linker wrote.
+    ///
+    /// # Errors
+    /// When that cannot be read, is not there, or does not say of an address what stands in its place.
+    pub(crate) fn read(name: &'static str, bytes: &[u8]) -> Result<Self, TrimError> {
+        let module = Module::of(name, bytes)?;
+        let symbols = symbols(name, &module, bytes)?;
+        let mut places = Vec::new();
+        for symbol in &symbols {
+            if let Symbol::Data(Some(place)) = symbol
+                && let Some((base, _)) = module.data.get(place.index as usize)
+                && place.size > 0
+            {
+                let start = base + place.offset;
+                places.push(start..start + place.size);
+            }
+        }
+        let start = module.data.iter().map(|(base, _)| *base).min().unwrap_or(0);
+        let mut initial = module.memory(bytes);
+        let end = initial.len() as u32;
+        initial.drain(..start as usize);
+        let mut linked = Self {
+            name,
+            component: Vec::new(),
+            imported: module.imports.len() as u32,
+            exports: module
+                .exports
+                .iter()
+                .map(|&(name, index)| (name.to_owned(), index))
+                .collect(),
+            start: module.start,
+            table: module.table(),
+            functions: Vec::new(),
+            statics: joined(places),
+            range: start..end,
+            initial,
+            others: Vec::new(),
+        };
+        linked.functions = linked.calls(&module)?;
+        linked.relocate(&module, &symbols, bytes)?;
+        let code: Vec<&[u8]> = module.bodies.iter().map(|body| body.as_bytes()).collect();
+        linked.component = rewritten(name, bytes, &module, &code)?;
+        Ok(linked)
+    }
+
+    /// The component, without what the linker wrote beside.
+    pub(crate) fn component(&self) -> &[u8] {
+        &self.component
+    }
+
+    fn unknown(&self, reason: String) -> TrimError {
+        TrimError::Unknown {
+            component: self.name,
+            reason,
+        }
+    }
+
+    /// What each function calls.
+    fn calls(&self, module: &Module<'_>) -> Result<Vec<Vec<Target>>, TrimError> {
+        let mut functions = Vec::with_capacity(module.bodies.len());
+        for body in &module.bodies {
+            let mut targets = Vec::new();
+            let operators = body.get_operators_reader();
+            let mut operators = operators.map_err(|error| self.read_error(&error))?;
+            while !operators.eof() {
+                match operators.read().map_err(|error| self.read_error(&error))? {
+                    Operator::Call { function_index }
+                    | Operator::ReturnCall { function_index }
+                    | Operator::RefFunc { function_index } => {
+                        targets.push(Target::Function(function_index));
+                    }
+                    _ => {}
+                }
+            }
+            targets.sort_unstable();
+            targets.dedup();
+            functions.push(targets);
+        }
+        Ok(functions)
+    }
+
+    fn read_error(&self, error: &wasmparser::BinaryReaderError) -> TrimError {
+        TrimError::Read {
+            component: self.name,
+            reason: error.to_string(),
+        }
+    }
+
+    /// Add what functions and constants refer to by address.
+    fn relocate(
+        &mut self,
+        module: &Module<'_>,
+        symbols: &[Symbol],
+        bytes: &[u8],
+    ) -> Result<(), TrimError> {
+        let mut addressed = BTreeSet::new();
+        for (name, contents) in &module.customs {
+            // Those of other custom sections are of no interest.
+            if !matches!(*name, "reloc.CODE" | "reloc.DATA") {
+                continue;
+            }
+            let reader = BinaryReader::new(&bytes[contents.clone()], contents.start as u64);
+            let relocations =
+                RelocSectionReader::new(reader).map_err(|error| self.read_error(&error))?;
+            let section = relocations.section_index() as usize;
+            let section = module.sections.get(section).cloned().unwrap_or_default();
+            for entry in relocations.entries() {
+                let entry = entry.map_err(|error| self.read_error(&error))?;
+                let place = section.start + entry.offset as usize;
+                let Some(target) = self.target(symbols, module, &entry, bytes, place)? else {
+                    continue;
+                };
+                if entry.ty != RelocationType::FunctionIndexLeb {
+                    addressed.insert(target);
+                }
+                let list = match *name {
+                    "reloc.CODE" => {
+                        let bodies = module.bodies.as_slice();
+                        let at = bodies.partition_point(|body| body.range().end as usize <= place);
+                        self.functions.get_mut(at)
+                    }
+                    _ => address(&module.data, place)
+                        .and_then(|address| static_at(&self.statics, address))
+                        .map(|at| &mut self.statics[at].targets),
+                };
+                list.unwrap_or(&mut self.others).push(target);
+            }
+        }
+        // The linker puts a function into the table because its address stands somewhere.
+        let mut table = self.table.iter().flatten();
+        match table.find(|function| !addressed.contains(&Target::Function(**function))) {
+            None => Ok(()),
+            Some(function) => Err(self.unknown(format!(
+                "has function {function} in its table, whose address stands nowhere"
+            ))),
+        }
+    }
+
+    /// What a relocation refers to; none where that is nothing that could be left out.
+    fn target(
+        &self,
+        symbols: &[Symbol],
+        module: &Module<'_>,
+        entry: &RelocationEntry,
+        bytes: &[u8],
+        place: usize,
+    ) -> Result<Option<Target>, TrimError> {
+        use RelocationType::{
+            FunctionIndexLeb, GlobalIndexLeb, MemoryAddrI32, MemoryAddrLeb, MemoryAddrRelSleb,
+            MemoryAddrSleb, TableIndexI32, TableIndexRelSleb, TableIndexSleb,
+        };
+        let found = match entry.ty {
+            TableIndexI32 | MemoryAddrI32 => bytes
+                .get(place..place + 4)
+                .map(|found| u32::from_le_bytes([found[0], found[1], found[2], found[3]])),
+            FunctionIndexLeb | GlobalIndexLeb | MemoryAddrLeb | MemoryAddrRelSleb
+            | MemoryAddrSleb | TableIndexRelSleb | TableIndexSleb => {
+                bytes.get(place..place + 5).map(|found| {
+                    let parts = found.iter().enumerate();
+                    parts
+                        .map(|(at, &byte)| u32::from(byte & 0x7f) << (7 * at))
+                        .sum()
+                })
+            }
+            RelocationType::TypeIndexLeb | RelocationType::TableNumberLeb => return Ok(None),
+            other => return Err(self.unknown(format!("has a relocation of type {other:?}"))),
+        };
+        let wrong = |expected: String| {
+            self.unknown(format!(
+                "has {found:?} where a relocation of type {:?} says {expected}",
+                entry.ty
+            ))
+        };
+        // Code that does not know where it will be has addresses in globals.
+        let address = match entry.ty {
+            GlobalIndexLeb => {
+                let global = found.and_then(|found| module.globals.get(found as usize));
+                global.copied().flatten()
+            }
+            // Relative to where the table begins to be filled.
+            TableIndexRelSleb => {
+                let base = self.table.iter().position(Option::is_some);
+                found.zip(base).map(|(found, base)| found + base as u32)
+            }
+            // Memory begins at zero, so that what is relative to it is the address itself.
+            _ => found,
+        };
+        let symbol = symbols.get(entry.index as usize);
+        match (entry.ty, symbol) {
+            (FunctionIndexLeb, Some(&Symbol::Function(function))) => match found {
+                Some(found) if found == function => Ok(Some(Target::Function(function))),
+                _ => Err(wrong(format!("function {function}"))),
+            },
+            (
+                GlobalIndexLeb | TableIndexI32 | TableIndexRelSleb | TableIndexSleb,
+                Some(&Symbol::Function(function)),
+            ) => {
+                let slot = address.and_then(|address| self.table.get(address as usize));
+                match slot {
+                    Some(&Some(found)) if found == function => Ok(Some(Target::Function(function))),
+                    _ => Err(wrong(format!("function {function} of the table"))),
+                }
+            }
+            (
+                GlobalIndexLeb | MemoryAddrI32 | MemoryAddrLeb | MemoryAddrRelSleb | MemoryAddrSleb,
+                Some(Symbol::Data(symbol)),
+            ) => {
+                let Some(symbol) = symbol else {
+                    return Ok(None);
+                };
+                let segment = module.data.get(symbol.index as usize);
+                let (base, _) = segment.ok_or_else(|| wrong("a segment".to_owned()))?;
+                let start = base + symbol.offset;
+                let expected = start.wrapping_add(entry.addend as u32);
+                if address != Some(expected) {
+                    return Err(wrong(format!("address {expected}")));
+                }
+                // A symbol without a size is a mark: what it is next to is not what is meant.
+                Ok(static_at(&self.statics, start).map(Target::Static))
+            }
+            (GlobalIndexLeb, Some(Symbol::Other)) => Ok(None),
+            (_, symbol) => Err(wrong(format!("{symbol:?}"))),
+        }
+    }
+}
+
+/// A symbol, as far as it is of interest.
+#[derive(Debug)]
+enum Symbol {
+    Function(u32),
+    Data(Option<DefinedDataSymbol>),
+    Other,
+}
+
+/// The symbols, by number.
+fn symbols(
+    name: &'static str,
+    module: &Module<'_>,
+    bytes: &[u8],
+) -> Result<Vec<Symbol>, TrimError> {
+    let read_error = |error: wasmparser::BinaryReaderError| TrimError::Read {
+        component: name,
+        reason: error.to_string(),
+    };
+    let custom = |wanted: &str| {
+        let found = module.customs.iter().find(|(name, _)| *name == wanted);
+        let missing = || TrimError::Unknown {
+            component: name,
+            reason: format!("was linked without a section `{wanted}`"),
+        };
+        let (_, contents) = found.ok_or_else(missing)?;
+        Ok(BinaryReader::new(
+            &bytes[contents.clone()],
+            contents.start as u64,
+        ))
+    };
+    let mut symbols = Vec::new();
+    custom("reloc.CODE")?;
+    custom("reloc.DATA")?;
+    let reader = LinkingSectionReader::new(custom("linking")?).map_err(read_error)?;
+    for part in reader.subsections() {
+        if let Linking::SymbolTable(table) = part.map_err(read_error)? {
+            for symbol in table {
+                symbols.push(match symbol.map_err(read_error)? {
+                    SymbolInfo::Func { index, .. } => Symbol::Function(index),
+                    // One that is absolute is the linker's own, and in no segment.
+                    SymbolInfo::Data { symbol, flags, .. } => {
+                        Symbol::Data(symbol.filter(|_| !flags.contains(SymbolFlags::ABSOLUTE)))
+                    }
+                    _ => Symbol::Other,
+                });
+            }
+        }
+    }
+    Ok(symbols)
+}
+
+/// Statics in order, those that overlap as one.
+fn joined(mut ranges: Vec<Range<u32>>) -> Vec<Static> {
+    ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    let mut statics: Vec<Static> = Vec::new();
+    for range in ranges {
+        match statics.last_mut() {
+            Some(last) if range.start < last.range.end => {
+                last.range.end = last.range.end.max(range.end);
+            }
+            _ => statics.push(Static {
+                range,
+                targets: Vec::new(),
+            }),
+        }
+    }
+    statics
+}
+
+/// The number of the static that an address is in.
+pub(super) fn static_at(statics: &[Static], address: u32) -> Option<usize> {
+    let at = statics.partition_point(|one| one.range.end <= address);
+    (at < statics.len() && statics[at].range.contains(&address)).then_some(at)
+}
+
+/// Where in memory a byte of a data segment goes.
+fn address(data: &[(u32, Range<usize>)], place: usize) -> Option<u32> {
+    let (base, bytes) = data.iter().find(|(_, bytes)| bytes.contains(&place))?;
+    Some(base + (place - bytes.start) as u32)
+}

@@ -1,0 +1,220 @@
+//! A component's own module: the largest that is in it. The others only connect.
+
+use std::ops::Range;
+
+use wasm_encoder::{CodeSection, Module as ModuleEncoder, RawSection, Section as _};
+use wasmparser::{
+    BinaryReader, BinaryReaderError, DataKind, ElementItems, ElementKind, ExternalKind,
+    FunctionBody, Operator, Parser, Payload, TypeRef,
+};
+
+use super::TrimError;
+
+/// Bytes of a component before its sections.
+const HEADER: usize = 8;
+
+/// What is of interest in a module, by index.
+#[derive(Default)]
+pub(super) struct Module<'a> {
+    /// Where it is in the component.
+    pub(super) place: Range<usize>,
+    /// The imported functions, `module#name`.
+    pub(super) imports: Vec<String>,
+    /// The functions that it defines.
+    pub(super) bodies: Vec<FunctionBody<'a>>,
+    /// What the globals are at first, the imported ones too, where that is a number.
+    pub(super) globals: Vec<Option<u32>>,
+    /// Exported functions.
+    pub(super) exports: Vec<(&'a str, u32)>,
+    pub(super) start: Option<u32>,
+    /// What is in the table from an index on.
+    pub(super) elements: Vec<(u32, Vec<u32>)>,
+    /// Where in memory each data segment goes, and where its bytes are in the component.
+    pub(super) data: Vec<(u32, Range<usize>)>,
+    /// Where the contents of each section are.
+    pub(super) sections: Vec<Range<usize>>,
+    /// Custom sections, with where their contents are.
+    pub(super) customs: Vec<(&'a str, Range<usize>)>,
+}
+
+/// Where something is, in an index's type.
+fn range(range: Range<u64>) -> Range<usize> {
+    range.start as usize..range.end as usize
+}
+
+impl<'a> Module<'a> {
+    /// Read that of a component.
+    pub(super) fn of(component: &'static str, bytes: &'a [u8]) -> Result<Self, TrimError> {
+        Self::read(bytes).map_err(|error| TrimError::Read {
+            component,
+            reason: error.to_string(),
+        })
+    }
+
+    fn read(bytes: &'a [u8]) -> Result<Self, BinaryReaderError> {
+        let mut place = 0..0;
+        for payload in Parser::new(0).parse_all(bytes) {
+            if let Payload::ModuleSection {
+                unchecked_range, ..
+            } = payload?
+            {
+                let found = range(unchecked_range);
+                if found.len() > place.len() {
+                    place = found;
+                }
+            }
+        }
+        let mut module = Self {
+            place: place.clone(),
+            ..Self::default()
+        };
+        let parser = Parser::new(place.start as u64);
+        for payload in parser.parse_all(&bytes[place]) {
+            let payload = payload?;
+            if let Some((_, section)) = payload.as_section() {
+                module.sections.push(range(section));
+            }
+            match payload {
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        let import = import?;
+                        match import.ty {
+                            TypeRef::Func(_) => {
+                                let name = format!("{}#{}", import.module, import.name);
+                                module.imports.push(name);
+                            }
+                            TypeRef::Global(_) => module.globals.push(None),
+                            _ => {}
+                        }
+                    }
+                }
+                Payload::GlobalSection(section) => {
+                    for global in section {
+                        module.globals.push(constant(global?.init_expr)?);
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let export = export?;
+                        if export.kind == ExternalKind::Func {
+                            module.exports.push((export.name, export.index));
+                        }
+                    }
+                }
+                Payload::StartSection { func, .. } => module.start = Some(func),
+                Payload::ElementSection(section) => {
+                    for element in section {
+                        let element = element?;
+                        let first = match element.kind {
+                            ElementKind::Active { offset_expr, .. } => constant(offset_expr)?,
+                            ElementKind::Passive | ElementKind::Declared => None,
+                        };
+                        let ElementItems::Functions(functions) = element.items else {
+                            continue;
+                        };
+                        let functions: Vec<u32> =
+                            functions.into_iter().collect::<Result<_, _>>()?;
+                        module.elements.push((first.unwrap_or(0), functions));
+                    }
+                }
+                Payload::CodeSectionEntry(body) => module.bodies.push(body),
+                Payload::DataSection(section) => {
+                    for data in section {
+                        let data = data?;
+                        let address = match data.kind {
+                            DataKind::Active { offset_expr, .. } => constant(offset_expr)?,
+                            DataKind::Passive => None,
+                        };
+                        let end = data.range.end as usize;
+                        let bytes = end - data.data.len()..end;
+                        module.data.push((address.unwrap_or(0), bytes));
+                    }
+                }
+                Payload::CustomSection(section) => {
+                    let first = section.data_offset() as usize;
+                    let contents = first..first + section.data().len();
+                    module.customs.push((section.name(), contents));
+                }
+                _ => {}
+            }
+        }
+        Ok(module)
+    }
+
+    /// The memory as it is at first, up to a word's end: what a segment leaves out, be it a byte of a number, is zero.
+    pub(super) fn memory(&self, component: &[u8]) -> Vec<u8> {
+        let ends = self.data.iter();
+        let ends = ends.map(|(base, bytes)| *base as usize + bytes.len());
+        let mut memory = vec![0; ends.max().unwrap_or(0).next_multiple_of(4)];
+        for (base, bytes) in &self.data {
+            memory[*base as usize..][..bytes.len()].copy_from_slice(&component[bytes.clone()]);
+        }
+        memory
+    }
+
+    /// The functions that are in the table, by index.
+    pub(super) fn table(&self) -> Vec<Option<u32>> {
+        let ends = self.elements.iter();
+        let ends = ends.map(|(first, functions)| *first as usize + functions.len());
+        let mut table = vec![None; ends.max().unwrap_or(0)];
+        for (first, functions) in &self.elements {
+            for (at, &function) in functions.iter().enumerate() {
+                table[*first as usize + at] = Some(function);
+            }
+        }
+        table
+    }
+}
+
+/// The component with other bodies in its module, and without the module's custom sections.
+pub(super) fn rewritten(
+    name: &'static str,
+    bytes: &[u8],
+    module: &Module<'_>,
+    code: &[&[u8]],
+) -> Result<Vec<u8>, TrimError> {
+    let read_error = |error: wasmparser::BinaryReaderError| TrimError::Read {
+        component: name,
+        reason: error.to_string(),
+    };
+    let mut inner = ModuleEncoder::new();
+    let mut section = CodeSection::new();
+    for body in code {
+        section.raw(body);
+    }
+    let parser = Parser::new(module.place.start as u64);
+    for payload in parser.parse_all(&bytes[module.place.clone()]) {
+        let payload = payload.map_err(read_error)?;
+        match (payload.as_section(), &payload) {
+            (_, Payload::CustomSection(_)) | (None, _) => {}
+            (_, Payload::CodeSectionStart { .. }) => {
+                inner.section(&section);
+            }
+            (Some((id, range)), _) => {
+                let data = &bytes[range.start as usize..range.end as usize];
+                inner.section(&RawSection { id, data });
+            }
+        }
+    }
+    let inner = inner.finish();
+    let mut component = Vec::with_capacity(bytes.len());
+    component.extend(&bytes[..HEADER]);
+    let mut reader = BinaryReader::new(&bytes[HEADER..], HEADER as u64);
+    while !reader.eof() {
+        let id = reader.read_u8().map_err(read_error)?;
+        let size = reader.read_var_u32().map_err(read_error)? as usize;
+        let is_ours = reader.original_position() as usize == module.place.start;
+        let data = reader.read_bytes(size).map_err(read_error)?;
+        let data = if is_ours { &inner } else { data };
+        RawSection { id, data }.append_to(&mut component);
+    }
+    Ok(component)
+}
+
+/// The number that an offset or a global begins with.
+fn constant(expression: wasmparser::ConstExpr<'_>) -> Result<Option<u32>, BinaryReaderError> {
+    match expression.get_operators_reader().read()? {
+        Operator::I32Const { value } => Ok(Some(value as u32)),
+        _ => Ok(None),
+    }
+}
