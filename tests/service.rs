@@ -519,7 +519,8 @@ fn the_command_line_says_what_is_wrong_in_a_sentence() {
     let empty_path = empty.path().to_str().unwrap();
     let cases = [
         (
-            vec!["up", "--listen", address.as_str()],
+            // By itself it would first say what is installed.
+            vec!["up", "--backend", "wasm", "--listen", address.as_str()],
             root.as_path(),
             "cannot listen on 127.0.0.1:",
         ),
