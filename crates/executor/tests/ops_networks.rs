@@ -269,3 +269,77 @@ fn a_mean_counts_more_padding_than_a_usize_can() {
     );
     assert_eq!(mean, None);
 }
+
+#[test]
+fn a_state_fades_and_is_corrected_token_by_token() {
+    let numbers = |values: &[f32]| Some(Tensor::of(&[1, 2, 1], values.to_vec()).unwrap());
+    let half = 0.5f32.ln();
+    let outputs = support::run(
+        "LinearAttention",
+        27,
+        &[
+            ("q_num_heads", Int(1)),
+            ("kv_num_heads", Int(1)),
+            ("scale", Value::Float(2.0)),
+        ],
+        2,
+        &[
+            numbers(&[3.0, 1.0]),
+            numbers(&[1.0, 2.0]),
+            numbers(&[2.0, 5.0]),
+            zeros(&[1, 1, 1, 1]),
+            numbers(&[half, half]),
+            numbers(&[1.0, 0.5]),
+        ],
+    )
+    .unwrap();
+    // 2, read by 3; faded to 1, which has 2 for the key 2, so that half of 3 is missing: 1 + 2 * 1.5, read by 1.
+    assert_eq!(outputs[0].elements::<f32>().unwrap(), [12.0, 8.0]);
+    assert_eq!(outputs[1].elements::<f32>().unwrap(), [4.0]);
+}
+
+#[test]
+#[rustfmt::skip]
+fn what_does_not_go_together_in_linear_attention_is_said() {
+    let heads = |q: i64, kv: i64, rule: &str| {
+        vec![
+            ("q_num_heads", Int(q)),
+            ("kv_num_heads", Int(kv)),
+            ("update_rule", text(rule)),
+        ]
+    };
+    let three = |q: &[usize], k: &[usize], v: &[usize]| vec![zeros(q), zeros(k), zeros(v)];
+    let with = |mut inputs: Vec<Option<Tensor>>, more: &[&[usize]]| {
+        inputs.extend(more.iter().map(|shape| zeros(shape)));
+        inputs
+    };
+    let plain = || three(&[1, 2, 4], &[1, 2, 2], &[1, 2, 3]);
+    let cases = [
+        (heads(2, 1, "linear"), plain(), None),
+        (heads(2, 1, "linear"), three(&[0, 2, 4], &[0, 2, 2], &[0, 2, 3]), None),
+        (heads(2, 1, "linear"), three(&[1, 2, 0], &[1, 2, 0], &[1, 2, 3]), None),
+        (heads(2, 1, "linear"), three(&[1, 2, 4], &[1, 2, 2], &[1, 2, 0]), None),
+        (heads(2, 1, "gated"), with(plain(), &[&[1, 1, 2, 3], &[1, 2, 2]]), None),
+        (heads(0, 1, "linear"), plain(), Some("the attribute `q_num_heads` is 0, expected at least 1")),
+        (heads(2, -1, "linear"), plain(), Some("the attribute `kv_num_heads` is -1, expected at least 1")),
+        (heads(3, 2, "linear"), plain(), Some("`q_num_heads` is 3, expected a multiple of `kv_num_heads`, 2")),
+        (heads(2, 1, "other"), plain(), Some("the attribute `update_rule` is `other`, expected linear, gated, delta or gated_delta")),
+        (heads(2, 1, "gated"), plain(), Some("the update rule `gated` has an input `decay`")),
+        (heads(2, 1, "linear"), with(plain(), &[&[1, 1, 2, 3], &[1, 2, 1]]), Some("the update rule `linear` has no input `decay`")),
+        (heads(2, 1, "linear"), three(&[2, 4], &[1, 2, 2], &[1, 2, 3]), Some("the shape of `query` is [2, 4], expected [batch, tokens, heads x size]")),
+        (heads(2, 1, "linear"), three(&[1, 2, 5], &[1, 2, 2], &[1, 2, 3]), Some("the shape of `query` is [1, 2, 5], expected 2 heads in the last dimension")),
+        (heads(2, 1, "linear"), three(&[1, 2, 4], &[1, 2, 3], &[1, 2, 3]), Some("the shape of `key` is [1, 2, 3], expected [1, 2, 2]")),
+        (heads(2, 1, "linear"), three(&[1, 2, 4], &[1, 2, 2], &[1, 3, 3]), Some("the shape of `value` is [1, 3, 3], expected [1, 2, 3]")),
+        (heads(2, 1, "linear"), with(plain(), &[&[1, 1, 3, 2]]), Some("the shape of `past_state` is [1, 1, 3, 2], expected [1, 1, 2, 3]")),
+        (heads(2, 1, "gated"), with(plain(), &[&[1, 1, 2, 3], &[1, 2, 3]]), Some("the shape of `decay` is [1, 2, 3], expected [1, 2, 1] or [1, 2, 2]")),
+        (heads(1, 1, "linear"), three(&[LARGE, 0, LARGE], &[LARGE, 0, LARGE], &[LARGE, 0, LARGE]), Some("a tensor of shape [1099511627776, 1, 1099511627776, 1099511627776] is larger than the memory there is")),
+    ];
+    let mut failures = Vec::new();
+    for (at, (attributes, inputs, expected)) in cases.iter().enumerate() {
+        let came = message("LinearAttention", 27, attributes, inputs);
+        if came.as_deref() != *expected {
+            failures.push(format!("{at}: came {came:?}, expected {expected:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

@@ -21,6 +21,7 @@ mod grams;
 pub mod layer_normalization;
 pub mod layout;
 pub mod levels;
+mod linear_attention;
 pub mod logic;
 pub mod loss;
 pub mod matmul;
@@ -66,6 +67,7 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         grams::build,
         layer_normalization::build,
         layout::build,
+        linear_attention::build,
         logic::build,
         loss::build,
         matmul::build,
