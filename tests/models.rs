@@ -205,6 +205,37 @@ fn an_image_classifier_in_one_file_needs_two_words() {
 }
 
 #[test]
+fn what_runs_a_graph_is_found_when_it_is_added() {
+    let repository = repository("runtime-models");
+    let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/graphs");
+    let mut wrong = Vec::new();
+    for (source, runtimes) in [
+        (sources().join("one/model.onnx"), &["executor"][..]),
+        // Which is faster at a transposed convolution is for the machine to say.
+        (engine.join("transposed.onnx"), &["executor", "rten"]),
+    ] {
+        let name = source.file_stem().unwrap().to_str().unwrap().to_owned();
+        let source = text(&source).to_owned();
+        run(&[
+            "add",
+            &source,
+            "--name",
+            &name,
+            "--models",
+            text(&repository),
+        ])
+        .unwrap();
+        let card = std::fs::read_to_string(repository.join(&name).join("model.toml")).unwrap();
+        let card = infer_model_card::ModelCard::parse(&card).unwrap();
+        let runtime = card.runtime.to_string();
+        if !runtimes.contains(&runtime.as_str()) {
+            wrong.push(format!("{source}: {runtime}, expected one of {runtimes:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
     let repository = repository("refused-models");
     let folder = repository.join("source");

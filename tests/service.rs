@@ -517,20 +517,20 @@ fn the_command_line_says_what_is_wrong_in_a_sentence() {
     let address = taken.local_addr().unwrap().to_string();
     let empty = tempfile::tempdir().unwrap();
     let empty_path = empty.path().to_str().unwrap();
+    // Without a backend being named it would first be said what is installed.
     let cases = [
         (
-            // By itself it would first say what is installed.
             vec!["up", "--backend", "wasm", "--listen", address.as_str()],
             root.as_path(),
             "cannot listen on 127.0.0.1:",
         ),
         (
-            vec!["up", "--models", empty_path],
+            vec!["up", "--backend", "wasm", "--models", empty_path],
             root.as_path(),
             "there is no model in ",
         ),
         (
-            vec!["up", "--models", "/no/such/folder"],
+            vec!["up", "--backend", "wasm", "--models", "/no/such/folder"],
             root.as_path(),
             "cannot read `/no/such/folder`",
         ),

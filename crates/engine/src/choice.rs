@@ -11,19 +11,6 @@ use crate::rten_runtime::Rten;
 use crate::runtime::{LoadedModel, Runtime};
 use crate::{Error, ErrorKind};
 
-/// Operators that the executor computes plainly and rten with kernels made for speed.
-const SLOW: [&str; 9] = [
-    "Conv",
-    "ConvInteger",
-    "ConvTranspose",
-    "GRU",
-    "LSTM",
-    "MatMulInteger",
-    "QLinearConv",
-    "QLinearMatMul",
-    "RNN",
-];
-
 /// How many times as fast rten has to be: less is within what a measurement is off by, and an artefact should not depend
 /// on that.
 const FASTER: f64 = 1.25;
@@ -62,11 +49,8 @@ fn load(
         RuntimeChoice::Executor => Executor.load(onnx, info),
         RuntimeChoice::Auto => match Executor::load_graph(&onnx, info) {
             Ok(model) => {
-                let graph = model.graph();
-                // A loop may have no end on zeros.
                 if measures
-                    && graph.operators().any(|name| SLOW.contains(&name))
-                    && graph.is_deterministic()
+                    && model.is_plain()
                     && let Ok(other) = Rten.load(onnx, info)
                     && let Some(theirs) = seconds(&*other, info)
                     && seconds(&model, info).is_none_or(|ours| theirs * FASTER < ours)

@@ -46,6 +46,12 @@ impl Graph {
         self.model.runtime()
     }
 
+    /// Whether another runtime could be faster: only a measurement would tell.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.model.is_plain()
+    }
+
     /// Check the inputs, run the graph, name the outputs.
     ///
     /// # Errors

@@ -39,4 +39,9 @@ pub trait LoadedModel {
 
     /// Which of the runtimes this is.
     fn runtime(&self) -> RuntimeChoice;
+
+    /// Whether another runtime could be faster, so that both are to be measured.
+    fn is_plain(&self) -> bool {
+        false
+    }
 }

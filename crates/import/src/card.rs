@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use infer_model_card::{
     Activation, Channels, Crop, EmbeddingSpec, Filter, ImageSpec, Layout, Pooling, ResizeMode,
-    Side, TensorSpec, TextSpec,
+    RuntimeChoice, Side, TensorSpec, TextSpec,
 };
 
 /// What a card says.
@@ -14,6 +14,8 @@ pub struct Parts {
     pub version: String,
     /// One line for people.
     pub description: String,
+    /// What runs it in the engine.
+    pub runtime: RuntimeChoice,
     /// The graph's.
     pub inputs: Vec<TensorSpec>,
     /// The graph's.
@@ -61,6 +63,11 @@ fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
         "# Where the model is at run time: \"snapshot\" (ready at once, in the artefact), \"mount\" (read \
          when it\n# is asked for), or by its size.\n# placement = \"auto\""
     )?;
+    writeln!(
+        card,
+        "# What runs it in WebAssembly: \"executor\" or \"rten\"; \"auto\" lets each build find out."
+    )?;
+    writeln!(card, "runtime = \"{}\"", parts.runtime)?;
     writeln!(card, "\n# As in the graph; -1 is any size.")?;
     for (section, specs) in [("input", &parts.inputs), ("output", &parts.outputs)] {
         for spec in specs {

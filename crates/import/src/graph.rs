@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use infer_engine::choice::OnDemand;
 use infer_engine::onnx::Summary;
 use infer_engine::{Error, ErrorKind, Graph, Tensor};
 use infer_model_card::{RuntimeChoice, TensorSpec};
@@ -19,6 +20,8 @@ pub struct Tried {
     pub info: Signature,
     /// Who wrote it, and of what it is made.
     pub summary: Summary,
+    /// What runs it in the engine; `auto` where that takes a measurement, in WebAssembly.
+    pub runtime: RuntimeChoice,
     /// How long one inference takes once it is warm, natively on this machine; or why there was none.
     pub warm: Result<Duration, Error>,
 }
@@ -56,7 +59,7 @@ pub fn declared(onnx: &[u8]) -> Result<(Signature, Summary), Error> {
 /// fit.
 pub fn try_out(onnx: Vec<u8>, shapes: &Shapes) -> Result<Tried, Error> {
     let summary = infer_engine::onnx::summary(&onnx)?;
-    let graph = Graph::load(&RuntimeChoice::Auto, onnx)?;
+    let graph = Graph::load(&OnDemand, onnx)?;
     let info = graph.info().clone();
     check_names(&info, shapes)?;
     let first = first_that_runs(&graph, &info, shapes)?;
@@ -79,6 +82,10 @@ pub fn try_out(onnx: Vec<u8>, shapes: &Shapes) -> Result<Tried, Error> {
         warm: match &first {
             Ok((_, inputs)) => Ok(warm(&graph, inputs)?),
             Err(error) => Err(error.clone()),
+        },
+        runtime: match graph.is_plain() {
+            true => RuntimeChoice::Auto,
+            false => graph.runtime(),
         },
         info,
         summary,

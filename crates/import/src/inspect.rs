@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use infer_engine::onnx::Summary;
-use infer_model_card::{Activation, CardError, LabelsError, ModelCard, Placement, TensorSpec};
+use infer_model_card::{
+    Activation, CardError, LabelsError, ModelCard, Placement, RuntimeChoice, TensorSpec,
+};
 
 use crate::card::{self, Parts};
 use crate::graph::{self, Shapes};
@@ -46,6 +48,8 @@ pub struct Found {
     /// How long one inference takes once it is warm, natively on this machine; none where it could not be
     /// tried, of which there is a note then.
     pub warm: Option<std::time::Duration>,
+    /// What the card is made of.
+    parts: Parts,
     /// What goes into `model.toml`.
     pub card_text: String,
     /// The same, read.
@@ -191,17 +195,20 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
         "" => source.name.clone(),
         architecture => format!("{}, {architecture}", source.name),
     };
-    let card_text = card::write(&Parts {
+    let parts = Parts {
         version: options.version.clone().unwrap_or_else(|| "1".to_owned()),
         description,
+        runtime: tried.runtime,
         inputs: tried.inputs,
         outputs: tried.outputs,
         image: image.map(|(image, origin, _)| (image, origin)),
         classification,
         text: texts.text,
         embedding,
-    });
+    };
+    let card_text = card::write(&parts);
     Ok(Found {
+        parts,
         card: ModelCard::parse(&card_text)?,
         card_text,
         labels_text,
@@ -213,6 +220,19 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
         summary: tried.summary,
         warm: tried.warm.ok(),
     })
+}
+
+impl Found {
+    /// Put into the card what runs the graph in the engine.
+    ///
+    /// # Errors
+    /// None, as the card was possible before.
+    pub fn set_runtime(&mut self, runtime: RuntimeChoice) -> Result<(), InspectError> {
+        self.parts.runtime = runtime;
+        self.card_text = card::write(&self.parts);
+        self.card = ModelCard::parse(&self.card_text)?;
+        Ok(())
+    }
 }
 
 fn read_error(path: &Path, source: io::Error) -> InspectError {

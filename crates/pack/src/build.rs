@@ -179,6 +179,35 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
     })
 }
 
+/// Which of the engine's runtimes runs a graph, by measurement where that is what it takes.
+///
+/// # Errors
+/// When the engine cannot be compiled, or refuses the graph.
+pub fn measure_runtime(
+    options: &BuildOptions,
+    name: &str,
+    onnx: Vec<u8>,
+    progress: &dyn Progress,
+) -> Result<RuntimeChoice, BuildError> {
+    const STEPS: usize = 3;
+    progress.step(
+        1,
+        STEPS,
+        &format!("toolchain: the {TARGET} standard library"),
+    );
+    toolchain::ensure(&options.root, progress)?;
+    progress.step(2, STEPS, &format!("engine: compiling to {TARGET}"));
+    let code = code(options, Component::Engine, progress)?;
+    progress.step(3, STEPS, "runtime: measuring which is faster");
+    let linked = Linked::read("engine", &code)?;
+    let model = (EngineModel::Snapshot(onnx), RuntimeChoice::Auto);
+    let models = BTreeMap::from([(name.to_owned(), model)]);
+    let (_, infos) = snapshot_engine(linked.component(), models, |name| progress.detail(name))?;
+    Ok(infos
+        .get(name)
+        .map_or(RuntimeChoice::Auto, |info| info.runtime.into()))
+}
+
 /// The component for hosts that bring wasi-nn, and the models that it is for.
 #[derive(Clone, Debug)]
 pub struct Uncomposed {

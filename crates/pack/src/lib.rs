@@ -22,5 +22,7 @@ pub mod stage;
 pub mod toolchain;
 pub mod trim;
 
-pub use build::{Artefacts, BuildError, BuildOptions, Uncomposed, build, build_uncomposed};
+pub use build::{
+    Artefacts, BuildError, BuildOptions, Uncomposed, build, build_uncomposed, measure_runtime,
+};
 pub use progress::{Progress, Silent};

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use infer_import::card::Parts;
-use infer_model_card::{ModelCard, TensorSpec};
+use infer_model_card::{ModelCard, RuntimeChoice, TensorSpec};
 use infer_nn::{Signature, TensorInfo};
 
 use super::case::{Case, Tensor};
@@ -69,6 +69,7 @@ fn card(case: &Case, signature: &Signature) -> Result<String> {
     };
     let card = infer_import::card::write(&Parts {
         version: "1".to_owned(),
+        runtime: RuntimeChoice::Auto,
         description: String::new(),
         inputs: specs(&signature.inputs, &case.inputs)?,
         outputs: specs(&signature.outputs, &case.outputs)?,

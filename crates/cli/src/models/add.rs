@@ -2,7 +2,12 @@
 
 use anyhow::Result;
 use clap::Args;
-use infer_import::Options;
+use infer_import::{Found, Options};
+use infer_model_card::RuntimeChoice;
+use infer_pack::{BuildOptions, measure_runtime};
+
+use crate::progress::Terminal;
+use crate::workspace;
 
 use super::report::{self, curl};
 use super::{Repository, SourceOptions};
@@ -32,7 +37,10 @@ impl Add {
             version: self.version.clone(),
             ..self.source.options()
         };
-        let found = infer_import::inspect(&self.source.source, &options)?;
+        let mut found = infer_import::inspect(&self.source.source, &options)?;
+        if found.card.runtime == RuntimeChoice::Auto {
+            measure(&mut found)?;
+        }
         let (name, version) = (self.name.as_deref(), self.version.as_deref());
         let (id, folder) = infer_import::add(&found, &repository, name, version)?;
         report::print(&found);
@@ -43,4 +51,22 @@ impl Add {
         );
         Ok(())
     }
+}
+
+/// Measure which runtime is faster, in WebAssembly, and put it into the card. Where that cannot be done, each build
+/// will.
+fn measure(found: &mut Found) -> Result<()> {
+    let measured = || {
+        let onnx = std::fs::read(&found.onnx)?;
+        let options = BuildOptions::new(workspace::root()?);
+        let runtime = measure_runtime(&options, &found.name, onnx, &Terminal::new())?;
+        anyhow::Ok(runtime)
+    };
+    match measured() {
+        Ok(runtime) => found.set_runtime(runtime)?,
+        Err(error) => found.notes.push(format!(
+            "which runtime is faster was not measured, so each build does: {error:#}"
+        )),
+    }
+    Ok(())
 }
