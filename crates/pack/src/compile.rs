@@ -10,9 +10,14 @@ use crate::toolchain::run::{CommandError, run};
 /// The cargo profile of the components, in the workspace's `Cargo.toml`.
 pub const PROFILE: &str = "component";
 
-/// What [`trim`](crate::trim) needs: where addresses stand, and addresses of functions, which are indices of a table, that few
-/// other numbers are equal to. The table has to have less than the 20,000 elements that hosts allow by default.
-const LINKER: [&str; 2] = ["link-arg=--emit-relocs", "link-arg=--table-base=10007"];
+/// Code for one place in memory, as a component has, which is smaller than that for any. For [`trim`](crate::trim): where
+/// addresses stand, and addresses of functions, which are indices of a table, that few other numbers are equal to. The
+/// table has to have less than the 20,000 elements that hosts allow by default.
+const LINKER: [&str; 3] = [
+    "relocation-model=static",
+    "link-arg=--emit-relocs",
+    "link-arg=--table-base=10007",
+];
 
 /// A component that the workspace holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
