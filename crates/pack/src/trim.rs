@@ -8,11 +8,15 @@
 //! What is reached, beginning with the exports that are still called:
 //!
 //! - a function, by calls in functions that are reached;
-//! - a function or a constant, by its address in code or in constants that are reached; the linker's relocations say where an
+//! - a function or a static, by its address in code or in statics that are reached; the linker's relocations say where an
 //!   address stands (`--emit-relocs`, [tool conventions]);
-//! - both, by any number in the rest of the memory, data, stack and heap, that could be an address of one.
+//! - both, by any number on the stack and the heap, and in statics that are reached where it is not the one that the linker
+//!   wrote, that could be an address of one. What is no address and looks like one costs size, nothing else.
 //!
-//! An operator is reached through its table of methods, a constant, to which a graph in memory points. What is not
+//! Nothing may be overlooked, so each relocation is held against what stands in its place, and for each function in the table
+//! there has to be one.
+//!
+//! An operator is reached through its table of methods, a static, to which a graph in memory points. What is not
 //! reached keeps its place, so that no index changes, and its body is one instruction that traps.
 //!
 //! [tool conventions]: https://github.com/WebAssembly/tool-conventions/blob/main/Linking.md
