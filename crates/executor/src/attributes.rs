@@ -96,8 +96,31 @@ impl<'a> Attributes<'a> {
     /// # Errors
     /// `Graph` when it is not.
     pub fn required_int(self, name: &str) -> Result<i64> {
-        self.optional_int(name)
-            .ok_or_else(|| Error::graph(format!("the attribute `{name}` is missing")))
+        self.optional_int(name).ok_or_else(|| missing(name))
+    }
+
+    /// A number of heads or groups that may be missing.
+    ///
+    /// # Errors
+    /// `Graph` when it is less than 1.
+    pub fn count(self, name: &str) -> Result<Option<usize>> {
+        let Some(count) = self.optional_int(name) else {
+            return Ok(None);
+        };
+        match usize::try_from(count) {
+            Ok(count) if count > 0 => Ok(Some(count)),
+            _ => Err(Error::graph(format!(
+                "the attribute `{name}` is {count}, expected at least 1"
+            ))),
+        }
+    }
+
+    /// One that must be there.
+    ///
+    /// # Errors
+    /// `Graph` when it is not, or less than 1.
+    pub fn required_count(self, name: &str) -> Result<usize> {
+        self.count(name)?.ok_or_else(|| missing(name))
     }
 
     /// Sizes (`kernel_shape`, `strides`, …) that may be missing.
@@ -120,4 +143,8 @@ impl<'a> Attributes<'a> {
             })
             .transpose()
     }
+}
+
+fn missing(name: &str) -> Error {
+    Error::graph(format!("the attribute `{name}` is missing"))
 }

@@ -16,21 +16,6 @@ pub(super) fn build(
         return Ok(None);
     }
     let attributes = build.attributes();
-    let heads = |name: &str| {
-        attributes
-            .optional_int(name)
-            .map(|heads| {
-                usize::try_from(heads)
-                    .ok()
-                    .filter(|&heads| heads > 0)
-                    .ok_or_else(|| {
-                        Error::graph(format!(
-                            "the attribute `{name}` is {heads}, expected at least 1"
-                        ))
-                    })
-            })
-            .transpose()
-    };
     let window = |name: &str| match attributes.int(name, -1) {
         -1 => Ok(None),
         size @ 0.. => Ok(Some(size)),
@@ -42,8 +27,8 @@ pub(super) fn build(
         scale: attributes.optional_float("scale").map(f64::from),
         softcap: attributes.float("softcap", 0.0).into(),
         is_causal: attributes.flag("is_causal", false),
-        q_heads: heads("q_num_heads")?,
-        kv_heads: heads("kv_num_heads")?,
+        q_heads: attributes.count("q_num_heads")?,
+        kv_heads: attributes.count("kv_num_heads")?,
         output_mode: attributes.int("qk_matmul_output_mode", 0),
         wants_scores: build.has_output(3),
         left: window("left_window_size")?,

@@ -31,15 +31,7 @@ pub(super) fn build(
 }
 
 fn groups(build: &Build<'_>) -> Result<usize> {
-    let groups = build.attributes().int("group", 1);
-    usize::try_from(groups)
-        .ok()
-        .filter(|&groups| groups > 0)
-        .ok_or_else(|| {
-            Error::graph(format!(
-                "the attribute `group` is {groups}, expected at least 1"
-            ))
-        })
+    Ok(build.attributes().count("group")?.unwrap_or(1))
 }
 
 /// What convolutions of all datatypes have in common.

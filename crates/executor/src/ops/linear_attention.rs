@@ -14,16 +14,8 @@ pub(super) fn build(
         return Ok(None);
     }
     let attributes = build.attributes();
-    let heads = |name: &str| {
-        let heads = attributes.required_int(name)?;
-        let positive = usize::try_from(heads).ok().filter(|&heads| heads > 0);
-        positive.ok_or_else(|| {
-            Error::graph(format!(
-                "the attribute `{name}` is {heads}, expected at least 1"
-            ))
-        })
-    };
-    let (q_heads, kv_heads) = (heads("q_num_heads")?, heads("kv_num_heads")?);
+    let q_heads = attributes.required_count("q_num_heads")?;
+    let kv_heads = attributes.required_count("kv_num_heads")?;
     if !q_heads.is_multiple_of(kv_heads) {
         return Err(Error::graph(format!(
             "`q_num_heads` is {q_heads}, expected a multiple of `kv_num_heads`, {kv_heads}"
