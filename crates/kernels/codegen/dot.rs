@@ -2,17 +2,11 @@
 
 use wasm_encoder::{BlockType, Function, ValType};
 
-use crate::gemm::at;
+use crate::gemm::{PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, add_local, at, store_rows};
 use crate::object::Kernel;
 
-const ROWS: u32 = 4;
-/// Vectors of four columns.
-const VECTORS: u32 = 2;
 /// Words of four bytes in the body of the loop.
 const WORDS: u32 = 16;
-
-const VECTOR_BYTES: u32 = 16;
-const PANEL_BYTES: u32 = VECTORS * VECTOR_BYTES;
 
 /// The most words of an entry of what is left of weights.
 const REST_WORDS: u32 = 8;
@@ -113,17 +107,7 @@ pub(crate) fn dot_4x8(numbers: Numbers) -> Kernel {
         .local_set(w_now);
     code.br(0).end().end();
 
-    for row in 0..ROWS {
-        for vector in 0..VECTORS {
-            code.local_get(c_now)
-                .local_get(sum(row, vector))
-                .v128_store(at(vector * VECTOR_BYTES));
-        }
-        code.local_get(c_now)
-            .local_get(row_bytes)
-            .i32_add()
-            .local_set(c_now);
-    }
+    store_rows(&mut code, sum, c_now, row_bytes);
 
     // The next eight columns.
     code.local_get(words)
@@ -195,10 +179,7 @@ pub(crate) fn dot_rest_4x8() -> Kernel {
                 .v128_load(at(vector * VECTOR_BYTES))
                 .local_set(sum(row, vector));
         }
-        code.local_get(c_now)
-            .local_get(row_bytes)
-            .i32_add()
-            .local_set(c_now);
+        add_local(&mut code, c_now, row_bytes);
     }
     code.block(BlockType::Empty);
     for word in 0..REST_WORDS {
@@ -235,17 +216,7 @@ pub(crate) fn dot_rest_4x8() -> Kernel {
     }
     code.end();
     code.local_get(c_first).local_set(c_now);
-    for row in 0..ROWS {
-        for vector in 0..VECTORS {
-            code.local_get(c_now)
-                .local_get(sum(row, vector))
-                .v128_store(at(vector * VECTOR_BYTES));
-        }
-        code.local_get(c_now)
-            .local_get(row_bytes)
-            .i32_add()
-            .local_set(c_now);
-    }
+    store_rows(&mut code, sum, c_now, row_bytes);
     code.local_get(rest).local_get(end).i32_ne().br_if(0);
     code.end().end();
     Kernel {

@@ -5,14 +5,14 @@ use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, MemArgTarget, V
 use crate::Target;
 use crate::object::Kernel;
 
-const ROWS: u32 = 4;
+pub(crate) const ROWS: u32 = 4;
 /// Vectors of four columns.
-const VECTORS: u32 = 2;
+pub(crate) const VECTORS: u32 = 2;
 /// Steps in the body of the loop.
 const STEPS: u32 = 32;
 
-const VECTOR_BYTES: u32 = 16;
-const PANEL_BYTES: u32 = VECTORS * VECTOR_BYTES;
+pub(crate) const VECTOR_BYTES: u32 = 16;
+pub(crate) const PANEL_BYTES: u32 = VECTORS * VECTOR_BYTES;
 
 pub(crate) fn at(offset: u32) -> MemArg {
     MemArg {
@@ -46,6 +46,31 @@ pub(crate) fn multiply_add(
     code.local_set(accumulator);
 }
 
+/// Move a pointer on by as many bytes as a local says.
+pub(crate) fn add_local(code: &mut InstructionSink, pointer: u32, bytes: u32) {
+    code.local_get(pointer)
+        .local_get(bytes)
+        .i32_add()
+        .local_set(pointer);
+}
+
+/// Store the sums of four rows, and move the pointer past them; `row_bytes` is a local.
+pub(crate) fn store_rows(
+    code: &mut InstructionSink,
+    sum: impl Fn(u32, u32) -> u32,
+    c: u32,
+    row_bytes: u32,
+) {
+    for row in 0..ROWS {
+        for vector in 0..VECTORS {
+            code.local_get(c)
+                .local_get(sum(row, vector))
+                .v128_store(at(vector * VECTOR_BYTES));
+        }
+        add_local(code, c, row_bytes);
+    }
+}
+
 /// See `infer_kernels::gemm::Tile` for what the parameters mean.
 pub(crate) fn gemm_4x8(target: Target) -> Kernel {
     // Parameters.
@@ -69,12 +94,6 @@ pub(crate) fn gemm_4x8(target: Target) -> Kernel {
     let add = |code: &mut InstructionSink, pointer: u32, bytes: u32| {
         code.local_get(pointer)
             .i32_const(bytes as i32)
-            .i32_add()
-            .local_set(pointer);
-    };
-    let add_local = |code: &mut InstructionSink, pointer: u32, bytes: u32| {
-        code.local_get(pointer)
-            .local_get(bytes)
             .i32_add()
             .local_set(pointer);
     };
@@ -145,14 +164,7 @@ pub(crate) fn gemm_4x8(target: Target) -> Kernel {
     add(&mut code, w_now, STEPS * PANEL_BYTES);
     code.br(0).end().end();
 
-    for row in 0..ROWS {
-        for vector in 0..VECTORS {
-            code.local_get(c_now)
-                .local_get(sum(row, vector))
-                .v128_store(at(vector * VECTOR_BYTES));
-        }
-        add_local(&mut code, c_now, row_bytes);
-    }
+    store_rows(&mut code, sum, c_now, row_bytes);
     // From memory again: more to do with the sums themselves would cost them their registers in the loop.
     code.local_get(clamp).if_(BlockType::Empty);
     for (position, bound) in [(0, lower), (4, upper)] {

@@ -10,30 +10,12 @@
 //! does half as many at a time.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::form::copy;
 use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target};
 use crate::lanes::{LANES, Lanes};
+use crate::panels::{Entries, PAIR, Panels, QUAD, number};
 use crate::quantised::Bounds;
-
-/// Bytes in a word: rows of a column that are multiplied at a time.
-pub(crate) const QUAD: usize = 4;
-/// The same of numbers of sixteen bits.
-pub(crate) const PAIR: usize = 2;
-
-/// A word of so many numbers of eight bits, [`QUAD`] or [`PAIR`].
-pub(crate) fn word(a_word: usize, number: impl Fn(usize) -> i8) -> i32 {
-    let bits = 32 / a_word;
-    let mask = u32::MAX >> (32 - bits);
-    let numbers = (0..a_word).map(|at| (i32::from(number(at)) as u32 & mask) << (bits * at));
-    numbers.fold(0, |word, number| word | number) as i32
-}
-
-/// One of a word's numbers. Of one in sixteen bits the lower eight are all there is.
-pub(crate) fn number(word: i32, a_word: usize, at: usize) -> i8 {
-    (word >> (32 / a_word * at)) as i8
-}
 
 /// What becomes of a product of a byte without a sign and one with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,204 +90,6 @@ unsafe extern "C" {
         c: *mut i32,
         row_bytes: usize,
     );
-}
-
-/// Whether the sum of two weights' products with bytes has no more than sixteen bits.
-pub(crate) fn is_narrow(weights: [i32; 2]) -> bool {
-    let sum = |part: fn(i32, i32) -> i32| -> i32 {
-        255 * weights.iter().map(|&weight| part(weight, 0)).sum::<i32>()
-    };
-    sum(Ord::max) <= i16::MAX.into() && sum(Ord::min) >= i16::MIN.into()
-}
-
-/// A word of four weights as two words whose sum it is, neither with two products whose sum has more than sixteen bits.
-fn halved(word: i32) -> Option<[i32; 2]> {
-    let weights: [i8; QUAD] = std::array::from_fn(|at| number(word, QUAD, at));
-    let is_split: [bool; 2] = std::array::from_fn(|pair| {
-        !is_narrow([weights[2 * pair], weights[2 * pair + 1]].map(i32::from))
-    });
-    let half = |at: usize| match is_split[at / 2] {
-        true => weights[at] / 2,
-        false => 0,
-    };
-    let whole = self::word(QUAD, |at| weights[at] - half(at));
-    (is_split != [false; 2]).then(|| [whole, self::word(QUAD, half)])
-}
-
-/// A matrix `[k, n]` of numbers of eight bits as the kernels want it: panels of eight columns, in each the columns' biases
-/// and then words of some rows of a column, four bytes or two numbers of sixteen bits; what is beyond `k` and `n` is
-/// zero.
-#[derive(Clone, Debug)]
-pub(crate) struct Panels {
-    words: Arc<[i32]>,
-    /// Rows in a word.
-    a_word: usize,
-    /// Words in a column.
-    a_column: usize,
-    n: usize,
-    /// What is left of bytes.
-    rest: Rest,
-}
-
-/// What is left of weights that are multiplied in two parts: entries, each of where in a row of sums the bytes of a panel begin,
-/// how many words a column there are, up to [`REST_WORDS`], and for each of those where in a row the bytes are that it is multiplied
-/// with, and the eight columns' words.
-#[derive(Clone, Debug, Default)]
-struct Rest {
-    words: Arc<[i32]>,
-    /// Where each panel's begin, and where the last one's end.
-    starts: Arc<[usize]>,
-}
-
-/// The most words of an entry, as `codegen/dot.rs` has it.
-const REST_WORDS: usize = 8;
-
-/// Some entries.
-#[derive(Clone, Copy, Default)]
-struct Entries<'a> {
-    words: &'a [i32],
-    /// Where the first panel's sums begin, in bytes of a row of all.
-    start: usize,
-}
-
-impl Rest {
-    fn of(&self, panels: Range<usize>) -> Entries<'_> {
-        let start = panels.start * COLUMNS * size_of::<i32>();
-        let words = match self.starts.is_empty() {
-            true => &[],
-            false => &self.words[self.starts[panels.start]..self.starts[panels.end]],
-        };
-        Entries { words, start }
-    }
-}
-
-impl<'a> Entries<'a> {
-    /// Each word of what is left: its panel, the word of a row, and the columns' words.
-    fn each(self) -> impl Iterator<Item = (usize, usize, &'a [i32])> {
-        let mut words = self.words;
-        let entries = std::iter::from_fn(move || {
-            let (&[column, count], rest) = words.split_first_chunk()?;
-            let entry;
-            (entry, words) = rest.split_at(count as usize * (1 + COLUMNS));
-            let panel = (column as usize - self.start) / (COLUMNS * size_of::<i32>());
-            Some((panel, entry))
-        });
-        entries.flat_map(|(panel, entry)| {
-            let words = entry.chunks_exact(1 + COLUMNS);
-            words.map(move |words| (panel, words[0] as usize / QUAD, &words[1..]))
-        })
-    }
-}
-
-impl Panels {
-    /// Pack a matrix; `weight` gives the element of a row and a column, `bias` what a column's sum begins with.
-    pub(crate) fn new(
-        k: usize,
-        n: usize,
-        weight: impl Fn(usize, usize) -> i8,
-        bias: impl Fn(usize) -> i32,
-    ) -> Self {
-        let at = |row: usize, column: usize| match row < k && column < n {
-            true => weight(row, column),
-            false => 0,
-        };
-        let bias = |column: usize| if column < n { bias(column) } else { 0 };
-        let pack = |a_word: usize| {
-            let a_column = k.div_ceil(a_word);
-            let mut words = Vec::with_capacity(n.div_ceil(COLUMNS) * (a_column + 1) * COLUMNS);
-            for first in (0..n).step_by(COLUMNS) {
-                let columns = first..first + COLUMNS;
-                words.extend(columns.clone().map(bias));
-                for row in (0..a_column).map(|word| word * a_word) {
-                    let columns = columns.clone();
-                    words.extend(columns.map(|column| word(a_word, |next| at(row + next, column))));
-                }
-            }
-            Self {
-                words: words.into(),
-                a_word,
-                a_column,
-                n,
-                rest: Rest::default(),
-            }
-        };
-        let bytes = pack(QUAD).split();
-        bytes.unwrap_or_else(|| pack(PAIR))
-    }
-
-    /// Take from words of bytes what is to be multiplied apart. None where that takes longer than to multiply
-    /// numbers of sixteen bits.
-    fn split(self) -> Option<Self> {
-        // By measurement, of one word in four rows of a panel: the more that sixteen bits take, what is left of a word, and an entry.
-        const HALVES: usize = 15;
-        const REST: usize = 45;
-        const ENTRY: usize = 60;
-        let mut words = self.words.to_vec();
-        let mut rest = Vec::new();
-        let mut starts = Vec::with_capacity(self.count() + 1);
-        let (mut entries, mut count) = (0, 0);
-        let panels = words.chunks_exact_mut((self.a_column + 1) * COLUMNS);
-        for (panel, panel_words) in panels.enumerate() {
-            starts.push(rest.len());
-            let mut start = None;
-            for (word, words) in panel_words[COLUMNS..].chunks_exact_mut(COLUMNS).enumerate() {
-                let mut left = [0; COLUMNS];
-                for (word, left) in words.iter_mut().zip(&mut left) {
-                    if let Some(halves) = halved(*word) {
-                        [*word, *left] = halves;
-                    }
-                }
-                if left == [0; COLUMNS] {
-                    continue;
-                }
-                let at = *start.get_or_insert_with(|| {
-                    entries += 1;
-                    rest.extend([(panel * COLUMNS * size_of::<i32>()) as i32, 0]);
-                    rest.len() - 1
-                });
-                rest.push((word * QUAD) as i32);
-                rest.extend(left);
-                rest[at] += 1;
-                count += 1;
-                if rest[at] == REST_WORDS as i32 {
-                    start = None;
-                }
-            }
-        }
-        starts.push(rest.len());
-        if count == 0 {
-            return Some(self);
-        }
-        let more = count * REST + entries * ENTRY;
-        (more < self.count() * self.a_column * HALVES).then(|| Self {
-            words: words.into(),
-            rest: Rest {
-                words: rest.into(),
-                starts: starts.into(),
-            },
-            ..self
-        })
-    }
-
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.n.div_ceil(COLUMNS)
-    }
-
-    /// Elements of a row, whose last ones are anything.
-    pub(crate) fn row(&self) -> usize {
-        self.a_column * self.a_word
-    }
-
-    /// Whether bytes are multiplied, and not numbers of sixteen bits.
-    pub(crate) fn are_bytes(&self) -> bool {
-        self.a_word == QUAD
-    }
-
-    fn words(&self, range: Range<usize>) -> &[i32] {
-        let size = (self.a_column + 1) * COLUMNS;
-        &self.words[range.start * size..range.end * size]
-    }
 }
 
 /// What the numbers that are multiplied are held in.
@@ -451,24 +235,30 @@ impl<'a> Words<'a> {
     fn of(panels: &'a Panels, range: Range<usize>) -> Self {
         Self {
             words: panels.words(range.clone()),
-            a_column: panels.a_column,
-            rest: panels.rest.of(range),
+            a_column: panels.a_column(),
+            rest: panels.rest(range),
         }
     }
 
-    /// The sums, by a kernel.
+    /// The sums, by a kernel, and how many bytes there are from one row of them to the next.
     ///
     /// # Safety
     /// Each of `rows` must be valid for reads of as many words as a column has.
     #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
     #[inline(always)]
-    unsafe fn multiply_by<T>(&self, kernel: Kernel<T>, rows: [*const T; ROWS], sums: &mut [i32]) {
+    unsafe fn multiply_by<T>(
+        &self,
+        kernel: Kernel<T>,
+        rows: [*const T; ROWS],
+        sums: &mut [i32],
+    ) -> usize {
         let panels = self.panels(sums);
         let (words, sums) = (self.words.as_ptr(), sums.as_mut_ptr());
         let stride = panels * COLUMNS * size_of::<i32>();
         // SAFETY: the kernel reads as many words of each row as a column has, which the caller vouches for, all
         // weights, and writes eight sums a panel in each of four rows.
         unsafe { kernel(panels, self.a_column, &raw const rows, words, sums, stride) };
+        stride
     }
 
     /// How many panels, for four rows of sums.
@@ -517,7 +307,7 @@ impl Element for u8 {
     type Some<'a> = Words<'a>;
 
     fn some(panels: &Panels, range: Range<usize>) -> Words<'_> {
-        debug_assert_eq!(panels.a_word, QUAD);
+        debug_assert_eq!(panels.a_word(), QUAD);
         Words::of(panels, range)
     }
 
@@ -526,11 +316,10 @@ impl Element for u8 {
         // SAFETY: the caller vouches for the rows, in which the bytes are that what is left of weights names; sums there are
         // for all panels.
         unsafe {
-            some.multiply_by(infer_dot_bytes_4x8, rows, sums);
+            let stride = some.multiply_by(infer_dot_bytes_4x8, rows, sums);
             let rest = some.rest;
             if !rest.words.is_empty() {
                 let words = rest.words.as_ptr_range();
-                let stride = some.panels(sums) * COLUMNS * size_of::<i32>();
                 let sums = sums.as_mut_ptr().wrapping_byte_sub(rest.start);
                 infer_dot_rest_4x8(&raw const rows, words.start, words.end, sums, stride);
             }
@@ -563,7 +352,7 @@ impl Element for i16 {
     type Some<'a> = Words<'a>;
 
     fn some(panels: &Panels, range: Range<usize>) -> Words<'_> {
-        debug_assert_eq!(panels.a_word, PAIR);
+        debug_assert_eq!(panels.a_word(), PAIR);
         Words::of(panels, range)
     }
 
@@ -589,20 +378,20 @@ impl Element for f32 {
 
     fn some(panels: &Panels, range: Range<usize>) -> Packed {
         let columns = range.len() * COLUMNS;
-        let size = (panels.a_column + 1) * COLUMNS;
+        let size = (panels.a_column() + 1) * COLUMNS;
         let mut values = Vec::with_capacity((panels.row() + 1) * columns);
         for words in panels.words(range.clone()).chunks_exact(size) {
             let (bias, words) = words.split_at(COLUMNS);
             values.extend(bias.iter().map(|&bias| bias as f32));
             for words in words.chunks_exact(COLUMNS) {
-                for next in 0..panels.a_word {
-                    let weight = |&word: &i32| f32::from(number(word, panels.a_word, next));
+                for next in 0..panels.a_word() {
+                    let weight = |&word: &i32| f32::from(number(word, panels.a_word(), next));
                     values.extend(words.iter().map(weight));
                 }
             }
         }
         let a_panel = (1 + panels.row()) * COLUMNS;
-        for (panel, word, words) in panels.rest.of(range).each() {
+        for (panel, word, words) in panels.rest(range).each() {
             let start = panel * a_panel + (1 + word * QUAD) * COLUMNS;
             let rows = values[start..].chunks_exact_mut(COLUMNS).take(QUAD);
             for (next, values) in rows.enumerate() {

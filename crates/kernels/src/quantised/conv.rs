@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::{End, Output, Steps};
-use crate::dot::{Element, Panels, Products, QUAD};
+use crate::dot::{Element, Products};
 use crate::form::{Form, Images};
 use crate::gemm::{COLUMNS, ROWS};
 use crate::levels::Levels;
+use crate::panels::{Panels, QUAD};
 
 /// Bytes of weights, and of what they become where bytes are not multiplied, that are gone through for all pixels before
 /// the next: what stays in a core's second cache beside them.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{End, Output, Products, Steps};
-use crate::dot::{PAIR, QUAD, is_narrow, number, word};
 use crate::form::{Form, Images};
 use crate::levels::Levels;
+use crate::panels::{PAIR, QUAD, is_narrow, number, word};
 use crate::taps::Taps;
 
 /// Channels that are done together.
