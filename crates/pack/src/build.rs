@@ -1,5 +1,6 @@
 //! The whole build, step by step.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -150,30 +151,29 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
         folder,
         _lock,
     } = Workplace::enter(options, progress, STEPS)?;
-    progress.step(2, STEPS, &format!("engine: compiling to {TARGET}"));
-    let engine_code = code(options, Component::Engine, progress)?;
+    let engine = Engine::compile(options, progress, STEPS)?;
     progress.step(3, STEPS, &format!("infer: compiling to {TARGET}"));
     let infer_code = code(options, Component::Infer, progress)?;
     progress.step(4, STEPS, "snapshot: loading the models");
-    let (engine, runtimes) = engine_stage(&folder, &engine_code, &models, progress)?;
+    let (snapshot, runtimes) = engine_stage(&folder, &engine, &models, progress)?;
     let infer = infer_stage(&folder, &infer_code, &models)?;
     progress.step(5, STEPS, "compose: the engine into infer");
     let composed = folder.join("infer.composed.wasm");
     let mut inputs = Inputs::new("composed", VERSION);
     inputs.add("infer", &infer.bytes);
-    inputs.add("engine", &engine.bytes);
-    inputs.add("engine code", &engine_code);
+    inputs.add("engine", &snapshot.bytes);
+    inputs.add("engine code", &engine.code);
     let stage = Stage::new(composed.clone(), &inputs);
     if !stage.is_fresh() {
-        let engine = trimmed_engine(&engine_code, &engine.bytes, &infer.bytes)?;
-        let bytes = compose(&infer.bytes, &engine)?;
+        let trimmed = engine.trimmed(&snapshot.bytes, &infer.bytes)?;
+        let bytes = compose(&infer.bytes, &trimmed)?;
         check::check_composed(&bytes)?;
         stage.write(&bytes)?;
     }
     Ok(Artefacts {
         composed,
         uncomposed: infer.file,
-        engine: engine.file,
+        engine: snapshot.file,
         models,
         runtimes,
     })
@@ -190,19 +190,14 @@ pub fn measure_runtime(
     progress: &dyn Progress,
 ) -> Result<RuntimeChoice, BuildError> {
     const STEPS: usize = 3;
-    progress.step(
-        1,
-        STEPS,
-        &format!("toolchain: the {TARGET} standard library"),
-    );
-    toolchain::ensure(&options.root, progress)?;
-    progress.step(2, STEPS, &format!("engine: compiling to {TARGET}"));
-    let code = code(options, Component::Engine, progress)?;
+    toolchain_step(options, progress, STEPS)?;
+    let engine = Engine::compile(options, progress, STEPS)?;
     progress.step(3, STEPS, "runtime: measuring which is faster");
-    let linked = Linked::read("engine", &code)?;
     let model = (EngineModel::Snapshot(onnx), RuntimeChoice::Auto);
     let models = BTreeMap::from([(name.to_owned(), model)]);
-    let (_, infos) = snapshot_engine(linked.component(), models, |name| progress.detail(name))?;
+    let (_, infos) = snapshot_engine(engine.linked()?.component(), models, |name| {
+        progress.detail(name);
+    })?;
     Ok(infos
         .get(name)
         .map_or(RuntimeChoice::Auto, |info| info.runtime.into()))
@@ -268,12 +263,7 @@ impl Workplace {
             options.folder.join("no-relaxed-simd")
         };
         let lock = lock(&folder)?;
-        progress.step(
-            1,
-            steps,
-            &format!("toolchain: the {TARGET} standard library"),
-        );
-        toolchain::ensure(&options.root, progress)?;
+        toolchain_step(options, progress, steps)?;
         Ok(Self {
             models,
             folder,
@@ -282,17 +272,59 @@ impl Workplace {
     }
 }
 
-/// The engine without what this `infer` and its models cannot reach.
-fn trimmed_engine(code: &[u8], engine: &[u8], infer: &[u8]) -> Result<Vec<u8>, TrimError> {
-    let imported = trim::imported("infer", infer)?;
-    Linked::read("engine", code)?.trim(engine, |export| {
-        let export = export.strip_prefix("cabi_post_").unwrap_or(export);
-        match export.split_once('#') {
-            // What ends a resource is called by whoever drops it.
-            Some((_, function)) => function.starts_with("[dtor]") || imported.contains(export),
-            None => true,
+/// The standard library, the first of so many steps.
+fn toolchain_step(
+    options: &BuildOptions,
+    progress: &dyn Progress,
+    steps: usize,
+) -> Result<(), ToolchainError> {
+    let text = format!("toolchain: the {TARGET} standard library");
+    progress.step(1, steps, &text);
+    toolchain::ensure(&options.root, progress)?;
+    Ok(())
+}
+
+/// The engine, compiled.
+struct Engine {
+    code: Vec<u8>,
+    /// What the linker said of it, once that was asked for.
+    linked: OnceCell<Linked>,
+}
+
+impl Engine {
+    /// Compile it, the second of so many steps.
+    fn compile(
+        options: &BuildOptions,
+        progress: &dyn Progress,
+        steps: usize,
+    ) -> Result<Self, BuildError> {
+        progress.step(2, steps, &format!("engine: compiling to {TARGET}"));
+        Ok(Self {
+            code: code(options, Component::Engine, progress)?,
+            linked: OnceCell::new(),
+        })
+    }
+
+    fn linked(&self) -> Result<&Linked, TrimError> {
+        if let Some(linked) = self.linked.get() {
+            return Ok(linked);
         }
-    })
+        let linked = Linked::read("engine", &self.code)?;
+        Ok(self.linked.get_or_init(|| linked))
+    }
+
+    /// A snapshot of it without what this `infer` and its models cannot reach.
+    fn trimmed(&self, snapshot: &[u8], infer: &[u8]) -> Result<Vec<u8>, TrimError> {
+        let imported = trim::imported("infer", infer)?;
+        self.linked()?.trim(snapshot, |export| {
+            let export = trim::called(export);
+            match export.split_once('#') {
+                // What ends a resource is called by whoever drops it.
+                Some((_, function)) => function.starts_with("[dtor]") || imported.contains(export),
+                None => true,
+            }
+        })
+    }
 }
 
 /// A component's code, compiled.
@@ -318,12 +350,12 @@ struct Built {
 /// The engine with its models. A change of a card alone does not come here.
 fn engine_stage(
     folder: &Path,
-    code: &[u8],
+    engine: &Engine,
     models: &[Model],
     progress: &dyn Progress,
 ) -> Result<(Built, BTreeMap<String, RuntimeChoice>), BuildError> {
     let mut inputs = Inputs::new("engine", VERSION);
-    inputs.add("code", code);
+    inputs.add("code", &engine.code);
     let mut engine_models = BTreeMap::new();
     for model in models {
         let name = model.id.to_string();
@@ -356,8 +388,7 @@ fn engine_stage(
     {
         return Ok((Built { file, bytes }, runtimes));
     }
-    let linked = Linked::read("engine", code)?;
-    let code = linked.component();
+    let code = engine.linked()?.component();
     let (Snapshot { bytes, in_use }, infos) =
         snapshot_engine(code, engine_models, |name| progress.detail(name))?;
     check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
@@ -400,9 +431,7 @@ fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, Bu
     let Snapshot { bytes, in_use } = snapshot_infer(code, cards)?;
     check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
     let bytes = linked.trim(&bytes, |export| {
-        !export
-            .trim_start_matches("cabi_post_")
-            .starts_with(INFER_SETUP)
+        !trim::called(export).starts_with(INFER_SETUP)
     })?;
     check::check_uncomposed(&bytes)?;
     stage.write(&bytes)?;

@@ -60,6 +60,26 @@ pub enum TrimError {
     },
 }
 
+impl TrimError {
+    /// Of that component the reader says so.
+    fn read(component: &'static str) -> impl Fn(wasmparser::BinaryReaderError) -> Self + Copy {
+        move |error| Self::Read {
+            component,
+            reason: error.to_string(),
+        }
+    }
+
+    /// Of that component so much is missing.
+    fn unknown(component: &'static str, reason: String) -> Self {
+        Self::Unknown { component, reason }
+    }
+}
+
+/// The export that one is for: what a host calls after another is named for that.
+pub(crate) fn called(export: &str) -> &str {
+    export.strip_prefix("cabi_post_").unwrap_or(export)
+}
+
 /// What a component's own module imports as functions, as `interface#function`.
 ///
 /// # Errors

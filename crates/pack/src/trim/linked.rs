@@ -101,22 +101,15 @@ impl Linked {
         &self.component
     }
 
-    fn unknown(&self, reason: String) -> TrimError {
-        TrimError::Unknown {
-            component: self.name,
-            reason,
-        }
-    }
-
     /// What each function calls.
     fn calls(&self, module: &Module<'_>) -> Result<Vec<Vec<Target>>, TrimError> {
         let mut functions = Vec::with_capacity(module.bodies.len());
         for body in &module.bodies {
             let mut targets = Vec::new();
             let operators = body.get_operators_reader();
-            let mut operators = operators.map_err(|error| self.read_error(&error))?;
+            let mut operators = operators.map_err(TrimError::read(self.name))?;
             while !operators.eof() {
-                match operators.read().map_err(|error| self.read_error(&error))? {
+                match operators.read().map_err(TrimError::read(self.name))? {
                     Operator::Call { function_index }
                     | Operator::ReturnCall { function_index }
                     | Operator::RefFunc { function_index } => {
@@ -132,14 +125,7 @@ impl Linked {
         Ok(functions)
     }
 
-    fn read_error(&self, error: &wasmparser::BinaryReaderError) -> TrimError {
-        TrimError::Read {
-            component: self.name,
-            reason: error.to_string(),
-        }
-    }
-
-    /// Add what functions and constants refer to by address.
+    /// Add what functions and statics refer to by address.
     fn relocate(
         &mut self,
         module: &Module<'_>,
@@ -154,11 +140,11 @@ impl Linked {
             }
             let reader = BinaryReader::new(&bytes[contents.clone()], contents.start as u64);
             let relocations =
-                RelocSectionReader::new(reader).map_err(|error| self.read_error(&error))?;
+                RelocSectionReader::new(reader).map_err(TrimError::read(self.name))?;
             let section = relocations.section_index() as usize;
             let section = module.sections.get(section).cloned().unwrap_or_default();
             for entry in relocations.entries() {
-                let entry = entry.map_err(|error| self.read_error(&error))?;
+                let entry = entry.map_err(TrimError::read(self.name))?;
                 let place = section.start + entry.offset as usize;
                 let Some(target) = self.target(symbols, module, &entry, bytes, place)? else {
                     continue;
@@ -183,9 +169,10 @@ impl Linked {
         let mut table = self.table.iter().flatten();
         match table.find(|function| !addressed.contains(&Target::Function(**function))) {
             None => Ok(()),
-            Some(function) => Err(self.unknown(format!(
-                "has function {function} in its table, whose address stands nowhere"
-            ))),
+            Some(function) => Err(TrimError::unknown(
+                self.name,
+                format!("has function {function} in its table, whose address stands nowhere"),
+            )),
         }
     }
 
@@ -216,13 +203,21 @@ impl Linked {
                 })
             }
             RelocationType::TypeIndexLeb | RelocationType::TableNumberLeb => return Ok(None),
-            other => return Err(self.unknown(format!("has a relocation of type {other:?}"))),
+            other => {
+                return Err(TrimError::unknown(
+                    self.name,
+                    format!("has a relocation of type {other:?}"),
+                ));
+            }
         };
         let wrong = |expected: String| {
-            self.unknown(format!(
-                "has {found:?} where a relocation of type {:?} says {expected}",
-                entry.ty
-            ))
+            TrimError::unknown(
+                self.name,
+                format!(
+                    "has {found:?} where a relocation of type {:?} says {expected}",
+                    entry.ty
+                ),
+            )
         };
         // Code that does not know where it will be has addresses in globals.
         let address = match entry.ty {
@@ -232,8 +227,8 @@ impl Linked {
             }
             // Relative to where the table begins to be filled.
             TableIndexRelSleb => {
-                let base = self.table.iter().position(Option::is_some);
-                found.zip(base).map(|(found, base)| found + base as u32)
+                let base = module.elements.first();
+                found.zip(base).map(|(found, (base, _))| found + base)
             }
             // Memory begins at zero, so that what is relative to it is the address itself.
             _ => found,
@@ -291,16 +286,11 @@ fn symbols(
     module: &Module<'_>,
     bytes: &[u8],
 ) -> Result<Vec<Symbol>, TrimError> {
-    let read_error = |error: wasmparser::BinaryReaderError| TrimError::Read {
-        component: name,
-        reason: error.to_string(),
-    };
+    let read_error = TrimError::read(name);
     let custom = |wanted: &str| {
         let found = module.customs.iter().find(|(name, _)| *name == wanted);
-        let missing = || TrimError::Unknown {
-            component: name,
-            reason: format!("was linked without a section `{wanted}`"),
-        };
+        let reason = || format!("was linked without a section `{wanted}`");
+        let missing = || TrimError::unknown(name, reason());
         let (_, contents) = found.ok_or_else(missing)?;
         Ok(BinaryReader::new(
             &bytes[contents.clone()],

@@ -45,10 +45,7 @@ fn range(range: Range<u64>) -> Range<usize> {
 impl<'a> Module<'a> {
     /// Read that of a component.
     pub(super) fn of(component: &'static str, bytes: &'a [u8]) -> Result<Self, TrimError> {
-        Self::read(bytes).map_err(|error| TrimError::Read {
-            component,
-            reason: error.to_string(),
-        })
+        Self::read(bytes).map_err(TrimError::read(component))
     }
 
     fn read(bytes: &'a [u8]) -> Result<Self, BinaryReaderError> {
@@ -173,10 +170,7 @@ pub(super) fn rewritten(
     module: &Module<'_>,
     code: &[&[u8]],
 ) -> Result<Vec<u8>, TrimError> {
-    let read_error = |error: wasmparser::BinaryReaderError| TrimError::Read {
-        component: name,
-        reason: error.to_string(),
-    };
+    let read_error = TrimError::read(name);
     let mut inner = ModuleEncoder::new();
     let mut section = CodeSection::new();
     for body in code {
