@@ -24,7 +24,11 @@ const RUNS: usize = 2;
 /// of them.
 impl Runtime for RuntimeChoice {
     fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error> {
-        load(*self, onnx, info, true)
+        match self {
+            Self::Rten => Rten.load(onnx, info),
+            Self::Executor => Executor.load(onnx, info),
+            Self::Auto => auto(onnx, info, true),
+        }
     }
 }
 
@@ -34,39 +38,30 @@ pub struct OnDemand;
 
 impl Runtime for OnDemand {
     fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error> {
-        load(RuntimeChoice::Auto, onnx, info, false)
+        auto(onnx, info, false)
     }
 }
 
-fn load(
-    choice: RuntimeChoice,
-    onnx: Vec<u8>,
-    info: &Signature,
-    measures: bool,
-) -> Result<Box<dyn LoadedModel>, Error> {
-    match choice {
-        RuntimeChoice::Rten => Rten.load(onnx, info),
-        RuntimeChoice::Executor => Executor.load(onnx, info),
-        RuntimeChoice::Auto => match Executor::load_graph(&onnx, info) {
-            Ok(model) => {
-                if measures
-                    && model.is_plain()
-                    && let Ok(other) = Rten.load(onnx, info)
-                    && let Some(theirs) = seconds(&*other, info)
-                    && seconds(&model, info).is_none_or(|ours| theirs * FASTER < ours)
-                {
-                    return Ok(other);
-                }
-                Ok(Box::new(model))
+fn auto(onnx: Vec<u8>, info: &Signature, measures: bool) -> Result<Box<dyn LoadedModel>, Error> {
+    match Executor::load_graph(&onnx, info) {
+        Ok(model) => {
+            if measures
+                && model.is_plain()
+                && let Ok(other) = Rten.load(onnx, info)
+                && let Some(theirs) = seconds(&*other, info)
+                && seconds(&model, info).is_none_or(|ours| theirs * FASTER < ours)
+            {
+                return Ok(other);
             }
-            Err(error) => Rten.load(onnx, info).map_err(|other| {
-                let both = [error.kind(), other.kind()];
-                match both == [ErrorKind::UnsupportedOperation; 2] {
-                    true => error,
-                    false => other,
-                }
-            }),
-        },
+            Ok(Box::new(model))
+        }
+        Err(error) => Rten.load(onnx, info).map_err(|other| {
+            let both = [error.kind(), other.kind()];
+            match both == [ErrorKind::UnsupportedOperation; 2] {
+                true => error,
+                false => other,
+            }
+        }),
     }
 }
 

@@ -224,14 +224,10 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
 
 impl Found {
     /// Put into the card what runs the graph in the engine.
-    ///
-    /// # Errors
-    /// None, as the card was possible before.
-    pub fn set_runtime(&mut self, runtime: RuntimeChoice) -> Result<(), InspectError> {
+    pub fn set_runtime(&mut self, runtime: RuntimeChoice) {
         self.parts.runtime = runtime;
         self.card_text = card::write(&self.parts);
-        self.card = ModelCard::parse(&self.card_text)?;
-        Ok(())
+        self.card.runtime = runtime;
     }
 }
 

@@ -39,7 +39,7 @@ impl Add {
         };
         let mut found = infer_import::inspect(&self.source.source, &options)?;
         if found.card.runtime == RuntimeChoice::Auto {
-            measure(&mut found)?;
+            measure(&mut found);
         }
         let (name, version) = (self.name.as_deref(), self.version.as_deref());
         let (id, folder) = infer_import::add(&found, &repository, name, version)?;
@@ -55,7 +55,7 @@ impl Add {
 
 /// Measure which runtime is faster, in WebAssembly, and put it into the card. Where that cannot be done, each build
 /// will.
-fn measure(found: &mut Found) -> Result<()> {
+fn measure(found: &mut Found) {
     let measured = || {
         let onnx = std::fs::read(&found.onnx)?;
         let options = BuildOptions::new(workspace::root()?);
@@ -63,10 +63,9 @@ fn measure(found: &mut Found) -> Result<()> {
         anyhow::Ok(runtime)
     };
     match measured() {
-        Ok(runtime) => found.set_runtime(runtime)?,
+        Ok(runtime) => found.set_runtime(runtime),
         Err(error) => found.notes.push(format!(
             "which runtime is faster was not measured, so each build does: {error:#}"
         )),
     }
-    Ok(())
 }
