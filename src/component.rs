@@ -49,9 +49,13 @@ impl bindings::exports::infer::component::setup::Guest for Component {
     }
 
     fn seal() -> u64 {
-        ALLOCATOR.seal() as u64
+        ALLOCATOR.seal(SPARE_BYTES) as u64
     }
 }
+
+/// What an instance has of free memory to begin with: enough for a picture, or for its tensor as JSON and as
+/// floats.
+const SPARE_BYTES: usize = 4 * 1024 * 1024;
 
 /// The most that is read of a stream, or written to one, in a call.
 const CHUNK_BYTES: u64 = 64 * 1024;

@@ -27,6 +27,8 @@ impl Sessions {
                 .with_optimization_level(GraphOptimizationLevel::All)
                 .and_then(|builder| builder.with_intra_threads(threads))
                 .and_then(|builder| builder.with_prepacked_weights(&weights))
+                // Threads that spin between two inferences take the cores from what reads the next request.
+                .and_then(|builder| builder.with_config_entry("session.force_spinning_stop", "1"))
                 .map_err(|error| anyhow::anyhow!("{error}"))?;
             builder
                 .commit_from_file(model)

@@ -110,6 +110,11 @@ impl Up {
             Backend::Openvino => self.native(Library::OpenVino, &options)?,
             Backend::Auto => self.whatever_there_is(&options)?,
         };
+        if served.graphs.is_some() {
+            // It is the host that reads models then; to open a folder for each request takes as long as to make
+            // its instance.
+            mounts.clear();
+        }
         let manifest = Manifest {
             source: served.component.clone(),
             mounts,

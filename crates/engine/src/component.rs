@@ -79,7 +79,7 @@ impl setup::Guest for Engine {
     }
 
     fn seal() -> u64 {
-        ALLOCATOR.seal() as u64
+        ALLOCATOR.seal(0) as u64
     }
 }
 

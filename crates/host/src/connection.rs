@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep};
 use crate::limits::Limits;
 use crate::observe::{Limit, Observer};
 use crate::pace::{Pace, TooSlow};
+use crate::worker::{Served, Thread};
 
 /// What the connection knows of its requests: how many have begun, and how many of them have ended.
 #[derive(Clone, Debug, Default)]
@@ -26,13 +27,25 @@ pub(crate) struct Activity(Arc<Counts>);
 struct Counts {
     begun: AtomicU64,
     ended: AtomicU64,
+    thread: Thread,
 }
 
 impl Activity {
+    /// For a connection of that thread's.
+    pub(crate) fn on(thread: Thread) -> Self {
+        Self(Arc::new(Counts {
+            thread,
+            ..Counts::default()
+        }))
+    }
+
     /// A request is served until this is dropped.
     pub(crate) fn serve(&self) -> Serving {
         self.0.begun.fetch_add(1, Ordering::AcqRel);
-        Serving(self.clone())
+        Serving {
+            activity: self.clone(),
+            _served: self.0.thread.serve(),
+        }
     }
 
     fn begun(&self) -> u64 {
@@ -46,11 +59,21 @@ impl Activity {
 
 /// A request of this connection's that is being served.
 #[derive(Debug)]
-pub(crate) struct Serving(Activity);
+pub(crate) struct Serving {
+    activity: Activity,
+    _served: Served,
+}
+
+impl Serving {
+    /// The thread that serves it.
+    pub(crate) fn thread(&self) -> &Thread {
+        &self.activity.0.thread
+    }
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.0.ended.fetch_add(1, Ordering::AcqRel);
+        self.activity.0.ended.fetch_add(1, Ordering::AcqRel);
     }
 }
 

@@ -14,30 +14,20 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 
 use crate::answer::{self, Body};
 use crate::app::App;
-use crate::body::{Failed, RequestBody, ResponseBody, Stalled, StopOnDrop};
+use crate::body::{RequestBody, ResponseBody, Stalled};
 use crate::connection::Serving;
+use crate::guest::{Ended, Guest, drop_later};
 use crate::guest_log::GuestLog;
 use crate::observe::{Instantiated, Limit, ObservedBody, REQUEST_ID, Record};
 use crate::pace::Pace;
 use crate::state::State;
+use crate::worker::Thread;
 
 /// What a load balancer asks, and the host answers itself while the server stops.
 const READY: &str = "/v2/health/ready";
 
 /// Routes below this are about the server: they neither end a connection nor are worth a place's loss.
 const HEALTH: &str = "/v2/health/";
-
-/// How a guest ended that was not stopped.
-enum Ended {
-    /// It returned.
-    Done,
-    /// It trapped, or could not be made.
-    Trapped(wasmtime::Error),
-    /// Its time was up.
-    TimedOut,
-    /// Its request's body came too slowly.
-    Stalled,
-}
 
 type Handed = Result<Response<Body>, ErrorCode>;
 
@@ -50,7 +40,7 @@ pub(crate) async fn handle(
     let in_flight = app.drain.serve();
     let mut record = app.observer.begin(&request);
     let is_about_health = request.uri().path().starts_with(HEALTH);
-    let mut response = answer(&app, request, &mut record).await;
+    let mut response = answer(&app, request, &mut record, serving.thread()).await;
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
     if app.drain.is_closing() && !is_about_health {
@@ -81,7 +71,12 @@ pub(crate) async fn turn_away(
     response.map(|body| ObservedBody::new(body, record, serving).boxed_unsync())
 }
 
-async fn answer(app: &Arc<App>, request: Request<Incoming>, record: &mut Record) -> Response<Body> {
+async fn answer(
+    app: &Arc<App>,
+    request: Request<Incoming>,
+    record: &mut Record,
+    thread: &Thread,
+) -> Response<Body> {
     let deadline = Instant::now() + app.limits.request_timeout;
     let header_bytes = header_bytes(&request);
     if header_bytes > app.limits.max_header_bytes {
@@ -121,35 +116,30 @@ async fn answer(app: &Arc<App>, request: Request<Incoming>, record: &mut Record)
     record.queued();
 
     let id = record.id_text().to_owned();
-    let (sender, receiver) = oneshot::channel::<Handed>();
-    let failed = Failed::default();
+    let (sender, mut receiver) = oneshot::channel::<Handed>();
     let stalled = Stalled::default();
     let request = prepare(app, request, record, &stalled);
-    let task = tokio::spawn({
+    let mut guest = Guest::new({
         let app = Arc::clone(app);
-        let failed = failed.clone();
         let id = id.clone();
         let instantiated = record.instantiated();
+        let thread = thread.clone();
         async move {
-            let running = run(
-                &app,
-                GuestLog::new(&id),
-                request,
-                sender,
-                &failed,
-                instantiated,
-            );
+            let log = GuestLog::new(&id);
+            let running = run(&app, log, request, sender, instantiated, thread);
             let ended = tokio::select! {
                 biased;
                 () = stalled.notified() => Ended::Stalled,
                 ended = timeout_at(deadline, running) => match ended {
-                    Ok(Ok(())) => Ended::Done,
+                    Ok(Ok(store)) => {
+                        drop_later((store, permit, place));
+                        return Ended::Done;
+                    }
                     Ok(Err(error)) => Ended::Trapped(error),
                     Err(_) => Ended::TimedOut,
                 },
             };
             match &ended {
-                Ended::Done => {}
                 Ended::Trapped(error) => {
                     tracing::error!(request = id, "the component failed: {error:?}")
                 }
@@ -158,36 +148,44 @@ async fn answer(app: &Arc<App>, request: Request<Incoming>, record: &mut Record)
                     tracing::error!(request = id, "the component's time was up")
                 }
                 Ended::Stalled => app.observer.metrics.limit(Limit::BodyTime),
+                Ended::Done | Ended::Panicked => {}
             }
             // Given back before the answer to a failure: the next request may have them.
             drop((permit, place));
             ended
         }
     });
-    // From here on a client that goes away stops the guest, since this future is dropped then.
-    let guest = StopOnDrop(task.abort_handle());
-    match receiver.await {
-        Ok(Ok(response)) => pass_on(app, response, &id, failed, guest),
-        Ok(Err(code)) => {
+    // A client that goes away stops the guest, since this future or the answer's body is dropped then.
+    let handed = tokio::select! {
+        biased;
+        () = guest.end() => receiver.try_recv().ok(),
+        handed = &mut receiver => handed.ok(),
+    };
+    match handed {
+        Some(Ok(response)) => pass_on(app, response, &id, guest),
+        Some(Err(code)) => {
             tracing::error!(
                 request = id,
                 "the component gave an error instead of an answer: {code:?}"
             );
             answer::internal_error(&id)
         }
-        Err(_) => match task.await {
-            Ok(Ended::TimedOut) => timed_out(app),
-            Ok(Ended::Stalled) => stalled_body(app),
-            Ok(Ended::Done) => {
-                tracing::error!(request = id, "the component ended without an answer");
-                answer::internal_error(&id)
+        None => {
+            guest.end().await;
+            match guest.ended() {
+                Some(Ended::TimedOut) => timed_out(app),
+                Some(Ended::Stalled) => stalled_body(app),
+                Some(Ended::Trapped(_)) => answer::internal_error(&id),
+                Some(Ended::Panicked) => {
+                    tracing::error!(request = id, "the host failed");
+                    answer::internal_error(&id)
+                }
+                Some(Ended::Done) | None => {
+                    tracing::error!(request = id, "the component ended without an answer");
+                    answer::internal_error(&id)
+                }
             }
-            Ok(Ended::Trapped(_)) => answer::internal_error(&id),
-            Err(error) => {
-                tracing::error!(request = id, "the host failed: {error}");
-                answer::internal_error(&id)
-            }
-        },
+        }
     }
 }
 
@@ -217,15 +215,15 @@ fn prepare(
     })
 }
 
-/// A fresh instance for the request; it is gone when this returns.
+/// A fresh instance for the request. Of one that has returned, the store is left.
 async fn run(
     app: &App,
     log: GuestLog,
     request: Request<RequestBody>,
     sender: oneshot::Sender<Handed>,
-    failed: &Failed,
     instantiated: Instantiated,
-) -> wasmtime::Result<()> {
+    thread: Thread,
+) -> wasmtime::Result<Store<State>> {
     let begun = std::time::Instant::now();
     let state = State::new(
         log,
@@ -233,10 +231,9 @@ async fn run(
         &app.manifest.mounts,
         app.limits.instance_memory_bytes,
         app.observer.metrics.memory(),
-        app.graphs.clone(),
+        app.graphs.clone().map(|graphs| (graphs, thread)),
     )?;
     let mut store = Store::new(app.engine(), state);
-    let mut ending = failed.unless_done();
     store.limiter(|state| &mut state.memory);
     // A guest that computes gives way once an epoch: other requests get their turn, and the timeout
     // around this future gets its chance to drop it.
@@ -253,27 +250,21 @@ async fn run(
         .wasi_http_incoming_handler()
         .call_handle(&mut store, request, out)
         .await;
-    ending.is_done = called.is_ok();
-    if called.is_err() && store.data().memory.is_reached {
-        app.observer.metrics.limit(Limit::Memory);
-        return called.map_err(|error| {
-            error.context(format!(
+    match called {
+        Ok(()) => Ok(store),
+        Err(error) if store.data().memory.is_reached => {
+            app.observer.metrics.limit(Limit::Memory);
+            Err(error.context(format!(
                 "it was refused memory beyond {} bytes",
                 app.limits.instance_memory_bytes
-            ))
-        });
+            )))
+        }
+        Err(error) => Err(error),
     }
-    called
 }
 
 /// The guest's answer, within its limit.
-fn pass_on(
-    app: &Arc<App>,
-    response: Response<Body>,
-    id: &str,
-    failed: Failed,
-    guest: StopOnDrop,
-) -> Response<Body> {
+fn pass_on(app: &Arc<App>, response: Response<Body>, id: &str, guest: Guest) -> Response<Body> {
     let limit = app.limits.max_answer_bytes;
     let on_too_long = {
         let (app, id) = (Arc::clone(app), id.to_owned());
@@ -285,10 +276,9 @@ fn pass_on(
     response.map(|body| {
         ResponseBody {
             body,
-            failed,
+            guest,
             left_bytes: limit,
             on_too_long: Box::new(on_too_long),
-            _guest: guest,
         }
         .boxed_unsync()
     })

@@ -20,10 +20,12 @@
 pub mod admin;
 pub mod answer;
 pub mod app;
+mod awake;
 mod body;
 pub mod compile;
 mod connection;
 mod drain;
+mod guest;
 mod guest_log;
 mod handler;
 mod imports;
@@ -35,6 +37,7 @@ mod pace;
 pub mod server;
 mod state;
 mod timer;
+mod worker;
 
 pub use admin::Admin;
 pub use app::{App, AppOptions, LoadError};

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,10 +20,12 @@ use wasmtime_wasi_http::io::TokioIo;
 
 use crate::answer::Body;
 use crate::app::App;
+use crate::awake::Awake;
 use crate::connection::{Activity, Serving, Watched};
 use crate::handler::{handle, turn_away};
 use crate::observe::Limit;
 use crate::timer::TokioTimer;
+use crate::worker::{Thread, Workers};
 
 /// How long to wait after the system refused a connection (out of descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -42,6 +45,8 @@ pub struct Server {
     app: Arc<App>,
     /// One permit a connection that is turned away.
     turning_away: Arc<Semaphore>,
+    /// Where a library computes. They end when this is dropped, after the connections.
+    workers: Option<Workers>,
 }
 
 /// What is done for every connection of a server's.
@@ -57,9 +62,13 @@ impl Server {
     /// The system's.
     pub async fn bind(address: SocketAddr, app: Arc<App>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
+        let workers = (app.graphs.as_ref())
+            .map(|graphs| Workers::start(graphs.concurrency()))
+            .transpose()?;
         Ok(Self {
             listener,
             app,
+            workers,
             turning_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
         })
     }
@@ -126,10 +135,20 @@ impl Server {
         let app = Arc::clone(&self.app);
         let draining = connections.draining.subscribe();
         if let Ok(place) = Arc::clone(&app.connections).try_acquire_owned() {
-            connections.tasks.spawn(async move {
-                connection(app, stream, draining, true, handle).await;
+            let serve = move |stream, thread| async move {
+                let connection = connection(app, stream, thread, draining, true, handle);
+                Awake::new(pin!(connection)).await;
                 drop(place);
-            });
+            };
+            let tasks = &mut connections.tasks;
+            match &self.workers {
+                None => _ = tasks.spawn(serve(stream, Thread::default())),
+                Some(workers) => {
+                    if let Err(error) = workers.spawn(tasks, stream, serve) {
+                        tracing::warn!("a connection was lost: {error}");
+                    }
+                }
+            }
             return;
         }
         app.observer.metrics.limit(Limit::Connections);
@@ -137,7 +156,8 @@ impl Server {
             return;
         };
         connections.tasks.spawn(async move {
-            let asked = connection(app, stream, draining, false, turn_away);
+            let thread = Thread::default();
+            let asked = connection(app, stream, thread, draining, false, turn_away);
             _ = tokio::time::timeout(TURN_AWAY_TIMEOUT, asked).await;
             drop(place);
         });
@@ -147,6 +167,7 @@ impl Server {
 async fn connection<F>(
     app: Arc<App>,
     stream: TcpStream,
+    thread: Thread,
     mut draining: watch::Receiver<bool>,
     keep_alive: bool,
     answer: fn(Arc<App>, Request<Incoming>, Serving) -> F,
@@ -155,7 +176,7 @@ async fn connection<F>(
 {
     // Answers are written whole; waiting to fill a segment only delays them.
     _ = stream.set_nodelay(true);
-    let activity = Activity::default();
+    let activity = Activity::on(thread);
     let limits = &app.limits;
     let stream = Watched::new(stream, activity.clone(), limits, Arc::clone(&app.observer));
     // The buffer takes more than the limit, so that most of who passes that can be told in words.

@@ -16,6 +16,7 @@ use crate::guest_log::GuestLog;
 use crate::manifest::Mount;
 use crate::nn::Graphs;
 use crate::nn::wit::{NnCtx, NnView};
+use crate::worker::Thread;
 
 /// Streams, tensors, errors and the like that an instance may hold at the same time: a request needs some
 /// tens, and each takes some hundred bytes of the host's memory.
@@ -40,7 +41,7 @@ impl State {
         mounts: &[Mount],
         memory_bytes: usize,
         high_water: Histogram,
-        graphs: Option<Arc<Graphs>>,
+        graphs: Option<(Arc<Graphs>, Thread)>,
     ) -> wasmtime::Result<Self> {
         let mut wasi = WasiCtx::builder();
         wasi.stderr(log);

@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::backend::{Batching, Tensor};
-use super::registry::Computer;
+use super::computer::Computer;
+use crate::worker::Thread;
 
 /// The queue of one graph.
 pub(super) struct Batcher {
@@ -46,10 +47,14 @@ impl Batcher {
     }
 
     /// Compute inputs that have been checked, together with others where that can be.
-    pub(super) async fn compute(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
+    pub(super) async fn compute(
+        &self,
+        inputs: Vec<Tensor>,
+        thread: &Thread,
+    ) -> Result<Vec<Tensor>, Error> {
         let items = items(&inputs).filter(|items| self.can_join && *items < self.batching.max_size);
         let Some(items) = items else {
-            return self.computer.compute(inputs).await;
+            return self.computer.compute(inputs, thread).await;
         };
         let queue = self.queue.get_or_init(|| {
             let (sender, receiver) = mpsc::unbounded_channel();
@@ -152,7 +157,7 @@ async fn compute(mut batch: Vec<Job>, computer: Computer) {
     if batch.len() > 1 {
         let joined = join(&batch);
         // Nobody waits for a batch whose requests are all gone.
-        let together = async { computer.compute(joined?).await };
+        let together = async { computer.compute(joined?, &Thread::default()).await };
         let outputs = tokio::select! {
             outputs = together => outputs,
             () = all_gone(&mut batch) => return,
@@ -171,8 +176,9 @@ async fn compute(mut batch: Vec<Job>, computer: Computer) {
     {
         let computer = computer.clone();
         tokio::spawn(async move {
+            let thread = Thread::default();
             let outputs = tokio::select! {
-                outputs = computer.compute(inputs) => outputs,
+                outputs = computer.compute(inputs, &thread) => outputs,
                 () = answer.closed() => return,
             };
             _ = answer.send(outputs);

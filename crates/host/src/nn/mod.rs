@@ -14,6 +14,7 @@
 
 pub mod backend;
 mod batching;
+mod computer;
 pub mod library;
 pub mod onnx;
 pub mod openvino;

@@ -9,6 +9,7 @@ use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceType
 
 use super::backend::{Data, Tensor};
 use super::registry::{Graphs, NamedGraph};
+use crate::worker::Thread;
 use bindings::wasi::nn::{errors, graph, inference, tensor};
 
 mod bindings {
@@ -47,15 +48,19 @@ pub struct GuestError(Error);
 /// What one instance has of wasi:nn.
 pub(crate) struct NnCtx {
     graphs: Option<Arc<Graphs>>,
+    /// What runs the instance.
+    thread: Thread,
     /// What its tensors may take of the host's memory, together.
     limit_bytes: usize,
     used_bytes: usize,
 }
 
 impl NnCtx {
-    pub(crate) fn new(graphs: Option<Arc<Graphs>>, limit_bytes: usize) -> Self {
+    pub(crate) fn new(graphs: Option<(Arc<Graphs>, Thread)>, limit_bytes: usize) -> Self {
+        let (graphs, thread) = graphs.unzip();
         Self {
             graphs,
+            thread: thread.unwrap_or_default(),
             limit_bytes,
             used_bytes: 0,
         }
@@ -269,7 +274,7 @@ impl inference::HostGraphExecutionContext for NnView<'_> {
             self.ctx.used_bytes = self.ctx.used_bytes.saturating_sub(bytes);
             tensors.push((name, tensor));
         }
-        let outputs = match graph.compute(tensors).await {
+        let outputs = match graph.compute(tensors, &self.ctx.thread).await {
             Ok(outputs) => outputs,
             Err(error) => return Ok(Err(self.raise(error)?)),
         };

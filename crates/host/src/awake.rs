@@ -1,0 +1,158 @@
+//! A task that wakes itself goes on at once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use atomic_waker::AtomicWaker;
+
+/// Polls a future again when it was woken while it was being polled.
+///
+/// A connection and its guest share a task: whatever one hands the other wakes the task that both are in. The
+/// runtime would put that task at the end of its queue and wake another thread to take it from there, which costs
+/// more than what was handed over, and moves the task to a core that has none of its data.
+pub(crate) struct Awake<F> {
+    future: F,
+    wakes: Arc<Wakes>,
+    waker: Waker,
+}
+
+/// How often a future may be polled again before others get their turn: one that has used up the runtime's budget
+/// wakes itself until it is given a new one.
+const MAX_POLLS: usize = 32;
+
+/// How long it may go on before others get their turn. A guest that computes gives way once an epoch, which is longer.
+const MAX_TIME: Duration = Duration::from_millis(1);
+
+/// Nothing has happened since the future was last polled.
+const IDLE: u8 = 0;
+/// It is being polled.
+const POLLING: u8 = 1;
+/// It is being polled, and was woken since that began.
+const WOKEN: u8 = 2;
+
+struct Wakes {
+    state: AtomicU8,
+    task: AtomicWaker,
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let polling =
+            self.state
+                .compare_exchange(POLLING, WOKEN, Ordering::AcqRel, Ordering::Acquire);
+        if polling == Err(IDLE) {
+            self.task.wake();
+        }
+    }
+}
+
+impl<F> Awake<F> {
+    pub(crate) fn new(future: F) -> Self {
+        let wakes = Arc::new(Wakes {
+            state: AtomicU8::new(IDLE),
+            task: AtomicWaker::new(),
+        });
+        Self {
+            future,
+            waker: Waker::from(Arc::clone(&wakes)),
+            wakes,
+        }
+    }
+}
+
+impl<F: Future + Unpin> Future for Awake<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.get_mut();
+        this.wakes.task.register(context.waker());
+        let begun = Instant::now();
+        for _ in 0..MAX_POLLS {
+            this.wakes.state.store(POLLING, Ordering::Release);
+            let polled = Pin::new(&mut this.future).poll(&mut Context::from_waker(&this.waker));
+            if polled.is_ready() {
+                return polled;
+            }
+            if this.wakes.state.swap(IDLE, Ordering::AcqRel) == POLLING {
+                return Poll::Pending;
+            }
+            if begun.elapsed() > MAX_TIME {
+                break;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    /// Counts how often its task is woken.
+    #[derive(Default)]
+    struct Task(AtomicUsize);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What came of polling once a future that wakes itself so often.
+    fn poll_once(wakes_itself: usize) -> (Poll<()>, usize, usize) {
+        let mut polls = 0;
+        let future = poll_fn(|context| {
+            polls += 1;
+            if polls > wakes_itself {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        });
+        let task = Arc::new(Task::default());
+        let polled =
+            Pin::new(&mut Awake::new(future)).poll(&mut Context::from_waker(&task.clone().into()));
+        (polled, polls, task.0.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn who_wakes_himself_is_polled_again_but_not_for_ever() {
+        assert_eq!(poll_once(0), (Poll::Ready(()), 1, 0));
+        assert_eq!(poll_once(3), (Poll::Ready(()), 4, 0));
+        // Others have their turn, and the task is not forgotten.
+        assert_eq!(poll_once(1000), (Poll::Pending, MAX_POLLS, 1));
+    }
+
+    #[test]
+    fn who_is_woken_later_has_his_task_woken() {
+        let waker: Mutex<Option<Waker>> = Mutex::default();
+        let mut polls = 0;
+        let future = poll_fn(|context| {
+            polls += 1;
+            *waker.lock().unwrap() = Some(context.waker().clone());
+            Poll::<()>::Pending
+        });
+        let task = Arc::new(Task::default());
+        let mut awake = Awake::new(future);
+        let polled = Pin::new(&mut awake).poll(&mut Context::from_waker(&task.clone().into()));
+        assert!(polled.is_pending());
+        assert_eq!(task.0.load(Ordering::Relaxed), 0);
+        waker.lock().unwrap().take().unwrap().wake();
+        assert_eq!(task.0.load(Ordering::Relaxed), 1);
+        drop(awake);
+        assert_eq!(polls, 1);
+    }
+}
