@@ -7,7 +7,8 @@
 //!
 //! `ort`'s sessions run one inference at a time (`&mut self`), so that there are two ways to use a
 //! machine with several cores: one session whose threads share an inference, and a session a core. The
-//! benchmark measures both.
+//! threads of a session may spin between inferences, which is the default, or sleep. The benchmark measures
+//! all of these.
 
 mod forms;
 mod sessions;
@@ -52,6 +53,9 @@ struct Arguments {
     /// Threads of each session
     #[arg(long)]
     threads: usize,
+    /// Let a session's threads sleep between inferences instead of spinning until the next
+    #[arg(long)]
+    stop_spinning: bool,
 }
 
 /// What requests share.
@@ -66,7 +70,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let cores = std::thread::available_parallelism()?.get();
     let service = Arc::new(Service {
-        sessions: Sessions::load(&arguments.model, arguments.sessions, arguments.threads)?,
+        sessions: Sessions::load(&arguments)?,
         permits: Arc::new(Semaphore::new(arguments.sessions.max(cores))),
         name: arguments.name,
     });

@@ -1,12 +1,13 @@
 //! ONNX Runtime's sessions, and who has which.
 
-use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, PrepackedWeights};
 use ort::value::TensorRef;
+
+use crate::Arguments;
 
 /// The network's input.
 const SHAPE: [usize; 4] = [1, 3, 224, 224];
@@ -18,23 +19,30 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Load the network `count` times, the packed weights shared.
-    pub fn load(model: &Path, count: usize, threads: usize) -> Result<Self> {
+    /// Load the network as often as there are to be sessions, the packed weights shared.
+    pub fn load(arguments: &Arguments) -> Result<Self> {
+        let Arguments {
+            model,
+            sessions,
+            threads,
+            stop_spinning,
+            ..
+        } = arguments;
+        let stop = if *stop_spinning { "1" } else { "0" };
         let environment = ort::init().with_telemetry(false).build()?;
         let weights = PrepackedWeights::new();
         let load = || -> Result<Session> {
             let mut builder = Session::builder(&environment)?
                 .with_optimization_level(GraphOptimizationLevel::All)
-                .and_then(|builder| builder.with_intra_threads(threads))
+                .and_then(|builder| builder.with_intra_threads(*threads))
                 .and_then(|builder| builder.with_prepacked_weights(&weights))
-                // Threads that spin between two inferences take the cores from what reads the next request.
-                .and_then(|builder| builder.with_config_entry("session.force_spinning_stop", "1"))
+                .and_then(|builder| builder.with_config_entry("session.force_spinning_stop", stop))
                 .map_err(|error| anyhow::anyhow!("{error}"))?;
             builder
                 .commit_from_file(model)
                 .with_context(|| format!("cannot load `{}`", model.display()))
         };
-        let sessions = (0..count).map(|_| load()).collect::<Result<Vec<_>>>()?;
+        let sessions = (0..*sessions).map(|_| load()).collect::<Result<Vec<_>>>()?;
         Ok(Self {
             idle: Mutex::new(sessions),
             returned: Condvar::new(),

@@ -190,10 +190,18 @@ impl NamedGraph {
     ///
     /// # Errors
     /// `InvalidArgument` naming the tensor that does not fit; the library's words when it fails.
-    pub(crate) async fn compute(
+    pub async fn compute(
         &self,
         inputs: Vec<(String, Tensor)>,
+    ) -> Result<Vec<(String, Tensor)>, Error> {
+        self.compute_on(&Thread::default(), inputs).await
+    }
+
+    /// The same, for a guest that `thread` runs.
+    pub(crate) async fn compute_on(
+        &self,
         thread: &Thread,
+        inputs: Vec<(String, Tensor)>,
     ) -> Result<Vec<(String, Tensor)>, Error> {
         let signature = self.computer.signature();
         let inputs = signature.check(inputs, |tensor| {

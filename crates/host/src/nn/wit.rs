@@ -274,7 +274,7 @@ impl inference::HostGraphExecutionContext for NnView<'_> {
             self.ctx.used_bytes = self.ctx.used_bytes.saturating_sub(bytes);
             tensors.push((name, tensor));
         }
-        let outputs = match graph.compute(tensors, &self.ctx.thread).await {
+        let outputs = match graph.compute_on(&self.ctx.thread, tensors).await {
             Ok(outputs) => outputs,
             Err(error) => return Ok(Err(self.raise(error)?)),
         };
