@@ -57,8 +57,11 @@ impl bindings::exports::infer::component::setup::Guest for Component {
 /// floats.
 const SPARE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The most that is read of a stream, or written to one, in a call.
-const CHUNK_BYTES: u64 = 64 * 1024;
+/// The most that is read of a stream in a call. A host gives what it has, and a call for each part of that.
+const READ_BYTES: u64 = 1024 * 1024;
+
+/// The most that is written to a stream in a call.
+const WRITE_BYTES: u64 = 64 * 1024;
 
 #[http_component]
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
@@ -155,7 +158,7 @@ fn read_body(
         .and_then(|length| usize::try_from(length).ok());
     let mut body = Vec::with_capacity(hint.unwrap_or_default().min(limit));
     loop {
-        match stream.blocking_read(CHUNK_BYTES) {
+        match stream.blocking_read(READ_BYTES) {
             Ok(chunk) => body.extend_from_slice(&chunk),
             Err(StreamError::Closed) => break,
             Err(StreamError::LastOperationFailed(error)) => {
@@ -218,7 +221,7 @@ fn send(response: Response, out: ResponseOutparam) {
 
 fn write(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
     while !bytes.is_empty() {
-        let allowed = stream.check_write()?.min(CHUNK_BYTES);
+        let allowed = stream.check_write()?.min(WRITE_BYTES);
         if allowed == 0 {
             stream.subscribe().block();
             continue;

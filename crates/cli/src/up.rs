@@ -44,7 +44,7 @@ pub struct Up {
     /// The model repository [default: the manifest's, models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Threads that run instances; of a native library, threads that compute [default: one a core]
+    /// Threads that run instances and, with a native library, compute [default: one a core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// An address of its own for metrics and probes: /metrics, /healthz, /readyz; best a loopback one

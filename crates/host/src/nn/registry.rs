@@ -47,7 +47,8 @@ pub struct LoadGraphError {
 }
 
 impl Graphs {
-    /// Load all of them. `concurrency` is how many inferences are computed at the same time; others wait.
+    /// Load all of them. `concurrency` is how many inferences are computed at the same time on threads of their
+    /// own; others wait. As many threads serve connections, and compute what is short themselves.
     ///
     /// # Errors
     /// At the first, by name, that cannot be loaded.
@@ -123,7 +124,7 @@ impl Graphs {
         self.backend.describe()
     }
 
-    /// How many inferences are computed at the same time.
+    /// How many inferences are computed at the same time on threads of their own.
     pub(crate) fn concurrency(&self) -> usize {
         self.concurrency
     }

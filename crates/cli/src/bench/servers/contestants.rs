@@ -60,11 +60,15 @@ impl Kind {
                 let session_a_core = Setting::Sessions {
                     sessions: cores,
                     threads: 1,
+                    spins: false,
                 };
-                let one_session = Setting::Sessions {
+                // Threads that spin between inferences are faster under load, and slower where they take the
+                // cores from what reads the next request.
+                let one_session = [true, false].map(|spins| Setting::Sessions {
                     sessions: 1,
                     threads: cores,
-                };
+                    spins,
+                });
                 several(session_a_core, one_session, cores)
             }
             Self::Fastapi => {
@@ -78,19 +82,19 @@ impl Kind {
                     workers: cores,
                     threads: Some(1),
                 };
-                several(one_worker, worker_a_core, cores)
+                several(one_worker, [worker_a_core], cores)
             }
         }
     }
 }
 
-/// Both, unless one core makes them the same.
-fn several(one: Setting, other: Setting, cores: usize) -> Vec<Setting> {
-    if cores == 1 {
-        vec![one]
-    } else {
-        vec![one, other]
+/// All, unless one core makes them the same.
+fn several<const N: usize>(one: Setting, others: [Setting; N], cores: usize) -> Vec<Setting> {
+    let mut settings = vec![one];
+    if cores > 1 {
+        settings.extend(others);
     }
+    settings
 }
 
 /// How a server is set up.
@@ -101,6 +105,9 @@ enum Setting {
     Sessions {
         sessions: usize,
         threads: usize,
+        /// Whether the threads of a session spin between inferences, as they do by default. A session of one thread
+        /// has none that could.
+        spins: bool,
     },
     Workers {
         workers: usize,
@@ -115,11 +122,16 @@ impl fmt::Display for Setting {
         let plural = |count: usize| if count == 1 { "" } else { "s" };
         match self {
             Self::Backend(backend) => write!(f, "`up --backend {backend}`"),
-            Self::Sessions { sessions, threads } => write!(
+            Self::Sessions {
+                sessions,
+                threads,
+                spins,
+            } => write!(
                 f,
-                "{sessions} session{} of {threads} thread{}",
+                "{sessions} session{} of {threads} thread{}{}",
                 plural(*sessions),
-                plural(*threads)
+                plural(*threads),
+                if *spins { ", spinning" } else { "" }
             ),
             Self::Workers { workers, threads } => {
                 write!(f, "{workers} worker{}", plural(*workers))?;
@@ -181,7 +193,11 @@ impl Contestant {
                     .arg(&served.repository);
                 command
             }
-            Setting::Sessions { sessions, threads } => {
+            Setting::Sessions {
+                sessions,
+                threads,
+                spins,
+            } => {
                 let (server, library) = tools.axum.as_ref().context("it was not compiled")?;
                 let mut command = Command::new(server);
                 command
@@ -192,6 +208,9 @@ impl Contestant {
                     .args(["--name", &served.network])
                     .args(["--sessions", &sessions.to_string()])
                     .args(["--threads", &threads.to_string()]);
+                if !spins {
+                    command.arg("--stop-spinning");
+                }
                 command
             }
             Setting::Workers { workers, threads } => {
