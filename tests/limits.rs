@@ -319,6 +319,27 @@ fn an_answer_must_be_taken() {
 }
 
 #[test]
+fn who_takes_an_answer_slowly_holds_no_instance() {
+    let host = start(
+        &GUEST,
+        Limits {
+            request_timeout: SOON,
+            ..unlimited()
+        },
+    );
+    let mut stream = connect(host.address);
+    stream
+        .write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    // It has begun, and so has the only instance; nothing more is read, which may take as long as it likes.
+    stream.read_exact(&mut [0; 4]).unwrap();
+    // Whose own time passes while he waits for the instance; when it has, so has that of the first.
+    let impatient = get(host.address, "/");
+    assert!(matches!(impatient.status, 200 | 504), "{impatient:?}");
+    expect_well(&host);
+}
+
+#[test]
 fn an_answer_has_a_size() {
     const BIG_BYTES: u64 = 80 << 16;
     let host = start(

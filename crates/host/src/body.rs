@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use wasmtime_wasi_http::Error;
 
 use crate::answer;
-use crate::guest::Guest;
+use crate::guest::StopOnDrop;
 use crate::pace::{Pace, TooSlow};
 
 /// How much of a request that was answered early is still read: more than any client sends before it
@@ -165,19 +165,53 @@ async fn drain(mut incoming: Incoming) {
     }
 }
 
-/// An answer's body, which has the guest go on that writes it; when the client has it all, or has gone away, the
-/// guest is stopped.
+/// An answer's body; when the client has it all, or has gone away, the guest is stopped.
 ///
 /// A guest that fails in the middle leaves a body that just ends. The client must not take that for
 /// the whole answer, so the end becomes an error then, which closes the connection. So does a body that is
 /// longer than may be.
 pub(crate) struct ResponseBody {
     pub(crate) body: answer::Body,
-    pub(crate) guest: Guest,
+    pub(crate) failed: Failed,
     /// How much more of it may be sent.
     pub(crate) left_bytes: u64,
     /// Called when it is longer.
     pub(crate) on_too_long: Box<dyn Fn() + Send>,
+    /// Where it has not returned yet.
+    pub(crate) _guest: Option<StopOnDrop>,
+}
+
+/// Whether a guest's instance was torn down before the guest returned.
+#[derive(Clone, Default)]
+pub(crate) struct Failed(Arc<AtomicBool>);
+
+impl Failed {
+    /// Sets the flag when it is dropped, unless the guest returned. To be declared after the store,
+    /// so that it is dropped before it: the body's end must not come before the flag.
+    pub(crate) fn unless_done(&self) -> FailedUnlessDone {
+        FailedUnlessDone {
+            failed: self.clone(),
+            is_done: false,
+        }
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// See [`Failed::unless_done`].
+pub(crate) struct FailedUnlessDone {
+    failed: Failed,
+    pub(crate) is_done: bool,
+}
+
+impl Drop for FailedUnlessDone {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.failed.0.store(true, Ordering::Release);
+        }
+    }
 }
 
 impl Body for ResponseBody {
@@ -188,11 +222,9 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        // Whether it has ended or not: it may have written something.
-        _ = self.guest.poll(context);
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
-            None if self.guest.has_failed() => {
+            None if self.failed.is_set() => {
                 return Poll::Ready(Some(Err(Error::HttpResponseIncomplete)));
             }
             Some(Ok(frame)) => {
@@ -212,7 +244,7 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream() && !self.guest.has_failed()
+        self.body.is_end_stream() && !self.failed.is_set()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 
-/// A guest that runs as far as it can whenever it is polled: by the handler until there is an answer, and by the
-/// answer's body from then on.
+/// A guest that runs as far as it can whenever it is polled, by the handler, until there is an answer.
 ///
-/// That is the connection's own task. In a task of its own, each piece of the request's body would wake it on
-/// another thread, and its answer wake the connection's in turn.
+/// That is in the connection's own task. In a task of its own, each piece of the request's body would wake it on
+/// another thread, and its answer wake the connection's in turn. Mostly it has ended when its answer is there. One
+/// that still writes to it gets a task then, since its time is limited however long its reader takes.
 ///
 /// A guest that is dropped is stopped. What it leaves is cleaned away in the background, since whoever drops it has
 /// an answer to send.
@@ -46,7 +47,7 @@ impl Guest {
     }
 
     /// Go on as far as it can without waiting; ready when it has ended.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(running) = &mut self.running else {
             return Poll::Ready(());
         };
@@ -68,9 +69,22 @@ impl Guest {
         self.ended.as_ref()
     }
 
-    /// Whether it was torn down before it returned, so that what it wrote may not be the whole answer.
-    pub(crate) fn has_failed(&self) -> bool {
-        !matches!(self.ended, None | Some(Ended::Done))
+    /// Let it go on in a task, if there is more to do.
+    pub(crate) fn go_on(mut self) -> Option<StopOnDrop> {
+        if self.ended.is_some() {
+            return None;
+        }
+        let task = tokio::spawn(async move { self.end().await });
+        Some(StopOnDrop(task.abort_handle()))
+    }
+}
+
+/// Stops a guest's task when nobody waits for it any more.
+pub(crate) struct StopOnDrop(AbortHandle);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -102,20 +116,33 @@ mod tests {
     async fn a_panic_is_an_end() {
         let mut guest = Guest::new(async { panic!("the host's fault") });
         assert!(guest.ended().is_none());
-        assert!(!guest.has_failed());
         guest.end().await;
         assert!(matches!(guest.ended(), Some(Ended::Panicked)));
-        assert!(guest.has_failed());
         // It stays ended.
         guest.end().await;
     }
 
     #[tokio::test]
-    async fn a_guest_that_returned_has_not_failed() {
+    async fn who_has_returned_needs_no_task() {
         let mut guest = Guest::new(async { Ended::Done });
         guest.end().await;
         assert!(matches!(guest.ended(), Some(Ended::Done)));
-        assert!(!guest.has_failed());
+        assert!(guest.go_on().is_none());
+    }
+
+    #[tokio::test]
+    async fn who_goes_on_does_so_until_nobody_waits() {
+        let (first, second) = (oneshot::channel::<()>(), oneshot::channel::<()>());
+        let (reached, dropped) = (first.0, second.0);
+        let guest = Guest::new(async move {
+            let _held = dropped;
+            _ = reached.send(());
+            std::future::pending().await
+        });
+        let task = guest.go_on().expect("it has not ended");
+        first.1.await.expect("it is polled by its own task");
+        drop(task);
+        assert!(second.1.await.is_err(), "it is dropped");
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 
 use crate::answer::{self, Body};
 use crate::app::App;
-use crate::body::{RequestBody, ResponseBody, Stalled};
+use crate::body::{Failed, RequestBody, ResponseBody, Stalled};
 use crate::connection::Serving;
 use crate::guest::{Ended, Guest, drop_later};
 use crate::guest_log::GuestLog;
@@ -117,6 +117,7 @@ async fn answer(
 
     let id = record.id_text().to_owned();
     let (sender, mut receiver) = oneshot::channel::<Handed>();
+    let failed = Failed::default();
     let stalled = Stalled::default();
     let request = prepare(app, request, record, &stalled);
     let mut guest = Guest::new({
@@ -124,9 +125,10 @@ async fn answer(
         let id = id.clone();
         let instantiated = record.instantiated();
         let thread = thread.clone();
+        let failed = failed.clone();
         async move {
             let log = GuestLog::new(&id);
-            let running = run(&app, log, request, sender, instantiated, thread);
+            let running = run(&app, log, request, sender, &failed, instantiated, thread);
             let ended = tokio::select! {
                 biased;
                 () = stalled.notified() => Ended::Stalled,
@@ -162,7 +164,7 @@ async fn answer(
         handed = &mut receiver => handed.ok(),
     };
     match handed {
-        Some(Ok(response)) => pass_on(app, response, &id, guest),
+        Some(Ok(response)) => pass_on(app, response, &id, failed, guest),
         Some(Err(code)) => {
             tracing::error!(
                 request = id,
@@ -221,6 +223,7 @@ async fn run(
     log: GuestLog,
     request: Request<RequestBody>,
     sender: oneshot::Sender<Handed>,
+    failed: &Failed,
     instantiated: Instantiated,
     thread: Thread,
 ) -> wasmtime::Result<Store<State>> {
@@ -234,6 +237,7 @@ async fn run(
         app.graphs.clone().map(|graphs| (graphs, thread)),
     )?;
     let mut store = Store::new(app.engine(), state);
+    let mut ending = failed.unless_done();
     store.limiter(|state| &mut state.memory);
     // A guest that computes gives way once an epoch: other requests get their turn, and the timeout
     // around this future gets its chance to drop it.
@@ -250,6 +254,7 @@ async fn run(
         .wasi_http_incoming_handler()
         .call_handle(&mut store, request, out)
         .await;
+    ending.is_done = called.is_ok();
     match called {
         Ok(()) => Ok(store),
         Err(error) if store.data().memory.is_reached => {
@@ -264,7 +269,13 @@ async fn run(
 }
 
 /// The guest's answer, within its limit.
-fn pass_on(app: &Arc<App>, response: Response<Body>, id: &str, guest: Guest) -> Response<Body> {
+fn pass_on(
+    app: &Arc<App>,
+    response: Response<Body>,
+    id: &str,
+    failed: Failed,
+    guest: Guest,
+) -> Response<Body> {
     let limit = app.limits.max_answer_bytes;
     let on_too_long = {
         let (app, id) = (Arc::clone(app), id.to_owned());
@@ -276,9 +287,10 @@ fn pass_on(app: &Arc<App>, response: Response<Body>, id: &str, guest: Guest) -> 
     response.map(|body| {
         ResponseBody {
             body,
-            guest,
+            failed,
             left_bytes: limit,
             on_too_long: Box::new(on_too_long),
+            _guest: guest.go_on(),
         }
         .boxed_unsync()
     })
