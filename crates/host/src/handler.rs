@@ -119,6 +119,7 @@ async fn answer(
     let (sender, mut receiver) = oneshot::channel::<Handed>();
     let failed = Failed::default();
     let stalled = Stalled::default();
+    let waits_for_continue = request.headers().contains_key(EXPECT);
     let request = prepare(app, request, record, &stalled);
     let mut guest = Guest::new({
         let app = Arc::clone(app);
@@ -163,6 +164,11 @@ async fn answer(
         () = guest.end() => receiver.try_recv().ok(),
         handed = &mut receiver => handed.ok(),
     };
+    if waits_for_continue {
+        // hyper asks for the body when it next reads, but not when it has answered: a guest may want both, in
+        // whichever order.
+        tokio::task::yield_now().await;
+    }
     match handed {
         Some(Ok(response)) => pass_on(app, response, &id, failed, guest),
         Some(Err(code)) => {

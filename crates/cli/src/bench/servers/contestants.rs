@@ -319,6 +319,7 @@ mod tests {
         let words: Vec<_> = all.iter().map(Contestant::setting).collect();
         let expected = [
             "4 sessions of 1 thread",
+            "1 session of 4 threads, spinning",
             "1 session of 4 threads",
             "1 worker, threads by default",
             "4 workers of 1 thread",
