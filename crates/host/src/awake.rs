@@ -18,6 +18,7 @@ pub(crate) struct Awake<F> {
     future: F,
     wakes: Arc<Wakes>,
     waker: Waker,
+    max_time: Duration,
 }
 
 /// How often a future may be polled again before others get their turn: one that has used up the runtime's budget
@@ -56,6 +57,10 @@ impl Wake for Wakes {
 
 impl<F> Awake<F> {
     pub(crate) fn new(future: F) -> Self {
+        Self::for_at_most(future, MAX_TIME)
+    }
+
+    fn for_at_most(future: F, max_time: Duration) -> Self {
         let wakes = Arc::new(Wakes {
             state: AtomicU8::new(IDLE),
             task: AtomicWaker::new(),
@@ -64,6 +69,7 @@ impl<F> Awake<F> {
             future,
             waker: Waker::from(Arc::clone(&wakes)),
             wakes,
+            max_time,
         }
     }
 }
@@ -84,7 +90,7 @@ impl<F: Future + Unpin> Future for Awake<F> {
             if this.wakes.state.swap(IDLE, Ordering::AcqRel) == POLLING {
                 return Poll::Pending;
             }
-            if begun.elapsed() > MAX_TIME {
+            if begun.elapsed() >= this.max_time {
                 break;
             }
         }
@@ -111,8 +117,9 @@ mod tests {
         }
     }
 
-    /// What came of polling once a future that wakes itself so often.
-    fn poll_once(wakes_itself: usize) -> (Poll<()>, usize, usize) {
+    /// What came of polling once a future that wakes itself so often: whether it ended, how often it was polled, and
+    /// how often its task was woken.
+    fn poll_once(wakes_itself: usize, max_time: Duration) -> (Poll<()>, usize, usize) {
         let mut polls = 0;
         let future = poll_fn(|context| {
             polls += 1;
@@ -123,17 +130,19 @@ mod tests {
             Poll::Pending
         });
         let task = Arc::new(Task::default());
-        let polled =
-            Pin::new(&mut Awake::new(future)).poll(&mut Context::from_waker(&task.clone().into()));
+        let polled = Pin::new(&mut Awake::for_at_most(future, max_time))
+            .poll(&mut Context::from_waker(&task.clone().into()));
         (polled, polls, task.0.load(Ordering::Relaxed))
     }
 
     #[test]
     fn who_wakes_himself_is_polled_again_but_not_for_ever() {
-        assert_eq!(poll_once(0), (Poll::Ready(()), 1, 0));
-        assert_eq!(poll_once(3), (Poll::Ready(()), 4, 0));
+        const LONG: Duration = Duration::MAX;
+        assert_eq!(poll_once(0, LONG), (Poll::Ready(()), 1, 0));
+        assert_eq!(poll_once(3, LONG), (Poll::Ready(()), 4, 0));
         // Others have their turn, and the task is not forgotten.
-        assert_eq!(poll_once(1000), (Poll::Pending, MAX_POLLS, 1));
+        assert_eq!(poll_once(1000, LONG), (Poll::Pending, MAX_POLLS, 1));
+        assert_eq!(poll_once(3, Duration::ZERO), (Poll::Pending, 1, 1));
     }
 
     #[test]
