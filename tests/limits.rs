@@ -295,6 +295,16 @@ fn a_body_must_keep_coming() {
     assert_eq!((answer.status, answer.text().as_str()), (200, "100000"));
 }
 
+/// An answer that does not end: it has begun, and so has the only instance; nothing more is read.
+fn begin_endless(host: &Host) -> TcpStream {
+    let mut stream = connect(host.address);
+    stream
+        .write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    stream.read_exact(&mut [0; 4]).unwrap();
+    stream
+}
+
 #[test]
 fn an_answer_must_be_taken() {
     let host = start(
@@ -304,12 +314,7 @@ fn an_answer_must_be_taken() {
             ..unlimited()
         },
     );
-    let mut stream = connect(host.address);
-    stream
-        .write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
-    // It has begun, and so has the only instance; nothing more is read.
-    stream.read_exact(&mut [0; 4]).unwrap();
+    let mut stream = begin_endless(&host);
     expect_well(&host);
     expect_passed(&host, "write-time", 1);
     assert!(
@@ -327,12 +332,7 @@ fn who_takes_an_answer_slowly_holds_no_instance() {
             ..unlimited()
         },
     );
-    let mut stream = connect(host.address);
-    stream
-        .write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
-        .unwrap();
-    // It has begun, and so has the only instance; nothing more is read, which may take as long as it likes.
-    stream.read_exact(&mut [0; 4]).unwrap();
+    let _stream = begin_endless(&host);
     // Whose own time passes while he waits for the instance; when it has, so has that of the first.
     let impatient = get(host.address, "/");
     assert!(matches!(impatient.status, 200 | 504), "{impatient:?}");
