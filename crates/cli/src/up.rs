@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
+use infer_host::limits::STOP_TIMEOUT;
 use infer_host::nn::{Backend as Computes, Graphs, Library};
 use infer_host::{Admin, App, AppOptions, Manifest, ObserveOptions, Server, Traces};
 use infer_model_card::Model;
@@ -59,9 +59,6 @@ pub struct Up {
     #[command(flatten)]
     limits: LimitFlags,
 }
-
-/// How long inferences may take to end after the last request has.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What runs the models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

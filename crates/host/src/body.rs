@@ -12,10 +12,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 use wasmtime_wasi_http::Error;
 
 use crate::answer;
-use crate::guest::StopOnDrop;
 use crate::pace::{Pace, TooSlow};
 
 /// How much of a request that was answered early is still read: more than any client sends before it
@@ -178,7 +178,7 @@ pub(crate) struct ResponseBody {
     /// Called when it is longer.
     pub(crate) on_too_long: Box<dyn Fn() + Send>,
     /// Where it has not returned yet.
-    pub(crate) _guest: Option<StopOnDrop>,
+    pub(crate) _guest: Option<AbortOnDropJoinHandle<()>>,
 }
 
 /// Whether a guest's instance was torn down before the guest returned.

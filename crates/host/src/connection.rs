@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 use crate::limits::Limits;
 use crate::observe::{Limit, Observer};
 use crate::pace::{Pace, TooSlow};
-use crate::worker::{Served, Thread};
+use crate::worker::{Counted, Thread};
 
 /// What the connection knows of its requests: how many have begun, and how many of them have ended.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,7 @@ impl Activity {
 #[derive(Debug)]
 pub(crate) struct Serving {
     activity: Activity,
-    _served: Served,
+    _served: Counted,
 }
 
 impl Serving {

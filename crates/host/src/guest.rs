@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
 /// A guest that runs as far as it can whenever it is polled, by the handler, until there is an answer.
 ///
@@ -69,22 +69,12 @@ impl Guest {
         self.ended.as_ref()
     }
 
-    /// Let it go on in a task, if there is more to do.
-    pub(crate) fn go_on(mut self) -> Option<StopOnDrop> {
+    /// Let it go on in a task, if there is more to do; it is stopped when nobody waits for that any more.
+    pub(crate) fn go_on(mut self) -> Option<AbortOnDropJoinHandle<()>> {
         if self.ended.is_some() {
             return None;
         }
-        let task = tokio::spawn(async move { self.end().await });
-        Some(StopOnDrop(task.abort_handle()))
-    }
-}
-
-/// Stops a guest's task when nobody waits for it any more.
-pub(crate) struct StopOnDrop(AbortHandle);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
+        Some(spawn(async move { self.end().await }))
     }
 }
 

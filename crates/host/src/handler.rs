@@ -119,7 +119,7 @@ async fn answer(
     let (sender, mut receiver) = oneshot::channel::<Handed>();
     let failed = Failed::default();
     let stalled = Stalled::default();
-    let waits_for_continue = request.headers().contains_key(EXPECT);
+    let waits_for_continue = waits_for_continue(&request);
     let request = prepare(app, request, record, &stalled);
     let mut guest = Guest::new({
         let app = Arc::clone(app);
@@ -204,9 +204,9 @@ fn prepare(
     record: &Record,
     stalled: &Stalled,
 ) -> Request<RequestBody> {
+    let waits_for_continue = waits_for_continue(&request);
     let headers = request.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
-    let waits_for_continue = headers.contains_key(EXPECT);
     // HTTP/1.0 has no `Host`, and wasi:http wants an authority.
     if request.uri().authority().is_none() && !request.headers().contains_key(HOST) {
         request
@@ -240,7 +240,8 @@ async fn run(
         &app.manifest.mounts,
         app.limits.instance_memory_bytes,
         app.observer.metrics.memory(),
-        app.graphs.clone().map(|graphs| (graphs, thread)),
+        app.graphs.clone(),
+        thread,
     )?;
     let mut store = Store::new(app.engine(), state);
     let mut ending = failed.unless_done();
@@ -324,9 +325,14 @@ fn stalled_body(app: &App) -> Response<Body> {
 
 /// Answer without a guest; the body is read as a guest's would be that was not wanted.
 fn refuse(request: Request<Incoming>, response: Response<Body>) -> Response<Body> {
-    let waits_for_continue = request.headers().contains_key(EXPECT);
+    let waits_for_continue = waits_for_continue(&request);
     drop(RequestBody::new(request.into_body(), waits_for_continue));
     response
+}
+
+/// Whether the client sends its body only when it is asked for it.
+fn waits_for_continue<B>(request: &Request<B>) -> bool {
+    request.headers().contains_key(EXPECT)
 }
 
 /// Request line and headers as they were sent, but for spaces that have no meaning.

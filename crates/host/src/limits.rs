@@ -79,6 +79,9 @@ pub const DEFAULT_MAX_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
 /// More than there are places for requests, and fewer than the 1024 descriptors that a process mostly has.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 768;
 
+/// How long inferences may take to end after the last request has.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -41,7 +41,8 @@ impl State {
         mounts: &[Mount],
         memory_bytes: usize,
         high_water: Histogram,
-        graphs: Option<(Arc<Graphs>, Thread)>,
+        graphs: Option<Arc<Graphs>>,
+        thread: Thread,
     ) -> wasmtime::Result<Self> {
         let mut wasi = WasiCtx::builder();
         wasi.stderr(log);
@@ -59,7 +60,7 @@ impl State {
             table,
             hooks: NoOutboundHttp,
             // Beside its own memory, as much again for what it hands over to compute with.
-            nn: NnCtx::new(graphs, memory_bytes),
+            nn: NnCtx::new(graphs, thread, memory_bytes),
             memory: MemoryLimit {
                 limit_bytes: memory_bytes,
                 used_bytes: 0,

@@ -10,15 +10,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
-/// How long inferences may take to end after the last connection has.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::limits::STOP_TIMEOUT;
 
 /// As many threads as inferences are computed at a time.
 pub(crate) struct Workers {
@@ -51,11 +49,8 @@ impl Thread {
     }
 
     /// One request more, until this is dropped.
-    pub(crate) fn serve(&self) -> Served {
-        if let Some(counts) = self.counts() {
-            counts.requests.fetch_add(1, Ordering::Relaxed);
-        }
-        Served(self.clone())
+    pub(crate) fn serve(&self) -> Counted {
+        Counted::new(self, |counts| &counts.requests)
     }
 
     /// Whether to compute for some milliseconds on the thread itself. Not on a thread that is none of these; nor
@@ -72,14 +67,29 @@ impl Thread {
     }
 }
 
-/// One request of a thread's.
+/// One connection or request of a thread's, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Served(Thread);
+pub(crate) struct Counted {
+    thread: Thread,
+    of: fn(&Counts) -> &AtomicUsize,
+}
 
-impl Drop for Served {
+impl Counted {
+    fn new(thread: &Thread, of: fn(&Counts) -> &AtomicUsize) -> Self {
+        if let Some(counts) = thread.counts() {
+            of(counts).fetch_add(1, Ordering::Relaxed);
+        }
+        Self {
+            thread: thread.clone(),
+            of,
+        }
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        if let Some(counts) = self.0.counts() {
-            counts.requests.fetch_sub(1, Ordering::Relaxed);
+        if let Some(counts) = self.thread.counts() {
+            (self.of)(counts).fetch_sub(1, Ordering::Relaxed);
         }
     }
 }
@@ -118,10 +128,10 @@ impl Workers {
         let of_fewest = (self.workers.iter().enumerate())
             .min_by_key(|(number, _)| self.counts[*number].connections.load(Ordering::Relaxed));
         let Some((number, worker)) = of_fewest else {
-            return Ok(());
+            return Err(io::Error::other("no thread serves connections"));
         };
         let thread = Thread(Some((Arc::clone(&self.counts), number)));
-        let open = Open::count(&thread);
+        let open = Counted::new(&thread, |counts| &counts.connections);
         let served = async move {
             let _open = open;
             // Its readiness is told by this thread's runtime from now on.
@@ -167,26 +177,6 @@ impl Drop for Workers {
         for joined in (self.workers.iter_mut()).filter_map(|worker| worker.joined.take()) {
             // One that panicked has said so.
             _ = joined.join();
-        }
-    }
-}
-
-/// A connection that is open until this is dropped.
-struct Open(Thread);
-
-impl Open {
-    fn count(thread: &Thread) -> Self {
-        if let Some(counts) = thread.counts() {
-            counts.connections.fetch_add(1, Ordering::Relaxed);
-        }
-        Self(thread.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        if let Some(counts) = self.0.counts() {
-            counts.connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
 }

@@ -132,7 +132,7 @@ impl Computer {
     ) -> Result<Vec<Tensor>, Error> {
         let bytes = inputs.iter().map(|input| input.bytes().len()).sum();
         if self.short.is_short(bytes) && thread.may_compute() {
-            let inference = || self.compute_here(&inputs, &Cancellation::default());
+            let inference = || self.compute_here(&inputs, bytes, &Cancellation::default());
             return catch_unwind(AssertUnwindSafe(inference)).unwrap_or_else(|_| Err(panicked()));
         }
         let ended = |_| Error::new(ErrorKind::Runtime, "the host is stopping");
@@ -145,7 +145,7 @@ impl Computer {
             let computer = self.clone();
             let cancellation = Arc::clone(&cancellation.0);
             move || {
-                let outputs = computer.compute_here(&inputs, &cancellation);
+                let outputs = computer.compute_here(&inputs, bytes, &cancellation);
                 // Before whoever waits goes on: the next may begin.
                 drop(turn);
                 outputs
@@ -154,17 +154,17 @@ impl Computer {
         thread.await.unwrap_or_else(|_| Err(panicked()))
     }
 
-    /// Compute on this thread.
+    /// Compute on this thread inputs of so many bytes.
     fn compute_here(
         &self,
         inputs: &[Tensor],
+        bytes: usize,
         cancellation: &Cancellation,
     ) -> Result<Vec<Tensor>, Error> {
         let (running, share) = self.load.begin();
         let begun = Instant::now();
         let outputs = self.graph(share).compute(inputs, cancellation);
         if outputs.is_ok() {
-            let bytes = inputs.iter().map(|input| input.bytes().len()).sum();
             self.short.took(bytes, begun.elapsed());
         }
         drop(running);

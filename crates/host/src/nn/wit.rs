@@ -56,11 +56,10 @@ pub(crate) struct NnCtx {
 }
 
 impl NnCtx {
-    pub(crate) fn new(graphs: Option<(Arc<Graphs>, Thread)>, limit_bytes: usize) -> Self {
-        let (graphs, thread) = graphs.unzip();
+    pub(crate) fn new(graphs: Option<Arc<Graphs>>, thread: Thread, limit_bytes: usize) -> Self {
         Self {
             graphs,
-            thread: thread.unwrap_or_default(),
+            thread,
             limit_bytes,
             used_bytes: 0,
         }
