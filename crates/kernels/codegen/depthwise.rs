@@ -5,15 +5,17 @@ use wasm_encoder::{BlockType, Function, ValType};
 use crate::Target;
 use crate::gemm::{at, multiply_add};
 use crate::object::Kernel;
+use crate::rounds::Rounds;
+use crate::steps;
 
 /// Vectors of four channels.
 const VECTORS: u32 = 4;
 const GROUP_BYTES: u32 = 16 * VECTORS;
-/// Taps in the body of the loop: a row of the most common kernel.
-const STEPS: u32 = 9;
+/// Taps in the body of the loop.
+const STEPS: u32 = steps::TAPS as u32;
 
 /// See `infer_kernels::depthwise::Pixels` for what the parameters mean.
-pub(crate) fn depthwise_16(target: Target) -> Kernel {
+pub(crate) fn depthwise_16(target: Target, rounds: Rounds) -> Kernel {
     let (pixels, pixel_bytes, groups, taps, pointers, weights, c, clamp) = (0, 1, 2, 3, 4, 5, 6, 7);
     let parameters = vec![ValType::I32; 8];
     let (left, pointer, w_now, a, channel) = (8, 9, 10, 11, 12);
@@ -43,7 +45,7 @@ pub(crate) fn depthwise_16(target: Target) -> Kernel {
         .local_set(w_now);
     code.local_get(taps).local_set(left);
     code.local_get(pointers).local_set(pointer);
-    code.block(BlockType::Empty).loop_(BlockType::Empty);
+    rounds.begin(&mut code);
     for step in 0..STEPS {
         code.local_get(pointer)
             .i32_load(at(4 * step))
@@ -71,18 +73,19 @@ pub(crate) fn depthwise_16(target: Target) -> Kernel {
             .i32_const(-1)
             .i32_add()
             .local_tee(left)
-            .i32_eqz()
-            .br_if(1);
+            .i32_eqz();
+        rounds.leave_if(&mut code);
     }
-    code.local_get(pointer)
-        .i32_const(4 * STEPS as i32)
-        .i32_add()
-        .local_set(pointer);
-    code.local_get(w_now)
-        .i32_const((STEPS * GROUP_BYTES) as i32)
-        .i32_add()
-        .local_set(w_now);
-    code.br(0).end().end();
+    rounds.end(&mut code, |code| {
+        code.local_get(pointer)
+            .i32_const(4 * STEPS as i32)
+            .i32_add()
+            .local_set(pointer);
+        code.local_get(w_now)
+            .i32_const((STEPS * GROUP_BYTES) as i32)
+            .i32_add()
+            .local_set(w_now);
+    });
     code.local_get(taps)
         .i32_const(GROUP_BYTES as i32)
         .i32_mul()
@@ -129,7 +132,7 @@ pub(crate) fn depthwise_16(target: Target) -> Kernel {
         .end();
     code.end();
     Kernel {
-        name: "infer_depthwise_16",
+        name: rounds.name("infer_depthwise_16", "infer_depthwise_short_16"),
         parameters,
         body,
     }

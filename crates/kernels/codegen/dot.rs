@@ -4,8 +4,10 @@ use wasm_encoder::{BlockType, Function, ValType};
 
 use crate::gemm::{PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, add_local, at, store_rows};
 use crate::object::Kernel;
+use crate::rounds::Rounds;
+use crate::steps;
 
-/// Words of four bytes in the body of the loop.
+/// Words of four bytes in the body of the loop, where there is one.
 const WORDS: u32 = 16;
 
 /// The most words of an entry of what is left of weights.
@@ -24,10 +26,11 @@ pub(crate) enum Numbers {
 
 /// See `infer_kernels::dot` for what the parameters mean. The shape is that of `gemm_4x8`, where an instruction takes a word
 /// of each of four columns.
-pub(crate) fn dot_4x8(numbers: Numbers) -> Kernel {
+pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
     // Parameters.
     let (panels, words, rows, w, c, row_bytes) = (0, 1, 2, 3, 4, 5);
     let parameters = vec![ValType::I32; 6];
+    let steps = rounds.steps(WORDS, steps::DOT);
     // Locals.
     let left = 6;
     let w_now = 7;
@@ -57,8 +60,8 @@ pub(crate) fn dot_4x8(numbers: Numbers) -> Kernel {
         .local_tee(w)
         .local_set(w_now);
 
-    code.block(BlockType::Empty).loop_(BlockType::Empty);
-    for word in 0..WORDS {
+    rounds.begin(&mut code);
+    for word in 0..steps {
         for vector in 0..VECTORS {
             code.local_get(w_now)
                 .v128_load(at(word * PANEL_BYTES + vector * VECTOR_BYTES))
@@ -92,20 +95,22 @@ pub(crate) fn dot_4x8(numbers: Numbers) -> Kernel {
             if half.end == ROWS {
                 code.i32_const(-1).i32_add().local_tee(left);
             }
-            code.i32_eqz().br_if(1);
+            code.i32_eqz();
+            rounds.leave_if(&mut code);
         }
     }
-    for row in 0..ROWS {
-        code.local_get(a(row))
-            .i32_const(4 * WORDS as i32)
+    rounds.end(&mut code, |code| {
+        for row in 0..ROWS {
+            code.local_get(a(row))
+                .i32_const(4 * steps as i32)
+                .i32_add()
+                .local_set(a(row));
+        }
+        code.local_get(w_now)
+            .i32_const((steps * PANEL_BYTES) as i32)
             .i32_add()
-            .local_set(a(row));
-    }
-    code.local_get(w_now)
-        .i32_const((WORDS * PANEL_BYTES) as i32)
-        .i32_add()
-        .local_set(w_now);
-    code.br(0).end().end();
+            .local_set(w_now);
+    });
 
     store_rows(&mut code, sum, c_now, row_bytes);
 
@@ -128,8 +133,8 @@ pub(crate) fn dot_4x8(numbers: Numbers) -> Kernel {
     code.end().end();
     Kernel {
         name: match numbers {
-            Numbers::Bytes => "infer_dot_bytes_4x8",
-            Numbers::Halves => "infer_dot_halves_4x8",
+            Numbers::Bytes => rounds.name("infer_dot_bytes_4x8", "infer_dot_bytes_short_4x8"),
+            Numbers::Halves => rounds.name("infer_dot_halves_4x8", "infer_dot_halves_short_4x8"),
         },
         parameters,
         body,

@@ -4,11 +4,13 @@ use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, MemArgTarget, V
 
 use crate::Target;
 use crate::object::Kernel;
+use crate::rounds::Rounds;
+use crate::steps;
 
 pub(crate) const ROWS: u32 = 4;
 /// Vectors of four columns.
 pub(crate) const VECTORS: u32 = 2;
-/// Steps in the body of the loop.
+/// Steps in the body of the loop, where there is one.
 const STEPS: u32 = 32;
 
 pub(crate) const VECTOR_BYTES: u32 = 16;
@@ -72,7 +74,7 @@ pub(crate) fn store_rows(
 }
 
 /// See `infer_kernels::gemm::Tile` for what the parameters mean.
-pub(crate) fn gemm_4x8(target: Target) -> Kernel {
+pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
     // Parameters.
     let (panels, k, rows, w, c, row_bytes) = (0, 1, 2, 3, 4, 5);
     let (residual, residual_bytes, clamp) = (6, 7, 8);
@@ -91,6 +93,7 @@ pub(crate) fn gemm_4x8(target: Target) -> Kernel {
     let vectors = 2 + VECTORS + ROWS + ROWS * VECTORS;
     let mut body = Function::new([(4 + ROWS, ValType::I32), (vectors, ValType::V128)]);
     let mut code = body.instructions();
+    let steps = rounds.steps(STEPS, steps::GEMM);
     let add = |code: &mut InstructionSink, pointer: u32, bytes: u32| {
         code.local_get(pointer)
             .i32_const(bytes as i32)
@@ -125,8 +128,8 @@ pub(crate) fn gemm_4x8(target: Target) -> Kernel {
         code.local_get(rows).i32_load(at(4 * row)).local_set(a(row));
     }
 
-    code.block(BlockType::Empty).loop_(BlockType::Empty);
-    for step in 0..STEPS {
+    rounds.begin(&mut code);
+    for step in 0..steps {
         for vector in 0..VECTORS {
             code.local_get(w_now)
                 .v128_load(at(step * PANEL_BYTES + vector * VECTOR_BYTES))
@@ -155,14 +158,16 @@ pub(crate) fn gemm_4x8(target: Target) -> Kernel {
             if half.end == ROWS {
                 code.i32_const(-1).i32_add().local_tee(left);
             }
-            code.i32_eqz().br_if(1);
+            code.i32_eqz();
+            rounds.leave_if(&mut code);
         }
     }
-    for row in 0..ROWS {
-        add(&mut code, a(row), 4 * STEPS);
-    }
-    add(&mut code, w_now, STEPS * PANEL_BYTES);
-    code.br(0).end().end();
+    rounds.end(&mut code, |code| {
+        for row in 0..ROWS {
+            add(code, a(row), 4 * steps);
+        }
+        add(code, w_now, steps * PANEL_BYTES);
+    });
 
     store_rows(&mut code, sum, c_now, row_bytes);
     // From memory again: more to do with the sums themselves would cost them their registers in the loop.
@@ -213,7 +218,7 @@ pub(crate) fn gemm_4x8(target: Target) -> Kernel {
         .br_if(0);
     code.end().end();
     Kernel {
-        name: "infer_gemm_4x8",
+        name: rounds.name("infer_gemm_4x8", "infer_gemm_short_4x8"),
         parameters,
         body,
     }

@@ -4,6 +4,8 @@ use wasm_encoder::{BlockType, Function, Lane, ValType};
 
 use crate::gemm::at;
 use crate::object::Kernel;
+use crate::rounds::Rounds;
+use crate::steps;
 
 /// Vectors of four sums.
 const VECTORS: u32 = 4;
@@ -31,9 +33,8 @@ impl Taps {
 }
 
 /// See `infer_kernels::quantised::depthwise` for what the parameters mean.
-pub(crate) fn taps_16(taps: Taps) -> Kernel {
-    // Those of the most common kernel.
-    let steps = 9u32.div_ceil(taps.count());
+pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
+    let steps = (steps::TAPS as u32).div_ceil(taps.count());
     let (groups, group_bytes, rounds, pointers, offset, words, c) = (0, 1, 2, 3, 4, 5, 6);
     let parameters = vec![ValType::I32; 7];
     let (left, pointer, from) = (7, 8, 9);
@@ -74,7 +75,7 @@ pub(crate) fn taps_16(taps: Taps) -> Kernel {
     }
     code.local_get(rounds).local_set(left);
     code.local_get(pointers).local_set(pointer);
-    code.block(BlockType::Empty).loop_(BlockType::Empty);
+    times.begin(&mut code);
     for step in 0..steps {
         for which in 0..taps.count() {
             code.local_get(pointer)
@@ -125,20 +126,21 @@ pub(crate) fn taps_16(taps: Taps) -> Kernel {
             .i32_const(-1)
             .i32_add()
             .local_tee(left)
-            .i32_eqz()
-            .br_if(1);
+            .i32_eqz();
+        times.leave_if(&mut code);
     }
-    code.local_get(pointer)
-        .i32_const((4 * taps.count() * steps) as i32)
-        .i32_add()
-        .local_set(pointer);
-    for group in 0..2 {
-        code.local_get(weights(group))
-            .i32_const((steps * GROUP_BYTES) as i32)
+    times.end(&mut code, |code| {
+        code.local_get(pointer)
+            .i32_const((4 * taps.count() * steps) as i32)
             .i32_add()
-            .local_set(weights(group));
-    }
-    code.br(0).end().end();
+            .local_set(pointer);
+        for group in 0..2 {
+            code.local_get(weights(group))
+                .i32_const((steps * GROUP_BYTES) as i32)
+                .i32_add()
+                .local_set(weights(group));
+        }
+    });
 
     for vector in 0..VECTORS {
         code.local_get(c)
@@ -168,8 +170,8 @@ pub(crate) fn taps_16(taps: Taps) -> Kernel {
     code.end().end();
     Kernel {
         name: match taps {
-            Taps::Pairs => "infer_pairs_16",
-            Taps::Quads => "infer_quads_16",
+            Taps::Pairs => times.name("infer_pairs_16", "infer_pairs_short_16"),
+            Taps::Quads => times.name("infer_quads_16", "infer_quads_short_16"),
         },
         parameters,
         body,

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::form::{Form, Images};
 use crate::gemm::Clamp;
+#[cfg(target_arch = "wasm32")]
+use crate::steps;
 use crate::taps::Taps;
 
 /// Channels that the kernel does at a time.
@@ -43,6 +45,18 @@ unsafe extern "C" {
         output: *mut f32,
         clamp: *const Clamp,
     );
+
+    /// The same, for no more than [`steps::TAPS`].
+    fn infer_depthwise_short_16(
+        pixels: usize,
+        pixel_bytes: usize,
+        groups: usize,
+        taps: usize,
+        pointers: *const *const f32,
+        weights: *const f32,
+        output: *mut f32,
+        clamp: *const Clamp,
+    );
 }
 
 impl Pixels<'_> {
@@ -61,7 +75,11 @@ impl Pixels<'_> {
         #[cfg(target_arch = "wasm32")]
         // SAFETY: the kernel writes sixteen values a group and pixel, and reads as many of each tap.
         unsafe {
-            infer_depthwise_16(
+            let kernel = match self.taps.len() <= steps::TAPS {
+                true => infer_depthwise_short_16,
+                false => infer_depthwise_16,
+            };
+            kernel(
                 output.len() / self.channels,
                 self.step * size_of::<f32>(),
                 self.channels / GROUP,

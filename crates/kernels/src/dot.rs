@@ -16,6 +16,8 @@ use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target};
 use crate::lanes::{LANES, Lanes};
 use crate::panels::{Entries, PAIR, Panels, QUAD, number};
 use crate::quantised::Bounds;
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+use crate::steps;
 
 /// What becomes of a product of a byte without a sign and one with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +45,7 @@ impl Products {
             let mut panel = [0x7f7f_7f7f; 2 * COLUMNS];
             panel[..COLUMNS].fill(0);
             let mut sums = [0; ROWS * COLUMNS];
-            let words = Words {
-                words: &panel,
-                a_column: 1,
-                rest: Entries::default(),
-            };
+            let words = Words::new(&panel, 1, Entries::default());
             // SAFETY: each row has four bytes, a word.
             unsafe { u8::multiply(&words, [row.as_ptr(); ROWS], &mut sums) };
             match sums[0] {
@@ -72,6 +70,16 @@ unsafe extern "C" {
         row_bytes: usize,
     );
 
+    /// The same, for no more than [`steps::DOT`].
+    fn infer_dot_bytes_short_4x8(
+        panels: usize,
+        words: usize,
+        rows: *const [*const u8; ROWS],
+        weights: *const i32,
+        c: *mut i32,
+        row_bytes: usize,
+    );
+
     /// In `codegen/dot.rs`: rows of bytes, and what is left of weights.
     fn infer_dot_rest_4x8(
         rows: *const [*const u8; ROWS],
@@ -83,6 +91,16 @@ unsafe extern "C" {
 
     /// In `codegen/dot.rs`: rows of numbers of sixteen bits.
     fn infer_dot_halves_4x8(
+        panels: usize,
+        words: usize,
+        rows: *const [*const i16; ROWS],
+        weights: *const i32,
+        c: *mut i32,
+        row_bytes: usize,
+    );
+
+    /// The same, for no more than [`steps::DOT`].
+    fn infer_dot_halves_short_4x8(
         panels: usize,
         words: usize,
         rows: *const [*const i16; ROWS],
@@ -222,7 +240,10 @@ impl Sum for f32 {
 /// Some panels.
 pub(crate) struct Words<'a> {
     words: &'a [i32],
+    /// Words in a column, not zero.
     a_column: usize,
+    /// How many they are, not zero.
+    panels: usize,
     rest: Entries<'a>,
 }
 
@@ -233,10 +254,19 @@ type Kernel<T> =
 
 impl<'a> Words<'a> {
     fn of(panels: &'a Panels, range: Range<usize>) -> Self {
+        let words = panels.words(range.clone());
+        Self::new(words, panels.a_column(), panels.rest(range))
+    }
+
+    fn new(words: &'a [i32], a_column: usize, rest: Entries<'a>) -> Self {
+        let a_panel = (a_column + 1) * COLUMNS;
+        assert!(a_column > 0 && !words.is_empty(), "panels");
+        assert!(words.len().is_multiple_of(a_panel), "panels");
         Self {
-            words: panels.words(range.clone()),
-            a_column: panels.a_column(),
-            rest: panels.rest(range),
+            words,
+            a_column,
+            panels: words.len() / a_panel,
+            rest,
         }
     }
 
@@ -248,33 +278,42 @@ impl<'a> Words<'a> {
     #[inline(always)]
     unsafe fn multiply_by<T>(
         &self,
-        kernel: Kernel<T>,
+        [long, short]: [Kernel<T>; 2],
         rows: [*const T; ROWS],
         sums: &mut [i32],
     ) -> usize {
-        let panels = self.panels(sums);
+        self.check(sums);
+        let kernel = match self.a_column <= steps::DOT {
+            true => short,
+            false => long,
+        };
         let (words, sums) = (self.words.as_ptr(), sums.as_mut_ptr());
-        let stride = panels * COLUMNS * size_of::<i32>();
+        let stride = self.panels * COLUMNS * size_of::<i32>();
         // SAFETY: the kernel reads as many words of each row as a column has, which the caller vouches for, all
         // weights, and writes eight sums a panel in each of four rows.
-        unsafe { kernel(panels, self.a_column, &raw const rows, words, sums, stride) };
+        unsafe {
+            kernel(
+                self.panels,
+                self.a_column,
+                &raw const rows,
+                words,
+                sums,
+                stride,
+            )
+        };
         stride
     }
 
-    /// How many panels, for four rows of sums.
-    fn panels(&self, sums: &[i32]) -> usize {
-        let a_panel = (self.a_column + 1) * COLUMNS;
-        assert!(self.a_column > 0 && !self.words.is_empty(), "panels");
-        assert!(self.words.len().is_multiple_of(a_panel), "panels");
-        let panels = self.words.len() / a_panel;
-        assert!(sums.len() >= ROWS * panels * COLUMNS, "sums");
-        panels
+    /// Whether there is room for four rows of sums.
+    fn check(&self, sums: &[i32]) {
+        assert!(sums.len() >= ROWS * self.panels * COLUMNS, "sums");
     }
 
     /// The sums, one by one: `product` gives that of a row from a word on, and a word of weights.
     #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
     fn multiply(&self, sums: &mut [i32], product: impl Fn(usize, usize, i32) -> i32) {
-        let panels = self.panels(sums);
+        self.check(sums);
+        let panels = self.panels;
         for (panel, words) in self
             .words
             .chunks_exact((self.a_column + 1) * COLUMNS)
@@ -316,7 +355,8 @@ impl Element for u8 {
         // SAFETY: the caller vouches for the rows, in which the bytes are that what is left of weights names; sums there are
         // for all panels.
         unsafe {
-            let stride = some.multiply_by(infer_dot_bytes_4x8, rows, sums);
+            let stride =
+                some.multiply_by([infer_dot_bytes_4x8, infer_dot_bytes_short_4x8], rows, sums);
             let rest = some.rest;
             if !rest.words.is_empty() {
                 let words = rest.words.as_ptr_range();
@@ -360,7 +400,11 @@ impl Element for i16 {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         // SAFETY: the caller vouches for the rows.
         unsafe {
-            some.multiply_by(infer_dot_halves_4x8, rows, sums);
+            some.multiply_by(
+                [infer_dot_halves_4x8, infer_dot_halves_short_4x8],
+                rows,
+                sums,
+            );
         }
         #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
         some.multiply(sums, |row, word, weights| {

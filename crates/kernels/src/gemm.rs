@@ -4,6 +4,8 @@ use std::collections::TryReserveError;
 use std::ops::Range;
 
 use crate::levels::Levels;
+#[cfg(target_arch = "wasm32")]
+use crate::steps;
 
 /// Rows of a tile.
 pub const ROWS: usize = 4;
@@ -153,6 +155,19 @@ unsafe extern "C" {
         residual_bytes: usize,
         clamp: *const Clamp,
     );
+
+    /// The same, for no more than [`steps::GEMM`].
+    fn infer_gemm_short_4x8(
+        panels: usize,
+        k: usize,
+        rows: *const [*const f32; ROWS],
+        weights: *const f32,
+        c: *mut f32,
+        row_bytes: usize,
+        residual: *const f32,
+        residual_bytes: usize,
+        clamp: *const Clamp,
+    );
 }
 
 impl Tile<'_> {
@@ -172,7 +187,11 @@ impl Tile<'_> {
         #[cfg(target_arch = "wasm32")]
         // SAFETY: the kernel reads `k` values of each row, the whole panel, and what the caller vouches for.
         unsafe {
-            infer_gemm_4x8(
+            let kernel = match self.k <= steps::GEMM {
+                true => infer_gemm_short_4x8,
+                false => infer_gemm_4x8,
+            };
+            kernel(
                 self.panels,
                 self.k,
                 &raw const self.rows,

@@ -18,5 +18,7 @@ pub mod levels;
 mod panels;
 pub mod peak;
 pub mod quantised;
+#[cfg(target_arch = "wasm32")]
+mod steps;
 mod taps;
 pub mod winograd;

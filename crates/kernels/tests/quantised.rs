@@ -165,6 +165,7 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
         window(3, 1, 1, 1),
         window(3, 2, 1, 1),
         window(3, 1, 2, 2),
+        window(5, 1, 2, 1),
         // All lines of the output's first and last are padding.
         window(1, 1, 2, 1),
         Window {
@@ -200,6 +201,8 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
             ([16, 24], false),
             ([19, 7], false),
             ([36, 40], false),
+            // The kernels take up to 32 words without a loop.
+            ([128, 8], false),
             ([8, 8], true),
             ([16, 16], true),
             ([24, 24], true),

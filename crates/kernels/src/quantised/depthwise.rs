@@ -6,6 +6,8 @@ use super::{End, Output, Products, Steps};
 use crate::form::{Form, Images};
 use crate::levels::Levels;
 use crate::panels::{PAIR, QUAD, is_narrow, number, word};
+#[cfg(target_arch = "wasm32")]
+use crate::steps;
 use crate::taps::Taps;
 
 /// Channels that are done together.
@@ -193,11 +195,12 @@ impl Words {
         let rounds = taps.len() / self.a_word;
         let a_group = (1 + rounds) * GROUP;
         assert_eq!(self.words.len(), sums.len() / GROUP * a_group, "words");
-        // Two groups at a time, and then one.
-        let twos = if cfg!(target_arch = "wasm32") && rounds > 0 {
-            sums.len() / (2 * GROUP)
-        } else {
-            0
+        // Two groups at a time where there is a kernel for them, and then one.
+        let has_kernel = cfg!(target_arch = "wasm32")
+            && (self.a_word == PAIR || cfg!(target_feature = "relaxed-simd"));
+        let twos = match has_kernel && rounds > 0 {
+            true => sums.len() / (2 * GROUP),
+            false => 0,
         };
         let (done, rest) = sums.split_at_mut(2 * twos * GROUP);
         let (words, last) = self.words.split_at(2 * twos * a_group);
@@ -243,10 +246,16 @@ impl Words {
     ) {
         #[cfg(target_arch = "wasm32")]
         {
-            let kernel = match self.a_word {
+            let kernel = match (
+                self.a_word,
+                taps.len() <= steps::TAPS.next_multiple_of(self.a_word),
+            ) {
                 #[cfg(target_feature = "relaxed-simd")]
-                QUAD => infer_quads_16,
-                _ => infer_pairs_16,
+                (QUAD, true) => infer_quads_short_16,
+                #[cfg(target_feature = "relaxed-simd")]
+                (QUAD, false) => infer_quads_16,
+                (_, true) => infer_pairs_short_16,
+                (_, false) => infer_pairs_16,
             };
             let group_bytes = (1 + rounds) * GROUP * size_of::<i32>();
             let (words, sums) = (words.as_ptr(), sums.as_mut_ptr());
@@ -279,9 +288,32 @@ unsafe extern "C" {
         sums: *mut i32,
     );
 
+    /// The same, for no more than [`steps::TAPS`].
+    fn infer_pairs_short_16(
+        twos: usize,
+        group_bytes: usize,
+        rounds: usize,
+        pointers: *const *const u8,
+        offset: usize,
+        words: *const i32,
+        sums: *mut i32,
+    );
+
     /// In `codegen/taps.rs`: words of four taps.
     #[cfg(target_feature = "relaxed-simd")]
     fn infer_quads_16(
+        twos: usize,
+        group_bytes: usize,
+        rounds: usize,
+        pointers: *const *const u8,
+        offset: usize,
+        words: *const i32,
+        sums: *mut i32,
+    );
+
+    /// The same, for no more than [`steps::TAPS`].
+    #[cfg(target_feature = "relaxed-simd")]
+    fn infer_quads_short_16(
         twos: usize,
         group_bytes: usize,
         rounds: usize,
