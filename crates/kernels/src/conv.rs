@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::form::{Form, Images, Window, copy};
+use crate::form::{Form, Images, Place, Window, copy};
 use crate::gemm::{COLUMNS, Packed, ROWS, Target, gemm_into, panels_a_block};
 
 /// A convolution with its weights packed.
@@ -146,22 +146,23 @@ impl One<'_> {
         let is_one = self.window.taps() == 1;
         let step = panels_a_block(packed.k());
         for block in (0..panels).step_by(step) {
+            let mut place = Place::default();
             for pixel in (0..pixels).step_by(ROWS) {
                 let mut rows = [std::ptr::null(); ROWS];
-                for (at, (row, patch)) in rows
-                    .iter_mut()
-                    .zip(patches.chunks_exact_mut(packed.k()))
-                    .enumerate()
-                {
-                    let at = (pixel + at).min(pixels - 1);
-                    let (y, x) = (at / self.result.width, at % self.result.width);
-                    *row = match is_one {
+                for (at, patch) in patches.chunks_exact_mut(packed.k()).enumerate() {
+                    if pixel + at >= pixels {
+                        rows[at] = rows[at - 1];
+                        continue;
+                    }
+                    let Place { y, x, .. } = place;
+                    rows[at] = match is_one {
                         true => self.pixel(y, x, group * k, k),
                         false => {
                             self.copy(y, x, group * k, k, patch);
                             patch.as_ptr()
                         }
                     };
+                    place.advance(&self.result);
                 }
                 let some = block..panels.min(block + step);
                 // SAFETY: each pointer is that of as many values of the input, of the zeros or of the patches.

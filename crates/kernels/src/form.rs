@@ -204,6 +204,28 @@ impl Form {
     }
 }
 
+/// A pixel of the output.
+#[derive(Default)]
+pub(crate) struct Place {
+    pub(crate) image: usize,
+    pub(crate) y: usize,
+    pub(crate) x: usize,
+}
+
+impl Place {
+    /// The next one. To count is faster than to divide.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self, result: &Images) {
+        self.x += 1;
+        if self.x == result.width {
+            (self.x, self.y) = (0, self.y + 1);
+        }
+        if self.y == result.height {
+            (self.y, self.image) = (0, self.image + 1);
+        }
+    }
+}
+
 /// Copy values of which there may be few: in WebAssembly to copy memory is a call of the host's function, and in each
 /// round of a loop a host may look at the time.
 #[inline(always)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{End, Output, Steps};
 use crate::dot::{Element, Products};
-use crate::form::{Form, Images};
+use crate::form::{Form, Images, Place};
 use crate::gemm::{COLUMNS, ROWS};
 use crate::levels::Levels;
 use crate::panels::{Panels, QUAD};
@@ -147,17 +147,18 @@ impl Run<'_> {
             let first = block * COLUMNS;
             let width = columns.min(n - first);
             let some = T::some(panels, range);
+            let is_pointwise =
+                self.conv.form.window.is_pointwise() && row == self.conv.form.channels_in;
             let mut place = Place::default();
             for pixel in (0..pixels).step_by(ROWS) {
                 let height = ROWS.min(pixels - pixel);
                 let mut rows = [std::ptr::null(); ROWS];
                 for (at, patch) in patches.chunks_exact_mut(row).enumerate() {
-                    if at < height {
-                        rows[at] = self.row(&place, patch);
-                        place.advance(&self.result);
-                    } else {
-                        rows[at] = rows[height - 1];
-                    }
+                    rows[at] = match (at < height, is_pointwise) {
+                        (false, _) => rows[height - 1],
+                        (true, true) => self.pixel(pixel + at, patch),
+                        (true, false) => self.patch(&mut place, patch),
+                    };
                 }
                 // SAFETY: each pointer is that of a row's elements, in the input or in a patch of its own.
                 unsafe { T::multiply(&some, rows, sums) };
@@ -173,20 +174,23 @@ impl Run<'_> {
         }
     }
 
-    /// What is under the window of a pixel: in the input where it stands together there, else in the patch.
+    /// A pixel of the input, in the patch where its bytes are not what is multiplied.
     #[inline(always)]
-    fn row<T: Element>(&self, place: &Place, patch: &mut [T]) -> *const T {
+    fn pixel<T: Element>(&self, pixel: usize, patch: &mut [T]) -> *const T {
+        let bytes = &self.input[pixel * patch.len()..][..patch.len()];
+        T::row(bytes).unwrap_or_else(|| {
+            T::copy(bytes, patch);
+            patch.as_ptr()
+        })
+    }
+
+    /// What is under the window at a place, copied into the patch; the place becomes the next one.
+    #[inline(always)]
+    fn patch<T: Element>(&self, place: &mut Place, patch: &mut [T]) -> *const T {
         let form = &self.conv.form;
         let k = form.channels_in;
         let an_image = self.images.height * self.images.width * k;
         let input = &self.input[place.image * an_image..][..an_image];
-        if form.window.is_pointwise() && patch.len() == k {
-            let bytes = &input[(place.y * self.images.width + place.x) * k..][..k];
-            return T::row(bytes).unwrap_or_else(|| {
-                T::copy(bytes, patch);
-                patch.as_ptr()
-            });
-        }
         let zero = T::from(self.conv.input.zero() as u8);
         let (images, channels) = (self.images, 0..k);
         form.window
@@ -197,28 +201,7 @@ impl Run<'_> {
                     None => patch.fill(zero),
                 }
             });
+        place.advance(&self.result);
         patch.as_ptr()
-    }
-}
-
-/// A pixel of the output.
-#[derive(Default)]
-struct Place {
-    image: usize,
-    y: usize,
-    x: usize,
-}
-
-impl Place {
-    /// The next one. To count is faster than to divide.
-    #[inline(always)]
-    fn advance(&mut self, result: &Images) {
-        self.x += 1;
-        if self.x == result.width {
-            (self.x, self.y) = (0, self.y + 1);
-        }
-        if self.y == result.height {
-            (self.y, self.image) = (0, self.image + 1);
-        }
     }
 }

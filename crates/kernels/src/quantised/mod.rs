@@ -99,7 +99,7 @@ impl End {
     /// For pixels that are done together if they have few channels.
     fn new(form: &Form, scales: &[f32]) -> Self {
         // A call for each pixel costs as much as some ten of its channels.
-        const FEW: usize = 64;
+        const FEW: usize = 256;
         let pixels = if scales.len() <= FEW { ROWS } else { 1 };
         let clamp = form.clamp;
         let scale = form.levels.map_or(1.0, |levels| levels.scale());
