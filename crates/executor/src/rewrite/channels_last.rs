@@ -12,6 +12,7 @@ use rten_onnx::onnx::NodeProto;
 
 use super::fused::{Built, FusedConv};
 use super::quantised::ROUNDING;
+use super::rounded;
 use crate::attributes::Attributes;
 use crate::error::Result;
 use crate::ir::{Network, Node, ValueId};
@@ -429,6 +430,11 @@ impl Rewriter {
             built.insert(output, (*place, conv.build()?));
         }
         let giving = giving_bytes(&self.nodes, &built);
+        let takes_bytes = built.iter().filter_map(|(&output, (_, conv))| match conv {
+            Built::Quantised(conv) => Some((output, conv.input())),
+            Built::Plain(_) => None,
+        });
+        let takes_bytes = takes_bytes.collect();
         for (output, (place, conv)) in built {
             let levels = self.convs.get(&output).and_then(|(_, conv)| conv.levels);
             let operator: Box<dyn Operator> = match conv {
@@ -444,6 +450,7 @@ impl Rewriter {
             }
         }
         self.network.nodes = self.nodes.into_iter().flatten().collect();
+        rounded::rewrite(&mut self.network, &takes_bytes);
         Ok(self.network)
     }
 }

@@ -5,6 +5,7 @@ mod dense;
 mod fold;
 mod fused;
 mod quantised;
+mod rounded;
 #[cfg(test)]
 mod tests;
 mod transformer;

@@ -369,3 +369,61 @@ fn quantised_networks_compute_the_same_in_fp32() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn images_for_convolutions_of_bytes_are_rounded_and_moved_in_one_step() {
+    let conv = "QLinearConv q steps zero window each nones wide some -> c; DequantizeLinear c wide some -> a";
+    let rows = [
+        (format!("{conv}; Abs a -> y"), true),
+        // Two convolutions.
+        (
+            format!(
+                "{conv}; QLinearConv q steps zero window steps none wide some -> e; \
+                 DequantizeLinear e wide some -> b; Add a b -> y"
+            ),
+            true,
+        ),
+        // What is rounded is used otherwise, before it is moved or after.
+        (
+            format!("{conv}; DequantizeLinear q steps zero -> d; ReduceMax d -> m; Add a m -> y"),
+            false,
+        ),
+        (
+            format!("{conv}; DequantizeLinear q steps zero -> d; Conv d floats -> b; Add a b -> y"),
+            false,
+        ),
+        // Values are quantised, but not as the convolution takes them.
+        (
+            "DequantizeLinear q steps zero -> d; QuantizeLinear d wide some -> r; \
+             QLinearConv r wide some window each nones wide some -> c; DequantizeLinear c wide some -> y"
+                .to_owned(),
+            true,
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (nodes, expected) in rows {
+        let nodes = format!("Reshape x image -> i; QuantizeLinear i steps zero -> q; {nodes}");
+        let floats = (0..12).map(|at| (at as f32).cos()).collect::<Vec<_>>();
+        let constants: [(&str, &[i64], &[f32]); 1] = [("floats", &[4, 3, 1, 1], &floats)];
+        // Some beyond the levels.
+        let input = || {
+            let mut values: Vec<f32> = (0..12).map(|at| (at as f32 * 1.3).sin() * 2.0).collect();
+            values[..3].copy_from_slice(&[1e9, f32::NEG_INFINITY, f32::INFINITY]);
+            vec![Tensor::of(&[4, 3], values).unwrap()]
+        };
+        let plain = Graph::build(load::network(model(&nodes, &constants)).unwrap()).unwrap();
+        let fused = Graph::load(model(&nodes, &constants)).unwrap();
+        let steps = fused.profile(input(), 1).unwrap();
+        if steps.iter().any(|(name, _)| name == "QuantizeMoveChannels") != expected {
+            wrong.push(format!("{nodes}: {steps:?}"));
+        }
+        let [plain, fused] = [plain, fused].map(|graph| graph.run(input()).unwrap().remove(0));
+        let pairs = plain.elements::<f32>().unwrap().iter();
+        let pairs = pairs.zip(fused.elements::<f32>().unwrap());
+        let apart = pairs.fold(0.0, |most, (a, b)| f32::max(most, (a - b).abs()));
+        if plain.shape() != fused.shape() || apart >= 1e-5 {
+            wrong.push(format!("{nodes}: {plain:?} and {fused:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

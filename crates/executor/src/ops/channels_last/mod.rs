@@ -4,6 +4,7 @@ pub mod conv;
 pub mod pads;
 pub mod pool;
 pub mod quantised;
+pub mod rounded;
 pub mod transpose;
 
 use infer_kernels::form::Images;

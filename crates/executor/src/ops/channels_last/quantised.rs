@@ -63,6 +63,11 @@ pub struct QuantisedConvolution {
 }
 
 impl QuantisedConvolution {
+    /// The levels that it takes images for.
+    pub fn input(&self) -> Levels {
+        self.kernel.input()
+    }
+
     /// Whether what it puts out can be bytes.
     pub fn has_levels(&self) -> bool {
         let levels = self.kernel.form().levels;

@@ -31,9 +31,11 @@ impl Operator for MoveChannels {
         }
         let input = inputs.elements::<f32>(0)?;
         let mut output = scratch(input.len())?;
+        // Images without a pixel have no chunks.
+        let an_image = (rows * columns).max(1);
         for (input, output) in input
-            .chunks_exact(rows * columns)
-            .zip(output.chunks_exact_mut(rows * columns))
+            .chunks_exact(an_image)
+            .zip(output.chunks_exact_mut(an_image))
         {
             transpose(input, output, rows, columns);
         }
@@ -44,7 +46,8 @@ impl Operator for MoveChannels {
 /// Rows and columns of a block that is moved as one, so that whole cache lines are.
 const BLOCK: usize = 16;
 
-fn transpose(input: &[f32], output: &mut [f32], rows: usize, columns: usize) {
+/// The columns of a matrix of that many rows one after the other.
+pub(super) fn transpose<T: Copy>(input: &[T], output: &mut [T], rows: usize, columns: usize) {
     // Pictures.
     if rows == 3 {
         let (red, rest) = input.split_at(columns);

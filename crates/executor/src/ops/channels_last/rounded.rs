@@ -1,0 +1,110 @@
+//! From NCHW in FP32 to NHWC in bytes.
+
+use infer_kernels::levels::Levels;
+use infer_model_card::Datatype;
+
+use super::transpose::transpose;
+use crate::error::{Error, Result};
+use crate::operator::{Inputs, Operator};
+use crate::ops::cast::cast;
+use crate::pool::{give, scratch};
+use crate::tensor::{Tensor, element_count, filled};
+
+/// Rounds images to levels and moves their channels: of each value how many levels above the lowest it is, in UINT8. One
+/// step instead of three, with a quarter of the memory.
+pub struct RoundedChannelsLast(pub Levels);
+
+/// Values of a channel that are rounded at a time.
+const SOME: usize = 256;
+
+impl Operator for RoundedChannelsLast {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let images = cast(inputs.take(0)?, Datatype::Fp32)?;
+        let [count, channels, height, width] = *images.shape() else {
+            return Err(Error::input(format!(
+                "expected images (four dimensions), came {:?}",
+                images.shape()
+            )));
+        };
+        let shape = [count, height, width, channels];
+        let mut output = scratch(element_count(&shape)?)?;
+        let (a_channel, an_image) = (height * width, channels * height * width);
+        let mut values = [0.0; SOME];
+        let mut bytes: Vec<u8> = filled(channels * SOME.min(a_channel), 0)?;
+        if an_image > 0 {
+            let all = images.elements::<f32>()?.chunks_exact(an_image);
+            for (image, output) in all.zip(output.chunks_exact_mut(an_image)) {
+                for (at, output) in output.chunks_mut(SOME * channels).enumerate() {
+                    let some = output.len() / channels;
+                    for (channel, bytes) in image
+                        .chunks_exact(a_channel)
+                        .zip(bytes.chunks_exact_mut(some))
+                    {
+                        let values = &mut values[..some];
+                        values.copy_from_slice(&channel[at * SOME..][..some]);
+                        self.0.apply(values);
+                        self.0.to_bytes(values, bytes);
+                    }
+                    transpose(&bytes[..some * channels], output, channels, some);
+                }
+            }
+        }
+        give(images);
+        Ok(vec![Tensor::of(&shape, output)?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operator::Input;
+    use crate::ops::channels_last::transpose::MoveChannels;
+    use crate::ops::levels::Rounding;
+
+    #[test]
+    fn it_is_what_three_steps_are() {
+        let run = |operator: &dyn Operator, tensor: Tensor| {
+            let inputs = Inputs::new(vec![Some(Input::Owned(tensor))]);
+            operator.run(inputs).map(|mut outputs| outputs.remove(0))
+        };
+        // The last ones have fewer than 256 levels, and no zero among them that is the lowest.
+        let levels = [(0.02, 0, 255), (0.05, -128, 127), (0.3, -7, 60)];
+        let shapes = [
+            [1, 1, 1, 1],
+            [1, 3, 1, 255],
+            [2, 4, 16, 16],
+            [1, 1, 257, 1],
+            [3, 3, 17, 31],
+            [1, 19, 20, 30],
+            [0, 3, 4, 4],
+            [2, 3, 0, 4],
+        ];
+        let mut wrong = Vec::new();
+        for (scale, min, max) in levels {
+            let levels = Levels::new(scale, min, max);
+            for shape in shapes {
+                let count = shape.iter().product();
+                let mut values: Vec<f32> =
+                    (0..count).map(|at| (at as f32 * 0.7).sin() * 9.0).collect();
+                let beyond = [f32::INFINITY, -1e30, 1e9, -0.0, scale / 2.0, scale * 1.5];
+                values
+                    .iter_mut()
+                    .zip(beyond)
+                    .for_each(|(value, other)| *value = other);
+                let images = Tensor::of(&shape, values).unwrap();
+                let rounded = run(&Rounding(levels), images.clone()).unwrap();
+                let moved = run(&MoveChannels::Last, rounded).unwrap();
+                let mut expected = vec![0; count];
+                levels.to_bytes(moved.elements::<f32>().unwrap(), &mut expected);
+                let came = run(&RoundedChannelsLast(levels), images).unwrap();
+                if came.shape() != moved.shape() || came.elements::<u8>().unwrap() != expected {
+                    wrong.push(format!("{shape:?}, {levels:?}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let matrix = Tensor::of(&[2, 3], vec![0.0f32; 6]).unwrap();
+        let error = run(&RoundedChannelsLast(Levels::new(1.0, 0, 255)), matrix).unwrap_err();
+        assert!(error.to_string().contains("came [2, 3]"), "{error}");
+    }
+}
