@@ -5,6 +5,9 @@
 //! artefact. Zero pages cost nothing, so freed memory is cleared until [`ClearingAllocator::seal`]
 //! is called; from then on this is the system's allocator and one test of a flag.
 
+#[cfg(any(test, target_arch = "wasm32"))]
+mod holes;
+
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -39,11 +42,14 @@ impl<A: GlobalAlloc> ClearingAllocator<A> {
     /// Stop clearing: the snapshot is taken after this. Gives the bytes that are in use, which is what a snapshot has
     /// to hold.
     ///
-    /// The linear memory is left with `spare_bytes` that are free in one piece, as an instance whose memory need
+    /// In WebAssembly, small holes between what is in use are taken for good, so that what an instance asks for stands together,
+    /// and the linear memory is left with `spare_bytes` that are free in one piece, as an instance whose memory need
     /// not grow takes no call of the system's to make, and none to make its place ready for the next. They cost
     /// nothing in the artefact; where there is no room for them, the snapshot goes without.
     pub fn seal(&self, spare_bytes: usize) -> usize {
         self.sealed.store(true, Ordering::Relaxed);
+        #[cfg(target_arch = "wasm32")]
+        holes::fill(&self.inner, || core::arch::wasm32::memory_size(0));
         if let Ok(layout) = Layout::array::<u8>(spare_bytes)
             && layout.size() > 0
         {
