@@ -7,8 +7,10 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
+use infer_kernels::memory::{Plain, resize};
+
 use crate::error::Result;
-use crate::tensor::{Data, Element, Tensor, filled};
+use crate::tensor::{Data, Element, Tensor, with_room};
 
 /// Buffers of each type that are kept.
 const MOST: usize = 16;
@@ -21,7 +23,7 @@ thread_local! {
 }
 
 /// Elements whose memory is kept.
-pub trait Kept: Element {
+pub trait Kept: Element + Plain {
     #[doc(hidden)]
     const BUFFERS: &'static LocalKey<Buffers<Self>>;
 }
@@ -48,13 +50,12 @@ pub fn scratch<T: Kept>(count: usize) -> Result<Vec<T>> {
         let best = candidates.min_by_key(|(_, buffer)| buffer.capacity())?.0;
         Some(buffers.swap_remove(best))
     });
-    match found {
-        Some(mut buffer) => {
-            buffer.resize(count, T::default());
-            Ok(buffer)
-        }
-        None => filled(count, T::default()),
-    }
+    let mut buffer = match found {
+        Some(buffer) => buffer,
+        None => with_room(count)?,
+    };
+    resize(&mut buffer, count);
+    Ok(buffer)
 }
 
 /// Keep a tensor's memory for another.

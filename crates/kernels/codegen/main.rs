@@ -26,6 +26,7 @@ mod bytes;
 mod depthwise;
 mod dot;
 mod gemm;
+mod memory;
 mod object;
 mod peak;
 mod rounds;
@@ -54,7 +55,7 @@ fn main() {
     let target = Target {
         relaxed_simd: features.split(',').any(|feature| feature == "relaxed-simd"),
     };
-    let mut functions = vec![peak::peak(target), bytes::bytes_16()];
+    let mut functions = vec![peak::peak(target), bytes::bytes_16(), memory::as_found()];
     for rounds in Rounds::ALL {
         functions.push(gemm::gemm_4x8(target, rounds));
         functions.push(depthwise::depthwise_16(target, rounds));

@@ -15,6 +15,7 @@ pub mod functions;
 pub mod gemm;
 mod lanes;
 pub mod levels;
+pub mod memory;
 mod panels;
 pub mod peak;
 pub mod quantised;
