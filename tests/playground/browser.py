@@ -67,7 +67,10 @@ class BrowserTest(unittest.TestCase):
 
 
 def draw(page, points=SEVEN):
-    box = page.locator("#canvas").bounding_box()
+    canvas = page.locator("#canvas")
+    # It is shown when the page knows what the model takes.
+    canvas.wait_for()
+    box = canvas.bounding_box()
     place = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
     page.mouse.move(*place[0])
     page.mouse.down()
