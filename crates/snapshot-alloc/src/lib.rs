@@ -49,7 +49,7 @@ impl<A: GlobalAlloc> ClearingAllocator<A> {
     pub fn seal(&self, spare_bytes: usize) -> usize {
         self.sealed.store(true, Ordering::Relaxed);
         #[cfg(target_arch = "wasm32")]
-        holes::fill(&self.inner, || core::arch::wasm32::memory_size(0));
+        holes::fill(&self.inner, core::arch::wasm32::memory_size::<0>);
         if let Ok(layout) = Layout::array::<u8>(spare_bytes)
             && layout.size() > 0
         {
