@@ -34,29 +34,19 @@ struct Pixels<'a> {
 
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C" {
-    /// In `codegen/depthwise.rs`.
-    fn infer_depthwise_16(
-        pixels: usize,
-        pixel_bytes: usize,
-        groups: usize,
-        taps: usize,
-        pointers: *const *const f32,
-        weights: *const f32,
-        output: *mut f32,
-        clamp: *const Clamp,
-    );
-
-    /// The same, for no more than [`steps::TAPS`].
-    fn infer_depthwise_short_16(
-        pixels: usize,
-        pixel_bytes: usize,
-        groups: usize,
-        taps: usize,
-        pointers: *const *const f32,
-        weights: *const f32,
-        output: *mut f32,
-        clamp: *const Clamp,
-    );
+    kernel! {
+        /// In `codegen/depthwise.rs`.
+        fn infer_depthwise_16 | infer_depthwise_short_16(
+            pixels: usize,
+            pixel_bytes: usize,
+            groups: usize,
+            taps: usize,
+            pointers: *const *const f32,
+            weights: *const f32,
+            output: *mut f32,
+            clamp: *const Clamp,
+        )
+    }
 }
 
 impl Pixels<'_> {

@@ -60,25 +60,17 @@ impl Products {
 
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 unsafe extern "C" {
-    /// In `codegen/dot.rs`: rows of bytes.
-    fn infer_dot_bytes_4x8(
-        panels: usize,
-        words: usize,
-        rows: *const [*const u8; ROWS],
-        weights: *const i32,
-        c: *mut i32,
-        row_bytes: usize,
-    );
-
-    /// The same, for no more than [`steps::DOT`].
-    fn infer_dot_bytes_short_4x8(
-        panels: usize,
-        words: usize,
-        rows: *const [*const u8; ROWS],
-        weights: *const i32,
-        c: *mut i32,
-        row_bytes: usize,
-    );
+    kernel! {
+        /// In `codegen/dot.rs`: rows of bytes.
+        fn infer_dot_bytes_4x8 | infer_dot_bytes_short_4x8(
+            panels: usize,
+            words: usize,
+            rows: *const [*const u8; ROWS],
+            weights: *const i32,
+            c: *mut i32,
+            row_bytes: usize,
+        )
+    }
 
     /// In `codegen/dot.rs`: rows of bytes, and what is left of weights.
     fn infer_dot_rest_4x8(
@@ -89,25 +81,17 @@ unsafe extern "C" {
         row_bytes: usize,
     );
 
-    /// In `codegen/dot.rs`: rows of numbers of sixteen bits.
-    fn infer_dot_halves_4x8(
-        panels: usize,
-        words: usize,
-        rows: *const [*const i16; ROWS],
-        weights: *const i32,
-        c: *mut i32,
-        row_bytes: usize,
-    );
-
-    /// The same, for no more than [`steps::DOT`].
-    fn infer_dot_halves_short_4x8(
-        panels: usize,
-        words: usize,
-        rows: *const [*const i16; ROWS],
-        weights: *const i32,
-        c: *mut i32,
-        row_bytes: usize,
-    );
+    kernel! {
+        /// In `codegen/dot.rs`: rows of numbers of sixteen bits.
+        fn infer_dot_halves_4x8 | infer_dot_halves_short_4x8(
+            panels: usize,
+            words: usize,
+            rows: *const [*const i16; ROWS],
+            weights: *const i32,
+            c: *mut i32,
+            row_bytes: usize,
+        )
+    }
 }
 
 /// What the numbers that are multiplied are held in.

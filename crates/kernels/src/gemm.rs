@@ -143,31 +143,20 @@ struct Tile<'a> {
 
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C" {
-    /// In `codegen/gemm.rs`.
-    fn infer_gemm_4x8(
-        panels: usize,
-        k: usize,
-        rows: *const [*const f32; ROWS],
-        weights: *const f32,
-        c: *mut f32,
-        row_bytes: usize,
-        residual: *const f32,
-        residual_bytes: usize,
-        clamp: *const Clamp,
-    );
-
-    /// The same, for no more than [`steps::GEMM`].
-    fn infer_gemm_short_4x8(
-        panels: usize,
-        k: usize,
-        rows: *const [*const f32; ROWS],
-        weights: *const f32,
-        c: *mut f32,
-        row_bytes: usize,
-        residual: *const f32,
-        residual_bytes: usize,
-        clamp: *const Clamp,
-    );
+    kernel! {
+        /// In `codegen/gemm.rs`.
+        fn infer_gemm_4x8 | infer_gemm_short_4x8(
+            panels: usize,
+            k: usize,
+            rows: *const [*const f32; ROWS],
+            weights: *const f32,
+            c: *mut f32,
+            row_bytes: usize,
+            residual: *const f32,
+            residual_bytes: usize,
+            clamp: *const Clamp,
+        )
+    }
 }
 
 impl Tile<'_> {

@@ -7,6 +7,17 @@
 //! The innermost loops of products are written by `codegen/` for WebAssembly, other loops go over four values at a time
 //! by its intrinsics; elsewhere plain Rust does the same, so that all of this is tested natively too.
 
+/// Declares both forms of a kernel, which take the same: for any number of steps, and for no more than `steps` has of it.
+#[cfg(target_arch = "wasm32")]
+macro_rules! kernel {
+    ($(#[$meta:meta])* fn $long:ident | $short:ident $parameters:tt) => {
+        $(#[$meta])*
+        fn $long $parameters;
+        $(#[$meta])*
+        fn $short $parameters;
+    };
+}
+
 pub mod conv;
 pub mod depthwise;
 mod dot;

@@ -277,49 +277,30 @@ impl Words {
 
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C" {
-    /// In `codegen/taps.rs`: words of two taps.
-    fn infer_pairs_16(
-        twos: usize,
-        group_bytes: usize,
-        rounds: usize,
-        pointers: *const *const u8,
-        offset: usize,
-        words: *const i32,
-        sums: *mut i32,
-    );
+    kernel! {
+        /// In `codegen/taps.rs`: words of two taps.
+        fn infer_pairs_16 | infer_pairs_short_16(
+            twos: usize,
+            group_bytes: usize,
+            rounds: usize,
+            pointers: *const *const u8,
+            offset: usize,
+            words: *const i32,
+            sums: *mut i32,
+        )
+    }
 
-    /// The same, for no more than [`steps::TAPS`].
-    fn infer_pairs_short_16(
-        twos: usize,
-        group_bytes: usize,
-        rounds: usize,
-        pointers: *const *const u8,
-        offset: usize,
-        words: *const i32,
-        sums: *mut i32,
-    );
-
-    /// In `codegen/taps.rs`: words of four taps.
-    #[cfg(target_feature = "relaxed-simd")]
-    fn infer_quads_16(
-        twos: usize,
-        group_bytes: usize,
-        rounds: usize,
-        pointers: *const *const u8,
-        offset: usize,
-        words: *const i32,
-        sums: *mut i32,
-    );
-
-    /// The same, for no more than [`steps::TAPS`].
-    #[cfg(target_feature = "relaxed-simd")]
-    fn infer_quads_short_16(
-        twos: usize,
-        group_bytes: usize,
-        rounds: usize,
-        pointers: *const *const u8,
-        offset: usize,
-        words: *const i32,
-        sums: *mut i32,
-    );
+    kernel! {
+        /// In `codegen/taps.rs`: words of four taps.
+        #[cfg(target_feature = "relaxed-simd")]
+        fn infer_quads_16 | infer_quads_short_16(
+            twos: usize,
+            group_bytes: usize,
+            rounds: usize,
+            pointers: *const *const u8,
+            offset: usize,
+            words: *const i32,
+            sums: *mut i32,
+        )
+    }
 }
