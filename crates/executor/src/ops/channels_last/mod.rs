@@ -12,22 +12,29 @@ use infer_kernels::form::Images;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// A tensor's sizes as images.
+/// A tensor's four sizes.
 ///
 /// # Errors
 /// `Input` when it has not four dimensions.
+fn sizes(tensor: &Tensor) -> Result<[usize; 4]> {
+    let shape = tensor.shape();
+    shape
+        .try_into()
+        .map_err(|_| Error::input(format!("expected images (four dimensions), came {shape:?}")))
+}
+
+/// A tensor's sizes as images, channels last.
+///
+/// # Errors
+/// As [`sizes`].
 fn images(tensor: &Tensor) -> Result<Images> {
-    match *tensor.shape() {
-        [count, height, width, channels] => Ok(Images {
-            count,
-            height,
-            width,
-            channels,
-        }),
-        ref shape => Err(Error::input(format!(
-            "expected images (four dimensions), came {shape:?}"
-        ))),
-    }
+    let [count, height, width, channels] = sizes(tensor)?;
+    Ok(Images {
+        count,
+        height,
+        width,
+        channels,
+    })
 }
 
 /// The shape of images.

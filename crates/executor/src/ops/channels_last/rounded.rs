@@ -3,8 +3,9 @@
 use infer_kernels::levels::Levels;
 use infer_model_card::Datatype;
 
+use super::sizes;
 use super::transpose::transpose;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::operator::{Inputs, Operator};
 use crate::ops::cast::cast;
 use crate::pool::{give, scratch};
@@ -20,12 +21,7 @@ const SOME: usize = 256;
 impl Operator for RoundedChannelsLast {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let images = cast(inputs.take(0)?, Datatype::Fp32)?;
-        let [count, channels, height, width] = *images.shape() else {
-            return Err(Error::input(format!(
-                "expected images (four dimensions), came {:?}",
-                images.shape()
-            )));
-        };
+        let [count, channels, height, width] = sizes(&images)?;
         let shape = [count, height, width, channels];
         let mut output = scratch(element_count(&shape)?)?;
         let (a_channel, an_image) = (height * width, channels * height * width);

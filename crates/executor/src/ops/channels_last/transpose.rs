@@ -1,6 +1,7 @@
 //! From NCHW to NHWC and back.
 
-use crate::error::{Error, Result};
+use super::sizes;
+use crate::error::Result;
 use crate::operator::{Inputs, Operator};
 use crate::pool::scratch;
 use crate::tensor::Tensor;
@@ -16,12 +17,7 @@ pub enum MoveChannels {
 
 impl Operator for MoveChannels {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
-        let shape = inputs.required(0)?.shape().to_vec();
-        let [count, b, c, d] = *shape.as_slice() else {
-            return Err(Error::input(format!(
-                "expected images (four dimensions), came {shape:?}"
-            )));
-        };
+        let [count, b, c, d] = sizes(inputs.required(0)?)?;
         let (target, rows, columns) = match self {
             Self::Last => (vec![count, c, d, b], b, c * d),
             Self::First => (vec![count, d, b, c], b * c, d),
