@@ -9,6 +9,7 @@ use std::process::Command;
 use infer_host::Limits;
 use infer_pack::Silent;
 use infer_pack::toolchain::{self, TARGET};
+use support::python::succeed;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::p2::bindings::sync::Command as Program;
@@ -61,7 +62,8 @@ fn compile(features: &str) -> Vec<PathBuf> {
     let root = support::root();
     toolchain::ensure(&root, &Silent).unwrap();
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("kernels{features}"));
-    let output = Command::new(env!("CARGO"))
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo
         .current_dir(&root)
         .args(["test", "--package", "infer-kernels", "--no-run", "--locked"])
         .args(["--target", TARGET, "--target-dir"])
@@ -71,14 +73,8 @@ fn compile(features: &str) -> Vec<PathBuf> {
             "CARGO_ENCODED_RUSTFLAGS",
             format!("-Ctarget-feature={features}"),
         )
-        .env_remove("RUSTFLAGS")
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+        .env_remove("RUSTFLAGS");
+    let output = succeed(&mut cargo).unwrap_or_else(|reason| panic!("{reason}"));
     String::from_utf8(output.stdout)
         .unwrap()
         .lines()

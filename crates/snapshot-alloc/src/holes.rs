@@ -17,16 +17,16 @@ const SMALL: usize = 16;
 
 /// Take what there is of small holes for good. `memory` gives how much memory the allocator has from its host.
 pub(crate) fn fill(inner: &impl GlobalAlloc, memory: impl Fn() -> usize) {
-    let block = |size: usize| -> Option<(*mut *mut u8, Layout)> {
-        let layout = Layout::from_size_align(size, align_of::<*mut u8>()).ok()?;
+    let layout = |size: usize| Layout::from_size_align(size, align_of::<*mut u8>());
+    let block = |size: usize| -> Option<*mut *mut u8> {
         // SAFETY: no size here is zero.
-        let block = black_box(unsafe { inner.alloc(layout) });
-        (!block.is_null()).then_some((block.cast(), layout))
+        let block = black_box(unsafe { inner.alloc(layout(size).ok()?) });
+        (!block.is_null()).then_some(block.cast())
     };
     // What is large is held until the small holes are full, in a chain through the blocks themselves.
     let mut held: *mut u8 = ptr::null_mut();
     let before = memory();
-    while let Some((link, _)) = block(LARGE) {
+    while let Some(link) = block(LARGE) {
         // SAFETY: the block is aligned for a pointer, and larger.
         unsafe { link.write(held) };
         held = link.cast();
@@ -46,7 +46,7 @@ pub(crate) fn fill(inner: &impl GlobalAlloc, memory: impl Fn() -> usize) {
         // SAFETY: as written above; what is free is to be zero.
         held = unsafe { link.replace(ptr::null_mut()) };
         black_box(link);
-        if let Ok(layout) = Layout::from_size_align(LARGE, align_of::<*mut u8>()) {
+        if let Ok(layout) = layout(LARGE) {
             // SAFETY: the block came from `inner` with this layout, and nothing refers to it.
             unsafe { inner.dealloc(link.cast(), layout) };
         }
