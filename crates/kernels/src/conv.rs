@@ -1,9 +1,11 @@
 //! Two-dimensional convolution, channels last.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::form::{Form, Images, Place, Window, copy};
 use crate::gemm::{COLUMNS, Packed, ROWS, Target, gemm_into, panels_a_block};
+use crate::lines::Lines;
 
 /// A convolution with its weights packed.
 #[derive(Clone, Debug)]
@@ -36,7 +38,7 @@ impl Conv2d {
         assert!(bias.is_none_or(|bias| bias.len() == channels_out), "bias");
         let pack = |group: usize| {
             let weight = |row: usize, column: usize| {
-                let (tap, channel) = (row / k, row % k);
+                let (tap, channel) = (window.tap(row / k), row % k);
                 weights[((group * n + column) * k + channel) * taps + tap]
             };
             Packed::new(taps * k, n, weight, |column| {
@@ -96,33 +98,29 @@ impl Conv2d {
             return gemm_into(pixels, input, packed, target);
         }
         let zeros = vec![0.0; self.form.channels_in];
-        let (image_in, image_out) = (images.len() / images.count, result.len() / images.count);
-        for image in 0..images.count {
-            let out = image * image_out..(image + 1) * image_out;
-            let one = One {
-                window: &self.form.window,
-                input: &input[image * image_in..(image + 1) * image_in],
-                zeros: &zeros,
-                images,
-                result,
+        let run = Run {
+            window: &self.form.window,
+            input,
+            zeros: &zeros,
+            images,
+            result,
+        };
+        for (group, packed) in self.groups.iter().enumerate() {
+            let mut target = Target {
+                c: output,
+                residual,
+                stride: self.form.channels_out,
+                column: group * packed.n(),
+                clamp: self.form.clamp,
+                levels: self.form.levels,
             };
-            for (group, packed) in self.groups.iter().enumerate() {
-                let mut target = Target {
-                    c: &mut output[out.clone()],
-                    residual: residual.map(|residual| &residual[out.clone()]),
-                    stride: self.form.channels_out,
-                    column: group * packed.n(),
-                    clamp: self.form.clamp,
-                    levels: self.form.levels,
-                };
-                one.run(packed, group, &mut target);
-            }
+            run.compute(packed, group, &mut target);
         }
     }
 }
 
-/// One image's convolution.
-struct One<'a> {
+/// One run of a convolution.
+struct Run<'a> {
     window: &'a Window,
     input: &'a [f32],
     /// A pixel of the padding.
@@ -131,73 +129,68 @@ struct One<'a> {
     result: Images,
 }
 
-impl One<'_> {
-    fn run(&self, packed: &Packed, group: usize, target: &mut Target) {
-        let k = packed.k() / self.window.taps();
-        let pixels = self.result.height * self.result.width;
+impl Run<'_> {
+    fn compute(&self, packed: &Packed, group: usize, target: &mut Target) {
+        let taps = self.window.taps();
+        let k = packed.k() / taps;
+        let pixels = self.result.count * self.result.height * self.result.width;
         if k == 0 {
             (0..pixels).for_each(|pixel| target.biases(packed, pixel));
             return;
         }
+        let channels = group * k..(group + 1) * k;
         let panels = packed.n().div_ceil(COLUMNS);
-        // What is under the window, of four pixels. To copy it costs a few per cent of the time (once for all
-        // panels); a kernel that steps from row to row by itself is slower by more.
-        let mut patches = vec![0.0; ROWS * packed.k()];
-        let is_one = self.window.taps() == 1;
         let step = panels_a_block(packed.k());
+        if taps == 1 {
+            for block in (0..panels).step_by(step) {
+                let some = block..panels.min(block + step);
+                let mut place = Place::default();
+                for pixel in (0..pixels).step_by(ROWS) {
+                    let height = ROWS.min(pixels - pixel);
+                    let mut rows = [std::ptr::null(); ROWS];
+                    for row in &mut rows[..height] {
+                        *row = self.pixel(place, channels.clone()).as_ptr();
+                        place.advance(&self.result);
+                    }
+                    let last = rows[height - 1];
+                    rows[height..].fill(last);
+                    // SAFETY: each pointer is that of as many values of the input or of the zeros.
+                    unsafe { target.compute(rows, packed, some.clone(), pixel, height) };
+                }
+            }
+            return;
+        }
+        let mut lines = Lines::new(
+            *self.window,
+            self.images,
+            self.result,
+            channels,
+            0.0,
+            packed.k(),
+        );
         for block in (0..panels).step_by(step) {
+            let some = block..panels.min(block + step);
             let mut place = Place::default();
             for pixel in (0..pixels).step_by(ROWS) {
-                let mut rows = [std::ptr::null(); ROWS];
-                for (at, patch) in patches.chunks_exact_mut(packed.k()).enumerate() {
-                    if pixel + at >= pixels {
-                        rows[at] = rows[at - 1];
-                        continue;
-                    }
-                    let Place { y, x, .. } = place;
-                    rows[at] = match is_one {
-                        true => self.pixel(y, x, group * k, k),
-                        false => {
-                            self.copy(y, x, group * k, k, patch);
-                            patch.as_ptr()
-                        }
-                    };
-                    place.advance(&self.result);
-                }
-                let some = block..panels.min(block + step);
-                // SAFETY: each pointer is that of as many values of the input, of the zeros or of the patches.
-                unsafe { target.compute(rows, packed, some, pixel, pixels - pixel) };
+                let height = ROWS.min(pixels - pixel);
+                let rows = lines.rows(self.input, &mut place, height, copy);
+                // SAFETY: each pointer is that of as many values that were copied.
+                unsafe { target.compute(rows, packed, some.clone(), pixel, height) };
             }
         }
     }
 
-    /// The values under a window of one tap: `k` channels from `channel` on.
-    fn pixel(&self, y: usize, x: usize, channel: usize, k: usize) -> *const f32 {
-        let line = self.window.input(0, y, 0, self.images.height);
-        let column = self.window.input(1, x, 0, self.images.width);
+    /// The values under a window of one tap, or those of the padding.
+    fn pixel(&self, place: Place, channels: Range<usize>) -> &[f32] {
+        let line = self.window.input(0, place.y, 0, self.images.height);
+        let column = self.window.input(1, place.x, 0, self.images.width);
         match (line, column) {
-            (Some(line), Some(column)) => self.values(line, column, channel, k).as_ptr(),
-            _ => self.zeros[..k].as_ptr(),
+            (Some(line), Some(column)) => {
+                let line = place.image * self.images.height + line;
+                let pixel = line * self.images.width + column;
+                &self.input[pixel * self.images.channels..][channels]
+            }
+            _ => &self.zeros[channels],
         }
-    }
-
-    fn values(&self, line: usize, column: usize, channel: usize, k: usize) -> &[f32] {
-        let Images {
-            width, channels, ..
-        } = self.images;
-        &self.input[(line * width + column) * channels + channel..][..k]
-    }
-
-    /// Copy what is under a window, `k` channels from `channel` on of each tap, one tap after another.
-    fn copy(&self, y: usize, x: usize, channel: usize, k: usize, patch: &mut [f32]) {
-        let channels = channel..channel + k;
-        self.window
-            .parts(self.images, [y, x], channels, |part, from| {
-                let patch = &mut patch[part];
-                match from {
-                    Some(from) => copy(&self.input[from..][..patch.len()], patch),
-                    None => patch.fill(0.0),
-                }
-            });
     }
 }

@@ -1,7 +1,5 @@
 //! What convolutions and pools take and give.
 
-use std::ops::Range;
-
 use crate::gemm::Clamp;
 use crate::levels::Levels;
 
@@ -62,45 +60,10 @@ impl Window {
             .filter(|&at| at < size)
     }
 
-    /// Go through what is under the window at a place of the output, tap by tap, or line by line where a line's taps stand
-    /// together in the image: which part of a patch of all taps it is, some channels each, and where in the image it
-    /// begins; nowhere in the padding.
-    #[inline(always)]
-    pub(crate) fn parts(
-        &self,
-        images: Images,
-        [y, x]: [usize; 2],
-        channels: Range<usize>,
-        mut part: impl FnMut(Range<usize>, Option<usize>),
-    ) {
+    /// The tap, of those line by line, that is `at` of those column by column.
+    pub(crate) fn tap(&self, at: usize) -> usize {
         let [down, across] = self.kernel;
-        let k = channels.len();
-        let at = |line: usize, column: usize| {
-            (line * images.width + column) * images.channels + channels.start
-        };
-        let first = self.input(1, x, 0, images.width);
-        let last = self.input(1, x, across - 1, images.width);
-        let together = match (first, last) {
-            (Some(first), Some(last)) if k == images.channels && last - first == across - 1 => {
-                Some(first)
-            }
-            _ => None,
-        };
-        for tap_y in 0..down {
-            let parts = tap_y * across * k..(tap_y + 1) * across * k;
-            let line = self.input(0, y, tap_y, images.height);
-            match (line, together) {
-                (None, _) => part(parts, None),
-                (Some(line), Some(first)) => part(parts, Some(at(line, first))),
-                (Some(line), None) => {
-                    for tap_x in 0..across {
-                        let column = self.input(1, x, tap_x, images.width);
-                        let start = parts.start + tap_x * k;
-                        part(start..start + k, column.map(|column| at(line, column)));
-                    }
-                }
-            }
-        }
+        at % down * across + at / down
     }
 
     pub(crate) fn is_pointwise(&self) -> bool {
@@ -205,7 +168,7 @@ impl Form {
 }
 
 /// A pixel of the output.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
     pub(crate) image: usize,
     pub(crate) y: usize,

@@ -26,6 +26,7 @@ pub mod functions;
 pub mod gemm;
 mod lanes;
 pub mod levels;
+mod lines;
 pub mod memory;
 mod panels;
 pub mod peak;

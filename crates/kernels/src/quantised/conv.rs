@@ -7,6 +7,7 @@ use crate::dot::{Element, Products};
 use crate::form::{Form, Images, Place};
 use crate::gemm::{COLUMNS, ROWS};
 use crate::levels::Levels;
+use crate::lines::Lines;
 use crate::panels::{Panels, QUAD};
 
 /// Bytes of weights, and of what they become where bytes are not multiplied, that are gone through for all pixels before
@@ -45,7 +46,8 @@ impl QuantisedConv {
         let Steps { scales, biases } = Steps::new(input, weights, scales, bias, n)?;
         let zero = input.zero();
         let weight = |row: usize, column: usize| {
-            let (tap, channel) = (row / form.channels_in, row % form.channels_in);
+            let tap = form.window.tap(row / form.channels_in);
+            let channel = row % form.channels_in;
             weights[(column * form.channels_in + channel) * taps + tap]
         };
         let bias = |column: usize| {
@@ -138,7 +140,19 @@ impl Run<'_> {
         let (row, n) = (panels.row(), self.conv.form.channels_out);
         let a_block = (BLOCK_BYTES / ((row + QUAD) * COLUMNS * size_of::<T>())).max(1);
         let pixels = self.result.count * self.result.height * self.result.width;
-        let mut patches = vec![T::default(); ROWS * row];
+        let Form {
+            window,
+            channels_in,
+            ..
+        } = self.conv.form;
+        let zero = T::from(self.conv.input.zero() as u8);
+        let (mut lines, mut patches) = match window.is_pointwise() && row == channels_in {
+            true => (None, vec![zero; ROWS * row]),
+            false => {
+                let lines = Lines::new(window, self.images, self.result, 0..channels_in, zero, row);
+                (Some(lines), Vec::new())
+            }
+        };
         let mut sums = vec![T::Sum::default(); ROWS * COLUMNS * a_block.min(panels.count())];
         for block in (0..panels.count()).step_by(a_block) {
             let range = block..panels.count().min(block + a_block);
@@ -147,20 +161,14 @@ impl Run<'_> {
             let first = block * COLUMNS;
             let width = columns.min(n - first);
             let some = T::some(panels, range);
-            let is_pointwise =
-                self.conv.form.window.is_pointwise() && row == self.conv.form.channels_in;
             let mut place = Place::default();
             for pixel in (0..pixels).step_by(ROWS) {
                 let height = ROWS.min(pixels - pixel);
-                let mut rows = [std::ptr::null(); ROWS];
-                for (at, patch) in patches.chunks_exact_mut(row).enumerate() {
-                    rows[at] = match (at < height, is_pointwise) {
-                        (false, _) => rows[height - 1],
-                        (true, true) => self.pixel(pixel + at, patch),
-                        (true, false) => self.patch(&mut place, patch),
-                    };
-                }
-                // SAFETY: each pointer is that of a row's elements, in the input or in a patch of its own.
+                let rows = match &mut lines {
+                    Some(lines) => lines.rows(self.input, &mut place, height, T::copy),
+                    None => self.pixels(pixel, height, &mut patches),
+                };
+                // SAFETY: each pointer is that of a row's elements, in the input, in a patch or copied with its line.
                 unsafe { T::multiply(&some, rows, sums) };
                 if columns == n && height <= self.end.pixels {
                     self.end.apply(0, sums, output, pixel * n, height * n);
@@ -174,34 +182,24 @@ impl Run<'_> {
         }
     }
 
-    /// A pixel of the input, in the patch where its bytes are not what is multiplied.
+    /// Some pixels of the input, in the patches where their bytes are not what is multiplied.
     #[inline(always)]
-    fn pixel<T: Element>(&self, pixel: usize, patch: &mut [T]) -> *const T {
-        let bytes = &self.input[pixel * patch.len()..][..patch.len()];
-        T::row(bytes).unwrap_or_else(|| {
-            T::copy(bytes, patch);
-            patch.as_ptr()
-        })
-    }
-
-    /// What is under the window at a place, copied into the patch; the place becomes the next one.
-    #[inline(always)]
-    fn patch<T: Element>(&self, place: &mut Place, patch: &mut [T]) -> *const T {
-        let form = &self.conv.form;
-        let k = form.channels_in;
-        let an_image = self.images.height * self.images.width * k;
-        let input = &self.input[place.image * an_image..][..an_image];
-        let zero = T::from(self.conv.input.zero() as u8);
-        let (images, channels) = (self.images, 0..k);
-        form.window
-            .parts(images, [place.y, place.x], channels, |part, from| {
-                let patch = &mut patch[part];
-                match from {
-                    Some(from) => T::copy(&input[from..][..patch.len()], patch),
-                    None => patch.fill(zero),
-                }
+    fn pixels<T: Element>(
+        &self,
+        first: usize,
+        count: usize,
+        patches: &mut [T],
+    ) -> [*const T; ROWS] {
+        let row = self.conv.form.channels_in;
+        let mut rows = [std::ptr::null(); ROWS];
+        for (at, patch) in patches.chunks_exact_mut(row).enumerate() {
+            let pixel = (first + at.min(count - 1)) * row;
+            let bytes = &self.input[pixel..][..row];
+            rows[at] = T::row(bytes).unwrap_or_else(|| {
+                T::copy(bytes, patch);
+                patch.as_ptr()
             });
-        place.advance(&self.result);
-        patch.as_ptr()
+        }
+        rows
     }
 }
