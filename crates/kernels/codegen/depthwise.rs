@@ -1,42 +1,50 @@
-//! Pixels of a depthwise convolution, sixteen channels at a time.
+//! Four pixels of a depthwise convolution, eight channels at a time.
 
 use wasm_encoder::{BlockType, Function, ValType};
 
 use crate::Target;
-use crate::gemm::{at, multiply_add};
+use crate::gemm::{PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, add_local, at, multiply_add};
 use crate::object::Kernel;
 use crate::rounds::Rounds;
 use crate::steps;
 
-/// Vectors of four channels.
-const VECTORS: u32 = 4;
-const GROUP_BYTES: u32 = 16 * VECTORS;
+/// Pixels: weights are read once for all of them, since reading is what takes the time.
+const PIXELS: u32 = ROWS;
+/// Of eight channels.
+const GROUP_BYTES: u32 = PANEL_BYTES;
 /// Taps in the body of the loop.
 const STEPS: u32 = steps::TAPS as u32;
 
 /// See `infer_kernels::depthwise::Pixels` for what the parameters mean.
-pub(crate) fn depthwise_16(target: Target, rounds: Rounds) -> Kernel {
-    let (pixels, pixel_bytes, groups, taps, pointers, weights, c, clamp) = (0, 1, 2, 3, 4, 5, 6, 7);
-    let parameters = vec![ValType::I32; 8];
-    let (left, pointer, w_now, a, channel) = (8, 9, 10, 11, 12);
-    let (pixel, groups_left, w) = (13, 14, 15);
-    let (lower, upper) = (16, 17);
-    let input = |vector: u32| 18 + vector;
-    let weight = |vector: u32| 18 + VECTORS + vector;
-    let sum = |vector: u32| 18 + 2 * VECTORS + vector;
-    let mut body = Function::new([(8, ValType::I32), (2 + 3 * VECTORS, ValType::V128)]);
+pub(crate) fn depthwise_4x8(target: Target, rounds: Rounds) -> Kernel {
+    let (fours, four_bytes, groups, taps, pointers) = (0, 1, 2, 3, 4);
+    let (weights, c, pixel_bytes, clamp) = (5, 6, 7, 8);
+    let parameters = vec![ValType::I32; 9];
+    let (left, pointer, w, w_now, c_group, c_now) = (9, 10, 11, 12, 13, 14);
+    let (offset, channel, groups_left) = (15, 16, 17);
+    let a = |pixel: u32| 18 + pixel;
+    let lower = a(PIXELS);
+    let upper = lower + 1;
+    let input = upper + 1;
+    let weight = |vector: u32| input + 1 + vector;
+    let sum = |pixel: u32, vector: u32| weight(VECTORS) + pixel * VECTORS + vector;
+    let vectors = 3 + VECTORS + PIXELS * VECTORS;
+    let mut body = Function::new([(9 + PIXELS, ValType::I32), (vectors, ValType::V128)]);
     let mut code = body.instructions();
 
     code.loop_(BlockType::Empty);
     code.local_get(weights).local_set(w);
     code.local_get(groups).local_set(groups_left);
-    // From the first pixel's values to those of the one that it is about, and of the channels.
-    code.local_get(pixel).local_set(channel);
+    code.local_get(c).local_set(c_group);
+    // From what the pointers point to, to what is under these four pixels, and to the channels.
+    code.local_get(offset).local_set(channel);
     code.loop_(BlockType::Empty);
-    for vector in 0..VECTORS {
-        code.local_get(w)
-            .v128_load(at(16 * vector))
-            .local_set(sum(vector));
+    for pixel in 0..PIXELS {
+        for vector in 0..VECTORS {
+            code.local_get(w)
+                .v128_load(at(vector * VECTOR_BYTES))
+                .local_set(sum(pixel, vector));
+        }
     }
     code.local_get(w)
         .i32_const(GROUP_BYTES as i32)
@@ -47,44 +55,43 @@ pub(crate) fn depthwise_16(target: Target, rounds: Rounds) -> Kernel {
     code.local_get(pointers).local_set(pointer);
     rounds.begin(&mut code);
     for step in 0..STEPS {
-        code.local_get(pointer)
-            .i32_load(at(4 * step))
-            .local_get(channel)
-            .i32_add()
-            .local_set(a);
         for vector in 0..VECTORS {
-            code.local_get(a)
-                .v128_load(at(16 * vector))
-                .local_set(input(vector));
             code.local_get(w_now)
-                .v128_load(at(step * GROUP_BYTES + 16 * vector))
+                .v128_load(at(step * GROUP_BYTES + vector * VECTOR_BYTES))
                 .local_set(weight(vector));
         }
-        for vector in 0..VECTORS {
-            multiply_add(
-                &mut code,
-                target,
-                input(vector),
-                weight(vector),
-                sum(vector),
-            );
+        for half in [0..PIXELS / 2, PIXELS / 2..PIXELS] {
+            for pixel in half.clone() {
+                code.local_get(pointer)
+                    .i32_load(at(4 * (PIXELS * step + pixel)))
+                    .local_get(channel)
+                    .i32_add()
+                    .local_set(a(pixel));
+            }
+            for pixel in half.clone() {
+                for vector in 0..VECTORS {
+                    code.local_get(a(pixel))
+                        .v128_load(at(vector * VECTOR_BYTES))
+                        .local_set(input);
+                    multiply_add(&mut code, target, input, weight(vector), sum(pixel, vector));
+                }
+            }
+            // Never taken after the first half: it is there so that the block ends.
+            code.local_get(left);
+            if half.end == PIXELS {
+                code.i32_const(-1).i32_add().local_tee(left);
+            }
+            code.i32_eqz();
+            rounds.leave_if(&mut code);
         }
-        code.local_get(left)
-            .i32_const(-1)
-            .i32_add()
-            .local_tee(left)
-            .i32_eqz();
-        rounds.leave_if(&mut code);
     }
     rounds.end(&mut code, |code| {
-        code.local_get(pointer)
-            .i32_const(4 * STEPS as i32)
-            .i32_add()
-            .local_set(pointer);
-        code.local_get(w_now)
-            .i32_const((STEPS * GROUP_BYTES) as i32)
-            .i32_add()
-            .local_set(w_now);
+        for (pointer, bytes) in [(pointer, 4 * PIXELS * STEPS), (w_now, STEPS * GROUP_BYTES)] {
+            code.local_get(pointer)
+                .i32_const(bytes as i32)
+                .i32_add()
+                .local_set(pointer);
+        }
     });
     code.local_get(taps)
         .i32_const(GROUP_BYTES as i32)
@@ -97,42 +104,46 @@ pub(crate) fn depthwise_16(target: Target, rounds: Rounds) -> Kernel {
             .v128_load32_splat(at(position))
             .local_set(bound);
     }
-    for vector in 0..VECTORS {
-        code.local_get(c)
-            .local_get(sum(vector))
-            .local_get(lower)
-            .f32x4_pmax()
-            .local_get(upper)
-            .f32x4_pmin()
-            .v128_store(at(16 * vector));
+    code.local_get(c_group).local_set(c_now);
+    for pixel in 0..PIXELS {
+        for vector in 0..VECTORS {
+            code.local_get(c_now)
+                .local_get(sum(pixel, vector))
+                .local_get(lower)
+                .f32x4_pmax()
+                .local_get(upper)
+                .f32x4_pmin()
+                .v128_store(at(vector * VECTOR_BYTES));
+        }
+        add_local(&mut code, c_now, pixel_bytes);
     }
-    code.local_get(c)
-        .i32_const(GROUP_BYTES as i32)
-        .i32_add()
-        .local_set(c);
-    code.local_get(channel)
-        .i32_const(GROUP_BYTES as i32)
-        .i32_add()
-        .local_set(channel);
+    // The next eight channels.
+    for pointer in [c_group, channel] {
+        code.local_get(pointer)
+            .i32_const(GROUP_BYTES as i32)
+            .i32_add()
+            .local_set(pointer);
+    }
     code.local_get(groups_left)
         .i32_const(-1)
         .i32_add()
         .local_tee(groups_left)
         .br_if(0)
         .end();
-    code.local_get(pixel)
-        .local_get(pixel_bytes)
-        .i32_add()
-        .local_set(pixel);
-    code.local_get(pixels)
+    // The next four pixels.
+    add_local(&mut code, offset, four_bytes);
+    for _ in 0..PIXELS {
+        add_local(&mut code, c, pixel_bytes);
+    }
+    code.local_get(fours)
         .i32_const(-1)
         .i32_add()
-        .local_tee(pixels)
+        .local_tee(fours)
         .br_if(0)
         .end();
     code.end();
     Kernel {
-        name: rounds.name("infer_depthwise_16", "infer_depthwise_short_16"),
+        name: rounds.name("infer_depthwise_4x8", "infer_depthwise_short_4x8"),
         parameters,
         body,
     }

@@ -58,7 +58,7 @@ fn main() {
     let mut functions = vec![peak::peak(target), bytes::bytes_16(), memory::as_found()];
     for rounds in Rounds::ALL {
         functions.push(gemm::gemm_4x8(target, rounds));
-        functions.push(depthwise::depthwise_16(target, rounds));
+        functions.push(depthwise::depthwise_4x8(target, rounds));
         functions.push(taps::taps_16(taps::Taps::Pairs, rounds));
         if target.relaxed_simd {
             let kinds = [dot::Numbers::Bytes, dot::Numbers::Halves];

@@ -9,9 +9,11 @@ use crate::steps;
 use crate::taps::Taps;
 
 /// Channels that the kernel does at a time.
-const GROUP: usize = 16;
+const GROUP: usize = 8;
+/// Pixels that it does at a time.
+const PIXELS: usize = 4;
 
-/// A depthwise convolution with its weights packed: for each sixteen channels their biases, and then the weights of each
+/// A depthwise convolution with its weights packed: for each eight channels their biases, and then the weights of each
 /// tap.
 #[derive(Clone, Debug)]
 pub struct Depthwise {
@@ -19,15 +21,18 @@ pub struct Depthwise {
     groups: Arc<[f32]>,
 }
 
-/// Pixels side by side in the output, of a multiple of sixteen channels.
+/// Pixels that follow each other in the output, four at a time, and of their channels a multiple of eight.
 #[derive(Clone, Copy)]
 struct Pixels<'a> {
-    /// Of each tap, a pointer to all channels under the first pixel.
-    taps: &'a [*const f32],
-    /// Values from what is under a pixel to what is under the next.
+    /// Of each tap, pointers to all channels under each of the first four pixels.
+    taps: &'a [[*const f32; PIXELS]],
+    /// Values from what is under four pixels to what is under the next four.
     step: usize,
+    /// Those that are computed.
     channels: usize,
-    /// Sixteen biases and sixteen weights a tap, for each group of channels.
+    /// Values from one pixel of the output to the next.
+    stride: usize,
+    /// Eight biases and eight weights a tap, for each group of channels.
     groups: &'a [f32],
     clamp: Clamp,
 }
@@ -36,62 +41,64 @@ struct Pixels<'a> {
 unsafe extern "C" {
     kernel! {
         /// In `codegen/depthwise.rs`.
-        fn infer_depthwise_16 | infer_depthwise_short_16(
-            pixels: usize,
-            pixel_bytes: usize,
+        fn infer_depthwise_4x8 | infer_depthwise_short_4x8(
+            fours: usize,
+            four_bytes: usize,
             groups: usize,
             taps: usize,
-            pointers: *const *const f32,
+            pointers: *const [*const f32; PIXELS],
             weights: *const f32,
             output: *mut f32,
+            pixel_bytes: usize,
             clamp: *const Clamp,
         )
     }
 }
 
 impl Pixels<'_> {
-    /// Compute as many pixels as `output` has room for, one at least.
+    /// Compute as many pixels as `output` has room for, a multiple of four that is not none.
     ///
     /// # Safety
-    /// Each tap's pointer must be valid for reads of as many values as there are channels, and so must it be `step` values
-    /// further on for each next pixel.
+    /// Each pointer must be valid for reads of as many values as there are channels, and so must it be `step` values
+    /// further on for each next four pixels.
     unsafe fn compute(&self, output: &mut [f32]) {
-        debug_assert_eq!(
-            self.groups.len(),
-            self.channels * (self.taps.len() + 1),
-            "weights"
-        );
-        debug_assert!(!output.is_empty() && output.len().is_multiple_of(self.channels));
+        let size = GROUP * (self.taps.len() + 1);
+        debug_assert_eq!(self.groups.len(), self.channels / GROUP * size, "weights");
+        debug_assert!(!output.is_empty() && output.len().is_multiple_of(PIXELS * self.stride));
+        debug_assert!((1..=self.stride).contains(&self.channels));
         #[cfg(target_arch = "wasm32")]
-        // SAFETY: the kernel writes sixteen values a group and pixel, and reads as many of each tap.
+        // SAFETY: the kernel writes eight values a group and pixel, and reads as many of each tap.
         unsafe {
             let kernel = match self.taps.len() <= steps::TAPS {
-                true => infer_depthwise_short_16,
-                false => infer_depthwise_16,
+                true => infer_depthwise_short_4x8,
+                false => infer_depthwise_4x8,
             };
             kernel(
-                output.len() / self.channels,
+                output.len() / (PIXELS * self.stride),
                 self.step * size_of::<f32>(),
                 self.channels / GROUP,
                 self.taps.len(),
                 self.taps.as_ptr(),
                 self.groups.as_ptr(),
                 output.as_mut_ptr(),
+                self.stride * size_of::<f32>(),
                 &raw const self.clamp,
             );
         }
         #[cfg(not(target_arch = "wasm32"))]
-        for (pixel, output) in output.chunks_exact_mut(self.channels).enumerate() {
-            for (group, output) in output.chunks_exact_mut(GROUP).enumerate() {
-                let size = GROUP * (self.taps.len() + 1);
-                let (bias, weights) = self.groups[group * size..(group + 1) * size].split_at(GROUP);
+        for (pixel, output) in output.chunks_exact_mut(self.stride).enumerate() {
+            let (four, pixel) = (pixel / PIXELS, pixel % PIXELS);
+            let output = output[..self.channels].chunks_exact_mut(GROUP);
+            for (group, (output, weights)) in output.zip(self.groups.chunks_exact(size)).enumerate()
+            {
+                let (bias, weights) = weights.split_at(GROUP);
                 let mut sums = [0.0f32; GROUP];
                 sums.copy_from_slice(bias);
                 for (tap, weights) in self.taps.iter().zip(weights.chunks_exact(GROUP)) {
                     for (channel, (sum, weight)) in sums.iter_mut().zip(weights).enumerate() {
-                        let at = pixel * self.step + group * GROUP + channel;
+                        let at = four * self.step + group * GROUP + channel;
                         // SAFETY: the caller vouches for all channels under each pixel.
-                        *sum += unsafe { *tap.add(at) } * weight;
+                        *sum += unsafe { *tap[pixel].add(at) } * weight;
                     }
                 }
                 for (output, sum) in output.iter_mut().zip(sums) {
@@ -170,58 +177,88 @@ impl Depthwise {
             ..
         } = self.form;
         let taps = Taps::new(window, images, result, 0.0);
-        let mut pointers = vec![std::ptr::null(); window.taps()];
-        let image_in = images.len() / images.count;
-        let mut lines = output.chunks_exact_mut(result.width * channels);
-        for image in input.chunks_exact(image_in) {
-            for (y, line) in (0..result.height).zip(&mut lines) {
-                let mut x = 0;
-                while x < result.width {
-                    let end = match taps.point(image, y, x, &mut pointers) {
-                        end if channels.is_multiple_of(GROUP) => end,
-                        _ => x + 1,
-                    };
-                    let pixels = &mut line[x * channels..end * channels];
-                    self.pixels(&pointers, pixels);
-                    if let Some(levels) = levels {
-                        levels.apply(pixels);
+        let mut under = vec![std::ptr::null(); window.taps()];
+        let mut fours = vec![[std::ptr::null(); PIXELS]; window.taps()];
+        let step = window.strides[1] * channels;
+        let (image_in, pixels) = (images.len() / images.count, result.height * result.width);
+        // Of fewer than four pixels the others are computed, and left.
+        let mut few = match pixels < PIXELS {
+            true => vec![0.0; PIXELS * channels],
+            false => Vec::new(),
+        };
+        let outputs = output.chunks_exact_mut(pixels * channels);
+        for (image, output) in input.chunks_exact(image_in).zip(outputs) {
+            let mut first = 0;
+            while first < pixels {
+                // The last four may be some that have been computed before.
+                first = first.min(pixels.saturating_sub(PIXELS));
+                let (y, x) = (first / result.width, first % result.width);
+                let even = taps.point(image, y, x, &mut under) - x;
+                if even >= PIXELS {
+                    for (four, &under) in fours.iter_mut().zip(&under) {
+                        *four = std::array::from_fn(|pixel| under.wrapping_add(pixel * step));
                     }
-                    x = end;
+                } else {
+                    for pixel in 0..PIXELS {
+                        let at = (first + pixel).min(pixels - 1);
+                        taps.point(image, at / result.width, at % result.width, &mut under);
+                        for (four, &under) in fours.iter_mut().zip(&under) {
+                            four[pixel] = under;
+                        }
+                    }
                 }
+                let count = (even / PIXELS).max(1) * PIXELS;
+                let output = match pixels < PIXELS {
+                    true => &mut *few,
+                    false => &mut output[first * channels..][..count * channels],
+                };
+                self.compute(&fours, output);
+                if let Some(levels) = levels {
+                    levels.apply(output);
+                }
+                first += count;
+            }
+            if pixels < PIXELS {
+                output.copy_from_slice(&few[..pixels * channels]);
             }
         }
     }
 
-    /// Compute pixels side by side. Each tap's pointer is that of as many values as there are channels; of several pixels,
-    /// whose channels are a multiple of sixteen, there is no padding under any.
-    fn pixels(&self, taps: &[*const f32], output: &mut [f32]) {
-        let whole = self.form.channels_in / GROUP * GROUP;
+    /// Compute pixels, four at a time, by pointers to as many values as there are channels; of more than four there is
+    /// no padding under any.
+    fn compute(&self, taps: &[[*const f32; PIXELS]], output: &mut [f32]) {
+        let channels = self.form.channels_in;
+        let whole = channels / GROUP * GROUP;
         let size = taps.len() + 1;
-        let (done, rest) = match whole == self.form.channels_in {
-            true => (output, [].as_mut_slice()),
-            false => output.split_at_mut(whole),
-        };
+        let step = PIXELS * self.form.window.strides[1] * channels;
         if whole > 0 {
             let pixels = Pixels {
                 taps,
-                step: self.form.window.strides[1] * self.form.channels_in,
+                step,
                 channels: whole,
+                stride: channels,
                 groups: &self.groups[..whole * size],
                 clamp: self.form.clamp,
             };
-            // SAFETY: `taps` are pointers to all channels, of which these are the first; where there are several
+            // SAFETY: `taps` are pointers to all channels, of which these are the first; where there are more than four
             // pixels, each tap is in the image for all of them.
-            unsafe { pixels.compute(done) };
+            unsafe { pixels.compute(output) };
+        }
+        if whole == channels {
+            return;
         }
         let weights = &self.groups[whole * size..];
-        for (channel, output) in rest.iter_mut().enumerate() {
-            let mut sum = weights[channel];
-            for (tap, pointer) in taps.iter().enumerate() {
-                // SAFETY: `taps` are pointers to all channels, and there are more than `whole + channel`.
-                let value = unsafe { *pointer.add(whole + channel) };
-                sum += value * weights[(tap + 1) * GROUP + channel];
+        for (pixel, output) in output.chunks_exact_mut(channels).enumerate() {
+            let (four, pixel) = (pixel / PIXELS, pixel % PIXELS);
+            for (channel, output) in output[whole..].iter_mut().enumerate() {
+                let mut sum = weights[channel];
+                for (tap, pointers) in taps.iter().enumerate() {
+                    // SAFETY: as above, and there are more channels than `whole + channel`.
+                    let value = unsafe { *pointers[pixel].add(four * step + whole + channel) };
+                    sum += value * weights[(tap + 1) * GROUP + channel];
+                }
+                *output = self.form.clamp.apply(sum);
             }
-            *output = self.form.clamp.apply(sum);
         }
     }
 }
