@@ -1,4 +1,4 @@
-//! Four rows of a matrix product, eight columns of it.
+//! Four rows of a matrix product, eight columns of it; or one row, and thirty-two.
 
 use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, MemArgTarget, ValType};
 
@@ -219,6 +219,115 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
     code.end().end();
     Kernel {
         name: rounds.name("infer_gemm_4x8", "infer_gemm_short_4x8"),
+        parameters,
+        body,
+    }
+}
+
+/// Panels that are gone through at a time for one row: as many sums as of four rows.
+const ABREAST: u32 = ROWS;
+
+/// See `infer_kernels::gemm::Row` for what the parameters mean.
+pub(crate) fn gemm_1x32(target: Target) -> Kernel {
+    // Parameters.
+    let (blocks, k, row, weights, panel_bytes, c) = (0, 1, 2, 3, 4, 5);
+    let (residual, residual_bytes, clamp) = (6, 7, 8);
+    let parameters = vec![ValType::I32; 9];
+    // Locals.
+    let (left, a) = (9, 10);
+    let w = |panel: u32| 11 + panel;
+    let lower = w(ABREAST);
+    let upper = lower + 1;
+    let splat = upper + 1;
+    let weight = splat + 1;
+    let sum = |panel: u32, vector: u32| weight + 1 + panel * VECTORS + vector;
+    let mut body = Function::new([
+        (2 + ABREAST, ValType::I32),
+        (4 + ABREAST * VECTORS, ValType::V128),
+    ]);
+    let mut code = body.instructions();
+    let add = |code: &mut InstructionSink, pointer: u32, bytes: u32| {
+        code.local_get(pointer)
+            .i32_const(bytes as i32)
+            .i32_add()
+            .local_set(pointer);
+    };
+
+    code.loop_(BlockType::Empty);
+    code.local_get(k).local_set(left);
+    code.local_get(row).local_set(a);
+    for panel in 0..ABREAST {
+        code.local_get(weights).local_set(w(panel));
+        for vector in 0..VECTORS {
+            code.local_get(weights)
+                .v128_load(at(vector * VECTOR_BYTES))
+                .local_get(residual)
+                .v128_load(at(panel * PANEL_BYTES + vector * VECTOR_BYTES))
+                .f32x4_add()
+                .local_set(sum(panel, vector));
+        }
+        add_local(&mut code, weights, panel_bytes);
+    }
+    let rounds = Rounds::Many;
+    rounds.begin(&mut code);
+    for step in 0..STEPS {
+        code.local_get(a)
+            .f32_load(at(4 * step))
+            .f32x4_splat()
+            .local_set(splat);
+        for half in [0..ABREAST / 2, ABREAST / 2..ABREAST] {
+            for panel in half.clone() {
+                for vector in 0..VECTORS {
+                    // The biases stand before the weights.
+                    code.local_get(w(panel))
+                        .v128_load(at((step + 1) * PANEL_BYTES + vector * VECTOR_BYTES))
+                        .local_set(weight);
+                    multiply_add(&mut code, target, splat, weight, sum(panel, vector));
+                }
+            }
+            // Never taken after the first half: it is there so that the block ends.
+            code.local_get(left);
+            if half.end == ABREAST {
+                code.i32_const(-1).i32_add().local_tee(left);
+            }
+            code.i32_eqz();
+            rounds.leave_if(&mut code);
+        }
+    }
+    rounds.end(&mut code, |code| {
+        add(code, a, 4 * STEPS);
+        for panel in 0..ABREAST {
+            add(code, w(panel), STEPS * PANEL_BYTES);
+        }
+    });
+    for (position, bound) in [(0, lower), (4, upper)] {
+        code.local_get(clamp)
+            .v128_load32_splat(at(position))
+            .local_set(bound);
+    }
+    for panel in 0..ABREAST {
+        for vector in 0..VECTORS {
+            // In this order NaN stays what it is.
+            code.local_get(c)
+                .local_get(sum(panel, vector))
+                .local_get(lower)
+                .f32x4_pmax()
+                .local_get(upper)
+                .f32x4_pmin()
+                .v128_store(at(panel * PANEL_BYTES + vector * VECTOR_BYTES));
+        }
+    }
+    // The next columns.
+    add(&mut code, c, ABREAST * PANEL_BYTES);
+    add_local(&mut code, residual, residual_bytes);
+    code.local_get(blocks)
+        .i32_const(-1)
+        .i32_add()
+        .local_tee(blocks)
+        .br_if(0);
+    code.end().end();
+    Kernel {
+        name: "infer_gemm_1x32",
         parameters,
         body,
     }

@@ -55,7 +55,12 @@ fn main() {
     let target = Target {
         relaxed_simd: features.split(',').any(|feature| feature == "relaxed-simd"),
     };
-    let mut functions = vec![peak::peak(target), bytes::bytes_16(), memory::as_found()];
+    let mut functions = vec![
+        peak::peak(target),
+        gemm::gemm_1x32(target),
+        bytes::bytes_16(),
+        memory::as_found(),
+    ];
     for rounds in Rounds::ALL {
         functions.push(gemm::gemm_4x8(target, rounds));
         functions.push(depthwise::depthwise_4x8(target, rounds));

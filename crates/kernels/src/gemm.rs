@@ -125,8 +125,11 @@ impl Clamp {
     }
 }
 
+/// Panels that are gone through at a time for one row.
+const ABREAST: usize = 4;
+
 /// What is added where nothing is: a sum of -0 stays that, since nothing is -0.
-static NOTHING: [f32; COLUMNS] = [-0.0; COLUMNS];
+static NOTHING: [f32; ABREAST * COLUMNS] = [-0.0; ABREAST * COLUMNS];
 
 /// Four rows of a product, and some eights of its columns.
 struct Tile<'a> {
@@ -157,6 +160,19 @@ unsafe extern "C" {
             clamp: *const Clamp,
         )
     }
+
+    /// In `codegen/gemm.rs`.
+    fn infer_gemm_1x32(
+        blocks: usize,
+        k: usize,
+        row: *const f32,
+        weights: *const f32,
+        panel_bytes: usize,
+        c: *mut f32,
+        residual: *const f32,
+        residual_bytes: usize,
+        clamp: *const Clamp,
+    );
 }
 
 impl Tile<'_> {
@@ -249,6 +265,62 @@ impl Tile<'_> {
     }
 }
 
+/// One row of a product, and some thirty-twos of its columns: a tile of four rows would be as much work for it as for
+/// four.
+struct Row<'a> {
+    /// Not none.
+    values: &'a [f32],
+    /// Of a multiple of four panels, of each biases, and then eight weights for each value.
+    weights: &'a [f32],
+    clamp: Clamp,
+}
+
+impl Row<'_> {
+    /// Compute it; `residual` is added.
+    fn compute(&self, c: &mut [f32], residual: Option<&[f32]>) {
+        let panel = (self.values.len() + 1) * COLUMNS;
+        assert!(c.len().is_multiple_of(ABREAST * COLUMNS) && !c.is_empty());
+        assert_eq!(self.weights.len(), c.len() / COLUMNS * panel);
+        assert!(residual.is_none_or(|residual| residual.len() == c.len()));
+        assert!(!self.values.is_empty());
+        #[cfg(target_arch = "wasm32")]
+        // SAFETY: the kernel reads all of the slices, whose lengths go together as has been seen, and writes `c`.
+        unsafe {
+            infer_gemm_1x32(
+                c.len() / (ABREAST * COLUMNS),
+                self.values.len(),
+                self.values.as_ptr(),
+                self.weights.as_ptr(),
+                panel * size_of::<f32>(),
+                c.as_mut_ptr(),
+                residual.unwrap_or(&NOTHING).as_ptr(),
+                residual.map_or(0, |_| ABREAST * COLUMNS * size_of::<f32>()),
+                &raw const self.clamp,
+            );
+        }
+        #[cfg(not(target_arch = "wasm32"))]
+        for (at, (sums, weights)) in c
+            .chunks_exact_mut(COLUMNS)
+            .zip(self.weights.chunks_exact(panel))
+            .enumerate()
+        {
+            let residual = residual.map(|residual| &residual[at * COLUMNS..][..COLUMNS]);
+            let (bias, weights) = weights.split_at(COLUMNS);
+            for (column, sum) in sums.iter_mut().enumerate() {
+                *sum = bias[column] + residual.map_or(-0.0, |residual| residual[column]);
+            }
+            for (value, weights) in self.values.iter().zip(weights.chunks_exact(COLUMNS)) {
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum += value * weight;
+                }
+            }
+            for sum in sums {
+                *sum = self.clamp.apply(*sum);
+            }
+        }
+    }
+}
+
 /// Where products go: into rows of a matrix that may have more columns than the product.
 pub(crate) struct Target<'a> {
     pub(crate) c: &'a mut [f32],
@@ -278,9 +350,11 @@ impl Target<'_> {
         height: usize,
     ) {
         let height = ROWS.min(height);
-        // What the kernel can write where it belongs.
+        // What the kernels can write where it belongs.
+        let whole = panels.end.min(packed.n / COLUMNS).max(panels.start) - panels.start;
         let whole = match height {
-            ROWS => panels.start..panels.end.min(packed.n / COLUMNS),
+            ROWS => panels.start..panels.start + whole,
+            1 => panels.start..panels.start + whole / ABREAST * ABREAST,
             _ => panels.start..panels.start,
         };
         let tile = |panels: Range<usize>| Tile {
@@ -291,7 +365,20 @@ impl Target<'_> {
             clamp: self.clamp,
         };
         let start = row * self.stride + self.column;
-        if !whole.is_empty() {
+        if height == 1 && !whole.is_empty() {
+            let columns = start + whole.start * COLUMNS..start + whole.end * COLUMNS;
+            let one = Row {
+                // SAFETY: the caller vouches for as many values.
+                values: unsafe { std::slice::from_raw_parts(rows[0], packed.k) },
+                weights: packed.panels(whole.clone()),
+                clamp: self.clamp,
+            };
+            let c = &mut self.c[columns.clone()];
+            one.compute(c, self.residual.map(|residual| &residual[columns]));
+            if let Some(levels) = self.levels {
+                levels.apply(c);
+            }
+        } else if !whole.is_empty() {
             let first = start + whole.start * COLUMNS;
             let end = first + (ROWS - 1) * self.stride + whole.len() * COLUMNS;
             let c = &mut self.c[first..end];
@@ -332,6 +419,37 @@ impl Target<'_> {
             for row in 0..height {
                 let to = start + row * self.stride;
                 self.c[to..to + width].copy_from_slice(&results[row * COLUMNS..][..width]);
+            }
+        }
+    }
+
+    /// Compute some whole panels for the first rows, a multiple of four: what has to be seen to is seen to once for all of
+    /// them.
+    fn whole(&mut self, a: &[f32], packed: &Packed, panels: Range<usize>) {
+        let (k, n) = (packed.k, self.stride);
+        let height = a.len() / k;
+        let columns = self.column + panels.start * COLUMNS..self.column + panels.end * COLUMNS;
+        assert!(height.is_multiple_of(ROWS) && a.len() == height * k && columns.end <= n);
+        if columns.is_empty() {
+            return;
+        }
+        let c = &mut self.c[..height * n];
+        let residual = self.residual.map(|residual| &residual[..height * n]);
+        let mut tile = Tile {
+            rows: [std::ptr::null(); ROWS],
+            k,
+            panels: panels.len(),
+            weights: packed.panels(panels),
+            clamp: self.clamp,
+        };
+        for row in (0..height).step_by(ROWS) {
+            let at = row * n + columns.start;
+            // SAFETY: there are four rows from this one on, of `k` values in `a` and of `n` in the others, in which there are
+            // those columns.
+            unsafe {
+                tile.rows = std::array::from_fn(|next| a.as_ptr().add((row + next) * k));
+                let residual = residual.map_or(std::ptr::null(), |values| values.as_ptr().add(at));
+                tile.compute(c.as_mut_ptr().add(at), n, residual);
             }
         }
     }
@@ -400,10 +518,29 @@ pub(crate) fn gemm_into(m: usize, a: &[f32], packed: &Packed, mut target: Target
         return;
     }
     let step = panels_a_block(k);
+    let whole = match target.levels {
+        None => m / ROWS * ROWS,
+        // They come after each tile, while it is in a cache.
+        Some(_) => 0,
+    };
     for block in (0..panels).step_by(step) {
-        for row in (0..m).step_by(ROWS) {
+        let all = block..panels.min(block + step);
+        let mut some = all.clone();
+        if whole > 0 {
+            let panels = all.start..all.end.min(n / COLUMNS).max(all.start);
+            target.whole(&a[..whole * k], packed, panels.clone());
+            some.start = panels.end;
+        }
+        let first = match some.is_empty() {
+            true => whole,
+            false => 0,
+        };
+        for row in (first..m).step_by(ROWS) {
+            let some = match row < whole {
+                true => some.clone(),
+                false => all.clone(),
+            };
             let rows = std::array::from_fn(|at| a[(row + at).min(m - 1) * k..][..k].as_ptr());
-            let some = block..panels.min(block + step);
             // SAFETY: each pointer is that of `k` values of `a`.
             unsafe { target.compute(rows, packed, some, row, m - row) };
         }
