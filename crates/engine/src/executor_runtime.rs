@@ -184,11 +184,17 @@ fn from_executor(info: &TensorInfo, tensor: executor::Tensor) -> Result<Tensor, 
 }
 
 /// Little-endian elements. A rest that is no whole element cannot be there: byte counts are checked.
-fn read<T, const N: usize>(data: &[u8], from_bytes: fn([u8; N]) -> T) -> Vec<T> {
+fn read<T, const N: usize>(data: &[u8], from_bytes: impl Fn([u8; N]) -> T) -> Vec<T> {
     let (elements, _) = data.as_chunks::<N>();
     elements.iter().map(|bytes| from_bytes(*bytes)).collect()
 }
 
+/// Little-endian bytes, which a compiler copies as a whole, as it does what `read` does.
 fn write<T: Copy, const N: usize>(values: &[T], to_bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
-    values.iter().flat_map(|&value| to_bytes(value)).collect()
+    let mut data = vec![0; values.len() * N];
+    let (elements, _) = data.as_chunks_mut::<N>();
+    for (bytes, value) in elements.iter_mut().zip(values) {
+        *bytes = to_bytes(*value);
+    }
+    data
 }
