@@ -1,5 +1,6 @@
 //! Depthwise convolution: each channel with a window of its own, channels last.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::form::{Form, Images};
@@ -170,60 +171,86 @@ impl Depthwise {
         if output.is_empty() {
             return;
         }
-        let Form {
-            window,
-            channels_in: channels,
-            levels,
-            ..
-        } = self.form;
-        let taps = Taps::new(window, images, result, 0.0);
-        let mut under = vec![std::ptr::null(); window.taps()];
-        let mut fours = vec![[std::ptr::null(); PIXELS]; window.taps()];
-        let step = window.strides[1] * channels;
-        let (image_in, pixels) = (images.len() / images.count, result.height * result.width);
-        // Of fewer than four pixels the others are computed, and left.
-        let mut few = match pixels < PIXELS {
-            true => vec![0.0; PIXELS * channels],
-            false => Vec::new(),
-        };
-        let outputs = output.chunks_exact_mut(pixels * channels);
+        let mut run = Run::new(self, images, result, images.height);
+        let (image_in, image_out) = (images.len() / images.count, result.len() / images.count);
+        let outputs = output.chunks_exact_mut(image_out);
         for (image, output) in input.chunks_exact(image_in).zip(outputs) {
-            let mut first = 0;
-            while first < pixels {
-                // The last four may be some that have been computed before.
-                first = first.min(pixels.saturating_sub(PIXELS));
-                let (y, x) = (first / result.width, first % result.width);
-                let even = taps.point(image, y, x, &mut under) - x;
-                if even >= PIXELS {
-                    for (four, &under) in fours.iter_mut().zip(&under) {
-                        *four = std::array::from_fn(|pixel| under.wrapping_add(pixel * step));
-                    }
-                } else {
-                    for pixel in 0..PIXELS {
-                        let at = (first + pixel).min(pixels - 1);
-                        taps.point(image, at / result.width, at % result.width, &mut under);
-                        for (four, &under) in fours.iter_mut().zip(&under) {
-                            four[pixel] = under;
-                        }
-                    }
-                }
-                let count = (even / PIXELS).max(1) * PIXELS;
-                let output = match pixels < PIXELS {
-                    true => &mut *few,
-                    false => &mut output[first * channels..][..count * channels],
-                };
-                self.compute(&fours, output);
-                if let Some(levels) = levels {
-                    levels.apply(output);
-                }
-                first += count;
-            }
-            if pixels < PIXELS {
-                output.copy_from_slice(&few[..pixels * channels]);
-            }
+            run.lines(image, 0..result.height, output);
+        }
+    }
+}
+
+/// A run of a depthwise convolution.
+pub(crate) struct Run<'a> {
+    kernel: &'a Depthwise,
+    result: Images,
+    taps: Taps<f32>,
+    /// Of each tap, a pointer to what is under a pixel.
+    under: Vec<*const f32>,
+    /// The same of four pixels.
+    fours: Vec<[*const f32; PIXELS]>,
+    /// Room for four pixels where there are fewer.
+    few: Vec<f32>,
+}
+
+impl<'a> Run<'a> {
+    /// For images that become `result`, of which so many lines are there at a time: each in the place of the one that
+    /// is as many lines above it.
+    pub(crate) fn new(kernel: &'a Depthwise, images: Images, result: Images, lines: usize) -> Self {
+        let window = kernel.form.window;
+        Self {
+            kernel,
+            result,
+            taps: Taps::new(window, images, result, lines, 0.0),
+            under: vec![std::ptr::null(); window.taps()],
+            fours: vec![[std::ptr::null(); PIXELS]; window.taps()],
+            few: vec![0.0; PIXELS * images.channels],
         }
     }
 
+    /// Compute some lines of an image's output; those of the image that are under them are there.
+    pub(crate) fn lines(&mut self, image: &[f32], lines: Range<usize>, output: &mut [f32]) {
+        let Images {
+            width, channels, ..
+        } = self.result;
+        let step = self.kernel.form.window.strides[1] * channels;
+        let (begin, end) = (lines.start * width, lines.end * width);
+        let mut first = begin;
+        while first < end {
+            // The last four may be some that have been computed before.
+            first = first.min(end.saturating_sub(PIXELS).max(begin));
+            let (y, x) = (first / width, first % width);
+            let even = self.taps.point(image, y, x, &mut self.under) - x;
+            if even >= PIXELS {
+                for (four, &under) in self.fours.iter_mut().zip(&self.under) {
+                    *four = std::array::from_fn(|pixel| under.wrapping_add(pixel * step));
+                }
+            } else {
+                for pixel in 0..PIXELS {
+                    let at = (first + pixel).min(end - 1);
+                    self.taps
+                        .point(image, at / width, at % width, &mut self.under);
+                    for (four, &under) in self.fours.iter_mut().zip(&self.under) {
+                        four[pixel] = under;
+                    }
+                }
+            }
+            let count = (even / PIXELS).max(1) * PIXELS;
+            let output = &mut output[(first - begin) * channels..];
+            // Of fewer than four pixels the others are computed, and left.
+            match output.get_mut(..count * channels) {
+                Some(output) => self.kernel.compute(&self.fours, output),
+                None => {
+                    self.kernel.compute(&self.fours, &mut self.few);
+                    output.copy_from_slice(&self.few[..output.len()]);
+                }
+            }
+            first += count;
+        }
+    }
+}
+
+impl Depthwise {
     /// Compute pixels, four at a time, by pointers to as many values as there are channels; of more than four there is
     /// no padding under any.
     fn compute(&self, taps: &[[*const f32; PIXELS]], output: &mut [f32]) {
@@ -244,11 +271,9 @@ impl Depthwise {
             // pixels, each tap is in the image for all of them.
             unsafe { pixels.compute(output) };
         }
-        if whole == channels {
-            return;
-        }
         let weights = &self.groups[whole * size..];
-        for (pixel, output) in output.chunks_exact_mut(channels).enumerate() {
+        let pixels = output.chunks_exact_mut(channels).enumerate();
+        for (pixel, output) in pixels.filter(|_| whole < channels) {
             let (four, pixel) = (pixel / PIXELS, pixel % PIXELS);
             for (channel, output) in output[whole..].iter_mut().enumerate() {
                 let mut sum = weights[channel];
@@ -259,6 +284,9 @@ impl Depthwise {
                 }
                 *output = self.form.clamp.apply(sum);
             }
+        }
+        if let Some(levels) = self.form.levels {
+            levels.apply(output);
         }
     }
 }

@@ -66,7 +66,9 @@ impl Window {
         at % down * across + at / down
     }
 
-    pub(crate) fn is_pointwise(&self) -> bool {
+    /// Whether it is of one pixel, and goes over all of them.
+    #[must_use]
+    pub fn is_pointwise(&self) -> bool {
         *self
             == Self {
                 dilations: self.dilations,

@@ -21,6 +21,7 @@ macro_rules! kernel {
 pub mod conv;
 pub mod depthwise;
 mod dot;
+pub mod expanded;
 pub mod form;
 pub mod functions;
 pub mod gemm;

@@ -8,6 +8,8 @@ use crate::form::{Images, Window};
 pub(crate) struct Taps<T> {
     window: Window,
     images: Images,
+    /// How many lines of an image are there at a time.
+    lines: usize,
     /// The output's lines and columns under whose windows there is no padding.
     inner: [Range<usize>; 2],
     /// A pixel of the padding.
@@ -15,8 +17,15 @@ pub(crate) struct Taps<T> {
 }
 
 impl<T: Copy> Taps<T> {
-    /// Of images that become `result`, with `zero` in the padding.
-    pub(crate) fn new(window: Window, images: Images, result: Images, zero: T) -> Self {
+    /// Of images that become `result`, with `zero` in the padding. So many lines of an image are there at a time, each in the
+    /// place of the one that is as many lines above it.
+    pub(crate) fn new(
+        window: Window,
+        images: Images,
+        result: Images,
+        lines: usize,
+        zero: T,
+    ) -> Self {
         let sizes = [(images.height, result.height), (images.width, result.width)];
         let inner = std::array::from_fn(|axis| {
             let (input, output) = sizes[axis];
@@ -32,6 +41,7 @@ impl<T: Copy> Taps<T> {
         Self {
             window,
             images,
+            lines,
             inner,
             padding: vec![zero; images.channels],
         }
@@ -49,6 +59,10 @@ impl<T: Copy> Taps<T> {
         let across = self.window.kernel[1];
         for (tap_y, taps) in taps.chunks_exact_mut(across).enumerate() {
             let line = self.window.input(0, y, tap_y, height);
+            let line = match self.lines < height {
+                true => line.map(|line| line % self.lines),
+                false => line,
+            };
             for (tap_x, tap) in taps.iter_mut().enumerate() {
                 *tap = match (line, self.window.input(1, x, tap_x, width)) {
                     (Some(line), Some(column)) => {

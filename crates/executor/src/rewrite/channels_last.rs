@@ -10,6 +10,7 @@ use infer_kernels::gemm::Clamp;
 use infer_kernels::levels::Levels;
 use rten_onnx::onnx::NodeProto;
 
+use super::expanded;
 use super::fused::{Built, FusedConv};
 use super::quantised::ROUNDING;
 use super::rounded;
@@ -429,16 +430,18 @@ impl Rewriter {
         for (&output, (place, conv)) in &self.convs {
             built.insert(output, (*place, conv.build()?));
         }
+        expanded::rewrite(&mut self.nodes, &mut built);
         let giving = giving_bytes(&self.nodes, &built);
         let takes_bytes = built.iter().filter_map(|(&output, (_, conv))| match conv {
             Built::Quantised(conv) => Some((output, conv.input())),
-            Built::Plain(_) => None,
+            _ => None,
         });
         let takes_bytes = takes_bytes.collect();
         for (output, (place, conv)) in built {
             let levels = self.convs.get(&output).and_then(|(_, conv)| conv.levels);
             let operator: Box<dyn Operator> = match conv {
                 Built::Plain(conv) => Box::new(conv),
+                Built::Expanded(conv) => Box::new(conv),
                 Built::Quantised(conv) => Box::new(QuantisedConvolution {
                     gives_bytes: giving.contains(&output),
                     ..conv

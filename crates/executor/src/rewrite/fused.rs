@@ -12,6 +12,7 @@ use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::ir::{Network, Node, Quantised};
 use crate::ops::channels_last::conv::{Convolution, Kernel};
+use crate::ops::channels_last::expanded::ExpandedConvolution;
 use crate::ops::channels_last::pads::Pads;
 use crate::ops::channels_last::quantised::{self, QuantisedConvolution};
 use crate::tensor::Tensor;
@@ -199,5 +200,6 @@ impl FusedConv {
 /// What a convolution became.
 pub(super) enum Built {
     Plain(Convolution),
+    Expanded(ExpandedConvolution),
     Quantised(QuantisedConvolution),
 }

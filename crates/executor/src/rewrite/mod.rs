@@ -2,6 +2,7 @@
 
 mod channels_last;
 mod dense;
+mod expanded;
 mod fold;
 mod fused;
 mod quantised;

@@ -149,7 +149,8 @@ impl QuantisedDepthwise {
             ..
         } = self.form;
         let end = End::new(&self.form, &self.scales);
-        let taps = Taps::new(window, images, result, self.input.zero() as u8);
+        let zero = self.input.zero() as u8;
+        let taps = Taps::new(window, images, result, images.height, zero);
         let words = match &self.quads {
             Some(quads) if products != Products::Other => quads,
             _ => &self.pairs,

@@ -1,6 +1,7 @@
 //! What rewritten networks compute in channels-last (NHWC) form: convolutions, pools, and the ways there and back.
 
 pub mod conv;
+pub mod expanded;
 pub mod pads;
 pub mod pool;
 pub mod quantised;

@@ -1,0 +1,38 @@
+//! A pointwise convolution and a depthwise one of what it gives.
+
+use infer_kernels::expanded::Expanded;
+
+use super::conv::fit;
+use super::pads::Pads;
+use super::{images, shape};
+use crate::error::Result;
+use crate::operator::{Inputs, Operator};
+use crate::pool::{give, scratch};
+use crate::tensor::{Tensor, element_count};
+
+/// Both, channels last, in one step.
+pub struct ExpandedConvolution {
+    /// With their weights packed.
+    pub kernel: Expanded,
+    /// How the padding of the second is found.
+    pub pads: Pads,
+}
+
+impl Operator for ExpandedConvolution {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let values = input.elements::<f32>()?;
+        let images = images(input)?;
+        let (_, between) = fit(self.kernel.pointwise(), Pads::Given, images)?;
+        let form = self.kernel.depthwise();
+        let (fitting, result) = fit(form, self.pads, between)?;
+        let other = (fitting != *form).then(|| self.kernel.with_depthwise(fitting));
+        let kernel = other.as_ref().unwrap_or(&self.kernel);
+        let result = shape(result);
+        let mut output = scratch(element_count(&result)?)?;
+        let mut room = scratch(kernel.room(images))?;
+        kernel.run(images, values, &mut room, &mut output);
+        give(Tensor::of(&[room.len()], room)?);
+        Ok(vec![Tensor::of(&result, output)?])
+    }
+}
