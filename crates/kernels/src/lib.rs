@@ -1,8 +1,9 @@
 //! Numeric kernels over plain slices, for one thread.
 //!
 //! Tensors of images are channels-last here (NHWC): a pixel's channels stand together, so that the innermost loop
-//! of every convolution goes along them, whatever the kernel's size, and nothing is copied together for it
-//! (the indirect convolution algorithm, Dukhan, arXiv:1907.02129).
+//! of every convolution goes along them, whatever the kernel's size. What is under a window is pointed to where that is one
+//! pixel a tap (the indirect convolution algorithm, Dukhan, arXiv:1907.02129), and copied a line at a time where taps
+//! stand side by side; an image is never written out as a matrix of all its windows.
 //!
 //! The innermost loops of products are written by `codegen/` for WebAssembly, other loops go over four values at a time
 //! by its intrinsics; elsewhere plain Rust does the same, so that all of this is tested natively too.
