@@ -1,8 +1,8 @@
-//! A pixel of a depthwise convolution of bytes, sixteen channels at a time.
+//! Pixels of a depthwise convolution of bytes, sixteen channels at a time.
 
 use wasm_encoder::{BlockType, Function, Lane, ValType};
 
-use crate::gemm::at;
+use crate::gemm::{add_local, at};
 use crate::object::Kernel;
 use crate::rounds::Rounds;
 use crate::steps;
@@ -35,15 +35,17 @@ impl Taps {
 /// See `infer_kernels::quantised::depthwise` for what the parameters mean.
 pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
     let steps = (steps::TAPS as u32).div_ceil(taps.count());
-    let (groups, group_bytes, rounds, pointers, offset, words, c) = (0, 1, 2, 3, 4, 5, 6);
-    let parameters = vec![ValType::I32; 7];
-    let (left, pointer, from) = (7, 8, 9);
+    let (pixels, pixel_bytes, groups, group_bytes, rounds) = (0, 1, 2, 3, 4);
+    let (pointers, offset, words, c) = (5, 6, 7, 8);
+    let parameters = vec![ValType::I32; 9];
+    let (left, pointer, from) = (9, 10, 11);
+    let (groups_left, words_now, channel) = (12, 13, 14);
     // Where the weights of each of both groups are.
-    let weights = |group: u32| 10 + group;
-    let tap = |which: u32| 12 + which;
-    let mixed = |which: u32| 16 + which;
-    let sum = |vector: u32| 18 + vector;
-    let mut body = Function::new([(5, ValType::I32), (6 + VECTORS, ValType::V128)]);
+    let weights = |group: u32| 15 + group;
+    let tap = |which: u32| 17 + which;
+    let mixed = |which: u32| 21 + which;
+    let sum = |vector: u32| 23 + vector;
+    let mut body = Function::new([(8, ValType::I32), (6 + VECTORS, ValType::V128)]);
     let mut code = body.instructions();
     // A byte of one tap, the same of the other, and so on: of the first eight channels, or of the next.
     let mix = |first: u8| -> [Lane; 16] {
@@ -58,8 +60,12 @@ pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
     };
 
     code.loop_(BlockType::Empty);
+    code.local_get(groups).local_set(groups_left);
+    code.local_get(words).local_set(words_now);
+    code.local_get(offset).local_set(channel);
+    code.loop_(BlockType::Empty);
     for group in 0..2 {
-        code.local_get(words);
+        code.local_get(words_now);
         if group == 1 {
             code.local_get(group_bytes).i32_add();
         }
@@ -80,7 +86,7 @@ pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
         for which in 0..taps.count() {
             code.local_get(pointer)
                 .i32_load(at(4 * (taps.count() * step + which)))
-                .local_get(offset)
+                .local_get(channel)
                 .i32_add()
                 .local_tee(from)
                 .v128_load(at(0))
@@ -152,22 +158,31 @@ pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
         .i32_const(16 * VECTORS as i32)
         .i32_add()
         .local_set(c);
-    code.local_get(offset)
+    code.local_get(channel)
         .i32_const(2 * GROUP as i32)
         .i32_add()
-        .local_set(offset);
+        .local_set(channel);
     code.local_get(group_bytes)
         .i32_const(2)
         .i32_mul()
-        .local_get(words)
+        .local_get(words_now)
         .i32_add()
-        .local_set(words);
-    code.local_get(groups)
+        .local_set(words_now);
+    code.local_get(groups_left)
         .i32_const(-1)
         .i32_add()
-        .local_tee(groups)
-        .br_if(0);
-    code.end().end();
+        .local_tee(groups_left)
+        .br_if(0)
+        .end();
+    // The next pixel.
+    add_local(&mut code, offset, pixel_bytes);
+    code.local_get(pixels)
+        .i32_const(-1)
+        .i32_add()
+        .local_tee(pixels)
+        .br_if(0)
+        .end();
+    code.end();
     Kernel {
         name: match taps {
             Taps::Pairs => times.name("infer_pairs_16", "infer_pairs_short_16"),

@@ -34,6 +34,17 @@ struct Words {
     a_word: usize,
 }
 
+/// What is under pixels side by side.
+#[derive(Clone, Copy)]
+struct Under<'a> {
+    /// Of each tap, a pointer to a pixel's channels; as many as there are in some words.
+    taps: &'a [*const u8],
+    /// Bytes from there to the channels under the first of the pixels.
+    offset: usize,
+    /// Bytes from the channels under a pixel to those under the next.
+    step: usize,
+}
+
 impl QuantisedDepthwise {
     /// Pack weights `[channels, 1, kernel height, kernel width]` (ONNX's order), scales and biases as
     /// [`QuantisedConv::new`](super::QuantisedConv::new) does. None where sums may not fit into 32 bits, where a byte
@@ -166,19 +177,22 @@ impl QuantisedDepthwise {
                 let mut x = 0;
                 while x < result.width {
                     let end_of_run = taps.point(values, y, x, &mut pointers[..count]);
-                    let mut done = 0;
-                    for pixel in 0..end_of_run - x {
-                        let step = pixel * window.strides[1] * channels;
-                        let sums_of_one = &mut sums[done * channels..][..channels];
+                    let step = window.strides[1] * channels;
+                    for first in (x..end_of_run).step_by(end.pixels) {
+                        let some = end.pixels.min(end_of_run - first);
+                        let sums = &mut sums[..some * channels];
                         // SAFETY: each of the taps is a pointer to a pixel's channels, and so it is some steps
                         // further on up to the run's end; those that fill the last word, as the first.
-                        unsafe { words.sums(&pointers, step, sums_of_one) };
-                        done += 1;
-                        if done == end.pixels || pixel + 1 == end_of_run - x {
-                            let to = (line + x + pixel + 1 - done) * channels;
-                            end.apply(0, &sums, &mut output, to, done * channels);
-                            done = 0;
+                        unsafe {
+                            let under = Under {
+                                taps: &pointers,
+                                offset: (first - x) * step,
+                                step,
+                            };
+                            words.sums(under, channels, sums);
                         }
+                        let to = (line + first) * channels;
+                        end.apply(0, sums, &mut output, to, sums.len());
                     }
                     x = end_of_run;
                 }
@@ -188,68 +202,70 @@ impl QuantisedDepthwise {
 }
 
 impl Words {
-    /// The sums of a pixel.
+    /// The sums of some pixels.
     ///
     /// # Safety
-    /// Each of `taps` must be valid for reads of as many bytes as there are channels, `offset` bytes further on.
-    unsafe fn sums(&self, taps: &[*const u8], offset: usize, sums: &mut [i32]) {
-        let rounds = taps.len() / self.a_word;
-        let a_group = (1 + rounds) * GROUP;
-        assert_eq!(self.words.len(), sums.len() / GROUP * a_group, "words");
+    /// What is under each pixel must be valid for reads of as many bytes as there are channels, for each tap.
+    unsafe fn sums(&self, under: Under<'_>, channels: usize, sums: &mut [i32]) {
+        let a_group = (1 + under.taps.len() / self.a_word) * GROUP;
+        assert_eq!(self.words.len(), channels / GROUP * a_group, "words");
         // Two groups at a time where there is a kernel for them, and then one.
         let has_kernel = cfg!(target_arch = "wasm32")
             && (self.a_word == PAIR || cfg!(target_feature = "relaxed-simd"));
-        let twos = match has_kernel && rounds > 0 {
-            true => sums.len() / (2 * GROUP),
+        let twos = match has_kernel && !under.taps.is_empty() {
+            true => channels / (2 * GROUP),
             false => 0,
         };
-        let (done, rest) = sums.split_at_mut(2 * twos * GROUP);
         let (words, last) = self.words.split_at(2 * twos * a_group);
-        if twos > 0 {
+        if last.is_empty() && twos > 0 {
             // SAFETY: there are words and sums for two groups each time; for the taps the caller vouches.
-            unsafe { self.two_by_two(twos, rounds, taps, offset, words, done) };
+            return unsafe { self.two_by_two(twos, under, words, sums) };
         }
-        let all = last.chunks_exact(a_group).zip(rest.chunks_exact_mut(GROUP));
-        for (group, (words, sums)) in all.enumerate() {
-            let from = offset + (2 * twos + group) * GROUP;
-            let (biases, weights) = words.split_at(GROUP);
-            sums.copy_from_slice(biases);
-            let taps = taps.chunks_exact(self.a_word);
-            for (taps, words) in taps.zip(weights.chunks_exact(GROUP)) {
-                for (channel, (sum, &word)) in sums.iter_mut().zip(words).enumerate() {
-                    for (next, tap) in taps.iter().enumerate() {
-                        // SAFETY: the caller vouches for as many bytes as there are channels.
-                        let value = i32::from(unsafe { *tap.add(from + channel) });
-                        *sum += value * i32::from(number(word, self.a_word, next));
+        for (pixel, sums) in sums.chunks_exact_mut(channels).enumerate() {
+            let under = Under {
+                offset: under.offset + pixel * under.step,
+                ..under
+            };
+            let (done, rest) = sums.split_at_mut(2 * twos * GROUP);
+            if twos > 0 {
+                // SAFETY: as above, of one pixel.
+                unsafe { self.two_by_two(twos, under, words, done) };
+            }
+            let all = last.chunks_exact(a_group).zip(rest.chunks_exact_mut(GROUP));
+            for (group, (words, sums)) in all.enumerate() {
+                let from = under.offset + (2 * twos + group) * GROUP;
+                let (biases, weights) = words.split_at(GROUP);
+                sums.copy_from_slice(biases);
+                let taps = under.taps.chunks_exact(self.a_word);
+                for (taps, words) in taps.zip(weights.chunks_exact(GROUP)) {
+                    for (channel, (sum, &word)) in sums.iter_mut().zip(words).enumerate() {
+                        for (next, tap) in taps.iter().enumerate() {
+                            // SAFETY: the caller vouches for as many bytes as there are channels.
+                            let value = i32::from(unsafe { *tap.add(from + channel) });
+                            *sum += value * i32::from(number(word, self.a_word, next));
+                        }
                     }
                 }
             }
         }
     }
 
-    /// The sums of two groups at a time.
+    /// The sums of some pixels, two groups of channels at a time.
     ///
     /// # Safety
-    /// `words` and `sums` must be those of `twos` times two groups, and each of `taps`, of which there are `rounds` words, valid for
-    /// reads of as many bytes as there are sums, `offset` further on.
+    /// `words` must be those of `twos` times two groups, not none, `sums` those of some pixels, not none, and what is under each of
+    /// these valid for reads of as many bytes, for each tap.
     #[cfg_attr(
         not(target_arch = "wasm32"),
         expect(unused_variables, reason = "a kernel")
     )]
-    unsafe fn two_by_two(
-        &self,
-        twos: usize,
-        rounds: usize,
-        taps: &[*const u8],
-        offset: usize,
-        words: &[i32],
-        sums: &mut [i32],
-    ) {
+    unsafe fn two_by_two(&self, twos: usize, under: Under<'_>, words: &[i32], sums: &mut [i32]) {
         #[cfg(target_arch = "wasm32")]
         {
+            let rounds = under.taps.len() / self.a_word;
             let kernel = match (
                 self.a_word,
-                taps.len() <= steps::TAPS.next_multiple_of(self.a_word),
+                under.taps.len() <= steps::TAPS.next_multiple_of(self.a_word),
             ) {
                 #[cfg(target_feature = "relaxed-simd")]
                 (QUAD, true) => infer_quads_short_16,
@@ -259,17 +275,18 @@ impl Words {
                 (_, false) => infer_pairs_16,
             };
             let group_bytes = (1 + rounds) * GROUP * size_of::<i32>();
-            let (words, sums) = (words.as_ptr(), sums.as_mut_ptr());
             // SAFETY: as the caller says.
             unsafe {
                 kernel(
+                    sums.len() / (2 * twos * GROUP),
+                    under.step,
                     twos,
                     group_bytes,
                     rounds,
-                    taps.as_ptr(),
-                    offset,
-                    words,
-                    sums,
+                    under.taps.as_ptr(),
+                    under.offset,
+                    words.as_ptr(),
+                    sums.as_mut_ptr(),
                 )
             };
         }
@@ -281,6 +298,8 @@ unsafe extern "C" {
     kernel! {
         /// In `codegen/taps.rs`: words of two taps.
         fn infer_pairs_16 | infer_pairs_short_16(
+            pixels: usize,
+            pixel_bytes: usize,
             twos: usize,
             group_bytes: usize,
             rounds: usize,
@@ -295,6 +314,8 @@ unsafe extern "C" {
         /// In `codegen/taps.rs`: words of four taps.
         #[cfg(target_feature = "relaxed-simd")]
         fn infer_quads_16 | infer_quads_short_16(
+            pixels: usize,
+            pixel_bytes: usize,
             twos: usize,
             group_bytes: usize,
             rounds: usize,
