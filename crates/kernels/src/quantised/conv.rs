@@ -153,29 +153,39 @@ impl Run<'_> {
                 (Some(lines), Vec::new())
             }
         };
-        let mut sums = vec![T::Sum::default(); ROWS * COLUMNS * a_block.min(panels.count())];
+        let most = COLUMNS * a_block.min(panels.count());
+        let mut sums = vec![T::Sum::default(); ROWS.max(self.end.pixels) * most];
         for block in (0..panels.count()).step_by(a_block) {
             let range = block..panels.count().min(block + a_block);
             let columns = range.len() * COLUMNS;
-            let sums = &mut sums[..ROWS * columns];
             let first = block * COLUMNS;
             let width = columns.min(n - first);
             let some = T::some(panels, range);
             let mut place = Place::default();
-            for pixel in (0..pixels).step_by(ROWS) {
-                let height = ROWS.min(pixels - pixel);
-                let rows = match &mut lines {
-                    Some(lines) => lines.rows(self.input, &mut place, height, T::copy),
-                    None => self.pixels(pixel, height, &mut patches),
-                };
-                // SAFETY: each pointer is that of a row's elements, in the input, in a patch or copied with its line.
-                unsafe { T::multiply(&some, rows, sums) };
-                if columns == n && height <= self.end.pixels {
-                    self.end.apply(0, sums, output, pixel * n, height * n);
+            // What becomes of sums is done at once for as many pixels as it can be.
+            let together = match columns == n {
+                true => self.end.pixels,
+                false => 1,
+            };
+            for first_pixel in (0..pixels).step_by(together.max(ROWS)) {
+                let count = together.max(ROWS).min(pixels - first_pixel);
+                let sums = &mut sums[..count.next_multiple_of(ROWS) * columns];
+                for (tile, sums) in sums.chunks_exact_mut(ROWS * columns).enumerate() {
+                    let pixel = first_pixel + tile * ROWS;
+                    let height = ROWS.min(pixels - pixel);
+                    let rows = match &mut lines {
+                        Some(lines) => lines.rows(self.input, &mut place, height, T::copy),
+                        None => self.pixels(pixel, height, &mut patches),
+                    };
+                    // SAFETY: each pointer is that of a row's elements, in the input, in a patch or copied with its line.
+                    unsafe { T::multiply(&some, rows, sums) };
+                }
+                if together >= ROWS {
+                    self.end.apply(0, sums, output, first_pixel * n, count * n);
                     continue;
                 }
-                for (at, sums) in sums.chunks_exact(columns).take(height).enumerate() {
-                    let to = (pixel + at) * n + first;
+                for (at, sums) in sums.chunks_exact(columns).take(count).enumerate() {
+                    let to = (first_pixel + at) * n + first;
                     self.end.apply(first, sums, output, to, width);
                 }
             }

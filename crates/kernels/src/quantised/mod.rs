@@ -99,8 +99,9 @@ impl End {
     /// For pixels that are done together if they have few channels.
     fn new(form: &Form, scales: &[f32]) -> Self {
         // A call for each pixel costs as much as some ten of its channels.
-        const FEW: usize = 256;
-        let pixels = if scales.len() <= FEW { ROWS } else { 1 };
+        const FEW: usize = 1024;
+        let pixels = FEW / scales.len() / ROWS * ROWS;
+        let pixels = pixels.max(1);
         let clamp = form.clamp;
         let scale = form.levels.map_or(1.0, |levels| levels.scale());
         let factors: Vec<f32> = scales.iter().map(|factor| factor / scale).collect();
