@@ -12,8 +12,8 @@ const WORDS: u32 = 16;
 
 /// The most words of an entry of what is left of weights.
 const REST_WORDS: u32 = 8;
-/// Where the rows' word is, and the weights.
-const REST_BYTES: u32 = 4 + PANEL_BYTES;
+/// Where the rows' word is, and the weights of four columns.
+const REST_BYTES: u32 = 4 + VECTOR_BYTES;
 
 /// What is in a word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -144,18 +144,17 @@ pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
 /// See `infer_kernels::dot` for what the parameters mean. To the sums that [`dot_4x8`] left, it adds the products of what
 /// is left of weights, each word of them with the word of the rows that it names. No sums are kept from one entry to the next, so that
 /// there are none at the loop's head.
-pub(crate) fn dot_rest_4x8() -> Kernel {
+pub(crate) fn dot_rest_4x4() -> Kernel {
     // Parameters.
     let (rows, rest, end, c, row_bytes) = (0, 1, 2, 3, 4);
     let parameters = vec![ValType::I32; 5];
     // Locals.
     let (left, offset, from, c_first, c_now) = (5, 6, 7, 8, 9);
     let a = |row: u32| 10 + row;
-    let weight = |vector: u32| 10 + ROWS + vector;
-    let splat = weight(VECTORS);
-    let sum = |row: u32, vector: u32| splat + 1 + row * VECTORS + vector;
-    let vectors = VECTORS + 1 + ROWS * VECTORS;
-    let mut body = Function::new([(5 + ROWS, ValType::I32), (vectors, ValType::V128)]);
+    let weight = 10 + ROWS;
+    let splat = weight + 1;
+    let sum = |row: u32| splat + 1 + row;
+    let mut body = Function::new([(5 + ROWS, ValType::I32), (2 + ROWS, ValType::V128)]);
     let mut code = body.instructions();
 
     for row in 0..ROWS {
@@ -179,22 +178,16 @@ pub(crate) fn dot_rest_4x8() -> Kernel {
         .i32_add()
         .local_set(rest);
     for row in 0..ROWS {
-        for vector in 0..VECTORS {
-            code.local_get(c_now)
-                .v128_load(at(vector * VECTOR_BYTES))
-                .local_set(sum(row, vector));
-        }
+        code.local_get(c_now).v128_load(at(0)).local_set(sum(row));
         add_local(&mut code, c_now, row_bytes);
     }
     code.block(BlockType::Empty);
     for word in 0..REST_WORDS {
         let first = word * REST_BYTES;
         code.local_get(from).i32_load(at(first)).local_set(offset);
-        for vector in 0..VECTORS {
-            code.local_get(from)
-                .v128_load(at(first + 4 + vector * VECTOR_BYTES))
-                .local_set(weight(vector));
-        }
+        code.local_get(from)
+            .v128_load(at(first + 4))
+            .local_set(weight);
         for row in 0..ROWS {
             code.local_get(a(row))
                 .local_get(offset)
@@ -202,13 +195,11 @@ pub(crate) fn dot_rest_4x8() -> Kernel {
                 .f32_load(at(0))
                 .f32x4_splat()
                 .local_set(splat);
-            for vector in 0..VECTORS {
-                code.local_get(weight(vector))
-                    .local_get(splat)
-                    .local_get(sum(row, vector))
-                    .i32x4_relaxed_dot_i8x16_i7x16_add_s()
-                    .local_set(sum(row, vector));
-            }
+            code.local_get(weight)
+                .local_get(splat)
+                .local_get(sum(row))
+                .i32x4_relaxed_dot_i8x16_i7x16_add_s()
+                .local_set(sum(row));
         }
         if word + 1 < REST_WORDS {
             code.local_get(left)
@@ -221,11 +212,14 @@ pub(crate) fn dot_rest_4x8() -> Kernel {
     }
     code.end();
     code.local_get(c_first).local_set(c_now);
-    store_rows(&mut code, sum, c_now, row_bytes);
+    for row in 0..ROWS {
+        code.local_get(c_now).local_get(sum(row)).v128_store(at(0));
+        add_local(&mut code, c_now, row_bytes);
+    }
     code.local_get(rest).local_get(end).i32_ne().br_if(0);
     code.end().end();
     Kernel {
-        name: "infer_dot_rest_4x8",
+        name: "infer_dot_rest_4x4",
         parameters,
         body,
     }

@@ -72,7 +72,7 @@ fn main() {
         }
     }
     if target.relaxed_simd {
-        functions.push(dot::dot_rest_4x8());
+        functions.push(dot::dot_rest_4x4());
     }
     let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(

@@ -73,7 +73,7 @@ unsafe extern "C" {
     }
 
     /// In `codegen/dot.rs`: rows of bytes, and what is left of weights.
-    fn infer_dot_rest_4x8(
+    fn infer_dot_rest_4x4(
         rows: *const [*const u8; ROWS],
         rest: *const i32,
         end: *const i32,
@@ -314,9 +314,9 @@ impl<'a> Words<'a> {
                 }
             }
         }
-        for (panel, word, words) in self.rest.each() {
+        for (column, word, words) in self.rest.each() {
             for row in 0..ROWS {
-                let sums = &mut sums[(row * panels + panel) * COLUMNS..][..COLUMNS];
+                let sums = &mut sums[row * panels * COLUMNS + column..];
                 for (sum, &weights) in sums.iter_mut().zip(words) {
                     *sum += product(row, word, weights);
                 }
@@ -345,7 +345,7 @@ impl Element for u8 {
             if !rest.words.is_empty() {
                 let words = rest.words.as_ptr_range();
                 let sums = sums.as_mut_ptr().wrapping_byte_sub(rest.start);
-                infer_dot_rest_4x8(&raw const rows, words.start, words.end, sums, stride);
+                infer_dot_rest_4x4(&raw const rows, words.start, words.end, sums, stride);
             }
         }
         #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
@@ -419,9 +419,10 @@ impl Element for f32 {
             }
         }
         let a_panel = (1 + panels.row()) * COLUMNS;
-        for (panel, word, words) in panels.rest(range).each() {
-            let start = panel * a_panel + (1 + word * QUAD) * COLUMNS;
-            let rows = values[start..].chunks_exact_mut(COLUMNS).take(QUAD);
+        for (column, word, words) in panels.rest(range).each() {
+            let (panel, column) = (column / COLUMNS, column % COLUMNS);
+            let start = panel * a_panel + (1 + word * QUAD) * COLUMNS + column;
+            let rows = values[start..].chunks_mut(COLUMNS).take(QUAD);
             for (next, values) in rows.enumerate() {
                 for (value, &word) in values.iter_mut().zip(words) {
                     *value += f32::from(number(word, QUAD, next));

@@ -60,15 +60,18 @@ pub(crate) struct Panels {
     rest: Rest,
 }
 
-/// What is left of weights that are multiplied in two parts: entries, each of where in a row of sums the bytes of a panel begin,
-/// how many words a column there are, up to [`REST_WORDS`], and for each of those where in a row the bytes are that it is multiplied
-/// with, and the eight columns' words.
+/// What is left of weights that are multiplied in two parts: entries, each of where in a row of sums the bytes of four columns
+/// begin, how many words a column there are, up to [`REST_WORDS`], and for each of those where in a row the bytes are that it is
+/// multiplied with, and the four columns' words. Of four columns, since of eight there is mostly one that has something left.
 #[derive(Clone, Debug, Default)]
 struct Rest {
     words: Arc<[i32]>,
     /// Where each panel's begin, and where the last one's end.
     starts: Arc<[usize]>,
 }
+
+/// Columns of an entry.
+pub(crate) const REST_COLUMNS: usize = 4;
 
 /// The most words of an entry, as `codegen/dot.rs` has it.
 const REST_WORDS: usize = 8;
@@ -87,8 +90,8 @@ impl Rest {
     fn take(words: &mut [i32], a_column: usize) -> Option<Self> {
         // By measurement, of one word in four rows of a panel: the more that sixteen bits take, what is left of a word, and an entry.
         const HALVES: usize = 15;
-        const REST: usize = 45;
-        const ENTRY: usize = 60;
+        const REST: usize = 28;
+        const ENTRY: usize = 40;
         let a_panel = (a_column + 1) * COLUMNS;
         let panels = words.len() / a_panel;
         let mut rest = Vec::new();
@@ -96,28 +99,31 @@ impl Rest {
         let (mut entries, mut count) = (0, 0);
         for (panel, words) in words.chunks_exact_mut(a_panel).enumerate() {
             starts.push(rest.len());
-            let mut start = None;
-            for (word, words) in words[COLUMNS..].chunks_exact_mut(COLUMNS).enumerate() {
-                let mut left = [0; COLUMNS];
-                for (word, left) in words.iter_mut().zip(&mut left) {
-                    if let Some(halves) = halved(*word) {
-                        [*word, *left] = halves;
+            for first in (0..COLUMNS).step_by(REST_COLUMNS) {
+                let column = panel * COLUMNS + first;
+                let mut start = None;
+                for (word, words) in words[COLUMNS..].chunks_exact_mut(COLUMNS).enumerate() {
+                    let mut left = [0; REST_COLUMNS];
+                    for (word, left) in words[first..].iter_mut().zip(&mut left) {
+                        if let Some(halves) = halved(*word) {
+                            [*word, *left] = halves;
+                        }
                     }
-                }
-                if left == [0; COLUMNS] {
-                    continue;
-                }
-                let at = *start.get_or_insert_with(|| {
-                    entries += 1;
-                    rest.extend([(panel * COLUMNS * size_of::<i32>()) as i32, 0]);
-                    rest.len() - 1
-                });
-                rest.push((word * QUAD) as i32);
-                rest.extend(left);
-                rest[at] += 1;
-                count += 1;
-                if rest[at] == REST_WORDS as i32 {
-                    start = None;
+                    if left == [0; REST_COLUMNS] {
+                        continue;
+                    }
+                    let at = *start.get_or_insert_with(|| {
+                        entries += 1;
+                        rest.extend([(column * size_of::<i32>()) as i32, 0]);
+                        rest.len() - 1
+                    });
+                    rest.push((word * QUAD) as i32);
+                    rest.extend(left);
+                    rest[at] += 1;
+                    count += 1;
+                    if rest[at] == REST_WORDS as i32 {
+                        start = None;
+                    }
                 }
             }
         }
@@ -143,19 +149,19 @@ impl Rest {
 }
 
 impl<'a> Entries<'a> {
-    /// Each word of what is left: its panel, the word of a row, and the columns' words.
+    /// Each word of what is left: the first of its columns, the word of a row, and the columns' words.
     pub(crate) fn each(self) -> impl Iterator<Item = (usize, usize, &'a [i32])> {
         let mut words = self.words;
         let entries = std::iter::from_fn(move || {
             let (&[column, count], rest) = words.split_first_chunk()?;
             let entry;
-            (entry, words) = rest.split_at(count as usize * (1 + COLUMNS));
-            let panel = (column as usize - self.start) / (COLUMNS * size_of::<i32>());
-            Some((panel, entry))
+            (entry, words) = rest.split_at(count as usize * (1 + REST_COLUMNS));
+            let column = (column as usize - self.start) / size_of::<i32>();
+            Some((column, entry))
         });
-        entries.flat_map(|(panel, entry)| {
-            let words = entry.chunks_exact(1 + COLUMNS);
-            words.map(move |words| (panel, words[0] as usize / QUAD, &words[1..]))
+        entries.flat_map(|(column, entry)| {
+            let words = entry.chunks_exact(1 + REST_COLUMNS);
+            words.map(move |words| (column, words[0] as usize / QUAD, &words[1..]))
         })
     }
 }
