@@ -58,26 +58,27 @@ impl Levels {
         }
     }
 
-    /// How many levels above the lowest each value is, which is a level.
+    /// How many levels above the lowest the one is that [`Levels::apply`] makes of each value; any of NaN.
     ///
     /// # Panics
     /// When there is not a byte for each value.
     pub fn to_bytes(&self, values: &[f32], bytes: &mut [u8]) {
         const MANY: usize = 4 * LANES;
         assert_eq!(values.len(), bytes.len(), "bytes");
-        let (inverse, zero) = (Lanes::splat(self.inverse), self.zero());
+        let (one, zero) = (Lanes::splat(1.0), self.zero());
         let mut from = values.chunks_exact(MANY);
         let mut to = bytes.chunks_exact_mut(MANY);
         for (from, to) in (&mut from).zip(&mut to) {
             // SAFETY: there are four times four values, and sixteen bytes.
             unsafe {
-                let fours =
-                    std::array::from_fn(|four| Lanes::load(from.as_ptr().add(four * LANES)));
-                Lanes::store_bytes(fours, inverse, zero, to.as_mut_ptr());
+                let fours = std::array::from_fn(|four| {
+                    self.steps(Lanes::load(from.as_ptr().add(four * LANES)))
+                });
+                Lanes::store_bytes(fours, one, zero, to.as_mut_ptr());
             }
         }
-        for (value, byte) in from.remainder().iter().zip(to.into_remainder()) {
-            let steps = (value * self.inverse).round_ties_even();
+        for (&value, byte) in from.remainder().iter().zip(to.into_remainder()) {
+            let steps = self.steps(Lanes::splat(value)).values()[0].round_ties_even();
             *byte = (steps as i32).saturating_add(zero).clamp(0, 255) as u8;
         }
     }
@@ -89,7 +90,13 @@ impl Levels {
 
     #[inline(always)]
     pub(crate) fn nearest(&self, values: Lanes) -> Lanes {
-        let steps = (values * Lanes::splat(self.inverse)).nearest();
-        steps.clamp(Lanes::splat(self.min), Lanes::splat(self.max)) * Lanes::splat(self.scale)
+        self.steps(values).nearest() * Lanes::splat(self.scale)
+    }
+
+    /// How many steps from zero values are, within the limits, which are whole numbers.
+    #[inline(always)]
+    fn steps(&self, values: Lanes) -> Lanes {
+        let steps = values * Lanes::splat(self.inverse);
+        steps.clamp(Lanes::splat(self.min), Lanes::splat(self.max))
     }
 }

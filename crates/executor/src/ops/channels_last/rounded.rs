@@ -25,7 +25,6 @@ impl Operator for RoundedChannelsLast {
         let shape = [count, height, width, channels];
         let mut output = scratch(element_count(&shape)?)?;
         let (a_channel, an_image) = (height * width, channels * height * width);
-        let mut values = [0.0; SOME];
         let mut bytes: Vec<u8> = filled(channels * SOME.min(a_channel), 0)?;
         if an_image > 0 {
             let all = images.elements::<f32>()?.chunks_exact(an_image);
@@ -36,10 +35,7 @@ impl Operator for RoundedChannelsLast {
                         .chunks_exact(a_channel)
                         .zip(bytes.chunks_exact_mut(some))
                     {
-                        let values = &mut values[..some];
-                        values.copy_from_slice(&channel[at * SOME..][..some]);
-                        self.0.apply(values);
-                        self.0.to_bytes(values, bytes);
+                        self.0.to_bytes(&channel[at * SOME..][..some], bytes);
                     }
                     transpose(&bytes[..some * channels], output, channels, some);
                 }
