@@ -1,8 +1,8 @@
-//! Four rows of a matrix product of numbers of eight or sixteen bits, eight columns of it.
+//! Four rows of a matrix product of numbers of eight or sixteen bits, eight columns of it; or one row, and thirty-two.
 
-use wasm_encoder::{BlockType, Function, ValType};
+use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
 
-use crate::gemm::{PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, add_local, at, store_rows};
+use crate::gemm::{ABREAST, PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, add_local, at, store_rows};
 use crate::object::Kernel;
 use crate::rounds::Rounds;
 use crate::steps;
@@ -78,16 +78,7 @@ pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
             for row in half.clone() {
                 for vector in 0..VECTORS {
                     code.local_get(weight(vector)).local_get(splat(row));
-                    match numbers {
-                        Numbers::Bytes => code
-                            .local_get(sum(row, vector))
-                            .i32x4_relaxed_dot_i8x16_i7x16_add_s(),
-                        Numbers::Halves => code
-                            .i32x4_dot_i16x8_s()
-                            .local_get(sum(row, vector))
-                            .i32x4_add(),
-                    };
-                    code.local_set(sum(row, vector));
+                    add_dot(&mut code, numbers, sum(row, vector));
                 }
             }
             // Never taken after the first half: it is there so that the block ends.
@@ -139,6 +130,109 @@ pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
         parameters,
         body,
     }
+}
+
+/// See `infer_kernels::dot` for what the parameters mean. The shape is that of `gemm_1x32`.
+pub(crate) fn dot_1x32(numbers: Numbers) -> Kernel {
+    // Parameters.
+    let (blocks, words, row, weights, panel_bytes, c) = (0, 1, 2, 3, 4, 5);
+    let parameters = vec![ValType::I32; 6];
+    // Locals.
+    let (left, a) = (6, 7);
+    let w = |panel: u32| 8 + panel;
+    let splat = w(ABREAST);
+    let sum = |panel: u32, vector: u32| splat + 1 + panel * VECTORS + vector;
+    let mut body = Function::new([
+        (2 + ABREAST, ValType::I32),
+        (1 + ABREAST * VECTORS, ValType::V128),
+    ]);
+    let mut code = body.instructions();
+
+    code.loop_(BlockType::Empty);
+    code.local_get(words).local_set(left);
+    code.local_get(row).local_set(a);
+    for panel in 0..ABREAST {
+        code.local_get(weights).local_set(w(panel));
+        for vector in 0..VECTORS {
+            code.local_get(weights)
+                .v128_load(at(vector * VECTOR_BYTES))
+                .local_set(sum(panel, vector));
+        }
+        add_local(&mut code, weights, panel_bytes);
+    }
+    let rounds = Rounds::Many;
+    rounds.begin(&mut code);
+    for word in 0..WORDS {
+        code.local_get(a)
+            .f32_load(at(4 * word))
+            .f32x4_splat()
+            .local_set(splat);
+        for half in [0..ABREAST / 2, ABREAST / 2..ABREAST] {
+            for panel in half.clone() {
+                for vector in 0..VECTORS {
+                    // The biases stand before the weights.
+                    code.local_get(w(panel))
+                        .v128_load(at((word + 1) * PANEL_BYTES + vector * VECTOR_BYTES))
+                        .local_get(splat);
+                    add_dot(&mut code, numbers, sum(panel, vector));
+                }
+            }
+            // Never taken after the first half: it is there so that the block ends.
+            code.local_get(left);
+            if half.end == ABREAST {
+                code.i32_const(-1).i32_add().local_tee(left);
+            }
+            code.i32_eqz();
+            rounds.leave_if(&mut code);
+        }
+    }
+    rounds.end(&mut code, |code| {
+        code.local_get(a)
+            .i32_const(4 * WORDS as i32)
+            .i32_add()
+            .local_set(a);
+        for panel in 0..ABREAST {
+            code.local_get(w(panel))
+                .i32_const((WORDS * PANEL_BYTES) as i32)
+                .i32_add()
+                .local_set(w(panel));
+        }
+    });
+    for panel in 0..ABREAST {
+        for vector in 0..VECTORS {
+            code.local_get(c)
+                .local_get(sum(panel, vector))
+                .v128_store(at(panel * PANEL_BYTES + vector * VECTOR_BYTES));
+        }
+    }
+    // The next columns.
+    code.local_get(c)
+        .i32_const((ABREAST * PANEL_BYTES) as i32)
+        .i32_add()
+        .local_set(c);
+    code.local_get(blocks)
+        .i32_const(-1)
+        .i32_add()
+        .local_tee(blocks)
+        .br_if(0);
+    code.end().end();
+    Kernel {
+        name: match numbers {
+            Numbers::Bytes => "infer_dot_bytes_1x32",
+            Numbers::Halves => "infer_dot_halves_1x32",
+        },
+        parameters,
+        body,
+    }
+}
+
+/// Add the product of what is on the stack, a word of each of four columns' weights and of a row, to sums.
+fn add_dot(code: &mut InstructionSink, numbers: Numbers, sum: u32) {
+    match numbers {
+        Numbers::Bytes => code.local_get(sum).i32x4_relaxed_dot_i8x16_i7x16_add_s(),
+        Numbers::Halves => code.i32x4_dot_i16x8_s().local_get(sum).i32x4_add(),
+    };
+    code.local_set(sum);
 }
 
 /// See `infer_kernels::dot` for what the parameters mean. To the sums that [`dot_4x8`] left, it adds the products of what
@@ -195,11 +289,8 @@ pub(crate) fn dot_rest_4x4() -> Kernel {
                 .f32_load(at(0))
                 .f32x4_splat()
                 .local_set(splat);
-            code.local_get(weight)
-                .local_get(splat)
-                .local_get(sum(row))
-                .i32x4_relaxed_dot_i8x16_i7x16_add_s()
-                .local_set(sum(row));
+            code.local_get(weight).local_get(splat);
+            add_dot(&mut code, Numbers::Bytes, sum(row));
         }
         if word + 1 < REST_WORDS {
             code.local_get(left)

@@ -225,7 +225,7 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
 }
 
 /// Panels that are gone through at a time for one row: as many sums as of four rows.
-const ABREAST: u32 = ROWS;
+pub(crate) const ABREAST: u32 = ROWS;
 
 /// See `infer_kernels::gemm::Row` for what the parameters mean.
 pub(crate) fn gemm_1x32(target: Target) -> Kernel {

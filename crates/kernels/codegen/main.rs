@@ -73,6 +73,7 @@ fn main() {
     }
     if target.relaxed_simd {
         functions.push(dot::dot_rest_4x4());
+        functions.extend([dot::Numbers::Bytes, dot::Numbers::Halves].map(dot::dot_1x32));
     }
     let folder = PathBuf::from(env::var("OUT_DIR").expect("cargo sets OUT_DIR"));
     fs::write(

@@ -12,6 +12,8 @@
 use std::ops::Range;
 
 use crate::form::copy;
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+use crate::gemm::ABREAST;
 use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target};
 use crate::lanes::{LANES, Lanes};
 use crate::panels::{Entries, PAIR, Panels, QUAD, number};
@@ -47,7 +49,7 @@ impl Products {
             let mut sums = [0; ROWS * COLUMNS];
             let words = Words::new(&panel, 1, Entries::default());
             // SAFETY: each row has four bytes, a word.
-            unsafe { u8::multiply(&words, [row.as_ptr(); ROWS], &mut sums) };
+            unsafe { u8::multiply(&words, [row.as_ptr(); ROWS], ROWS, &mut sums) };
             match sums[0] {
                 sum if sums.iter().any(|&other| other != sum) => Self::Other,
                 129_540 => Self::Exact,
@@ -71,6 +73,26 @@ unsafe extern "C" {
             row_bytes: usize,
         )
     }
+
+    /// In `codegen/dot.rs`: a row of bytes.
+    fn infer_dot_bytes_1x32(
+        blocks: usize,
+        words: usize,
+        row: *const u8,
+        weights: *const i32,
+        panel_bytes: usize,
+        c: *mut i32,
+    );
+
+    /// In `codegen/dot.rs`: a row of numbers of sixteen bits.
+    fn infer_dot_halves_1x32(
+        blocks: usize,
+        words: usize,
+        row: *const i16,
+        weights: *const i32,
+        panel_bytes: usize,
+        c: *mut i32,
+    );
 
     /// In `codegen/dot.rs`: rows of bytes, and what is left of weights.
     fn infer_dot_rest_4x4(
@@ -103,11 +125,17 @@ pub(crate) trait Element: Copy + Default + From<u8> {
 
     fn some(panels: &Panels, range: Range<usize>) -> Self::Some<'_>;
 
-    /// Four rows of sums, which are as far apart as there are columns in `some`.
+    /// Rows of sums, which are as far apart as there are columns in `some`: as many as `height`, four at the most, and of the
+    /// others anything. Rows beyond the height are the last one again.
     ///
     /// # Safety
     /// Each of `rows` must be valid for reads of [`Panels::row`] elements.
-    unsafe fn multiply(some: &Self::Some<'_>, rows: [*const Self; ROWS], sums: &mut [Self::Sum]);
+    unsafe fn multiply(
+        some: &Self::Some<'_>,
+        rows: [*const Self; ROWS],
+        height: usize,
+        sums: &mut [Self::Sum],
+    );
 
     /// Copy bytes.
     #[inline(always)]
@@ -231,10 +259,16 @@ pub(crate) struct Words<'a> {
     rest: Entries<'a>,
 }
 
-/// A kernel of `codegen/dot.rs`: panels, words in a column, rows, weights, sums and bytes from one row of sums to the next.
+/// Kernels of `codegen/dot.rs`.
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-type Kernel<T> =
-    unsafe extern "C" fn(usize, usize, *const [*const T; ROWS], *const i32, *mut i32, usize);
+struct Kernels<T> {
+    /// Of any number of words a column, and of few: panels, words, rows, weights, sums and bytes from one row of
+    /// sums to the next.
+    rows: [unsafe extern "C" fn(usize, usize, *const [*const T; ROWS], *const i32, *mut i32, usize);
+        2],
+    /// Of one row: fours of panels, words, the row, weights, bytes of a panel, sums.
+    row: unsafe extern "C" fn(usize, usize, *const T, *const i32, usize, *mut i32),
+}
 
 impl<'a> Words<'a> {
     fn of(panels: &'a Panels, range: Range<usize>) -> Self {
@@ -254,7 +288,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The sums, by a kernel, and how many bytes there are from one row of them to the next.
+    /// The sums, by kernels, and how many bytes there are from one row of them to the next: none where there is one row.
     ///
     /// # Safety
     /// Each of `rows` must be valid for reads of as many words as a column has.
@@ -262,29 +296,42 @@ impl<'a> Words<'a> {
     #[inline(always)]
     unsafe fn multiply_by<T>(
         &self,
-        [long, short]: [Kernel<T>; 2],
+        kernels: &Kernels<T>,
         rows: [*const T; ROWS],
+        height: usize,
         sums: &mut [i32],
     ) -> usize {
         self.check(sums);
+        let [long, short] = kernels.rows;
         let kernel = match self.a_column <= steps::DOT {
             true => short,
             false => long,
         };
-        let (words, sums) = (self.words.as_ptr(), sums.as_mut_ptr());
-        let stride = self.panels * COLUMNS * size_of::<i32>();
-        // SAFETY: the kernel reads as many words of each row as a column has, which the caller vouches for, all
-        // weights, and writes eight sums a panel in each of four rows.
-        unsafe {
-            kernel(
-                self.panels,
-                self.a_column,
-                &raw const rows,
-                words,
-                sums,
-                stride,
-            )
+        let (done, stride) = match height {
+            1 => (self.panels / ABREAST * ABREAST, 0),
+            _ => (0, self.panels * COLUMNS * size_of::<i32>()),
         };
+        let a_panel = (self.a_column + 1) * COLUMNS;
+        let (words, sums) = (self.words.as_ptr(), sums.as_mut_ptr());
+        // SAFETY: the kernels read as many words of each row as a column has, which the caller vouches for, all
+        // weights, and write eight sums a panel in each row. Where all rows are the same one, it is written more than once.
+        unsafe {
+            if done > 0 {
+                let a_panel = a_panel * size_of::<i32>();
+                let fours = done / ABREAST;
+                (kernels.row)(fours, self.a_column, rows[0], words, a_panel, sums);
+            }
+            if done < self.panels {
+                kernel(
+                    self.panels - done,
+                    self.a_column,
+                    &raw const rows,
+                    words.add(done * a_panel),
+                    sums.add(done * COLUMNS),
+                    stride,
+                );
+            }
+        }
         stride
     }
 
@@ -295,7 +342,12 @@ impl<'a> Words<'a> {
 
     /// The sums, one by one: `product` gives that of a row from a word on, and a word of weights.
     #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-    fn multiply(&self, sums: &mut [i32], product: impl Fn(usize, usize, i32) -> i32) {
+    fn multiply(
+        &self,
+        height: usize,
+        sums: &mut [i32],
+        product: impl Fn(usize, usize, i32) -> i32,
+    ) {
         self.check(sums);
         let panels = self.panels;
         for (panel, words) in self
@@ -304,7 +356,7 @@ impl<'a> Words<'a> {
             .enumerate()
         {
             let (bias, words) = words.split_at(COLUMNS);
-            for row in 0..ROWS {
+            for row in 0..height {
                 let sums = &mut sums[(row * panels + panel) * COLUMNS..][..COLUMNS];
                 sums.copy_from_slice(bias);
                 for (word, words) in words.chunks_exact(COLUMNS).enumerate() {
@@ -315,7 +367,7 @@ impl<'a> Words<'a> {
             }
         }
         for (column, word, words) in self.rest.each() {
-            for row in 0..ROWS {
+            for row in 0..height {
                 let sums = &mut sums[row * panels * COLUMNS + column..];
                 for (sum, &weights) in sums.iter_mut().zip(words) {
                     *sum += product(row, word, weights);
@@ -334,13 +386,21 @@ impl Element for u8 {
         Words::of(panels, range)
     }
 
-    unsafe fn multiply(some: &Words<'_>, rows: [*const Self; ROWS], sums: &mut [i32]) {
+    unsafe fn multiply(
+        some: &Words<'_>,
+        rows: [*const Self; ROWS],
+        height: usize,
+        sums: &mut [i32],
+    ) {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         // SAFETY: the caller vouches for the rows, in which the bytes are that what is left of weights names; sums there are
         // for all panels.
         unsafe {
-            let stride =
-                some.multiply_by([infer_dot_bytes_4x8, infer_dot_bytes_short_4x8], rows, sums);
+            let kernels = Kernels {
+                rows: [infer_dot_bytes_4x8, infer_dot_bytes_short_4x8],
+                row: infer_dot_bytes_1x32,
+            };
+            let stride = some.multiply_by(&kernels, rows, height, sums);
             let rest = some.rest;
             if !rest.words.is_empty() {
                 let words = rest.words.as_ptr_range();
@@ -349,7 +409,7 @@ impl Element for u8 {
             }
         }
         #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-        some.multiply(sums, |row, word, weights| {
+        some.multiply(height, sums, |row, word, weights| {
             // SAFETY: the caller vouches for four bytes a word.
             let row = unsafe { rows[row].add(word * QUAD).cast::<[u8; QUAD]>().read() };
             // As processors do it that cut sums off, so that tests see it.
@@ -380,18 +440,23 @@ impl Element for i16 {
         Words::of(panels, range)
     }
 
-    unsafe fn multiply(some: &Words<'_>, rows: [*const Self; ROWS], sums: &mut [i32]) {
+    unsafe fn multiply(
+        some: &Words<'_>,
+        rows: [*const Self; ROWS],
+        height: usize,
+        sums: &mut [i32],
+    ) {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         // SAFETY: the caller vouches for the rows.
         unsafe {
-            some.multiply_by(
-                [infer_dot_halves_4x8, infer_dot_halves_short_4x8],
-                rows,
-                sums,
-            );
+            let kernels = Kernels {
+                rows: [infer_dot_halves_4x8, infer_dot_halves_short_4x8],
+                row: infer_dot_halves_1x32,
+            };
+            some.multiply_by(&kernels, rows, height, sums);
         }
         #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-        some.multiply(sums, |row, word, weights| {
+        some.multiply(height, sums, |row, word, weights| {
             // SAFETY: the caller vouches for two numbers a word.
             let row = unsafe { rows[row].add(word * PAIR).cast::<[i16; PAIR]>().read() };
             i32::from(row[0]) * i32::from(weights as i16) + i32::from(row[1]) * (weights >> 16)
@@ -432,7 +497,12 @@ impl Element for f32 {
         Packed::of_panels(values, panels.row(), columns)
     }
 
-    unsafe fn multiply(packed: &Packed, rows: [*const Self; ROWS], sums: &mut [f32]) {
+    unsafe fn multiply(
+        packed: &Packed,
+        rows: [*const Self; ROWS],
+        height: usize,
+        sums: &mut [f32],
+    ) {
         let panels = 0..packed.n() / COLUMNS;
         let mut target = Target {
             c: sums,
@@ -443,6 +513,6 @@ impl Element for f32 {
             levels: None,
         };
         // SAFETY: the caller vouches for as many elements of each row as `packed` has rows.
-        unsafe { target.compute(rows, packed, panels, 0, ROWS) };
+        unsafe { target.compute(rows, packed, panels, 0, if height == 1 { 1 } else { ROWS }) };
     }
 }

@@ -126,7 +126,7 @@ impl Clamp {
 }
 
 /// Panels that are gone through at a time for one row.
-const ABREAST: usize = 4;
+pub(crate) const ABREAST: usize = 4;
 
 /// What is added where nothing is: a sum of -0 stays that, since nothing is -0.
 static NOTHING: [f32; ABREAST * COLUMNS] = [-0.0; ABREAST * COLUMNS];

@@ -178,7 +178,7 @@ impl Run<'_> {
                         None => self.pixels(pixel, height, &mut patches),
                     };
                     // SAFETY: each pointer is that of a row's elements, in the input, in a patch or copied with its line.
-                    unsafe { T::multiply(&some, rows, sums) };
+                    unsafe { T::multiply(&some, rows, height, sums) };
                 }
                 if together >= ROWS {
                     self.end.apply(0, sums, output, first_pixel * n, count * n);
