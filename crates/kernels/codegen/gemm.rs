@@ -73,7 +73,7 @@ pub(crate) fn store_rows(
     }
 }
 
-/// See `infer_kernels::gemm::Tile` for what the parameters mean.
+/// See `infer_kernels::tile::Tile` for what the parameters mean.
 pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
     // Parameters.
     let (panels, k, rows, w, c, row_bytes) = (0, 1, 2, 3, 4, 5);
@@ -227,7 +227,7 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
 /// Panels that are gone through at a time for one row: as many sums as of four rows.
 pub(crate) const ABREAST: u32 = ROWS;
 
-/// See `infer_kernels::gemm::Row` for what the parameters mean.
+/// See `infer_kernels::tile::Row` for what the parameters mean.
 pub(crate) fn gemm_1x32(target: Target) -> Kernel {
     // Parameters.
     let (blocks, k, row, weights, panel_bytes, c) = (0, 1, 2, 3, 4, 5);

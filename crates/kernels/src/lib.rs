@@ -35,5 +35,7 @@ pub mod peak;
 pub mod quantised;
 #[cfg(target_arch = "wasm32")]
 mod steps;
+mod sums;
 mod taps;
+mod tile;
 pub mod winograd;

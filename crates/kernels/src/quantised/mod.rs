@@ -10,11 +10,11 @@ pub use conv::QuantisedConv;
 pub use depthwise::QuantisedDepthwise;
 
 pub use crate::dot::Products;
-use crate::dot::{SIXTEEN, Sum};
 use crate::form::Form;
 use crate::gemm::{COLUMNS, ROWS};
 use crate::lanes::{LANES, Lanes};
 use crate::levels::Levels;
+use crate::sums::{SIXTEEN, Sum};
 
 /// Where the images of a convolution go.
 pub enum Output<'a> {
