@@ -169,7 +169,7 @@ impl Dense {
             }
         }
         if (node.is("Relu") || node.is("Clip"))
-            && let Some(clamp) = super::channels_last::clamp(node, network)
+            && let Some(clamp) = super::channels_last::node::clamp(node, network)
         {
             self.clamp = clamp;
             return true;

@@ -2,11 +2,8 @@
 
 mod channels_last;
 mod dense;
-mod expanded;
 mod fold;
-mod fused;
 mod quantised;
-mod rounded;
 #[cfg(test)]
 mod tests;
 mod transformer;
