@@ -2,8 +2,8 @@
 
 use wasm_encoder::{BlockType, Function, ValType};
 
-use crate::gemm::at;
 use crate::object::Kernel;
+use crate::parts::at;
 
 /// Sixteens in the body of the loop.
 const STEPS: u32 = 4;

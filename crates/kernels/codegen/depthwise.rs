@@ -3,8 +3,9 @@
 use wasm_encoder::{BlockType, Function, ValType};
 
 use crate::Target;
-use crate::gemm::{PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, add_local, at, multiply_add};
+use crate::gemm::{PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, multiply_add};
 use crate::object::Kernel;
+use crate::parts::{add_bytes, add_local, apply_clamp, at, count_down, load_clamp};
 use crate::rounds::Rounds;
 use crate::steps;
 
@@ -76,21 +77,12 @@ pub(crate) fn depthwise_4x8(target: Target, rounds: Rounds) -> Kernel {
                     multiply_add(&mut code, target, input, weight(vector), sum(pixel, vector));
                 }
             }
-            // Never taken after the first half: it is there so that the block ends.
-            code.local_get(left);
-            if half.end == PIXELS {
-                code.i32_const(-1).i32_add().local_tee(left);
-            }
-            code.i32_eqz();
-            rounds.leave_if(&mut code);
+            rounds.end_half(&mut code, left, half.end == PIXELS);
         }
     }
     rounds.end(&mut code, |code| {
         for (pointer, bytes) in [(pointer, 4 * PIXELS * STEPS), (w_now, STEPS * GROUP_BYTES)] {
-            code.local_get(pointer)
-                .i32_const(bytes as i32)
-                .i32_add()
-                .local_set(pointer);
+            add_bytes(code, pointer, bytes);
         }
     });
     code.local_get(taps)
@@ -99,48 +91,29 @@ pub(crate) fn depthwise_4x8(target: Target, rounds: Rounds) -> Kernel {
         .local_get(w)
         .i32_add()
         .local_set(w);
-    for (position, bound) in [(0, lower), (4, upper)] {
-        code.local_get(clamp)
-            .v128_load32_splat(at(position))
-            .local_set(bound);
-    }
+    load_clamp(&mut code, clamp, [lower, upper]);
     code.local_get(c_group).local_set(c_now);
     for pixel in 0..PIXELS {
         for vector in 0..VECTORS {
-            code.local_get(c_now)
-                .local_get(sum(pixel, vector))
-                .local_get(lower)
-                .f32x4_pmax()
-                .local_get(upper)
-                .f32x4_pmin()
-                .v128_store(at(vector * VECTOR_BYTES));
+            code.local_get(c_now).local_get(sum(pixel, vector));
+            apply_clamp(&mut code, [lower, upper]);
+            code.v128_store(at(vector * VECTOR_BYTES));
         }
         add_local(&mut code, c_now, pixel_bytes);
     }
     // The next eight channels.
     for pointer in [c_group, channel] {
-        code.local_get(pointer)
-            .i32_const(GROUP_BYTES as i32)
-            .i32_add()
-            .local_set(pointer);
+        add_bytes(&mut code, pointer, GROUP_BYTES);
     }
-    code.local_get(groups_left)
-        .i32_const(-1)
-        .i32_add()
-        .local_tee(groups_left)
-        .br_if(0)
-        .end();
+    count_down(&mut code, groups_left);
+    code.end();
     // The next four pixels.
     add_local(&mut code, offset, four_bytes);
     for _ in 0..PIXELS {
         add_local(&mut code, c, pixel_bytes);
     }
-    code.local_get(fours)
-        .i32_const(-1)
-        .i32_add()
-        .local_tee(fours)
-        .br_if(0)
-        .end();
+    count_down(&mut code, fours);
+    code.end();
     code.end();
     Kernel {
         name: rounds.name("infer_depthwise_4x8", "infer_depthwise_short_4x8"),

@@ -2,8 +2,9 @@
 
 use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
 
-use crate::gemm::{ABREAST, PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, add_local, at, store_rows};
+use crate::gemm::{ABREAST, PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, one_row, store_rows};
 use crate::object::Kernel;
+use crate::parts::{add_bytes, add_local, at, count_down};
 use crate::rounds::Rounds;
 use crate::steps;
 
@@ -81,26 +82,14 @@ pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
                     add_dot(&mut code, numbers, sum(row, vector));
                 }
             }
-            // Never taken after the first half: it is there so that the block ends.
-            code.local_get(left);
-            if half.end == ROWS {
-                code.i32_const(-1).i32_add().local_tee(left);
-            }
-            code.i32_eqz();
-            rounds.leave_if(&mut code);
+            rounds.end_half(&mut code, left, half.end == ROWS);
         }
     }
     rounds.end(&mut code, |code| {
         for row in 0..ROWS {
-            code.local_get(a(row))
-                .i32_const(4 * steps as i32)
-                .i32_add()
-                .local_set(a(row));
+            add_bytes(code, a(row), 4 * steps);
         }
-        code.local_get(w_now)
-            .i32_const((steps * PANEL_BYTES) as i32)
-            .i32_add()
-            .local_set(w_now);
+        add_bytes(code, w_now, steps * PANEL_BYTES);
     });
 
     store_rows(&mut code, sum, c_now, row_bytes);
@@ -112,15 +101,8 @@ pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
         .local_get(w)
         .i32_add()
         .local_set(w);
-    code.local_get(c)
-        .i32_const(PANEL_BYTES as i32)
-        .i32_add()
-        .local_set(c);
-    code.local_get(panels)
-        .i32_const(-1)
-        .i32_add()
-        .local_tee(panels)
-        .br_if(0);
+    add_bytes(&mut code, c, PANEL_BYTES);
+    count_down(&mut code, panels);
     code.end().end();
     Kernel {
         name: match numbers {
@@ -160,44 +142,16 @@ pub(crate) fn dot_1x32(numbers: Numbers) -> Kernel {
         }
         add_local(&mut code, weights, panel_bytes);
     }
-    let rounds = Rounds::Many;
-    rounds.begin(&mut code);
-    for word in 0..WORDS {
-        code.local_get(a)
-            .f32_load(at(4 * word))
-            .f32x4_splat()
-            .local_set(splat);
-        for half in [0..ABREAST / 2, ABREAST / 2..ABREAST] {
-            for panel in half.clone() {
-                for vector in 0..VECTORS {
-                    // The biases stand before the weights.
-                    code.local_get(w(panel))
-                        .v128_load(at((word + 1) * PANEL_BYTES + vector * VECTOR_BYTES))
-                        .local_get(splat);
-                    add_dot(&mut code, numbers, sum(panel, vector));
-                }
-            }
-            // Never taken after the first half: it is there so that the block ends.
-            code.local_get(left);
-            if half.end == ABREAST {
-                code.i32_const(-1).i32_add().local_tee(left);
-            }
-            code.i32_eqz();
-            rounds.leave_if(&mut code);
-        }
-    }
-    rounds.end(&mut code, |code| {
-        code.local_get(a)
-            .i32_const(4 * WORDS as i32)
-            .i32_add()
-            .local_set(a);
-        for panel in 0..ABREAST {
-            code.local_get(w(panel))
-                .i32_const((WORDS * PANEL_BYTES) as i32)
-                .i32_add()
-                .local_set(w(panel));
-        }
-    });
+    one_row(
+        &mut code,
+        WORDS,
+        [left, a, splat],
+        w,
+        |code, panel, vector| {
+            code.local_get(splat);
+            add_dot(code, numbers, sum(panel, vector));
+        },
+    );
     for panel in 0..ABREAST {
         for vector in 0..VECTORS {
             code.local_get(c)
@@ -206,15 +160,8 @@ pub(crate) fn dot_1x32(numbers: Numbers) -> Kernel {
         }
     }
     // The next columns.
-    code.local_get(c)
-        .i32_const((ABREAST * PANEL_BYTES) as i32)
-        .i32_add()
-        .local_set(c);
-    code.local_get(blocks)
-        .i32_const(-1)
-        .i32_add()
-        .local_tee(blocks)
-        .br_if(0);
+    add_bytes(&mut code, c, ABREAST * PANEL_BYTES);
+    count_down(&mut code, blocks);
     code.end().end();
     Kernel {
         name: match numbers {

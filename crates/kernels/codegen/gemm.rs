@@ -1,9 +1,10 @@
 //! Four rows of a matrix product, eight columns of it; or one row, and thirty-two.
 
-use wasm_encoder::{BlockType, Function, InstructionSink, MemArg, MemArgTarget, ValType};
+use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
 
 use crate::Target;
 use crate::object::Kernel;
+use crate::parts::{add_bytes, add_local, apply_clamp, at, count_down, load_clamp};
 use crate::rounds::Rounds;
 use crate::steps;
 
@@ -15,15 +16,6 @@ const STEPS: u32 = 32;
 
 pub(crate) const VECTOR_BYTES: u32 = 16;
 pub(crate) const PANEL_BYTES: u32 = VECTORS * VECTOR_BYTES;
-
-pub(crate) fn at(offset: u32) -> MemArg {
-    MemArg {
-        offset: offset.into(),
-        align: 2,
-        target: MemArgTarget::Memory(0),
-        ordering: None,
-    }
-}
 
 /// `accumulator += a * b`, all three locals.
 pub(crate) fn multiply_add(
@@ -46,14 +38,6 @@ pub(crate) fn multiply_add(
             .f32x4_add();
     }
     code.local_set(accumulator);
-}
-
-/// Move a pointer on by as many bytes as a local says.
-pub(crate) fn add_local(code: &mut InstructionSink, pointer: u32, bytes: u32) {
-    code.local_get(pointer)
-        .local_get(bytes)
-        .i32_add()
-        .local_set(pointer);
 }
 
 /// Store the sums of four rows, and move the pointer past them; `row_bytes` is a local.
@@ -94,12 +78,6 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
     let mut body = Function::new([(4 + ROWS, ValType::I32), (vectors, ValType::V128)]);
     let mut code = body.instructions();
     let steps = rounds.steps(STEPS, steps::GEMM);
-    let add = |code: &mut InstructionSink, pointer: u32, bytes: u32| {
-        code.local_get(pointer)
-            .i32_const(bytes as i32)
-            .i32_add()
-            .local_set(pointer);
-    };
 
     code.loop_(BlockType::Empty);
     code.local_get(k).local_set(left);
@@ -153,45 +131,31 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
                     );
                 }
             }
-            // Never taken after the first half: it is there so that the block ends.
-            code.local_get(left);
-            if half.end == ROWS {
-                code.i32_const(-1).i32_add().local_tee(left);
-            }
-            code.i32_eqz();
-            rounds.leave_if(&mut code);
+            rounds.end_half(&mut code, left, half.end == ROWS);
         }
     }
     rounds.end(&mut code, |code| {
         for row in 0..ROWS {
-            add(code, a(row), 4 * steps);
+            add_bytes(code, a(row), 4 * steps);
         }
-        add(code, w_now, steps * PANEL_BYTES);
+        add_bytes(code, w_now, steps * PANEL_BYTES);
     });
 
     store_rows(&mut code, sum, c_now, row_bytes);
     // From memory again: more to do with the sums themselves would cost them their registers in the loop.
     code.local_get(clamp).if_(BlockType::Empty);
-    for (position, bound) in [(0, lower), (4, upper)] {
-        code.local_get(clamp)
-            .v128_load32_splat(at(position))
-            .local_set(bound);
-    }
+    load_clamp(&mut code, clamp, [lower, upper]);
     for _ in 0..ROWS {
         code.local_get(c_now)
             .local_get(row_bytes)
             .i32_sub()
             .local_set(c_now);
         for vector in 0..VECTORS {
-            // In this order NaN stays what it is.
             code.local_get(c_now)
                 .local_get(c_now)
-                .v128_load(at(vector * VECTOR_BYTES))
-                .local_get(lower)
-                .f32x4_pmax()
-                .local_get(upper)
-                .f32x4_pmin()
-                .v128_store(at(vector * VECTOR_BYTES));
+                .v128_load(at(vector * VECTOR_BYTES));
+            apply_clamp(&mut code, [lower, upper]);
+            code.v128_store(at(vector * VECTOR_BYTES));
         }
     }
     code.end();
@@ -203,7 +167,7 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
         .local_get(w)
         .i32_add()
         .local_set(w);
-    add(&mut code, c, PANEL_BYTES);
+    add_bytes(&mut code, c, PANEL_BYTES);
     code.local_get(residual)
         .i32_const(PANEL_BYTES as i32)
         .i32_const(0)
@@ -211,11 +175,7 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
         .select()
         .i32_add()
         .local_set(residual);
-    code.local_get(panels)
-        .i32_const(-1)
-        .i32_add()
-        .local_tee(panels)
-        .br_if(0);
+    count_down(&mut code, panels);
     code.end().end();
     Kernel {
         name: rounds.name("infer_gemm_4x8", "infer_gemm_short_4x8"),
@@ -246,12 +206,6 @@ pub(crate) fn gemm_1x32(target: Target) -> Kernel {
         (4 + ABREAST * VECTORS, ValType::V128),
     ]);
     let mut code = body.instructions();
-    let add = |code: &mut InstructionSink, pointer: u32, bytes: u32| {
-        code.local_get(pointer)
-            .i32_const(bytes as i32)
-            .i32_add()
-            .local_set(pointer);
-    };
 
     code.loop_(BlockType::Empty);
     code.local_get(k).local_set(left);
@@ -268,9 +222,48 @@ pub(crate) fn gemm_1x32(target: Target) -> Kernel {
         }
         add_local(&mut code, weights, panel_bytes);
     }
+    one_row(
+        &mut code,
+        STEPS,
+        [left, a, splat],
+        w,
+        |code, panel, vector| {
+            code.local_set(weight);
+            multiply_add(code, target, splat, weight, sum(panel, vector));
+        },
+    );
+    load_clamp(&mut code, clamp, [lower, upper]);
+    for panel in 0..ABREAST {
+        for vector in 0..VECTORS {
+            code.local_get(c).local_get(sum(panel, vector));
+            apply_clamp(&mut code, [lower, upper]);
+            code.v128_store(at(panel * PANEL_BYTES + vector * VECTOR_BYTES));
+        }
+    }
+    // The next columns.
+    add_bytes(&mut code, c, ABREAST * PANEL_BYTES);
+    add_local(&mut code, residual, residual_bytes);
+    count_down(&mut code, blocks);
+    code.end().end();
+    Kernel {
+        name: "infer_gemm_1x32",
+        parameters,
+        body,
+    }
+}
+
+/// Go through a row at `a`, and through the weights of as many panels abreast as there are in `w`: each step's value is splatted, and
+/// `multiply` adds it, multiplied with the vector of weights on the stack, to a sum.
+pub(crate) fn one_row(
+    code: &mut InstructionSink,
+    steps: u32,
+    [left, a, splat]: [u32; 3],
+    w: impl Fn(u32) -> u32,
+    multiply: impl Fn(&mut InstructionSink, u32, u32),
+) {
     let rounds = Rounds::Many;
-    rounds.begin(&mut code);
-    for step in 0..STEPS {
+    rounds.begin(code);
+    for step in 0..steps {
         code.local_get(a)
             .f32_load(at(4 * step))
             .f32x4_splat()
@@ -280,55 +273,17 @@ pub(crate) fn gemm_1x32(target: Target) -> Kernel {
                 for vector in 0..VECTORS {
                     // The biases stand before the weights.
                     code.local_get(w(panel))
-                        .v128_load(at((step + 1) * PANEL_BYTES + vector * VECTOR_BYTES))
-                        .local_set(weight);
-                    multiply_add(&mut code, target, splat, weight, sum(panel, vector));
+                        .v128_load(at((step + 1) * PANEL_BYTES + vector * VECTOR_BYTES));
+                    multiply(code, panel, vector);
                 }
             }
-            // Never taken after the first half: it is there so that the block ends.
-            code.local_get(left);
-            if half.end == ABREAST {
-                code.i32_const(-1).i32_add().local_tee(left);
-            }
-            code.i32_eqz();
-            rounds.leave_if(&mut code);
+            rounds.end_half(code, left, half.end == ABREAST);
         }
     }
-    rounds.end(&mut code, |code| {
-        add(code, a, 4 * STEPS);
+    rounds.end(code, |code| {
+        add_bytes(code, a, 4 * steps);
         for panel in 0..ABREAST {
-            add(code, w(panel), STEPS * PANEL_BYTES);
+            add_bytes(code, w(panel), steps * PANEL_BYTES);
         }
     });
-    for (position, bound) in [(0, lower), (4, upper)] {
-        code.local_get(clamp)
-            .v128_load32_splat(at(position))
-            .local_set(bound);
-    }
-    for panel in 0..ABREAST {
-        for vector in 0..VECTORS {
-            // In this order NaN stays what it is.
-            code.local_get(c)
-                .local_get(sum(panel, vector))
-                .local_get(lower)
-                .f32x4_pmax()
-                .local_get(upper)
-                .f32x4_pmin()
-                .v128_store(at(panel * PANEL_BYTES + vector * VECTOR_BYTES));
-        }
-    }
-    // The next columns.
-    add(&mut code, c, ABREAST * PANEL_BYTES);
-    add_local(&mut code, residual, residual_bytes);
-    code.local_get(blocks)
-        .i32_const(-1)
-        .i32_add()
-        .local_tee(blocks)
-        .br_if(0);
-    code.end().end();
-    Kernel {
-        name: "infer_gemm_1x32",
-        parameters,
-        body,
-    }
 }

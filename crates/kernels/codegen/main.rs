@@ -28,6 +28,7 @@ mod dot;
 mod gemm;
 mod memory;
 mod object;
+mod parts;
 mod peak;
 mod rounds;
 #[path = "../src/steps.rs"]

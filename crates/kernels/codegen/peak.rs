@@ -3,8 +3,9 @@
 use wasm_encoder::{BlockType, Function, ValType};
 
 use crate::Target;
-use crate::gemm::{at, multiply_add};
+use crate::gemm::multiply_add;
 use crate::object::Kernel;
+use crate::parts::at;
 
 /// Sums, of four values each: more than two multiply-adds a cycle can keep waiting.
 const SUMS: u32 = 10;

@@ -32,11 +32,23 @@ impl Rounds {
     }
 
     /// In the body: leave it if what is on the stack is not zero.
-    pub(crate) fn leave_if(self, code: &mut InstructionSink) {
+    fn leave_if(self, code: &mut InstructionSink) {
         code.br_if(match self {
             Self::Many => 1,
             Self::One => 0,
         });
+    }
+
+    /// After a half of a step: leave the body if it was the last of its steps, of which `left` are left. After the first half that is
+    /// never so: it is there so that the block ends, as a host's compiler computes all loads of a block first, and has no
+    /// registers for so many.
+    pub(crate) fn end_half(self, code: &mut InstructionSink, left: u32, is_last: bool) {
+        code.local_get(left);
+        if is_last {
+            code.i32_const(-1).i32_add().local_tee(left);
+        }
+        code.i32_eqz();
+        self.leave_if(code);
     }
 
     /// After the body: `next` moves the pointers on for another round.

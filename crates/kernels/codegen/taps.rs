@@ -2,8 +2,8 @@
 
 use wasm_encoder::{BlockType, Function, Lane, ValType};
 
-use crate::gemm::{add_local, at};
 use crate::object::Kernel;
+use crate::parts::{add_bytes, add_local, at, count_down};
 use crate::rounds::Rounds;
 use crate::steps;
 
@@ -74,10 +74,7 @@ pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
         code.local_get(weights(group))
             .v128_load(at(16))
             .local_set(sum(2 * group + 1));
-        code.local_get(weights(group))
-            .i32_const(GROUP_BYTES as i32)
-            .i32_add()
-            .local_set(weights(group));
+        add_bytes(&mut code, weights(group), GROUP_BYTES);
     }
     code.local_get(rounds).local_set(left);
     code.local_get(pointers).local_set(pointer);
@@ -128,23 +125,12 @@ pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
                 code.local_set(sum);
             }
         }
-        code.local_get(left)
-            .i32_const(-1)
-            .i32_add()
-            .local_tee(left)
-            .i32_eqz();
-        times.leave_if(&mut code);
+        times.end_half(&mut code, left, true);
     }
     times.end(&mut code, |code| {
-        code.local_get(pointer)
-            .i32_const((4 * taps.count() * steps) as i32)
-            .i32_add()
-            .local_set(pointer);
+        add_bytes(code, pointer, 4 * taps.count() * steps);
         for group in 0..2 {
-            code.local_get(weights(group))
-                .i32_const((steps * GROUP_BYTES) as i32)
-                .i32_add()
-                .local_set(weights(group));
+            add_bytes(code, weights(group), steps * GROUP_BYTES);
         }
     });
 
@@ -154,34 +140,20 @@ pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
             .v128_store(at(16 * vector));
     }
     // The next sixteen channels.
-    code.local_get(c)
-        .i32_const(16 * VECTORS as i32)
-        .i32_add()
-        .local_set(c);
-    code.local_get(channel)
-        .i32_const(2 * GROUP as i32)
-        .i32_add()
-        .local_set(channel);
+    add_bytes(&mut code, c, 16 * VECTORS);
+    add_bytes(&mut code, channel, 2 * GROUP);
     code.local_get(group_bytes)
         .i32_const(2)
         .i32_mul()
         .local_get(words_now)
         .i32_add()
         .local_set(words_now);
-    code.local_get(groups_left)
-        .i32_const(-1)
-        .i32_add()
-        .local_tee(groups_left)
-        .br_if(0)
-        .end();
+    count_down(&mut code, groups_left);
+    code.end();
     // The next pixel.
     add_local(&mut code, offset, pixel_bytes);
-    code.local_get(pixels)
-        .i32_const(-1)
-        .i32_add()
-        .local_tee(pixels)
-        .br_if(0)
-        .end();
+    count_down(&mut code, pixels);
+    code.end();
     code.end();
     Kernel {
         name: match taps {
