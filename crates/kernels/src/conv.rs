@@ -141,43 +141,42 @@ impl Run<'_> {
         let channels = group * k..(group + 1) * k;
         let panels = packed.n().div_ceil(COLUMNS);
         let step = panels_a_block(packed.k());
-        if taps == 1 {
-            for block in (0..panels).step_by(step) {
-                let some = block..panels.min(block + step);
-                let mut place = Place::default();
-                for pixel in (0..pixels).step_by(ROWS) {
-                    let height = ROWS.min(pixels - pixel);
-                    let mut rows = [std::ptr::null(); ROWS];
-                    for row in &mut rows[..height] {
-                        *row = self.pixel(place, channels.clone()).as_ptr();
-                        place.advance(&self.result);
-                    }
-                    let last = rows[height - 1];
-                    rows[height..].fill(last);
-                    // SAFETY: each pointer is that of as many values of the input or of the zeros.
-                    unsafe { target.compute(rows, packed, some.clone(), pixel, height) };
-                }
-            }
-            return;
-        }
-        let mut lines = Lines::new(
-            *self.window,
-            self.images,
-            self.result,
-            channels,
-            0.0,
-            packed.k(),
-        );
+        // What is under a window of one tap stands together where it is.
+        let mut lines = (taps > 1).then(|| {
+            let (window, row) = (*self.window, packed.k());
+            Lines::new(window, self.images, self.result, channels.clone(), 0.0, row)
+        });
         for block in (0..panels).step_by(step) {
             let some = block..panels.min(block + step);
             let mut place = Place::default();
             for pixel in (0..pixels).step_by(ROWS) {
                 let height = ROWS.min(pixels - pixel);
-                let rows = lines.rows(self.input, &mut place, height, copy);
-                // SAFETY: each pointer is that of as many values that were copied.
+                let rows = match &mut lines {
+                    Some(lines) => lines.rows(self.input, &mut place, height, copy),
+                    None => self.pixels(&mut place, height, &channels),
+                };
+                // SAFETY: each pointer is that of as many values of the input or of the zeros, or that were copied.
                 unsafe { target.compute(rows, packed, some.clone(), pixel, height) };
             }
         }
+    }
+
+    /// The values under windows of one tap: of `count` pixels from `place` on, which becomes the one after them; the others are as
+    /// the last.
+    fn pixels(
+        &self,
+        place: &mut Place,
+        count: usize,
+        channels: &Range<usize>,
+    ) -> [*const f32; ROWS] {
+        let mut rows = [std::ptr::null(); ROWS];
+        for row in &mut rows[..count] {
+            *row = self.pixel(*place, channels.clone()).as_ptr();
+            place.advance(&self.result);
+        }
+        let last = rows[count - 1];
+        rows[count..].fill(last);
+        rows
     }
 
     /// The values under a window of one tap, or those of the padding.

@@ -5,9 +5,9 @@
 //! taken as they are, but sums of two products that do not fit into sixteen bits are cut off; elsewhere they are taken for
 //! negative. So the host is asked first. Where it does, bytes are multiplied, and of two weights whose products may be cut off
 //! a half is multiplied apart. Of weights of seven bits (as quantisers write them when asked to reduce their range) that are
-//! none, of eight bits with one scale for all channels some in a hundred words. Where there are too many for that, as with a
-//! scale for each channel, weights are multiplied as numbers of sixteen bits, by `i32x4.dot_i16x8_s`, which is exact everywhere and
-//! does half as many at a time.
+//! none, of eight bits with one scale for all channels some in a hundred words, with a scale for each channel a third of them.
+//! Where there are too many for that, weights are multiplied as numbers of sixteen bits, by `i32x4.dot_i16x8_s`, which is exact
+//! everywhere and does half as many at a time.
 
 use std::ops::Range;
 
