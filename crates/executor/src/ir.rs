@@ -58,6 +58,20 @@ pub struct Node {
 }
 
 impl Node {
+    /// A node with all of its inputs and one output, that has no operator yet.
+    #[must_use]
+    pub fn new(proto: NodeProto, opset: i64, inputs: Vec<ValueId>, output: ValueId) -> Self {
+        Self {
+            proto,
+            opset,
+            inputs: inputs.into_iter().map(Some).collect(),
+            outputs: vec![Some(output)],
+            graphs: Vec::new(),
+            operator: None,
+            levels: None,
+        }
+    }
+
     /// The same node; its graphs, which it has none of, and its operator are not copied.
     #[must_use]
     pub fn without_graphs(&self) -> Self {

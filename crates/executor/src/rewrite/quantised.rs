@@ -150,15 +150,7 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn push(&mut self, proto: NodeProto, inputs: Vec<ValueId>, output: ValueId) {
-        self.nodes.push(Node {
-            proto,
-            opset: OPSET,
-            inputs: inputs.into_iter().map(Some).collect(),
-            outputs: vec![Some(output)],
-            graphs: Vec::new(),
-            operator: None,
-            levels: None,
-        });
+        self.nodes.push(Node::new(proto, OPSET, inputs, output));
     }
 
     fn dequantised(&mut self, value: ValueId, (scale, zero): Quantised, axis: i64) -> ValueId {

@@ -280,18 +280,11 @@ fn node(
     output: ValueId,
     last: &Node,
 ) -> Node {
-    Node {
-        proto: NodeProto {
-            name: last.proto.name.clone(),
-            op_type: Some(op_type.to_owned()),
-            attribute,
-            ..NodeProto::default()
-        },
-        opset,
-        inputs: inputs.into_iter().map(Some).collect(),
-        outputs: vec![Some(output)],
-        graphs: Vec::new(),
-        operator: None,
-        levels: None,
-    }
+    let proto = NodeProto {
+        name: last.proto.name.clone(),
+        op_type: Some(op_type.to_owned()),
+        attribute,
+        ..NodeProto::default()
+    };
+    Node::new(proto, opset, inputs, output)
 }

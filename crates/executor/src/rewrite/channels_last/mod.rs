@@ -236,13 +236,8 @@ impl Rewriter {
             ..NodeProto::default()
         };
         self.nodes.push(Some(Node {
-            proto,
-            opset: 0,
-            inputs: inputs.into_iter().map(Some).collect(),
-            outputs: vec![Some(output)],
-            graphs: Vec::new(),
             operator: Some(operator),
-            levels: None,
+            ..Node::new(proto, 0, inputs, output)
         }));
     }
 
@@ -256,13 +251,8 @@ impl Rewriter {
     ) {
         let output = self.network.new_value();
         self.nodes.push(Some(Node {
-            proto,
-            opset: 0,
-            inputs: inputs.into_iter().map(Some).collect(),
-            outputs: vec![Some(output)],
-            graphs: Vec::new(),
             operator: Some(operator),
-            levels: None,
+            ..Node::new(proto, 0, inputs, output)
         }));
         self.last.insert(y, output);
         self.without_first.insert(y);
@@ -296,19 +286,13 @@ impl Rewriter {
     fn conv(&mut self, conv: FusedConv, x: ValueId, y: ValueId, node: &Node) {
         let output = self.network.new_value();
         self.convs.insert(output, (self.nodes.len(), conv));
-        self.nodes.push(Some(Node {
-            proto: NodeProto {
-                name: node.proto.name.clone(),
-                op_type: Some("Conv".to_owned()),
-                ..NodeProto::default()
-            },
-            opset: 0,
-            inputs: vec![Some(x)],
-            outputs: vec![Some(output)],
-            graphs: Vec::new(),
-            operator: None,
-            levels: None,
-        }));
+        let proto = NodeProto {
+            name: node.proto.name.clone(),
+            op_type: Some("Conv".to_owned()),
+            ..NodeProto::default()
+        };
+        let node = Node::new(proto, 0, vec![x], output);
+        self.nodes.push(Some(node));
         self.last.insert(y, output);
         self.without_first.insert(y);
     }
