@@ -3,7 +3,7 @@
 usage: python3 networks.py DIR [NAME…]        (after: pip install -r requirements.txt)
 
 NAME is mobilenetv2 (14 MB), resnet50 (102 MB), squeezenet (5 MB), encoder (55 MB, a transformer of the shape of
-all-MiniLM-L6), mobilenetv2-qdq and mobilenetv2-qoperator (4 MB, quantised to eight bits with a scale for each
+all-MiniLM-L6), mobilenetv2-qdq and mobilenetv2-qoperator (4 MB, quantized to eight bits with a scale for each
 channel), the same two with -tensor (a scale for each tensor) or -7bit (weights of seven bits), or identity (which
 answers its input); all of them by default. Each folder DIR/NAME gets model.onnx, model.toml and, raw and
 little-endian, input.bin, the inputs in the order of the graph, one after the other, and output.bin: what ONNX
@@ -11,7 +11,7 @@ Runtime computes from them. Networks of pictures get picture.jpg with picture-ou
 from the picture prepared as [image] in the card says, by Pillow.
 
 The architectures are the published ones, so the time they take is too. The weights are random (seeded,
-He et al. 2015), with batch normalisation folded into the convolutions as for inference: the scores mean
+He et al. 2015), with batch normalization folded into the convolutions as for inference: the scores mean
 nothing, but stay in a range in which results can be compared.
 """
 
@@ -215,7 +215,7 @@ def encoder(net):
         y = net.node("MatMul", [x, random("weight", (features, outputs), features**-0.5)])
         return net.node("Add", [random("bias", outputs, 0.01), y])
 
-    def normalise(x, output=None):
+    def normalize(x, output=None):
         mean = net.node("ReduceMean", [x], axes=[-1], keepdims=1)
         apart = net.node("Sub", [x, mean])
         squares = net.node("Pow", [apart, net.once("two", 2.0)])
@@ -250,11 +250,11 @@ def encoder(net):
     hidden = net.node("Sub", [net.once("one", 1.0), seen])
     hidden = net.node("Mul", [hidden, net.once("lowest", np.finfo(np.float32).min)])
     x = net.node("Gather", [random("words", (words, width), 1.0), "input_ids"], axis=0)
-    x = normalise(net.node("Add", [x, random("positions", (1, tokens, width), 1.0)]))
+    x = normalize(net.node("Add", [x, random("positions", (1, tokens, width), 1.0)]))
     for layer in range(layers):
-        x = normalise(net.node("Add", [attention(x, hidden), x]))
+        x = normalize(net.node("Add", [attention(x, hidden), x]))
         y = linear(gelu(linear(x, width, inside)), inside, width)
-        x = normalise(net.node("Add", [y, x]), net.output if layer == layers - 1 else None)
+        x = normalize(net.node("Add", [y, x]), net.output if layer == layers - 1 else None)
 
 
 def identity(net):
@@ -268,8 +268,8 @@ SEED = 1
 
 # The format, the datatype of activations, whether each channel has a scale, and whether weights have seven bits. ONNX
 # Runtime's documentation ("Quantize ONNX models") names QDQ with both in int8 as the first choice, and says
-# that int8 activations make the other format slow on x86-64. By default its quantiser gives a tensor one scale.
-QUANTISED = {
+# that int8 activations make the other format slow on x86-64. By default its quantizer gives a tensor one scale.
+QUANTIZED = {
     "mobilenetv2-qdq": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, True, False),
     "mobilenetv2-qoperator": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, True, False),
     "mobilenetv2-qdq-tensor": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, False, False),
@@ -350,10 +350,10 @@ def prepared(encoded):
 
 def build(name):
     net = Network(SEED)
-    architecture, *quantisation = QUANTISED.get(name, (NETWORKS.get(name),))
+    architecture, *quantization = QUANTIZED.get(name, (NETWORKS.get(name),))
     architecture(net)
     model = net.model(name)
-    return net, quantised(model, *quantisation) if quantisation else model
+    return net, quantized(model, *quantization) if quantization else model
 
 
 class Calibration(CalibrationDataReader):
@@ -369,10 +369,10 @@ class Calibration(CalibrationDataReader):
         return None if data is None else {INPUT: data}
 
 
-def quantised(model, quant_format, activations, per_channel, reduce_range):
-    """Static quantisation: the weights in int8 or seven bits, symmetric."""
+def quantized(model, quant_format, activations, per_channel, reduce_range):
+    """Static quantization: the weights in int8 or seven bits, symmetric."""
     with tempfile.TemporaryDirectory() as folder:
-        prepared_path, path = Path(folder, "prepared.onnx"), Path(folder, "quantised.onnx")
+        prepared_path, path = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
         # All the shapes are known already, so what would need SymPy has nothing to do.
         quant_pre_process(model, prepared_path, skip_symbolic_shape=True)
         quantize_static(
@@ -429,7 +429,7 @@ def write(folder, name):
 
 
 def main():
-    all_names = [*NETWORKS, *QUANTISED]
+    all_names = [*NETWORKS, *QUANTIZED]
     parser = argparse.ArgumentParser(description="Write a model repository of networks for measurements.")
     parser.add_argument("directory", type=Path, metavar="DIR")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(all_names)}; all by default")

@@ -127,7 +127,7 @@ impl ApiError {
         } else {
             self.message
         };
-        // Serialising one text into memory does not fail; an empty body would still be an answer.
+        // Serializing one text into memory does not fail; an empty body would still be an answer.
         let body = serde_json::to_vec(&Body { error }).unwrap_or_default();
         let response = Response::new(self.kind.status(), "application/json", body);
         match self.kind {
@@ -143,7 +143,7 @@ impl ApiError {
 /// A client's text as it may stand in a message: in backticks, and no longer than helps.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    /// Enough to recognise it by.
+    /// Enough to recognize it by.
     const MAX_CHARS: usize = 60;
     let mut shown: String = text.chars().take(MAX_CHARS).collect();
     if shown.len() < text.len() {

@@ -149,7 +149,7 @@ fn v2(segments: &[&str]) -> Result<Found, ApiError> {
             return Err(ApiError::new(
                 ErrorKind::Unsupported,
                 "models are neither loaded nor unloaded while the service runs: they are part of its \
-                 artefact, which `cargo infer build` makes",
+                 artifact, which `cargo infer build` makes",
             ));
         }
         _ => (None, ""),

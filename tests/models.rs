@@ -140,7 +140,7 @@ fn what_is_added_answers_as_where_it_comes_from() {
             assert!(came.is_sorted_by(|a, b| a.2 >= b.2), "{came:?}");
             for (index, label, score) in came {
                 let reference = expected[index].as_f64().unwrap();
-                // A pixel may be off by one before it is normalised.
+                // A pixel may be off by one before it is normalized.
                 if (score - reference).abs() > 5e-3 || label != labels[index] {
                     wrong.push(format!(
                         "{model} {image} {index} {label}: {score}, expected {reference}"

@@ -240,7 +240,7 @@ fn the_log_is_as_the_operator_wants_it() {
     let log = service.log();
     let lines = log.lines().filter(|line| line.contains("infer::request"));
     assert_eq!(lines.count(), 100, "{log}");
-    assert!(!log.contains('\u{1b}'), "no colours but on a terminal");
+    assert!(!log.contains('\u{1b}'), "no colors but on a terminal");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The service as a whole: the binary, the composed artefact with the digits model, HTTP.
+//! The service as a whole: the binary, the composed artifact with the digits model, HTTP.
 
 mod support;
 
@@ -169,18 +169,18 @@ fn images_are_what_their_bytes_say() {
     let service = Service::start();
     let names = [
         "wide.png",
-        "grey.png",
+        "gray.png",
         "alpha.png",
-        "grey-alpha.png",
+        "gray-alpha.png",
         "palette.png",
-        "grey16.png",
+        "gray16.png",
         "one-bit.png",
         "wide.bmp",
         "palette.gif",
         "animated.gif",
         "lossless.webp",
         "wide.jpg",
-        "grey.jpg",
+        "gray.jpg",
         "cmyk.jpg",
         "turn6.png",
     ];

@@ -31,13 +31,13 @@ FOLDER = Path(__file__).resolve().parent
 
 def warped(images, rng):
     """The images, each turned, slanted, scaled and moved a little."""
-    centre = np.array([3.5, 3.5])
+    center = np.array([3.5, 3.5])
     result = np.empty_like(images)
     for i, image in enumerate(images):
         angle, slant = rng.uniform(-0.25, 0.25), rng.uniform(-0.15, 0.15)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         matrix = turn @ np.array([[1, slant], [0, 1]]) @ np.diag(rng.uniform(0.85, 1.15, 2))
-        offset = centre - matrix @ centre + rng.uniform(-1, 1, 2)
+        offset = center - matrix @ center + rng.uniform(-1, 1, 2)
         result[i] = affine_transform(image, matrix, offset=offset, order=1)
     return result
 

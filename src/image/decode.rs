@@ -13,7 +13,7 @@ const TABLES_BYTES: u64 = 16 * 1024 * 1024;
 /// The most bytes of a pixel: 16 bits in four channels.
 const PIXEL_BYTES: u64 = 8;
 
-/// Decode the first frame, apply the EXIF orientation, lay transparency on white, and convert to grey
+/// Decode the first frame, apply the EXIF orientation, lay transparency on white, and convert to gray
 /// or RGB (BGR comes later, when the tensor is laid out).
 pub(super) fn decode(
     bytes: &[u8],
@@ -76,7 +76,7 @@ fn check_pixels(format: Format, width: u64, height: u64, limit: u64) -> Result<(
     Ok(())
 }
 
-/// The JPEG decoder fills what is missing with grey. The end marker must come after the last start
+/// The JPEG decoder fills what is missing with gray. The end marker must come after the last start
 /// of a scan; an EXIF thumbnail, which has both, stands before it.
 fn is_whole_jpeg(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);

@@ -1,7 +1,7 @@
 //! An encoded image becomes a model's input, as the model card's `[image]` says.
 //!
 //! The order is that of a Python user with Pillow: open ([`decode`]), turn upright, lay on white,
-//! convert to RGB or grey, resize and crop or pad ([`resize`]), then scale, subtract, divide and lay
+//! convert to RGB or gray, resize and crop or pad ([`resize`]), then scale, subtract, divide and lay
 //! out ([`normalize`]).
 
 mod decode;
@@ -35,7 +35,7 @@ pub fn to_tensor(
     Ok(normalize::to_bytes(&fitted, spec, datatype))
 }
 
-/// Eight-bit pixels, row by row; `channels` values each, 1 (grey) or 3 (RGB).
+/// Eight-bit pixels, row by row; `channels` values each, 1 (gray) or 3 (RGB).
 #[derive(Debug)]
 pub(crate) struct Pixels {
     pub(crate) width: u32,

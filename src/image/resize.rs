@@ -66,7 +66,7 @@ fn clamp(size: u64) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-/// Centre the picture in `target`: cut where it is larger, black where it is smaller.
+/// Center the picture in `target`: cut where it is larger, black where it is smaller.
 fn place(pixels: &Pixels, (width, height): (u32, u32), crop: Crop) -> Pixels {
     let channels = pixels.channels;
     let columns = overlap(pixels.width, width, crop);
@@ -95,7 +95,7 @@ fn place(pixels: &Pixels, (width, height): (u32, u32), crop: Crop) -> Pixels {
     }
 }
 
-/// Where two edges, centred on each other, have common pixels.
+/// Where two edges, centered on each other, have common pixels.
 struct Overlap {
     from: usize,
     to: usize,

@@ -129,7 +129,7 @@ fn layouts_and_datatypes_hold_the_same_values() {
 }
 
 #[test]
-fn values_are_scaled_then_normalised() {
+fn values_are_scaled_then_normalized() {
     let mut spec = plain(Channels::Rgb, Layout::Nhwc);
     spec.scale = 1.0 / 255.0;
     spec.mean = vec![0.5, 0.25, 0.0];

@@ -92,7 +92,7 @@ fn skip_digits(text: &[u8], mut at: usize, number: &mut u64) -> usize {
     at
 }
 
-/// The number that eight digits are, computed in three steps in which neighbours are joined.
+/// The number that eight digits are, computed in three steps in which neighbors are joined.
 fn eight_digits(text: &[u8]) -> Option<u64> {
     let bytes = u64::from_le_bytes(text.try_into().ok()?);
     // A digit is 0x30 to 0x39: its upper half is 3, and still is after 6 was added.
@@ -166,7 +166,7 @@ mod tests {
             let unit = (state >> 11) as f64 / (1_u64 << 53) as f64;
             texts.push(unit.to_string());
             texts.push(format!("{:.7}", unit * 512.0 - 256.0));
-            // The middle between two neighbours, where rounding is hardest, and just beside it.
+            // The middle between two neighbors, where rounding is hardest, and just beside it.
             let low = unit as f32;
             let middle = (f64::from(low) + f64::from(low.next_up())) / 2.0;
             texts.push(middle.to_string());

@@ -33,7 +33,7 @@ pub fn picture() -> Vec<u8> {
     }
     let mut png = Vec::new();
     let size = SIZE as u32;
-    // Writing grey pixels of the right number into memory does not fail.
+    // Writing gray pixels of the right number into memory does not fail.
     _ = PngEncoder::new(&mut png).write_image(&pixels, size, size, ExtendedColorType::L8);
     png
 }

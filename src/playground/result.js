@@ -87,12 +87,12 @@ export function pixels(place, buffer, { image, inputs: [input] }) {
     const context = canvas.getContext('2d');
     const data = context.createImageData(width, height);
     for (let pixel = 0; pixel < width * height; pixel++) {
-      for (let colour = 0; colour < 3; colour++) {
+      for (let color = 0; color < 3; color++) {
         // The tensor's own channel of red, green or blue.
-        const channel = { gray: 0, rgb: colour, bgr: 2 - colour }[image.channels];
+        const channel = { gray: 0, rgb: color, bgr: 2 - color }[image.channels];
         const at = layout === 'nchw' ? channel * width * height + pixel : pixel * channels + channel;
         const of = (list) => list[channel] ?? list[0];
-        data.data[pixel * 4 + colour] = Math.round((values[start + at] * of(std) + of(mean)) / scale);
+        data.data[pixel * 4 + color] = Math.round((values[start + at] * of(std) + of(mean)) / scale);
       }
       data.data[pixel * 4 + 3] = 255;
     }

@@ -4,10 +4,10 @@ usage: python3 generate.py        (after: pip install -r requirements.txt)
 
 models/<name>/  model.onnx and model.toml of small graphs: floats, halves, integers, pixels, logic. Together
                 they take and give each of FP32, FP16, UINT8, INT32, INT64 and BOOL. Two more, doubles and
-                brains, are of FP64 and BF16, and steps is quantised to eight bits.
+                brains, are of FP64 and BF16, and steps is quantized to eight bits.
 cases/<case>/   case.json and one file a tensor: raw, row-major, little-endian
 
-Weights and random inputs are seeded, and ONNX Runtime runs the graphs as they stand (no optimisation,
+Weights and random inputs are seeded, and ONNX Runtime runs the graphs as they stand (no optimization,
 one thread): running this again on the same kind of CPU writes the same bytes.
 """
 
@@ -103,10 +103,10 @@ def floats():
     b.node("Mul", ["widened", "gate"], "gated_wide")
     b.node("Cast", ["gated_wide"], "gated", to=TensorProto.FLOAT16)
 
-    # Normalised, so that an input of 65504 does not make the softmax one-hot.
+    # Normalized, so that an input of 65504 does not make the softmax one-hot.
     scale, shift = b.constant("norm_scale", np.ones(8, np.float32)), b.constant("norm_shift", normal(rng, 8))
-    b.node("LayerNormalization", ["widened", scale, shift], "normalised", axis=-1, epsilon=1e-5)
-    b.node("Concat", ["normalised", "single"], "joined", axis=1)
+    b.node("LayerNormalization", ["widened", scale, shift], "normalized", axis=-1, epsilon=1e-5)
+    b.node("Concat", ["normalized", "single"], "joined", axis=1)
     b.node("MatMul", ["joined", b.constant("hidden_weight", normal(rng, 16, 32))], "hidden_product")
     b.node("Add", ["hidden_product", b.constant("hidden_bias", normal(rng, 32))], "hidden_sum")
     b.node("Relu", ["hidden_sum"], "hidden")
@@ -271,20 +271,20 @@ def steps():
     rng = np.random.default_rng(12)
     b = GraphBuilder()
 
-    def quantisation(name, scale, zero):
+    def quantization(name, scale, zero):
         return [b.constant(f"{name}_scale", np.float32(scale)), b.constant(f"{name}_zero", np.uint8(zero))]
 
-    def convolution(name, x, x_quantisation, weights, scale, zero, **attributes):
+    def convolution(name, x, x_quantization, weights, scale, zero, **attributes):
         """Scales for each channel, so that the numbers keep their size."""
         channels, fan_in = len(weights), int(np.prod(weights.shape[1:]))
-        x_scale = numpy_helper.to_array(next(i for i in b.initializers if i.name == x_quantisation[0]))
+        x_scale = numpy_helper.to_array(next(i for i in b.initializers if i.name == x_quantization[0]))
         spread = (x_scale * 60 * 60 * np.sqrt(fan_in) / (scale * 50)).astype(np.float32)
         scales = (rng.uniform(0.8, 1.2, channels) / spread).astype(np.float32)
-        y_quantisation = quantisation(f"{name}_y", scale, zero)
-        inputs = [x, *x_quantisation, b.constant(f"{name}_weights", weights), b.constant(f"{name}_scale", scales)]
-        inputs += [b.constant(f"{name}_zeros", np.zeros(channels, np.int8)), *y_quantisation]
+        y_quantization = quantization(f"{name}_y", scale, zero)
+        inputs = [x, *x_quantization, b.constant(f"{name}_weights", weights), b.constant(f"{name}_scale", scales)]
+        inputs += [b.constant(f"{name}_zeros", np.zeros(channels, np.int8)), *y_quantization]
         inputs.append(b.constant(f"{name}_bias", rng.integers(-9000, 9000, channels, np.int32)))
-        return b.node("QLinearConv", inputs, name, **attributes), y_quantisation
+        return b.node("QLinearConv", inputs, name, **attributes), y_quantization
 
     def weights(bits, *shape):
         most = 2 ** (bits - 1) - 1
@@ -294,7 +294,7 @@ def steps():
             numbers.reshape(-1)[:2], numbers.reshape(-1)[-2:] = 127, -128
         return numbers
 
-    q = quantisation("image", 0.02, 119)
+    q = quantization("image", 0.02, 119)
     x = b.node("QuantizeLinear", ["image", *q], "pixels")
     x, q = convolution("stem", x, q, weights(8, 16, 3, 3, 3), 0.05, 0, strides=[2, 2], pads=[1, 1, 1, 1])
     x, q = convolution("expand", x, q, weights(7, 40, 16, 1, 1), 0.04, 3)

@@ -2,7 +2,7 @@
 
 usage: python3 generate.py        (after: pip install -r requirements.txt)
 
-images/    encoded images of every format and colour type
+images/    encoded images of every format and color type
 resized/   <image>-<mode>-<filter>-<channels>.raw: eight-bit pixels, row by row, after Pillow opened the
            image, turned it upright, laid it on white, converted and resized it to 19x13
 cases.json lists the latter. Running it again writes the same bytes.
@@ -39,25 +39,25 @@ def picture(width, height, seed):
 def write_images(folder):
     wide, tall, tiny = picture(61, 37, 1), picture(23, 44, 2), picture(7, 5, 3)
     alpha = Image.linear_gradient("L").resize(wide.size)
-    grey16 = Image.fromarray((np.arange(31 * 29).reshape(29, 31) * 65535 // (31 * 29)).astype(np.uint16))
+    gray16 = Image.fromarray((np.arange(31 * 29).reshape(29, 31) * 65535 // (31 * 29)).astype(np.uint16))
     see_through = wide.copy()
     see_through.putalpha(alpha)
-    grey_alpha = Image.merge("LA", (wide.convert("L"), alpha))
+    gray_alpha = Image.merge("LA", (wide.convert("L"), alpha))
     images = {
         "wide.png": (wide, {}),
         "tall.png": (tall, {}),
         "tiny.png": (tiny, {}),
-        "grey.png": (wide.convert("L"), {}),
+        "gray.png": (wide.convert("L"), {}),
         "alpha.png": (see_through, {}),
-        "grey-alpha.png": (grey_alpha, {}),
+        "gray-alpha.png": (gray_alpha, {}),
         "palette.png": (wide.quantize(17), {}),
-        "grey16.png": (grey16, {}),
+        "gray16.png": (gray16, {}),
         "one-bit.png": (wide.convert("1"), {}),
         "wide.bmp": (wide, {}),
         "palette.gif": (wide.quantize(40), {}),
         "lossless.webp": (wide, {"lossless": True}),
         "wide.jpg": (wide, {"quality": 92, "subsampling": 0}),
-        "grey.jpg": (wide.convert("L"), {"quality": 92}),
+        "gray.jpg": (wide.convert("L"), {"quality": 92}),
         "cmyk.jpg": (wide.convert("CMYK"), {"quality": 95, "subsampling": 0}),
     }
     for turn in range(1, 9):
@@ -86,7 +86,7 @@ def fit(image, mode, resample):
         return image.resize((WIDTH, HEIGHT), resample)
     if mode == "pad":
         return ImageOps.pad(image, (WIDTH, HEIGHT), resample)
-    # As torchvision resizes to cover, and crops the centre.
+    # As torchvision resizes to cover, and crops the center.
     width, height = image.size
     if WIDTH * height > HEIGHT * width:
         size = (WIDTH, int(WIDTH * height / width))

@@ -119,7 +119,7 @@ struct Output<'a> {
     data: &'a [f32],
 }
 
-/// Decoded, stretched to the network's size with Pillow's bilinear filter, normalised, a plane a channel.
+/// Decoded, stretched to the network's size with Pillow's bilinear filter, normalized, a plane a channel.
 fn picture(encoded: &[u8]) -> Result<Vec<f32>> {
     let options = DecoderOptions::new_fast().jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(encoded), options);

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use infer_pack::{Artefacts, BuildOptions};
+use infer_pack::{Artifacts, BuildOptions};
 
 use crate::progress::Terminal;
 use crate::workspace;
 
-/// Build the artefacts: composed, for any host with WASI 0.2 and HTTP, and uncomposed, for hosts
+/// Build the artifacts: composed, for any host with WASI 0.2 and HTTP, and uncomposed, for hosts
 /// that bring wasi-nn.
 #[derive(Args)]
 pub struct Build {
@@ -30,22 +30,22 @@ impl Build {
             options = options.with_models(models);
         }
         options.relaxed_simd = !self.no_relaxed_simd;
-        let artefacts = infer_pack::build(&options, &Terminal::new())?;
-        print(&artefacts)
+        let artifacts = infer_pack::build(&options, &Terminal::new())?;
+        print(&artifacts)
     }
 }
 
-fn print(artefacts: &Artefacts) -> Result<()> {
+fn print(artifacts: &Artifacts) -> Result<()> {
     for (kind, path) in [
-        ("composed", &artefacts.composed),
-        ("uncomposed", &artefacts.uncomposed),
+        ("composed", &artifacts.composed),
+        ("uncomposed", &artifacts.uncomposed),
     ] {
         let mib = std::fs::metadata(path)?.len() as f64 / (1024.0 * 1024.0);
         println!("{kind:<10}  {mib:6.1} MiB  {}", path.display());
     }
-    for model in &artefacts.models {
+    for model in &artifacts.models {
         let name = model.id.to_string();
-        match artefacts.runtimes.get(&name) {
+        match artifacts.runtimes.get(&name) {
             Some(runtime) => println!("model       {name}, in the snapshot, run by {runtime}"),
             None => println!("model       {name}, mounted"),
         }

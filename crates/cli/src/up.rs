@@ -239,7 +239,7 @@ impl Up {
     }
 }
 
-/// The composed artefact, which needs nothing of the host.
+/// The composed artifact, which needs nothing of the host.
 fn composed(options: &BuildOptions) -> Result<Served> {
     let built = infer_pack::build(options, &Terminal::new())?;
     Ok(Served {

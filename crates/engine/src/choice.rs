@@ -11,7 +11,7 @@ use crate::rten_runtime::Rten;
 use crate::runtime::{LoadedModel, Runtime};
 use crate::{Error, ErrorKind};
 
-/// How many times as fast rten has to be: less is within what a measurement is off by, and an artefact should not depend
+/// How many times as fast rten has to be: less is within what a measurement is off by, and an artifact should not depend
 /// on that.
 const FASTER: f64 = 1.25;
 

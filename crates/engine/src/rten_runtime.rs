@@ -7,7 +7,7 @@ use rten::{LoadErrorKind, Model, ModelOptions, NodeId, RunErrorKind, Value, Valu
 use crate::runtime::{LoadedModel, Runtime};
 use crate::{Error, ErrorKind, Tensor, convert};
 
-/// Loads graphs with rten: optimised, and with weights packed for its kernels at load time, which is
+/// Loads graphs with rten: optimized, and with weights packed for its kernels at load time, which is
 /// before the snapshot.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rten;

@@ -18,8 +18,8 @@ pub struct Network {
     pub nodes: Vec<Node>,
     /// Values known before any request.
     pub constants: BTreeMap<ValueId, Tensor>,
-    /// Of constants that were dequantised, what they were.
-    pub quantised: BTreeMap<ValueId, Quantised>,
+    /// Of constants that were dequantized, what they were.
+    pub quantized: BTreeMap<ValueId, Quantized>,
     /// What the graph is given.
     pub inputs: Vec<ValueId>,
     /// What it puts out.
@@ -30,7 +30,7 @@ pub struct Network {
 
 /// A constant of numbers of eight bits.
 #[derive(Clone)]
-pub struct Quantised {
+pub struct Quantized {
     /// The numbers less their zero point.
     pub values: Vec<i8>,
     /// What they are steps of: one for all, or one for each place along a dimension.

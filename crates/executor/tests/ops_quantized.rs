@@ -51,7 +51,7 @@ fn inputs() -> Given {
 }
 
 #[test]
-fn a_quantised_product_is_as_onnx_runtime_computes_it() {
+fn a_quantized_product_is_as_onnx_runtime_computes_it() {
     let expected = vec![14u8, 10, 13, 13, 13, 20, 17, 39];
     let expected = Tensor::of(&[2, 4], expected).unwrap();
     assert_eq!(gemm(&inputs()), Ok(expected));
@@ -68,7 +68,7 @@ fn a_quantised_product_is_as_onnx_runtime_computes_it() {
 }
 
 #[test]
-fn what_a_quantised_product_cannot_do_is_said() {
+fn what_a_quantized_product_cannot_do_is_said() {
     let ints =
         |shape: &[usize]| Some(Tensor::of(shape, vec![0i32; shape.iter().product()]).unwrap());
     let bytes =
@@ -84,7 +84,7 @@ fn what_a_quantised_product_cannot_do_is_said() {
         (
             0,
             Some(Tensor::of(&[2, 3], vec![0f32; 6]).unwrap()),
-            "expected quantised numbers (integers of 8, 16 or 32 bits), came FP32",
+            "expected quantized numbers (integers of 8, 16 or 32 bits), came FP32",
         ),
         (1, None, "input 1 is missing"),
         (
@@ -122,7 +122,7 @@ fn what_a_quantised_product_cannot_do_is_said() {
         (
             8,
             Some(Tensor::scalar(0i32)),
-            "quantising to INT32 is not done, expected integers of 8 or 16 bits",
+            "quantizing to INT32 is not done, expected integers of 8 or 16 bits",
         ),
     ];
     let mut failures = Vec::new();

@@ -36,7 +36,7 @@ const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
 pub struct AppOptions {
     /// Routes, mounts, environment and the component's file.
     pub manifest: Manifest,
-    /// Where compiled artefacts are kept.
+    /// Where compiled artifacts are kept.
     pub cache_dir: PathBuf,
     /// What requests may take.
     pub limits: Limits,

@@ -10,8 +10,8 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::limits::Limits;
 
-/// Compiled artefacts that a cache folder keeps: one a recent build.
-const KEPT_ARTEFACTS: usize = 4;
+/// Compiled artifacts that a cache folder keeps: one a recent build.
+const KEPT_ARTIFACTS: usize = 4;
 
 /// Core instances, memories and tables that a component may have: what Spin allows.
 const MAX_PER_COMPONENT: u32 = 32;
@@ -135,7 +135,7 @@ fn store(path: &Path, code: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Keep the newest artefacts. What cannot be removed stays: the next time is soon enough.
+/// Keep the newest artifacts. What cannot be removed stays: the next time is soon enough.
 fn prune(cache_dir: &Path) {
     let mut files: Vec<(SystemTime, PathBuf)> = fs::read_dir(cache_dir)
         .into_iter()
@@ -145,7 +145,7 @@ fn prune(cache_dir: &Path) {
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     files.sort();
-    let surplus = files.len().saturating_sub(KEPT_ARTEFACTS);
+    let surplus = files.len().saturating_sub(KEPT_ARTIFACTS);
     for (_, path) in files.into_iter().take(surplus) {
         _ = fs::remove_file(path);
     }

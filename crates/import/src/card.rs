@@ -60,7 +60,7 @@ fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
     writeln!(card, "description = {}", text(&parts.description))?;
     writeln!(
         card,
-        "# Where the model is at run time: \"snapshot\" (ready at once, in the artefact), \"mount\" (read \
+        "# Where the model is at run time: \"snapshot\" (ready at once, in the artifact), \"mount\" (read \
          when it\n# is asked for), or by its size.\n# placement = \"auto\""
     )?;
     writeln!(

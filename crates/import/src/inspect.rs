@@ -183,7 +183,7 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
         notes.push(
             "not every host would take it in the snapshot, so it is read again for each request; \
              `placement = \"snapshot\"` in `model.toml` makes it ready at once, where the host takes an \
-             artefact of 1 to 2 times its size"
+             artifact of 1 to 2 times its size"
                 .to_owned(),
         );
     }

@@ -2,7 +2,7 @@
 //!
 //! A file leaves out what its processor's class has for a default, and the classes differ, so a class
 //! that is not known here is refused. The order of the steps is theirs: resize, crop, rescale,
-//! normalise.
+//! normalize.
 
 use infer_model_card::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
 use serde::Deserialize;
@@ -384,7 +384,7 @@ impl Fields {
         Ok(())
     }
 
-    /// Rescaling and normalising are one multiplication and one addition a channel.
+    /// Rescaling and normalizing are one multiplication and one addition a channel.
     fn normalization(&self, class: &Class, image: &mut ImageSpec) -> Result<(), ProcessorError> {
         if self.truth("do_rescale", true)? {
             image.scale = self.number("rescale_factor", 1.0 / 255.0)? as f32;

@@ -61,37 +61,37 @@ pub(crate) fn image<'a>(
 }
 
 /// torchvision's `ImageClassification` preset: `Resize(size / 0.875)`, `CenterCrop(size)`, ImageNet's
-/// mean and deviation. Grey images have no such preset: they are stretched and scaled to 0 to 1.
+/// mean and deviation. Gray images have no such preset: they are stretched and scaled to 0 to 1.
 fn imagenet((width, height): (u32, u32), layout: Layout, channels: i64) -> ImageSpec {
-    let is_colour = channels == 3;
+    let is_color = channels == 3;
     let is_square = width == height;
     ImageSpec {
         input: None,
         width,
         height,
-        resize: if is_colour && is_square {
+        resize: if is_color && is_square {
             ResizeMode::ShortestEdge
         } else {
             ResizeMode::Stretch
         },
-        shortest_edge: (is_colour && is_square).then(|| (f64::from(width) / 0.875).round() as u32),
+        shortest_edge: (is_color && is_square).then(|| (f64::from(width) / 0.875).round() as u32),
         resize_width: None,
         resize_height: None,
         crop: Crop::Torchvision,
         filter: Filter::Bilinear,
-        channels: if is_colour {
+        channels: if is_color {
             Channels::Rgb
         } else {
             Channels::Gray
         },
         layout,
         scale: 1.0 / 255.0,
-        mean: if is_colour {
+        mean: if is_color {
             vec![0.485, 0.456, 0.406]
         } else {
             vec![0.0]
         },
-        std: if is_colour {
+        std: if is_color {
             vec![0.229, 0.224, 0.225]
         } else {
             vec![1.0]

@@ -10,7 +10,7 @@ const STEPS: u32 = 4;
 /// What leaves the nearest integer in the low bits of a number that it is added to.
 const ROUND: f32 = 12_582_912.0;
 
-/// See `infer_kernels::quantised::End` for what the parameters mean.
+/// See `infer_kernels::quantized::End` for what the parameters mean.
 pub(crate) fn bytes_16() -> Kernel {
     let (sixteens, sums, factors, end, c) = (0, 1, 2, 3, 4);
     let parameters = vec![ValType::I32; 5];

@@ -15,7 +15,7 @@
 //!   at each loop's head and keeps the sums on the stack there (with 4 steps a round mobilenetv2 takes 27.8 ms, with
 //!   32 it takes 21.6; without epochs 22.3 and 20.5);
 //! - for sums that one round is enough for there is a kernel without a loop, which has no such head (3 % of mobilenetv2, 4 % of a
-//!   quantised one);
+//!   quantized one);
 //! - there is one loop and one way through it, and the sums are stored as they are: a second loop around it, a
 //!   branch at which they part or meet, or a minimum before they are stored, and Cranelift's register
 //!   allocator keeps two to four of them on the stack throughout the loop (28 GFLOP/s).

@@ -32,7 +32,7 @@ impl Taps {
     }
 }
 
-/// See `infer_kernels::quantised::depthwise` for what the parameters mean.
+/// See `infer_kernels::quantized::depthwise` for what the parameters mean.
 pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
     let steps = (steps::TAPS as u32).div_ceil(taps.count());
     let (pixels, pixel_bytes, groups, group_bytes, rounds) = (0, 1, 2, 3, 4);

@@ -8,7 +8,7 @@ use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
 use infer_kernels::form::{Form, Images, Window};
 use infer_kernels::levels::Levels;
-use infer_kernels::quantised::{Output, Products, QuantisedConv, QuantisedDepthwise};
+use infer_kernels::quantized::{Output, Products, QuantizedConv, QuantizedDepthwise};
 use infer_kernels::winograd::Winograd;
 
 fn best(runs: usize, mut run: impl FnMut()) -> f64 {
@@ -90,7 +90,7 @@ fn main() {
         let (input, mut output) = (vec![25; images.len()], vec![0; result.len()]);
         for (bits, weight) in [(7, 1), (8, 127)] {
             let weights = vec![weight; weights.len()];
-            let conv = QuantisedConv::new(form, from, &weights, &[0.01], None).unwrap();
+            let conv = QuantizedConv::new(form, from, &weights, &[0.01], None).unwrap();
             for products in [Products::here(), Products::Other] {
                 let seconds = best(20, || {
                     let output = Output::Bytes(black_box(&mut output));
@@ -143,7 +143,7 @@ fn main() {
             ..form
         };
         let weights = vec![1; channels * 9];
-        let depthwise = QuantisedDepthwise::new(form, from, &weights, &[0.01], None).unwrap();
+        let depthwise = QuantizedDepthwise::new(form, from, &weights, &[0.01], None).unwrap();
         let (input, mut output) = (vec![25; images.len()], vec![0; result.len()]);
         let seconds = best(20, || {
             depthwise.run(

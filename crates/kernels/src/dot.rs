@@ -4,7 +4,7 @@
 //! a sign and of numbers below 128; what it makes of greater ones is the host's choice. On x86-64 they are
 //! taken as they are, but sums of two products that do not fit into sixteen bits are cut off; elsewhere they are taken for
 //! negative. So the host is asked first. Where it does, bytes are multiplied, and of two weights whose products may be cut off
-//! a half is multiplied apart. Of weights of seven bits (as quantisers write them when asked to reduce their range) that are
+//! a half is multiplied apart. Of weights of seven bits (as quantizers write them when asked to reduce their range) that are
 //! none, of eight bits with one scale for all channels some in a hundred words, with a scale for each channel a third of them.
 //! Where there are too many for that, weights are multiplied as numbers of sixteen bits, by `i32x4.dot_i16x8_s`, which is exact
 //! everywhere and does half as many at a time.

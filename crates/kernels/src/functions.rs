@@ -178,7 +178,7 @@ pub fn softmax(row: &mut [f32]) {
     each(row, |x| x * factor);
 }
 
-/// A row's layer normalisation: less the mean, divided by the root of the variance and `epsilon`, times
+/// A row's layer normalization: less the mean, divided by the root of the variance and `epsilon`, times
 /// `scale` and with `bias` added, where there is one. Gives the mean and what the rest was multiplied with.
 ///
 /// # Panics

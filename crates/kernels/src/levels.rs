@@ -1,8 +1,8 @@
-//! Values rounded to those that quantised numbers stand for.
+//! Values rounded to those that quantized numbers stand for.
 
 use crate::lanes::{LANES, Lanes};
 
-/// The values that quantised numbers stand for: so many steps from zero each.
+/// The values that quantized numbers stand for: so many steps from zero each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Levels {
     scale: f32,

@@ -32,7 +32,7 @@ mod lines;
 pub mod memory;
 mod panels;
 pub mod peak;
-pub mod quantised;
+pub mod quantized;
 #[cfg(target_arch = "wasm32")]
 mod steps;
 mod sums;

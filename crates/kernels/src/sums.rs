@@ -1,7 +1,7 @@
 //! Sums of products of bytes, and how they become bytes again.
 
 use crate::lanes::{LANES, Lanes};
-use crate::quantised::Bounds;
+use crate::quantized::Bounds;
 
 /// A sum of products.
 pub(crate) trait Sum: Copy + Default {

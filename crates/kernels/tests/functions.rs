@@ -154,7 +154,7 @@ fn a_row_becomes_its_softmax() {
 }
 
 #[test]
-fn a_row_is_normalised() {
+fn a_row_is_normalized() {
     for (count, offset) in [(1, 0.0), (3, 0.0), (16, 1000.0), (385, -3.0)] {
         let row: Vec<f32> = (0..count)
             .map(|at| (at as f32 * 0.7).sin() + offset)

@@ -93,9 +93,9 @@ pub enum ResizeMode {
     Stretch,
     /// Until it covers the size, then the middle is cut out.
     ShortestEdge,
-    /// Until it fits inside, then centred on black.
+    /// Until it fits inside, then centered on black.
     Pad,
-    /// Not at all: the middle is cut out, or centred on black.
+    /// Not at all: the middle is cut out, or centered on black.
     None,
 }
 

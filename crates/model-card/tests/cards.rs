@@ -7,7 +7,7 @@ use infer_model_card::{
 
 const CARD: &str = r#"
 version = "1"
-description = "Handwritten digits, 8×8 grey, 0-9"
+description = "Handwritten digits, 8×8 gray, 0-9"
 
 [[input]]
 name = "image"

@@ -23,7 +23,7 @@ use crate::toolchain::run::CommandError;
 use crate::toolchain::{self, TARGET, ToolchainError};
 use crate::trim::{self, Linked, TrimError};
 
-/// Where the artefacts are, below the workspace's root. `spin.toml` names the composed one.
+/// Where the artifacts are, below the workspace's root. `spin.toml` names the composed one.
 const FOLDER: &str = "target/infer";
 
 /// Changes when this crate makes something else from the same inputs.
@@ -36,14 +36,14 @@ pub struct BuildOptions {
     pub root: PathBuf,
     /// The model repository; `models` below the root where it is not said otherwise.
     pub models: PathBuf,
-    /// Where the artefacts go.
+    /// Where the artifacts go.
     pub folder: PathBuf,
     /// Off for hosts without relaxed SIMD, which run the same models slower.
     pub relaxed_simd: bool,
 }
 
 impl BuildOptions {
-    /// Another model repository than the workspace's own; its artefacts go to a folder of their own.
+    /// Another model repository than the workspace's own; its artifacts go to a folder of their own.
     #[must_use]
     pub fn with_models(mut self, models: PathBuf) -> Self {
         let name = blake3::hash(models.as_os_str().as_encoded_bytes()).to_hex();
@@ -66,7 +66,7 @@ impl BuildOptions {
 
 /// What a build made.
 #[derive(Clone, Debug)]
-pub struct Artefacts {
+pub struct Artifacts {
     /// For any host with WASI 0.2 and HTTP.
     pub composed: PathBuf,
     /// For hosts that bring wasi-nn.
@@ -79,7 +79,7 @@ pub struct Artefacts {
     pub runtimes: BTreeMap<String, RuntimeChoice>,
 }
 
-/// Why there is no artefact.
+/// Why there is no artifact.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -135,7 +135,7 @@ pub enum BuildError {
     /// The result is not what may be shipped.
     #[error(transparent)]
     Check(#[from] CheckError),
-    /// An artefact could not be written.
+    /// An artifact could not be written.
     #[error(transparent)]
     Write(#[from] WriteError),
 }
@@ -144,7 +144,7 @@ pub enum BuildError {
 ///
 /// # Errors
 /// At the first step that fails: see [`BuildError`].
-pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefacts, BuildError> {
+pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifacts, BuildError> {
     const STEPS: usize = 5;
     let Workplace {
         models,
@@ -170,7 +170,7 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artefact
         check::check_composed(&bytes)?;
         stage.write(&bytes)?;
     }
-    Ok(Artefacts {
+    Ok(Artifacts {
         composed,
         uncomposed: infer.file,
         engine: snapshot.file,

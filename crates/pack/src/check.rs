@@ -1,4 +1,4 @@
-//! What an artefact imports and how large it may be.
+//! What an artifact imports and how large it may be.
 
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
@@ -16,21 +16,21 @@ const WASI: [&str; 6] = [
 /// freed in part of a page.
 const OVERHEAD_BYTES: u64 = 2 * 1024 * 1024;
 
-/// An artefact that must not be shipped.
+/// An artifact that must not be shipped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
     /// Not a valid component.
-    #[error("the artefact is not a valid component: {0}")]
+    #[error("the artifact is not a valid component: {0}")]
     Invalid(String),
     /// It needs something that no stock host has, or that it has no business with.
-    #[error("the artefact imports {}, which is not expected", imports.join(", "))]
+    #[error("the artifact imports {}, which is not expected", imports.join(", "))]
     Imports {
         /// The interfaces.
         imports: Vec<String>,
     },
     /// It does not serve HTTP.
-    #[error("the artefact does not export `wasi:http/incoming-handler`; it exports {}", exports.join(", "))]
+    #[error("the artifact does not export `wasi:http/incoming-handler`; it exports {}", exports.join(", "))]
     Exports {
         /// What there is.
         exports: Vec<String>,
@@ -96,7 +96,7 @@ pub fn interface(component: &[u8]) -> Result<Interface, CheckError> {
     Ok(interface)
 }
 
-/// Check the composed artefact: it serves HTTP, and any host with WASI 0.2 and HTTP has all that it
+/// Check the composed artifact: it serves HTTP, and any host with WASI 0.2 and HTTP has all that it
 /// imports.
 ///
 /// # Errors
@@ -105,7 +105,7 @@ pub fn check_composed(component: &[u8]) -> Result<(), CheckError> {
     check_interface(component, &[])
 }
 
-/// Check the uncomposed artefact: as [`check_composed`], and it may import wasi:nn.
+/// Check the uncomposed artifact: as [`check_composed`], and it may import wasi:nn.
 ///
 /// # Errors
 /// When it is invalid, exports no handler, or imports anything but WASI and wasi:nn.

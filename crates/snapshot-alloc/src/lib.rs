@@ -2,7 +2,7 @@
 //!
 //! A snapshot keeps the whole linear memory. Loading a model or a tokenizer frees several times
 //! its size (the file's bytes, protobuf, weights before they were packed, tables that grew), and those bytes would stay in the
-//! artefact. Zero pages cost nothing, so freed memory is cleared until [`ClearingAllocator::seal`]
+//! artifact. Zero pages cost nothing, so freed memory is cleared until [`ClearingAllocator::seal`]
 //! is called; from then on this is the system's allocator and one test of a flag.
 
 #[cfg(any(test, target_arch = "wasm32"))]
@@ -45,7 +45,7 @@ impl<A: GlobalAlloc> ClearingAllocator<A> {
     /// In WebAssembly, small holes between what is in use are taken for good, so that what an instance asks for stands together,
     /// and the linear memory is left with `spare_bytes` that are free in one piece, as an instance whose memory need
     /// not grow takes no call of the system's to make, and none to make its place ready for the next. They cost
-    /// nothing in the artefact; where there is no room for them, the snapshot goes without.
+    /// nothing in the artifact; where there is no room for them, the snapshot goes without.
     pub fn seal(&self, spare_bytes: usize) -> usize {
         self.sealed.store(true, Ordering::Relaxed);
         #[cfg(target_arch = "wasm32")]
@@ -81,7 +81,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for ClearingAllocator<A> {
         if !self.sealed.load(Ordering::Relaxed) {
             // SAFETY: the block has `layout.size()` bytes, and its owner has given it up.
             unsafe { block.write_bytes(0, layout.size()) };
-            // The optimiser knows `free`, and takes stores right before it for dead.
+            // The optimizer knows `free`, and takes stores right before it for dead.
             std::hint::black_box(block);
             self.in_use.fetch_sub(layout.size(), Ordering::Relaxed);
         }

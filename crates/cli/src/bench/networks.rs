@@ -69,8 +69,8 @@ impl Network {
             .try_map(|name| Self::from_str(&name, false))
     }
 
-    /// What it was before it was quantised, if it was.
-    pub(super) fn unquantised(self) -> Option<Self> {
+    /// What it was before it was quantized, if it was.
+    pub(super) fn unquantized(self) -> Option<Self> {
         match self {
             Self::MobileNetV2Qdq
             | Self::MobileNetV2QOperator
@@ -119,7 +119,7 @@ pub(super) struct Served {
     pub(super) network: String,
     /// A model repository with this network alone.
     pub(super) repository: PathBuf,
-    /// The artefact of that repository.
+    /// The artifact of that repository.
     pub(super) composed: PathBuf,
     /// The engine alone, with the network in its snapshot.
     pub(super) engine: PathBuf,
@@ -169,7 +169,7 @@ pub(super) fn write(root: &Path, networks: &[Network]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A repository of one network, and the artefact built from it.
+/// A repository of one network, and the artifact built from it.
 pub(super) fn serve(root: &Path, networks: &Path, network: Network) -> Result<Served> {
     let name = network.name();
     let repository = root.join("target/bench/repositories").join(name);
@@ -182,13 +182,13 @@ pub(super) fn serve(root: &Path, networks: &Path, network: Network) -> Result<Se
     }
     let repository = repository.canonicalize()?;
     let options = BuildOptions::new(root.to_owned()).with_models(repository.clone());
-    let artefacts = infer_pack::build(&options, &Terminal::new())?;
+    let artifacts = infer_pack::build(&options, &Terminal::new())?;
     Ok(Served {
         network: name.to_owned(),
         repository,
-        composed: artefacts.composed,
-        engine: artefacts.engine,
-        model: artefacts.models.into_iter().next(),
+        composed: artifacts.composed,
+        engine: artifacts.engine,
+        model: artifacts.models.into_iter().next(),
     })
 }
 

@@ -31,9 +31,9 @@ pub(super) struct Service {
 impl Service {
     /// Build the models that `options` name, and serve them as `cargo infer up --backend wasm` does.
     pub(super) fn start(options: &BuildOptions) -> Result<Self> {
-        let artefacts = infer_pack::build(options, &Terminal::new())?;
+        let artifacts = infer_pack::build(options, &Terminal::new())?;
         let mut manifest = Manifest::read(&options.root.join(workspace::MANIFEST))?;
-        manifest.source = artefacts.composed;
+        manifest.source = artifacts.composed;
         let models = options.root.join("models");
         for mount in &mut manifest.mounts {
             if mount.source == models {

@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line for people, in colours on a terminal
+    /// A line for people, in colors on a terminal
     Human,
     /// A JSON object a line
     Json,

@@ -65,7 +65,7 @@ pub(super) fn build(
 
 // A unit struct ends with a semicolon and one with fields does not, which no one pattern writes.
 macro_rules! function {
-    ($(#[$doc:meta])* $name:ident: $x:ident => $value:expr $(, $vectorised:path)?) => {
+    ($(#[$doc:meta])* $name:ident: $x:ident => $value:expr $(, $vectorized:path)?) => {
         $(#[$doc])*
         struct $name;
 
@@ -74,8 +74,8 @@ macro_rules! function {
                 $value
             }
 
-            $(fn vectorised(&self, values: &mut [f32]) -> bool {
-                $vectorised(values);
+            $(fn vectorized(&self, values: &mut [f32]) -> bool {
+                $vectorized(values);
                 true
             })?
         }
@@ -164,7 +164,7 @@ impl Function for Swish {
         x / (F::ONE + (-(F::of(self.alpha) * x)).exp())
     }
 
-    fn vectorised(&self, values: &mut [f32]) -> bool {
+    fn vectorized(&self, values: &mut [f32]) -> bool {
         functions::swish(values, self.alpha);
         true
     }

@@ -61,7 +61,7 @@ enum Operation {
 impl Operator for Operation {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let datatype = inputs.required(0)?.datatype();
-        // FP32 has loops of its own, which the compiler vectorises; the others share one a datatype.
+        // FP32 has loops of its own, which the compiler vectorizes; the others share one a datatype.
         if datatype == f32::DATATYPE {
             return Ok(vec![match self {
                 Self::Add => combine::<f32>(&mut inputs, |a, b| a + b),

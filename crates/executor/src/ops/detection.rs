@@ -14,13 +14,13 @@ pub(super) fn build(
         return Ok(None);
     }
     Ok(Some(Box::new(NonMaxSuppression {
-        is_centred: build.attributes().flag("center_point_box", false),
+        is_centered: build.attributes().flag("center_point_box", false),
     })))
 }
 
 /// NonMaxSuppression: the boxes with the best scores, without those that overlap a better one.
 struct NonMaxSuppression {
-    is_centred: bool,
+    is_centered: bool,
 }
 
 /// A box's least and largest y and x.
@@ -31,7 +31,7 @@ impl NonMaxSuppression {
         let &[a, b, c, d] = given else {
             return [0.0; 4];
         };
-        match self.is_centred {
+        match self.is_centered {
             true => [b - d / 2.0, a - c / 2.0, b + d / 2.0, a + c / 2.0],
             false => [a.min(c), b.min(d), a.max(c), b.max(d)],
         }

@@ -51,7 +51,7 @@ pub(super) trait Function {
     fn value<F: Float>(&self, x: F) -> F;
 
     /// Compute it of each, by a kernel; whether there is one.
-    fn vectorised(&self, _: &mut [f32]) -> bool {
+    fn vectorized(&self, _: &mut [f32]) -> bool {
         false
     }
 }
@@ -71,7 +71,7 @@ pub(super) fn map<F: Function>(mut input: Tensor, function: &F) -> Result<Tensor
     if input.datatype() == f32::DATATYPE {
         let shape = input.shape().to_vec();
         let mut elements = input.into_elements::<f32>()?;
-        let is_done = function.vectorised(&mut elements);
+        let is_done = function.vectorized(&mut elements);
         input = Tensor::of(&shape, elements)?;
         if is_done {
             return Ok(input);
@@ -101,7 +101,7 @@ fn other<T: Element, U: Element>(input: &Tensor, function: impl Fn(T) -> U) -> R
 }
 
 macro_rules! functions {
-    ($($(#[$doc:meta])* $name:ident: $x:ident => $value:expr $(, $vectorised:path)?;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $x:ident => $value:expr $(, $vectorized:path)?;)*) => {
         $($(#[$doc])*
         struct $name;
 
@@ -110,8 +110,8 @@ macro_rules! functions {
                 $value
             }
 
-            $(fn vectorised(&self, values: &mut [f32]) -> bool {
-                $vectorised(values);
+            $(fn vectorized(&self, values: &mut [f32]) -> bool {
+                $vectorized(values);
                 true
             })?
         })*

@@ -1,4 +1,4 @@
-//! Normalisations over the last axes: those of transformers.
+//! Normalizations over the last axes: those of transformers.
 
 use infer_kernels::functions;
 

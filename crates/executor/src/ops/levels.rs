@@ -1,4 +1,4 @@
-//! Numbers that are quantised and at once dequantised.
+//! Numbers that are quantized and at once dequantized.
 
 use infer_kernels::levels::Levels;
 use infer_model_card::Datatype;

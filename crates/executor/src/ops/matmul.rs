@@ -237,14 +237,14 @@ struct MatMulInteger;
 
 impl Operator for MatMulInteger {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
-        let a = centred(inputs.required(0)?, inputs.get(2), true)?;
-        let b = centred(inputs.required(1)?, inputs.get(3), false)?;
+        let a = centered(inputs.required(0)?, inputs.get(2), true)?;
+        let b = centered(inputs.required(1)?, inputs.get(3), false)?;
         Ok(vec![product::<i32>(&a, &b)?])
     }
 }
 
 /// Integers of 8 bits as INT32, less a zero point: one for all, for each row on the left, for each column on the right.
-fn centred(tensor: &Tensor, zero: Option<&Tensor>, by_row: bool) -> Result<Tensor> {
+fn centered(tensor: &Tensor, zero: Option<&Tensor>, by_row: bool) -> Result<Tensor> {
     if let Some(zero) = zero.filter(|zero| zero.datatype() != tensor.datatype()) {
         return Err(Error::input(format!(
             "expected a zero point of {}, came {}",
@@ -269,9 +269,9 @@ fn centred(tensor: &Tensor, zero: Option<&Tensor>, by_row: bool) -> Result<Tenso
         _ => zero,
     };
     let shape = values.shape().to_vec();
-    let centred = zip_owned::<i32>(values, &zero, i32::wrapping_sub)?;
-    match centred.shape() == shape {
-        true => Ok(centred),
+    let centered = zip_owned::<i32>(values, &zero, i32::wrapping_sub)?;
+    match centered.shape() == shape {
+        true => Ok(centered),
         false => Err(Error::input(format!(
             "zero points of shape {:?} do not go with {shape:?}",
             zero.shape()

@@ -1,4 +1,4 @@
-//! Normalisations over batches, channels and groups: those whose axes the specification fixes.
+//! Normalizations over batches, channels and groups: those whose axes the specification fixes.
 
 use super::window::spatial;
 use crate::error::{Error, Result};

@@ -3,7 +3,7 @@
 use infer_kernels::form::Images;
 use infer_kernels::gemm::{Clamp, Packed, gemm};
 use infer_kernels::levels::Levels;
-use infer_kernels::quantised::{Output, QuantisedConv};
+use infer_kernels::quantized::{Output, QuantizedConv};
 
 use crate::error::{Error, Result};
 use crate::operator::{Inputs, Operator};
@@ -38,14 +38,14 @@ impl Operator for Product {
 }
 
 /// The same of values that are levels, and a matrix of numbers of eight bits.
-pub struct QuantisedProduct {
+pub struct QuantizedProduct {
     /// The matrix as a convolution of one pixel after another, a pixel for each row, with what comes at the end.
-    pub conv: QuantisedConv,
+    pub conv: QuantizedConv,
     /// Whether only a matrix may be multiplied with it.
     pub is_gemm: bool,
 }
 
-impl Operator for QuantisedProduct {
+impl Operator for QuantizedProduct {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;

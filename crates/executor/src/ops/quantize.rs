@@ -48,7 +48,7 @@ pub(super) fn build(
     }))
 }
 
-/// The whole numbers of a quantised tensor.
+/// The whole numbers of a quantized tensor.
 ///
 /// # Errors
 /// `Unsupported` for anything but integers of up to 32 bits.
@@ -65,13 +65,13 @@ pub fn integers(tensor: &Tensor) -> Result<Vec<i32>> {
         Data::U16(values) => all(values),
         Data::I32(values) => all(values),
         other => Err(Error::unsupported(format!(
-            "expected quantised numbers (integers of 8, 16 or 32 bits), came {}",
+            "expected quantized numbers (integers of 8, 16 or 32 bits), came {}",
             other.datatype()
         ))),
     }
 }
 
-/// Rounded numbers as a quantised tensor: those outside the datatype's range are its ends.
+/// Rounded numbers as a quantized tensor: those outside the datatype's range are its ends.
 ///
 /// # Errors
 /// `Unsupported` for anything but integers of 8 and 16 bits.
@@ -95,7 +95,7 @@ pub fn saturated(shape: Vec<usize>, values: &[i64], datatype: Datatype) -> Resul
         Datatype::Uint16 => to!(U16, u16),
         other => {
             return Err(Error::unsupported(format!(
-                "quantising to {other} is not done, expected integers of 8 or 16 bits"
+                "quantizing to {other} is not done, expected integers of 8 or 16 bits"
             )));
         }
     };

@@ -1,4 +1,4 @@
-//! Products and convolutions of quantised numbers: sums in INT32, rescaled where the result is quantised too.
+//! Products and convolutions of quantized numbers: sums in INT32, rescaled where the result is quantized too.
 
 use std::borrow::Cow;
 
@@ -106,7 +106,7 @@ impl Operator for ConvInteger {
     }
 }
 
-/// QLinearConv: a convolution of quantised numbers, quantised again.
+/// QLinearConv: a convolution of quantized numbers, quantized again.
 struct QLinearConv(Convolution);
 
 impl Operator for QLinearConv {
@@ -234,7 +234,7 @@ impl Operator for MatMulInteger {
     }
 }
 
-/// QLinearMatMul: a matrix product of quantised numbers, quantised again.
+/// QLinearMatMul: a matrix product of quantized numbers, quantized again.
 struct QLinearMatMul;
 
 impl Operator for QLinearMatMul {
@@ -268,7 +268,7 @@ impl Operator for QLinearMatMul {
     }
 }
 
-/// ONNX Runtime's QGemm: a product of two quantised matrices plus a bias in the scale of the product, quantised again
+/// ONNX Runtime's QGemm: a product of two quantized matrices plus a bias in the scale of the product, quantized again
 /// where the output has a zero point, else FP32.
 struct QGemm {
     alpha: f64,
@@ -343,7 +343,7 @@ impl Operator for QGemm {
     }
 }
 
-/// ONNX Runtime's QLinearAdd and QLinearMul: of numbers as they were before they were quantised.
+/// ONNX Runtime's QLinearAdd and QLinearMul: of numbers as they were before they were quantized.
 struct QLinearBinary(fn(f64, f64) -> f64);
 
 impl Operator for QLinearBinary {

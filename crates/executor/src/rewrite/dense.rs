@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use infer_kernels::form::{Form, Window};
 use infer_kernels::gemm::{Clamp, Packed};
 use infer_kernels::levels::Levels;
-use infer_kernels::quantised::QuantisedConv;
+use infer_kernels::quantized::QuantizedConv;
 
 use super::channels_last::MOVE_CHANNELS;
-use super::quantised::{ROUNDING, is_form};
+use super::quantized::{ROUNDING, is_form};
 use crate::attributes::Attributes;
 use crate::error::Result;
-use crate::ir::{Network, Node, Quantised, ValueId};
+use crate::ir::{Network, Node, Quantized, ValueId};
 use crate::operator::Operator;
-use crate::ops::product::{Product, QuantisedProduct};
+use crate::ops::product::{Product, QuantizedProduct};
 use crate::tensor::Tensor;
 
 /// Make of each MatMul and Gemm with a constant second matrix in FP32 one that has it packed, with the bias and the
@@ -70,7 +70,7 @@ struct Dense {
     /// What values are rounded to after that.
     levels: Option<Levels>,
     /// What the matrix is steps of, and what its input is rounded to.
-    quantised: Option<(Quantised, Levels)>,
+    quantized: Option<(Quantized, Levels)>,
     /// Gemm takes matrices only.
     is_gemm: bool,
 }
@@ -102,10 +102,10 @@ impl Dense {
             bias: None,
             clamp: Clamp::NONE,
             levels: None,
-            quantised: node.inputs[1]
-                .and_then(|id| network.quantised.get(&id))
+            quantized: node.inputs[1]
+                .and_then(|id| network.quantized.get(&id))
                 .zip(node.inputs[0].and_then(|id| levels.get(&id)))
-                .map(|(quantised, levels)| (quantised.clone(), *levels)),
+                .map(|(quantized, levels)| (quantized.clone(), *levels)),
             is_gemm,
         };
         if is_gemm {
@@ -178,14 +178,14 @@ impl Dense {
     }
 
     /// The product of bytes that it is.
-    fn quantised(&self) -> Option<QuantisedProduct> {
+    fn quantized(&self) -> Option<QuantizedProduct> {
         let [k, n] = self.sizes();
-        let (quantised, input) = self.quantised.as_ref()?;
-        let Quantised {
+        let (quantized, input) = self.quantized.as_ref()?;
+        let Quantized {
             values,
             scales,
             axis,
-        } = quantised;
+        } = quantized;
         // A scale for each column.
         let columns = if self.is_transposed { 0 } else { 1 };
         if self.alpha != 1.0 || !(scales.len() == 1 || *axis == columns) {
@@ -203,14 +203,14 @@ impl Dense {
             ..Form::new(Window::POINT, [k, n])
         };
         let bias = self.bias.as_deref();
-        Some(QuantisedProduct {
-            conv: QuantisedConv::new(form, *input, &transposed, scales, bias)?,
+        Some(QuantizedProduct {
+            conv: QuantizedConv::new(form, *input, &transposed, scales, bias)?,
             is_gemm: self.is_gemm,
         })
     }
 
     fn build(&self) -> Result<Box<dyn Operator>> {
-        if let Some(product) = self.quantised() {
+        if let Some(product) = self.quantized() {
             return Ok(Box::new(product));
         }
         let [k, n] = self.sizes();

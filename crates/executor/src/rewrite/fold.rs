@@ -2,11 +2,11 @@
 
 use crate::attributes::Attributes;
 use crate::graph::step;
-use crate::ir::{Network, Node, Quantised, ValueId};
+use crate::ir::{Network, Node, Quantized, ValueId};
 use crate::ops::quantize::integers;
 
 /// Run what can be run at once, so that what it makes is a constant for all that is rewritten afterwards: weights that a
-/// file has quantised, transposed or in nodes of their own. What cannot be run stays, and says so later.
+/// file has quantized, transposed or in nodes of their own. What cannot be run stays, and says so later.
 pub(super) fn rewrite(mut network: Network) -> Network {
     let nodes = std::mem::take(&mut network.nodes);
     network.nodes = nodes
@@ -21,8 +21,8 @@ pub(super) fn rewrite(mut network: Network) -> Network {
                     step(node.without_graphs(), &mut network.constants),
                     Ok(None)
                 );
-            if is_done && let Some((output, quantised)) = quantised(node, &network) {
-                network.quantised.insert(output, quantised);
+            if is_done && let Some((output, quantized)) = quantized(node, &network) {
+                network.quantized.insert(output, quantized);
             }
             !is_done
         })
@@ -31,7 +31,7 @@ pub(super) fn rewrite(mut network: Network) -> Network {
 }
 
 /// What a DequantizeLinear was given, if each of its numbers less its zero point is one of eight bits.
-fn quantised(node: &Node, network: &Network) -> Option<(ValueId, Quantised)> {
+fn quantized(node: &Node, network: &Network) -> Option<(ValueId, Quantized)> {
     let &[Some(numbers), Some(scales), ref zeros @ ..] = &node.inputs[..] else {
         return None;
     };
@@ -63,10 +63,10 @@ fn quantised(node: &Node, network: &Network) -> Option<(ValueId, Quantised)> {
         };
         i8::try_from(number.checked_sub(zero)?).ok()
     });
-    let quantised = Quantised {
+    let quantized = Quantized {
         values: values.collect::<Option<_>>()?,
         scales: scales.to_vec(),
         axis,
     };
-    Some(((*node.outputs.first()?)?, quantised))
+    Some(((*node.outputs.first()?)?, quantized))
 }

@@ -302,7 +302,7 @@ fn a_pointwise_convolution_and_the_depthwise_one_that_follows_are_one_step() {
 }
 
 #[test]
-fn quantised_networks_compute_the_same_in_fp32() {
+fn quantized_networks_compute_the_same_in_fp32() {
     let mut wrong = Vec::new();
     // What of each is left as it is.
     let rows: [(&str, &[&str]); 23] = [
@@ -323,7 +323,7 @@ fn quantised_networks_compute_the_same_in_fp32() {
              DequantizeLinear q steps zero -> b; Mul a b -> y",
             &["Mul"],
         ),
-        // Other numbers are meant, or the quantised ones are needed.
+        // Other numbers are meant, or the quantized ones are needed.
         (
             "QuantizeLinear x steps zero -> q; DequantizeLinear q wide zero -> y",
             &["QuantizeLinear", "DequantizeLinear"],
@@ -343,7 +343,7 @@ fn quantised_networks_compute_the_same_in_fp32() {
             ],
         ),
         ("QuantizeLinear x steps zero -> y", &["QuantizeLinear"]),
-        // Convolutions: rounded, quantised, with one scale and with several, and none that follows.
+        // Convolutions: rounded, quantized, with one scale and with several, and none that follows.
         (
             "Reshape x image -> i; QuantizeLinear i steps zero -> q; \
              QLinearConv q steps zero window each nones wide some offsets -> c; DequantizeLinear c wide some -> y",
@@ -392,7 +392,7 @@ fn quantised_networks_compute_the_same_in_fp32() {
              com.microsoft:QGemm q steps zero matrix steps none offsets -> y",
             &[],
         ),
-        // What only gives the numbers another form does so dequantised.
+        // What only gives the numbers another form does so dequantized.
         (
             "QuantizeLinear x steps zero -> q; Flatten q -> f; Transpose f -> t; DequantizeLinear t steps zero -> y",
             &["Flatten", "Transpose"],
@@ -493,7 +493,7 @@ fn images_for_convolutions_of_bytes_are_rounded_and_moved_in_one_step() {
             format!("{conv}; DequantizeLinear q steps zero -> d; Conv d floats -> b; Add a b -> y"),
             false,
         ),
-        // Values are quantised, but not as the convolution takes them.
+        // Values are quantized, but not as the convolution takes them.
         (
             "DequantizeLinear q steps zero -> d; QuantizeLinear d wide some -> r; \
              QLinearConv r wide some window each nones wide some -> c; DequantizeLinear c wide some -> y"

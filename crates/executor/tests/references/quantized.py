@@ -34,5 +34,5 @@ def run(inputs, datatype):
 
 
 names = list(CONSTANTS)
-print("quantised", run(["A", *names], TensorProto.UINT8).tolist())
+print("quantized", run(["A", *names], TensorProto.UINT8).tolist())
 print("FP32", run(["A", *names[:6]], TensorProto.FLOAT).tolist())

@@ -28,7 +28,7 @@ pub fn differences(name: &str, image: &[u8], spec: &ImageSpec, expected: &[u8]) 
         .zip(&expected)
         .enumerate()
         .map(|(index, (came, expected))| {
-            // Before it is normalised.
+            // Before it is normalized.
             let std = spec.std.get(index / plane).unwrap_or(&spec.std[0]);
             (came - expected).abs() * f64::from(*std) / f64::from(spec.scale)
         })

@@ -45,22 +45,22 @@ struct Row {
 }
 
 impl Component {
-    /// Build the repository's artefact, measure, print a table.
+    /// Build the repository's artifact, measure, print a table.
     pub fn run(self) -> Result<()> {
         let root = workspace::root()?;
         let mut options = BuildOptions::new(root.clone());
         if let Some(models) = self.models {
             options = options.with_models(models);
         }
-        let artefacts = infer_pack::build(&options, &Terminal::new())?;
+        let artifacts = infer_pack::build(&options, &Terminal::new())?;
         let manifest = Manifest {
-            source: artefacts.composed.clone(),
+            source: artifacts.composed.clone(),
             mounts: Vec::new(),
             ..Manifest::read(&root.join(workspace::MANIFEST))?
         };
         let cache_dir = root.join("target/infer/cache");
         let limits = Limits::default();
-        let engine = Alone::load(&artefacts.engine, &cache_dir, &limits)?;
+        let engine = Alone::load(&artifacts.engine, &cache_dir, &limits)?;
         let app = App::load(AppOptions {
             manifest,
             cache_dir,
@@ -76,7 +76,7 @@ impl Component {
         let server = Loopback::start(app)?;
         let (mut rows, mut forms) = (Vec::new(), Vec::new());
         // `/infer` asks the last version of a model, so that is the one to measure.
-        let latest = artefacts.models.chunk_by(|a, b| a.id.name == b.id.name);
+        let latest = artifacts.models.chunk_by(|a, b| a.id.name == b.id.name);
         let latest = latest.filter_map(|versions| versions.last());
         for model in latest.filter(|model| model.is_snapshot()) {
             let input = match Input::of(model) {

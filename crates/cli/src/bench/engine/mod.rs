@@ -175,7 +175,7 @@ fn print(rows: &[Row], peak: f64, runs: u32) {
         );
     }
     print_mean(rows);
-    print_quantised(rows);
+    print_quantized(rows);
     print_operators(rows);
 }
 
@@ -198,11 +198,11 @@ fn print_mean(rows: &[Row]) {
     );
 }
 
-/// What quantising brings, where both networks were measured.
-fn print_quantised(rows: &[Row]) {
+/// What quantizing brings, where both networks were measured.
+fn print_quantized(rows: &[Row]) {
     for row in rows {
-        let unquantised = row.network.unquantised();
-        let Some(before) = rows.iter().find(|row| Some(row.network) == unquantised) else {
+        let unquantized = row.network.unquantized();
+        let Some(before) = rows.iter().find(|row| Some(row.network) == unquantized) else {
             continue;
         };
         println!();

@@ -27,7 +27,7 @@ pub(super) enum Kind {
     Fastapi,
     /// This service, portable: the engine in WebAssembly
     Portable,
-    /// The same artefact on stock `wasmtime serve`
+    /// The same artifact on stock `wasmtime serve`
     Wasmtime,
 }
 

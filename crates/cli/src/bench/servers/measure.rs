@@ -151,7 +151,7 @@ fn rounds(running: &mut [Running], questions: &[Question], plan: &Plan) -> Resul
                     question.form.name()
                 );
                 for turn in 0..running.len() {
-                    // Another one begins in each round, or it would always follow the same neighbour.
+                    // Another one begins in each round, or it would always follow the same neighbor.
                     let turn = (turn + round) % running.len();
                     let one = &mut running[turn];
                     let sample =

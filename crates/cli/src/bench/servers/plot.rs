@@ -1,6 +1,6 @@
 //! The results as small multiples: throughput and 99th percentile by number of connections.
 //!
-//! Drawn by hand, since the crates that plot (`plotters`, say) write colours into every element: here they
+//! Drawn by hand, since the crates that plot (`plotters`, say) write colors into every element: here they
 //! are a style sheet's, so that one picture is readable on a light page and on a dark one.
 
 use std::fmt::{self, Write};
@@ -17,7 +17,7 @@ const BELOW: f64 = 36.0;
 const LEGEND: f64 = 66.0;
 const WIDTH: f64 = 2.0 * (LEFT + PANEL.0) + 24.0;
 
-/// Okabe's and Ito's colours, told apart by the colour-blind too; the dark page has lighter ones.
+/// Okabe's and Ito's colors, told apart by the color-blind too; the dark page has lighter ones.
 const STYLE: &str = "\
 svg { --page: #ffffff; --text: #1f2328; --faint: #d8dee4; font: 12px system-ui, sans-serif }
 .axum { --own: #57606a } .onnx { --own: #0072b2 } .openvino { --own: #009e73 }

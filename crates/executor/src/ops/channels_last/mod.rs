@@ -4,7 +4,7 @@ pub mod conv;
 pub mod expanded;
 pub mod pads;
 pub mod pool;
-pub mod quantised;
+pub mod quantized;
 pub mod rounded;
 pub mod transpose;
 

@@ -48,8 +48,8 @@ pub(super) fn transpose<T: Copy>(input: &[T], output: &mut [T], rows: usize, col
     if rows == 3 {
         let (red, rest) = input.split_at(columns);
         let (green, blue) = rest.split_at(columns);
-        let colours = red.iter().zip(green).zip(blue);
-        for (((red, green), blue), pixel) in colours.zip(output.as_chunks_mut().0) {
+        let colors = red.iter().zip(green).zip(blue);
+        for (((red, green), blue), pixel) in colors.zip(output.as_chunks_mut().0) {
             *pixel = [*red, *green, *blue];
         }
         return;

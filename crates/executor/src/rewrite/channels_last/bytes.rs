@@ -8,9 +8,9 @@ use rten_onnx::onnx::NodeProto;
 use super::MOVE_CHANNELS;
 use super::fused::Built;
 use crate::ir::{Network, Node, ValueId};
-use crate::ops::channels_last::quantised::QuantisedConvolution;
+use crate::ops::channels_last::quantized::QuantizedConvolution;
 use crate::ops::channels_last::rounded::RoundedChannelsLast;
-use crate::rewrite::quantised::ROUNDING;
+use crate::rewrite::quantized::ROUNDING;
 
 /// The name of what rounding and moving channels become.
 const ROUNDED: &str = "QuantizeMoveChannels";
@@ -63,19 +63,19 @@ pub(super) fn giving(
     nodes: &[Option<Node>],
     built: &BTreeMap<ValueId, (usize, Built)>,
 ) -> BTreeSet<ValueId> {
-    let quantised = |id: &ValueId| match built.get(id) {
-        Some((_, Built::Quantised(conv))) => Some(conv),
+    let quantized = |id: &ValueId| match built.get(id) {
+        Some((_, Built::Quantized(conv))) => Some(conv),
         _ => None,
     };
     let mut giving: BTreeSet<ValueId> = built
         .keys()
-        .filter(|id| quantised(id).is_some_and(QuantisedConvolution::has_levels))
+        .filter(|id| quantized(id).is_some_and(QuantizedConvolution::has_levels))
         .copied()
         .collect();
     for node in nodes.iter().flatten() {
-        let is_quantised =
-            matches!(node.outputs[..], [Some(output)] if quantised(&output).is_some());
-        if !is_quantised {
+        let is_quantized =
+            matches!(node.outputs[..], [Some(output)] if quantized(&output).is_some());
+        if !is_quantized {
             for input in node.inputs.iter().flatten() {
                 giving.remove(input);
             }

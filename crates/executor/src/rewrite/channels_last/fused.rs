@@ -5,23 +5,23 @@ use infer_kernels::depthwise::Depthwise;
 use infer_kernels::form::{Form, Window};
 use infer_kernels::gemm::Clamp;
 use infer_kernels::levels::Levels;
-use infer_kernels::quantised::{QuantisedConv, QuantisedDepthwise};
+use infer_kernels::quantized::{QuantizedConv, QuantizedDepthwise};
 use infer_kernels::winograd::Winograd;
 
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
-use crate::ir::{Network, Node, Quantised};
+use crate::ir::{Network, Node, Quantized};
 use crate::ops::channels_last::conv::{Convolution, Kernel};
 use crate::ops::channels_last::expanded::ExpandedConvolution;
 use crate::ops::channels_last::pads::Pads;
-use crate::ops::channels_last::quantised::{self, QuantisedConvolution};
+use crate::ops::channels_last::quantized::{self, QuantizedConvolution};
 use crate::tensor::Tensor;
 
 /// A two-dimensional convolution in FP32 with constant weights.
 pub(super) struct FusedConv {
     weights: Tensor,
     /// What the weights are steps of.
-    quantised: Option<Quantised>,
+    quantized: Option<Quantized>,
     /// What its input is rounded to.
     input: Option<Levels>,
     bias: Option<Vec<f32>>,
@@ -86,7 +86,7 @@ impl FusedConv {
         };
         Ok(Some(Self {
             weights: weights.clone(),
-            quantised: node.inputs[1].and_then(|id| network.quantised.get(&id).cloned()),
+            quantized: node.inputs[1].and_then(|id| network.quantized.get(&id).cloned()),
             input,
             bias,
             window,
@@ -114,7 +114,7 @@ impl FusedConv {
         self.clamp == Clamp::NONE && self.levels.is_none()
     }
 
-    /// Let each output channel be multiplied and added to, as a batch normalisation does.
+    /// Let each output channel be multiplied and added to, as a batch normalization does.
     pub(super) fn scale(&mut self, scale: &[f32], shift: &[f32]) -> Result<bool> {
         let shape = self.weights.shape().to_vec();
         if self.has_residual || !self.is_open() || [scale.len(), shift.len()] != [shape[0]; 2] {
@@ -132,34 +132,34 @@ impl FusedConv {
                 .collect(),
         );
         self.weights = Tensor::of(&shape, weights)?;
-        self.quantised = None;
+        self.quantized = None;
         Ok(true)
     }
 
     /// The convolution of bytes that it is.
-    fn quantised(&self, form: Form) -> Option<QuantisedConvolution> {
+    fn quantized(&self, form: Form) -> Option<QuantizedConvolution> {
         let is_depthwise = self.is_depthwise() && form.channels_in == form.channels_out;
         if self.has_residual || !(self.groups == 1 || is_depthwise) {
             return None;
         }
-        let Quantised {
+        let Quantized {
             values,
             scales,
             axis: 0,
-        } = self.quantised.as_ref()?
+        } = self.quantized.as_ref()?
         else {
             return None;
         };
         let (input, bias) = (self.input?, self.bias.as_deref());
         let kernel = match is_depthwise {
-            true => quantised::Kernel::Depthwise(QuantisedDepthwise::new(
+            true => quantized::Kernel::Depthwise(QuantizedDepthwise::new(
                 form, input, values, scales, bias,
             )?),
             false => {
-                quantised::Kernel::Whole(QuantisedConv::new(form, input, values, scales, bias)?)
+                quantized::Kernel::Whole(QuantizedConv::new(form, input, values, scales, bias)?)
             }
         };
-        Some(QuantisedConvolution {
+        Some(QuantizedConvolution {
             kernel,
             pads: self.pads,
             gives_bytes: false,
@@ -178,10 +178,10 @@ impl FusedConv {
             levels: self.levels,
             ..Form::new(self.window, channels)
         };
-        if let Some(conv) = self.quantised(form) {
-            return Ok(Built::Quantised(conv));
+        if let Some(conv) = self.quantized(form) {
+            return Ok(Built::Quantized(conv));
         }
-        // A quantised network is wanted small: transformed windows would take up to sixteen times its file.
+        // A quantized network is wanted small: transformed windows would take up to sixteen times its file.
         let kernel = if self.is_depthwise() {
             Kernel::Depthwise(Depthwise::new(form, weights, bias))
         } else if self.levels.is_none() && Winograd::wins(&self.window, self.groups, channels) {
@@ -201,5 +201,5 @@ impl FusedConv {
 pub(super) enum Built {
     Plain(Convolution),
     Expanded(ExpandedConvolution),
-    Quantised(QuantisedConvolution),
+    Quantized(QuantizedConvolution),
 }

@@ -16,13 +16,13 @@ use rten_onnx::onnx::NodeProto;
 
 use self::fused::{Built, FusedConv};
 use self::node::{clamp, constant_last, pool};
-use super::quantised::ROUNDING;
+use super::quantized::ROUNDING;
 use crate::attributes::Attributes;
 use crate::error::Result;
 use crate::ir::{Network, Node, ValueId};
 use crate::operator::Operator;
 use crate::ops::channels_last::pool::GlobalAverage;
-use crate::ops::channels_last::quantised::QuantisedConvolution;
+use crate::ops::channels_last::quantized::QuantizedConvolution;
 use crate::ops::channels_last::transpose::MoveChannels;
 
 /// Operators of one tensor that goes through element by element, whatever its layout.
@@ -304,7 +304,7 @@ impl Rewriter {
         self.convs.get_mut(last).map(|(_, conv)| conv)
     }
 
-    /// Whether a batch normalisation became a part of the convolution before it.
+    /// Whether a batch normalization became a part of the convolution before it.
     fn batch_normalization(&mut self, node: &Node, x: ValueId, y: ValueId) -> Result<bool> {
         let attributes = Attributes::new(&node.proto);
         if attributes.flag("training_mode", false)
@@ -418,7 +418,7 @@ impl Rewriter {
         expanded::rewrite(&mut self.nodes, &mut built);
         let giving = bytes::giving(&self.nodes, &built);
         let takes_bytes = built.iter().filter_map(|(&output, (_, conv))| match conv {
-            Built::Quantised(conv) => Some((output, conv.input())),
+            Built::Quantized(conv) => Some((output, conv.input())),
             _ => None,
         });
         let takes_bytes = takes_bytes.collect();
@@ -427,7 +427,7 @@ impl Rewriter {
             let operator: Box<dyn Operator> = match conv {
                 Built::Plain(conv) => Box::new(conv),
                 Built::Expanded(conv) => Box::new(conv),
-                Built::Quantised(conv) => Box::new(QuantisedConvolution {
+                Built::Quantized(conv) => Box::new(QuantizedConvolution {
                     gives_bytes: giving.contains(&output),
                     ..conv
                 }),

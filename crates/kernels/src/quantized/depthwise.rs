@@ -13,9 +13,9 @@ use crate::taps::Taps;
 /// Channels that are done together.
 const GROUP: usize = 8;
 
-/// A depthwise convolution of quantised images with quantised weights.
+/// A depthwise convolution of quantized images with quantized weights.
 #[derive(Clone, Debug)]
-pub struct QuantisedDepthwise {
+pub struct QuantizedDepthwise {
     form: Form,
     input: Levels,
     /// The weights in sixteen bits, which are exact everywhere.
@@ -45,9 +45,9 @@ struct Under<'a> {
     step: usize,
 }
 
-impl QuantisedDepthwise {
+impl QuantizedDepthwise {
     /// Pack weights `[channels, 1, kernel height, kernel width]` (ONNX's order), scales and biases as
-    /// [`QuantisedConv::new`](super::QuantisedConv::new) does. None where sums may not fit into 32 bits, where a byte
+    /// [`QuantizedConv::new`](super::QuantizedConv::new) does. None where sums may not fit into 32 bits, where a byte
     /// cannot count the levels, and where the channels are no multiple of eight.
     ///
     /// # Panics
@@ -142,7 +142,7 @@ impl QuantisedDepthwise {
     /// Compute it as on a host where products are so.
     ///
     /// # Panics
-    /// As [`QuantisedDepthwise::run`].
+    /// As [`QuantizedDepthwise::run`].
     pub fn run_with(
         &self,
         products: Products,

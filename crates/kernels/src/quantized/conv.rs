@@ -14,9 +14,9 @@ use crate::panels::{Panels, QUAD};
 /// the next: what stays in a core's second cache beside them.
 const BLOCK_BYTES: usize = 512 * 1024;
 
-/// A convolution of quantised images with quantised weights, packed.
+/// A convolution of quantized images with quantized weights, packed.
 #[derive(Clone, Debug)]
-pub struct QuantisedConv {
+pub struct QuantizedConv {
     form: Form,
     input: Levels,
     panels: Panels,
@@ -24,7 +24,7 @@ pub struct QuantisedConv {
     scales: Arc<[f32]>,
 }
 
-impl QuantisedConv {
+impl QuantizedConv {
     /// Pack weights `[channels_out, channels_in, kernel height, kernel width]` (ONNX's order), which stand for so many times the
     /// scale, one for all or one for each output channel, and biases, zero where there are none, as the numbers that they
     /// are; images that come are those levels. None where sums may not fit into 32 bits, and where a byte cannot count
@@ -98,7 +98,7 @@ impl QuantisedConv {
     /// Compute it as on a host where products are so.
     ///
     /// # Panics
-    /// As [`QuantisedConv::run`].
+    /// As [`QuantizedConv::run`].
     pub fn run_with(
         &self,
         products: Products,
@@ -127,7 +127,7 @@ impl QuantisedConv {
 
 /// One run of a convolution.
 struct Run<'a> {
-    conv: &'a QuantisedConv,
+    conv: &'a QuantizedConv,
     images: Images,
     result: Images,
     input: &'a [u8],

@@ -6,8 +6,8 @@
 mod conv;
 mod depthwise;
 
-pub use conv::QuantisedConv;
-pub use depthwise::QuantisedDepthwise;
+pub use conv::QuantizedConv;
+pub use depthwise::QuantizedDepthwise;
 
 pub use crate::dot::Products;
 use crate::form::Form;

@@ -1,7 +1,7 @@
-//! Networks that were quantised: computed in FP32, with values rounded where they would be quantised.
+//! Networks that were quantized: computed in FP32, with values rounded where they would be quantized.
 //!
-//! A number that is quantised and dequantised is the nearest of some 256 levels. Between operators are the numbers that are meant, on
-//! those levels: as fast as a network that is not quantised, where integers one by one would take twenty times as
+//! A number that is quantized and dequantized is the nearest of some 256 levels. Between operators are the numbers that are meant, on
+//! those levels: as fast as a network that is not quantized, where integers one by one would take twenty times as
 //! long. Convolutions, which is where the time goes, become some of bytes afterwards (`fused.rs`).
 
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub(super) const ROUNDING: &str = "QuantizeDequantizeLinear";
 /// The version of ONNX's operators of which new nodes are.
 const OPSET: i64 = 13;
 
-/// Take operators on quantised numbers apart, dequantise constants, and make one node of each pair of QuantizeLinear and
+/// Take operators on quantized numbers apart, dequantize constants, and make one node of each pair of QuantizeLinear and
 /// DequantizeLinear.
 ///
 /// # Errors
@@ -42,9 +42,9 @@ pub(super) fn rewrite(mut network: Network) -> Result<Network> {
 }
 
 /// Where a node's scale and zero point are.
-type Quantised = (ValueId, ValueId);
+type Quantized = (ValueId, ValueId);
 
-/// The nodes that compute the same with dequantised numbers; none where the scales are not constants.
+/// The nodes that compute the same with dequantized numbers; none where the scales are not constants.
 fn take_apart(node: &Node, network: &mut Network) -> Result<Option<Vec<Node>>> {
     let domain = node.proto.domain.as_deref().unwrap_or_default();
     let kind = match (domain, node.op_type()) {
@@ -62,7 +62,7 @@ fn take_apart(node: &Node, network: &mut Network) -> Result<Option<Vec<Node>>> {
         return Ok(None);
     };
     // One scale and zero point for all of the numbers.
-    let one = |at: usize| -> Option<Quantised> {
+    let one = |at: usize| -> Option<Quantized> {
         let (scale, zero) = (input(at)?, input(at + 1)?);
         levels(network, scale, Some(zero))?;
         Some((scale, zero))
@@ -73,7 +73,7 @@ fn take_apart(node: &Node, network: &mut Network) -> Result<Option<Vec<Node>>> {
         "GlobalAveragePool" => one(3),
         _ => one(7),
     };
-    let (Some(x), Some(x_quantised)) = (input(0), one(1)) else {
+    let (Some(x), Some(x_quantized)) = (input(0), one(1)) else {
         return Ok(None);
     };
     let has_float_output = kind == "Gemm" && input(7).is_none() && input(8).is_none();
@@ -105,8 +105,8 @@ fn take_apart(node: &Node, network: &mut Network) -> Result<Option<Vec<Node>>> {
             "Gemm" if attributes.flag("transB", false) => 0,
             _ => 1,
         };
-        inputs.push(parts.dequantised(x, x_quantised, 0));
-        inputs.push(parts.dequantised(w, (scale, zero), axis));
+        inputs.push(parts.dequantized(x, x_quantized, 0));
+        inputs.push(parts.dequantized(w, (scale, zero), axis));
         let bias = match kind {
             "Conv" => input(8),
             "Gemm" => input(6),
@@ -117,13 +117,13 @@ fn take_apart(node: &Node, network: &mut Network) -> Result<Option<Vec<Node>>> {
                 "Gemm" => attributes.float("alpha", 1.0),
                 _ => 1.0,
             };
-            let Some(bias) = parts.bias(bias, x_quantised.0, scale, alpha)? else {
+            let Some(bias) = parts.bias(bias, x_quantized.0, scale, alpha)? else {
                 return Ok(None);
             };
             inputs.push(bias);
         }
     } else {
-        inputs.push(parts.dequantised(x, x_quantised, 0));
+        inputs.push(parts.dequantized(x, x_quantized, 0));
     }
     let mut proto = node.proto.clone();
     (proto.op_type, proto.domain) = (Some(kind.to_owned()), None);
@@ -153,7 +153,7 @@ impl Parts<'_> {
         self.nodes.push(Node::new(proto, OPSET, inputs, output));
     }
 
-    fn dequantised(&mut self, value: ValueId, (scale, zero): Quantised, axis: i64) -> ValueId {
+    fn dequantized(&mut self, value: ValueId, (scale, zero): Quantized, axis: i64) -> ValueId {
         let output = self.network.new_value();
         let proto = NodeProto {
             op_type: Some("DequantizeLinear".to_owned()),
@@ -245,11 +245,11 @@ pub(super) fn is_form(node: &Node) -> bool {
     FORMS.iter().any(|name| node.is(name))
 }
 
-/// Dequantise before what only gives numbers another form, so that it is next to where they are quantised.
+/// Dequantize before what only gives numbers another form, so that it is next to where they are quantized.
 fn through(mut network: Network) -> Network {
     let uses = network.uses();
-    // From what a node would be given quantised, to the one that dequantises what it makes of that.
-    let mut dequantised: BTreeMap<ValueId, Node> = BTreeMap::new();
+    // From what a node would be given quantized, to the one that dequantizes what it makes of that.
+    let mut dequantized: BTreeMap<ValueId, Node> = BTreeMap::new();
     let mut kept: Vec<Node> = Vec::with_capacity(network.nodes.len());
     let nodes = std::mem::take(&mut network.nodes);
     // Backwards, so that it goes through several.
@@ -257,7 +257,7 @@ fn through(mut network: Network) -> Network {
         let output = node.outputs.first().copied().flatten();
         if let (Some(output), Some(&Some(input))) = (output, node.inputs.first())
             && is_form(&node)
-            && let Some(mut after) = dequantised.remove(&output)
+            && let Some(mut after) = dequantized.remove(&output)
         {
             let between = network.new_value();
             node.outputs = std::mem::replace(&mut after.outputs, vec![Some(between)]);
@@ -265,7 +265,7 @@ fn through(mut network: Network) -> Network {
             after.inputs[0] = Some(input);
             kept.push(node);
             match uses.get(input) {
-                Some(1) => drop(dequantised.insert(input, after)),
+                Some(1) => drop(dequantized.insert(input, after)),
                 _ => kept.push(after),
             }
             continue;
@@ -277,23 +277,23 @@ fn through(mut network: Network) -> Network {
             && levels(&network, scale, zero).is_some()
             && uses[input] == 1
         {
-            dequantised.insert(input, node);
+            dequantized.insert(input, node);
             continue;
         }
         // What gives it is no such node.
-        if let Some(after) = output.and_then(|output| dequantised.remove(&output)) {
+        if let Some(after) = output.and_then(|output| dequantized.remove(&output)) {
             kept.push(after);
         }
         kept.push(node);
     }
     // Those of the graph's inputs.
-    kept.extend(dequantised.into_values());
+    kept.extend(dequantized.into_values());
     kept.reverse();
     network.nodes = kept;
     network
 }
 
-/// One node for each QuantizeLinear whose result is dequantised wherever it is used.
+/// One node for each QuantizeLinear whose result is dequantized wherever it is used.
 fn pairs(mut network: Network) -> Network {
     let mut users: BTreeMap<ValueId, Vec<usize>> = BTreeMap::new();
     for (at, node) in network.nodes.iter().enumerate() {
@@ -308,15 +308,15 @@ fn pairs(mut network: Network) -> Network {
     let mut same: BTreeMap<ValueId, ValueId> = BTreeMap::new();
     for (at, node) in nodes.iter().enumerate() {
         let is_blocked = Attributes::new(&node.proto).int("block_size", 0) != 0;
-        let (&[Some(_), Some(scale), zero], &[Some(quantised)]) =
+        let (&[Some(_), Some(scale), zero], &[Some(quantized)]) =
             (&node.inputs[..], &node.outputs[..])
         else {
             continue;
         };
-        if !node.is("QuantizeLinear") || is_blocked || network.outputs.contains(&quantised) {
+        if !node.is("QuantizeLinear") || is_blocked || network.outputs.contains(&quantized) {
             continue;
         }
-        let (Some(levels_of), Some(users)) = (levels(&network, scale, zero), users.get(&quantised))
+        let (Some(levels_of), Some(users)) = (levels(&network, scale, zero), users.get(&quantized))
         else {
             continue;
         };
@@ -330,7 +330,7 @@ fn pairs(mut network: Network) -> Network {
                     return None;
                 };
                 let fits = user.is("DequantizeLinear")
-                    && numbers == quantised
+                    && numbers == quantized
                     && levels(&network, scale, zero) == Some(levels_of);
                 fits.then_some(output)
             })

@@ -3,7 +3,7 @@
 use infer_kernels::form::{Form, Images, Window};
 use infer_kernels::gemm::Clamp;
 use infer_kernels::levels::Levels;
-use infer_kernels::quantised::{Output, Products, QuantisedConv, QuantisedDepthwise};
+use infer_kernels::quantized::{Output, Products, QuantizedConv, QuantizedDepthwise};
 
 /// Whole numbers that look random, the same in each run.
 fn numbers(count: usize, seed: u32, min: i32, max: i32) -> Vec<i32> {
@@ -118,12 +118,12 @@ impl Case {
         for products in [Products::Exact, Products::Other] {
             let (name, input) = (format!("{products:?}"), &input);
             if self.is_depthwise {
-                let conv = QuantisedDepthwise::new(form, from, &weights, scales, Some(&bias));
+                let conv = QuantizedDepthwise::new(form, from, &weights, scales, Some(&bias));
                 let conv = conv.unwrap();
                 let run = move |output: Output<'_>| conv.run_with(products, images, input, output);
                 runs.push((name, Box::new(run)));
             } else {
-                let conv = QuantisedConv::new(form, from, &weights, scales, Some(&bias)).unwrap();
+                let conv = QuantizedConv::new(form, from, &weights, scales, Some(&bias)).unwrap();
                 let run = move |output: Output<'_>| conv.run_with(products, images, input, output);
                 runs.push((name, Box::new(run)));
             }
@@ -303,7 +303,7 @@ fn more_columns_than_a_block_has_are_multiplied_with_their_own_weights() {
 fn without_a_bias_sums_begin_with_nothing() {
     let form = Form::new(window(1, 1, 0, 1), [2, 1]);
     let from = Levels::new(0.5, -10, 245);
-    let conv = QuantisedConv::new(form, from, &[3, -2], &[1.0], None).unwrap();
+    let conv = QuantizedConv::new(form, from, &[3, -2], &[1.0], None).unwrap();
     let images = Images {
         count: 1,
         height: 1,
@@ -322,7 +322,7 @@ fn without_a_bias_sums_begin_with_nothing() {
 fn weights_are_packed_once_for_any_padding_and_end() {
     let form = Form::new(window(3, 1, 1, 1), [1, 1]);
     let from = Levels::new(1.0, 0, 255);
-    let conv = QuantisedConv::new(form, from, &[1; 9], &[1.0], None).unwrap();
+    let conv = QuantizedConv::new(form, from, &[1; 9], &[1.0], None).unwrap();
     let images = Images {
         count: 1,
         height: 3,
@@ -373,14 +373,14 @@ fn what_cannot_be_exact_is_not_taken() {
         ("a scale of nothing", bytes, 0.0, 0.0, false),
         ("a scale that is no number", bytes, f32::NAN, 0.0, false),
     ] {
-        let conv = QuantisedConv::new(form, from, &weights, &[scale], Some(&[bias]));
+        let conv = QuantizedConv::new(form, from, &weights, &[scale], Some(&[bias]));
         assert_eq!(conv.is_some(), is_taken, "{name}");
         let form = Form::new(window(1, 1, 0, 1), [8, 8]);
-        let conv = QuantisedDepthwise::new(form, from, &[64; 8], &[scale], Some(&[bias; 8]));
+        let conv = QuantizedDepthwise::new(form, from, &[64; 8], &[scale], Some(&[bias; 8]));
         assert_eq!(conv.is_some(), is_taken, "{name}, depthwise");
     }
     // So many products that their sum may be too large.
     let weights = vec![64; 40_000 * 2];
     let form = Form::new(window(1, 1, 0, 1), [80_000, 1]);
-    assert!(QuantisedConv::new(form, bytes, &weights, &[1.0], None).is_none());
+    assert!(QuantizedConv::new(form, bytes, &weights, &[1.0], None).is_none());
 }

@@ -2,7 +2,7 @@
 
 use infer_kernels::form::{Form, Images};
 use infer_kernels::levels::Levels;
-use infer_kernels::quantised::{Output, QuantisedConv, QuantisedDepthwise};
+use infer_kernels::quantized::{Output, QuantizedConv, QuantizedDepthwise};
 
 use super::conv::fit;
 use super::pads::Pads;
@@ -15,9 +15,9 @@ use crate::tensor::{Data, Tensor, element_count};
 /// What computes it.
 pub enum Kernel {
     /// Each output channel from all input channels.
-    Whole(QuantisedConv),
+    Whole(QuantizedConv),
     /// Each output channel from its own.
-    Depthwise(QuantisedDepthwise),
+    Depthwise(QuantizedDepthwise),
 }
 
 impl Kernel {
@@ -53,7 +53,7 @@ impl Kernel {
 
 /// A convolution, channels last, of values that are levels: FP32, or UINT8 where the convolution before it puts
 /// those out.
-pub struct QuantisedConvolution {
+pub struct QuantizedConvolution {
     /// With its weights packed.
     pub kernel: Kernel,
     /// How its padding is found.
@@ -62,7 +62,7 @@ pub struct QuantisedConvolution {
     pub gives_bytes: bool,
 }
 
-impl QuantisedConvolution {
+impl QuantizedConvolution {
     /// The levels that it takes images for.
     pub fn input(&self) -> Levels {
         self.kernel.input()
@@ -75,7 +75,7 @@ impl QuantisedConvolution {
     }
 }
 
-impl Operator for QuantisedConvolution {
+impl Operator for QuantizedConvolution {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let images = images(input)?;

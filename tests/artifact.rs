@@ -29,18 +29,18 @@ fn repository(name: &str) -> PathBuf {
 
 #[test]
 fn code_that_no_model_needs_is_left_out() {
-    let artefacts = build(&options(), &Silent).unwrap();
+    let artifacts = build(&options(), &Silent).unwrap();
     // It has 4.6 MB, of 12 with all code. Were it more, something would be called by its name that is to hang on a
     // pointer (see ARCHITECTURE.md).
     const MOST_BYTES: u64 = 5_500_000;
-    let bytes = std::fs::metadata(&artefacts.composed).unwrap().len();
+    let bytes = std::fs::metadata(&artifacts.composed).unwrap().len();
     assert!(bytes < MOST_BYTES, "{bytes}");
 }
 
 #[test]
-fn the_composed_artefact_needs_wasi_and_http_alone() {
-    let artefacts = build(&options(), &Silent).unwrap();
-    let composed = check::interface(&std::fs::read(&artefacts.composed).unwrap()).unwrap();
+fn the_composed_artifact_needs_wasi_and_http_alone() {
+    let artifacts = build(&options(), &Silent).unwrap();
+    let composed = check::interface(&std::fs::read(&artifacts.composed).unwrap()).unwrap();
     // Without their versions: these follow the toolchain's.
     let mut imports: Vec<&str> = composed
         .imports
@@ -74,7 +74,7 @@ fn the_composed_artefact_needs_wasi_and_http_alone() {
     assert_eq!(imports, needed);
     assert_eq!(composed.exports, ["wasi:http/incoming-handler@0.2.0"]);
 
-    let uncomposed = check::interface(&std::fs::read(&artefacts.uncomposed).unwrap()).unwrap();
+    let uncomposed = check::interface(&std::fs::read(&artifacts.uncomposed).unwrap()).unwrap();
     let nn: Vec<_> = uncomposed
         .imports
         .iter()
@@ -89,7 +89,7 @@ fn the_composed_artefact_needs_wasi_and_http_alone() {
 
 #[test]
 fn a_build_does_again_what_changed_and_no_more() {
-    let repository = repository("artefact-models");
+    let repository = repository("artifact-models");
     let options = options().with_models(repository.clone());
     _ = std::fs::remove_dir_all(&options.folder);
     let first = build(&options, &Silent).unwrap();
@@ -210,7 +210,7 @@ fn a_repository_that_cannot_be_served_is_refused_in_words() {
     ];
     let mut wrong = Vec::new();
     for (name, spoil, expected) in cases {
-        let repository = repository("artefact-refused");
+        let repository = repository("artifact-refused");
         spoil(&repository.join("digits"));
         let message = match build(&options().with_models(repository), &Silent) {
             Ok(_) => "it was built".to_owned(),
