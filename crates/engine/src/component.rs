@@ -75,7 +75,7 @@ impl setup::Guest for Engine {
                 start.elapsed().as_secs_f64()
             })
             .fold(f64::MAX, f64::min);
-        (u64::from(TURNS) * peak::A_TURN) as f64 / least
+        (u64::from(TURNS) * peak::FLOPS_PER_ITERATION) as f64 / least
     }
 
     fn seal() -> u64 {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use rten_onnx::onnx::NodeProto;
 
 use crate::operator::{Operator, Subgraph};
@@ -54,7 +54,7 @@ pub struct Node {
     /// Its operator, where a rewriting has made one already.
     pub operator: Option<Box<dyn Operator>>,
     /// What it rounds values to at the end.
-    pub levels: Option<Levels>,
+    pub levels: Option<QuantParams>,
 }
 
 impl Node {

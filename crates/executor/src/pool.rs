@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::thread::LocalKey;
 
-use infer_kernels::memory::{Plain, resize};
+use infer_kernels::memory::{Plain, resize_for_overwrite};
 
 use crate::error::Result;
 use crate::tensor::{Data, Element, Tensor, with_room};
@@ -54,7 +54,7 @@ pub fn scratch<T: Kept>(count: usize) -> Result<Vec<T>> {
         Some(buffer) => buffer,
         None => with_room(count)?,
     };
-    resize(&mut buffer, count);
+    resize_for_overwrite(&mut buffer, count);
     Ok(buffer)
 }
 

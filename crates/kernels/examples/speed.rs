@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
-use infer_kernels::form::{Form, Images, Window};
-use infer_kernels::levels::Levels;
-use infer_kernels::quantized::{Output, Products, QuantizedConv, QuantizedDepthwise};
+use infer_kernels::quantization::QuantParams;
+use infer_kernels::quantized::{Output, QuantizedConv, QuantizedDepthwise, RelaxedDot};
+use infer_kernels::spec::{ConvSpec, Images, Window};
 use infer_kernels::winograd::Winograd;
 
 fn best(runs: usize, mut run: impl FnMut()) -> f64 {
@@ -58,9 +58,9 @@ fn main() {
             channels: channels_in,
         };
         let weights = vec![0.01; channels_out * channels_in * kernel * kernel];
-        let form = Form::new(window, [channels_in, channels_out]);
-        let conv = Conv2d::new(form, 1, &weights, None);
-        let result = form.output(images).unwrap();
+        let spec = ConvSpec::new(window, [channels_in, channels_out]);
+        let conv = Conv2d::new(spec, 1, &weights, None);
+        let result = spec.output(images).unwrap();
         let (input, mut output) = (vec![0.5; images.len()], vec![0.0; result.len()]);
         let seconds = best(20, || {
             conv.run(images, black_box(&input), None, black_box(&mut output))
@@ -72,7 +72,7 @@ fn main() {
             seconds * 1e3
         );
         if Winograd::wins(&window, 1, [channels_in, channels_out]) {
-            let conv = Winograd::new(form, &weights, None);
+            let conv = Winograd::new(spec, &weights, None);
             let seconds = best(20, || {
                 conv.run(images, black_box(&input), None, black_box(&mut output))
             });
@@ -82,18 +82,21 @@ fn main() {
                 seconds * 1e3
             );
         }
-        let (from, to) = (Levels::new(0.02, 0, 255), Levels::new(0.05, -128, 127));
-        let form = Form {
-            levels: Some(to),
-            ..form
+        let (from, to) = (
+            QuantParams::new(0.02, 0, 255),
+            QuantParams::new(0.05, -128, 127),
+        );
+        let spec = ConvSpec {
+            quantization: Some(to),
+            ..spec
         };
         let (input, mut output) = (vec![25; images.len()], vec![0; result.len()]);
         for (bits, weight) in [(7, 1), (8, 127)] {
             let weights = vec![weight; weights.len()];
-            let conv = QuantizedConv::new(form, from, &weights, &[0.01], None).unwrap();
-            for products in [Products::here(), Products::Other] {
+            let conv = QuantizedConv::new(spec, from, &weights, &[0.01], None).unwrap();
+            for products in [RelaxedDot::detect(), RelaxedDot::Other] {
                 let seconds = best(20, || {
-                    let output = Output::Bytes(black_box(&mut output));
+                    let output = Output::U8(black_box(&mut output));
                     conv.run_with(products, images, black_box(&input), output)
                 });
                 println!(
@@ -125,9 +128,9 @@ fn main() {
             width: size,
             channels,
         };
-        let form = Form::new(window, [channels; 2]);
-        let depthwise = Depthwise::new(form, &vec![0.01; channels * 9], None);
-        let result = form.output(images).unwrap();
+        let spec = ConvSpec::new(window, [channels; 2]);
+        let depthwise = Depthwise::new(spec, &vec![0.01; channels * 9], None);
+        let result = spec.output(images).unwrap();
         let (input, mut output) = (vec![0.5; images.len()], vec![0.0; result.len()]);
         let seconds = best(20, || {
             depthwise.run(images, black_box(&input), black_box(&mut output))
@@ -137,19 +140,22 @@ fn main() {
             (2 * result.len() * 9) as f64 / seconds / 1e9,
             seconds * 1e3
         );
-        let (from, to) = (Levels::new(0.02, 0, 255), Levels::new(0.05, -128, 127));
-        let form = Form {
-            levels: Some(to),
-            ..form
+        let (from, to) = (
+            QuantParams::new(0.02, 0, 255),
+            QuantParams::new(0.05, -128, 127),
+        );
+        let spec = ConvSpec {
+            quantization: Some(to),
+            ..spec
         };
         let weights = vec![1; channels * 9];
-        let depthwise = QuantizedDepthwise::new(form, from, &weights, &[0.01], None).unwrap();
+        let depthwise = QuantizedDepthwise::new(spec, from, &weights, &[0.01], None).unwrap();
         let (input, mut output) = (vec![25; images.len()], vec![0; result.len()]);
         let seconds = best(20, || {
             depthwise.run(
                 images,
                 black_box(&input),
-                Output::Bytes(black_box(&mut output)),
+                Output::U8(black_box(&mut output)),
             )
         });
         println!(

@@ -3,14 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::form::{Form, Images, Place, Window, copy};
 use crate::gemm::{COLUMNS, Packed, ROWS, Target, gemm_into, panels_a_block};
-use crate::lines::Lines;
+use crate::im2col::Im2col;
+use crate::spec::{ConvSpec, Images, Place, Window, copy};
 
 /// A convolution with its weights packed.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
-    form: Form,
+    spec: ConvSpec,
     groups: Arc<[Packed]>,
 }
 
@@ -21,13 +21,13 @@ impl Conv2d {
     /// # Panics
     /// When the slices are not as long as that, or the groups do not divide the channels.
     #[must_use]
-    pub fn new(form: Form, groups: usize, weights: &[f32], bias: Option<&[f32]>) -> Self {
-        let Form {
+    pub fn new(spec: ConvSpec, groups: usize, weights: &[f32], bias: Option<&[f32]>) -> Self {
+        let ConvSpec {
             window,
             channels_in,
             channels_out,
             ..
-        } = form;
+        } = spec;
         let (k, n, taps) = (channels_in / groups, channels_out / groups, window.taps());
         assert_eq!(
             (k * groups, n * groups),
@@ -46,26 +46,26 @@ impl Conv2d {
             })
         };
         Self {
-            form,
+            spec,
             groups: (0..groups).map(pack).collect(),
         }
     }
 
     /// What it takes and gives.
     #[must_use]
-    pub fn form(&self) -> &Form {
-        &self.form
+    pub fn spec(&self) -> &ConvSpec {
+        &self.spec
     }
 
-    /// The same weights with another form.
+    /// The same weights with another spec.
     ///
     /// # Panics
     /// When they do not go with it: more than its padding and its end differ.
     #[must_use]
-    pub fn with_form(&self, form: Form) -> Self {
-        assert!(form.takes_weights_of(&self.form), "{form:?}");
+    pub fn with_spec(&self, spec: ConvSpec) -> Self {
+        assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
         Self {
-            form,
+            spec,
             ..self.clone()
         }
     }
@@ -73,9 +73,9 @@ impl Conv2d {
     /// Compute it; `residual` is added before values are clamped.
     ///
     /// # Panics
-    /// When [`Form::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
     pub fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
-        let result = self.form.fit(images, input.len(), output.len());
+        let result = self.spec.fit(images, input.len(), output.len());
         assert!(
             residual.is_none_or(|residual| residual.len() == output.len()),
             "residual"
@@ -84,22 +84,22 @@ impl Conv2d {
             return;
         }
         if let [packed] = &*self.groups
-            && self.form.window.is_pointwise()
+            && self.spec.window.is_pointwise()
         {
             let pixels = images.count * images.height * images.width;
             let target = Target {
                 c: output,
                 residual,
-                stride: self.form.channels_out,
+                stride: self.spec.channels_out,
                 column: 0,
-                clamp: self.form.clamp,
-                levels: self.form.levels,
+                clamp: self.spec.clamp,
+                quantization: self.spec.quantization,
             };
             return gemm_into(pixels, input, packed, target);
         }
-        let zeros = vec![0.0; self.form.channels_in];
+        let zeros = vec![0.0; self.spec.channels_in];
         let run = Run {
-            window: &self.form.window,
+            window: &self.spec.window,
             input,
             zeros: &zeros,
             images,
@@ -109,10 +109,10 @@ impl Conv2d {
             let mut target = Target {
                 c: output,
                 residual,
-                stride: self.form.channels_out,
+                stride: self.spec.channels_out,
                 column: group * packed.n(),
-                clamp: self.form.clamp,
-                levels: self.form.levels,
+                clamp: self.spec.clamp,
+                quantization: self.spec.quantization,
             };
             run.compute(packed, group, &mut target);
         }
@@ -144,7 +144,7 @@ impl Run<'_> {
         // What is under a window of one tap stands together where it is.
         let mut lines = (taps > 1).then(|| {
             let (window, row) = (*self.window, packed.k());
-            Lines::new(window, self.images, self.result, channels.clone(), 0.0, row)
+            Im2col::new(window, self.images, self.result, channels.clone(), 0.0, row)
         });
         for block in (0..panels).step_by(step) {
             let some = block..panels.min(block + step);

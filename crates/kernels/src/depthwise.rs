@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::form::{Form, Images};
 use crate::gemm::Clamp;
+use crate::indirection::Indirection;
+use crate::spec::{ConvSpec, Images};
 #[cfg(target_arch = "wasm32")]
 use crate::steps;
-use crate::taps::Taps;
 
 /// Channels that the kernel does at a time.
 const GROUP: usize = 8;
@@ -18,7 +18,7 @@ const PIXELS: usize = 4;
 /// tap.
 #[derive(Clone, Debug)]
 pub struct Depthwise {
-    form: Form,
+    spec: ConvSpec,
     groups: Arc<[f32]>,
 }
 
@@ -116,9 +116,9 @@ impl Depthwise {
     /// # Panics
     /// When the slices are not as long as that, or it does not give as many channels as it takes.
     #[must_use]
-    pub fn new(form: Form, weights: &[f32], bias: Option<&[f32]>) -> Self {
-        let (taps, channels) = (form.window.taps(), form.channels_in);
-        assert_eq!(form.channels_out, channels, "channels");
+    pub fn new(spec: ConvSpec, weights: &[f32], bias: Option<&[f32]>) -> Self {
+        let (taps, channels) = (spec.window.taps(), spec.channels_in);
+        assert_eq!(spec.channels_out, channels, "channels");
         assert_eq!(weights.len(), channels * taps, "weights");
         assert!(bias.is_none_or(|bias| bias.len() == channels), "bias");
         let mut groups = Vec::with_capacity(channels.next_multiple_of(GROUP) * (taps + 1));
@@ -138,26 +138,26 @@ impl Depthwise {
             }
         }
         Self {
-            form,
+            spec,
             groups: groups.into(),
         }
     }
 
     /// What it takes and gives.
     #[must_use]
-    pub fn form(&self) -> &Form {
-        &self.form
+    pub fn spec(&self) -> &ConvSpec {
+        &self.spec
     }
 
-    /// The same weights with another form.
+    /// The same weights with another spec.
     ///
     /// # Panics
     /// When they do not go with it: more than its padding and its end differ.
     #[must_use]
-    pub fn with_form(&self, form: Form) -> Self {
-        assert!(form.takes_weights_of(&self.form), "{form:?}");
+    pub fn with_spec(&self, spec: ConvSpec) -> Self {
+        assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
         Self {
-            form,
+            spec,
             ..self.clone()
         }
     }
@@ -165,9 +165,9 @@ impl Depthwise {
     /// Compute it.
     ///
     /// # Panics
-    /// When [`Form::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
     pub fn run(&self, images: Images, input: &[f32], output: &mut [f32]) {
-        let result = self.form.fit(images, input.len(), output.len());
+        let result = self.spec.fit(images, input.len(), output.len());
         if output.is_empty() {
             return;
         }
@@ -184,7 +184,7 @@ impl Depthwise {
 pub(crate) struct Run<'a> {
     kernel: &'a Depthwise,
     result: Images,
-    taps: Taps<f32>,
+    taps: Indirection<f32>,
     /// Of each tap, a pointer to what is under a pixel.
     under: Vec<*const f32>,
     /// The same of four pixels.
@@ -197,11 +197,11 @@ impl<'a> Run<'a> {
     /// For images that become `result`, of which so many lines are there at a time: each in the place of the one that
     /// is as many lines above it.
     pub(crate) fn new(kernel: &'a Depthwise, images: Images, result: Images, lines: usize) -> Self {
-        let window = kernel.form.window;
+        let window = kernel.spec.window;
         Self {
             kernel,
             result,
-            taps: Taps::new(window, images, result, lines, 0.0),
+            taps: Indirection::new(window, images, result, lines, 0.0),
             under: vec![std::ptr::null(); window.taps()],
             fours: vec![[std::ptr::null(); PIXELS]; window.taps()],
             few: vec![0.0; PIXELS * images.channels],
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
         let Images {
             width, channels, ..
         } = self.result;
-        let step = self.kernel.form.window.strides[1] * channels;
+        let step = self.kernel.spec.window.strides[1] * channels;
         let (begin, end) = (lines.start * width, lines.end * width);
         let mut first = begin;
         while first < end {
@@ -254,10 +254,10 @@ impl Depthwise {
     /// Compute pixels, four at a time, by pointers to as many values as there are channels; of more than four there is
     /// no padding under any.
     fn compute(&self, taps: &[[*const f32; PIXELS]], output: &mut [f32]) {
-        let channels = self.form.channels_in;
+        let channels = self.spec.channels_in;
         let whole = channels / GROUP * GROUP;
         let size = taps.len() + 1;
-        let step = PIXELS * self.form.window.strides[1] * channels;
+        let step = PIXELS * self.spec.window.strides[1] * channels;
         if whole > 0 {
             let pixels = Pixels {
                 taps,
@@ -265,7 +265,7 @@ impl Depthwise {
                 channels: whole,
                 stride: channels,
                 groups: &self.groups[..whole * size],
-                clamp: self.form.clamp,
+                clamp: self.spec.clamp,
             };
             // SAFETY: `taps` are pointers to all channels, of which these are the first; where there are more than four
             // pixels, each tap is in the image for all of them.
@@ -282,11 +282,11 @@ impl Depthwise {
                     let value = unsafe { *pointers[pixel].add(four * step + whole + channel) };
                     sum += value * weights[(tap + 1) * GROUP + channel];
                 }
-                *output = self.form.clamp.apply(sum);
+                *output = self.spec.clamp.apply(sum);
             }
         }
-        if let Some(levels) = self.form.levels {
-            levels.apply(output);
+        if let Some(levels) = self.spec.quantization {
+            levels.fake_quantize(output);
         }
     }
 }

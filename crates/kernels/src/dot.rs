@@ -1,4 +1,4 @@
-//! Products of numbers of eight bits: images without a sign, weights with one.
+//! RelaxedDot of numbers of eight bits: images without a sign, weights with one.
 //!
 //! WebAssembly's one instruction for products of bytes, `i32x4.relaxed_dot_i8x16_i7x16_add_s`, says what comes of numbers with
 //! a sign and of numbers below 128; what it makes of greater ones is the host's choice. On x86-64 they are
@@ -11,18 +11,18 @@
 
 use std::ops::Range;
 
-use crate::form::copy;
+use crate::accumulator::Sum;
 use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target};
-use crate::panels::{Entries, PAIR, Panels, QUAD, number};
+use crate::packed_int8::{Entries, PAIR, PackedInt8, QUAD, number};
+use crate::spec::copy;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 use crate::steps;
-use crate::sums::Sum;
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 use crate::tile::ABREAST;
 
 /// What becomes of a product of a byte without a sign and one with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Products {
+pub enum RelaxedDot {
     /// It is added as it is.
     Exact,
     /// The sums of the first two products and of the last two of four are cut off where they do not fit into sixteen bits.
@@ -31,10 +31,10 @@ pub enum Products {
     Other,
 }
 
-impl Products {
+impl RelaxedDot {
     /// What becomes of them here. It is asked each time: an instance can come from a snapshot that another machine made.
     #[must_use]
-    pub fn here() -> Self {
+    pub fn detect() -> Self {
         #[cfg(not(target_arch = "wasm32"))]
         return Self::Exact;
         #[cfg(all(target_arch = "wasm32", not(target_feature = "relaxed-simd")))]
@@ -122,13 +122,13 @@ pub(crate) trait Element: Copy + Default + From<u8> {
     /// Some panels, as they are multiplied.
     type Some<'a>;
 
-    fn some(panels: &Panels, range: Range<usize>) -> Self::Some<'_>;
+    fn some(panels: &PackedInt8, range: Range<usize>) -> Self::Some<'_>;
 
     /// Rows of sums, which are as far apart as there are columns in `some`: as many as `height`, four at the most, and of the
     /// others anything. Rows beyond the height are the last one again.
     ///
     /// # Safety
-    /// Each of `rows` must be valid for reads of [`Panels::row`] elements.
+    /// Each of `rows` must be valid for reads of [`PackedInt8::row`] elements.
     unsafe fn multiply(
         some: &Self::Some<'_>,
         rows: [*const Self; ROWS],
@@ -172,7 +172,7 @@ struct Kernels<T> {
 }
 
 impl<'a> Words<'a> {
-    fn of(panels: &'a Panels, range: Range<usize>) -> Self {
+    fn of(panels: &'a PackedInt8, range: Range<usize>) -> Self {
         let words = panels.words(range.clone());
         Self::new(words, panels.a_column(), panels.rest(range))
     }
@@ -282,7 +282,7 @@ impl Element for u8 {
     type Sum = i32;
     type Some<'a> = Words<'a>;
 
-    fn some(panels: &Panels, range: Range<usize>) -> Words<'_> {
+    fn some(panels: &PackedInt8, range: Range<usize>) -> Words<'_> {
         debug_assert_eq!(panels.a_word(), QUAD);
         Words::of(panels, range)
     }
@@ -336,7 +336,7 @@ impl Element for i16 {
     type Sum = i32;
     type Some<'a> = Words<'a>;
 
-    fn some(panels: &Panels, range: Range<usize>) -> Words<'_> {
+    fn some(panels: &PackedInt8, range: Range<usize>) -> Words<'_> {
         debug_assert_eq!(panels.a_word(), PAIR);
         Words::of(panels, range)
     }
@@ -370,7 +370,7 @@ impl Element for f32 {
     type Sum = f32;
     type Some<'a> = Packed;
 
-    fn some(panels: &Panels, range: Range<usize>) -> Packed {
+    fn some(panels: &PackedInt8, range: Range<usize>) -> Packed {
         let columns = range.len() * COLUMNS;
         let size = (panels.a_column() + 1) * COLUMNS;
         let mut values = Vec::with_capacity((panels.row() + 1) * columns);
@@ -411,7 +411,7 @@ impl Element for f32 {
             stride: packed.n(),
             column: 0,
             clamp: Clamp::NONE,
-            levels: None,
+            quantization: None,
         };
         // SAFETY: the caller vouches for as many elements of each row as `packed` has rows.
         unsafe { target.compute(rows, packed, panels, 0, if height == 1 { 1 } else { ROWS }) };

@@ -3,7 +3,7 @@
 use std::collections::TryReserveError;
 use std::ops::Range;
 
-use crate::levels::Levels;
+use crate::quantization::QuantParams;
 use crate::tile::{ABREAST, Row, Tile};
 
 /// Rows of a tile.
@@ -67,7 +67,7 @@ impl Packed {
         Ok(())
     }
 
-    /// Panels that are there already.
+    /// PackedInt8 that are there already.
     ///
     /// # Panics
     /// When they are not those of a matrix `[k, n]`.
@@ -135,7 +135,7 @@ pub(crate) struct Target<'a> {
     pub(crate) column: usize,
     pub(crate) clamp: Clamp,
     /// What clamped values are rounded to.
-    pub(crate) levels: Option<Levels>,
+    pub(crate) quantization: Option<QuantParams>,
 }
 
 impl Target<'_> {
@@ -178,8 +178,8 @@ impl Target<'_> {
             };
             let c = &mut self.c[columns.clone()];
             one.compute(c, self.residual.map(|residual| &residual[columns]));
-            if let Some(levels) = self.levels {
-                levels.apply(c);
+            if let Some(levels) = self.quantization {
+                levels.fake_quantize(c);
             }
         } else if !whole.is_empty() {
             let first = start + whole.start * COLUMNS;
@@ -192,11 +192,11 @@ impl Target<'_> {
             // SAFETY: the slices hold four rows, `stride` apart, of eight values a panel; for `rows` the caller
             // vouches.
             unsafe { tile(whole.clone()).compute(c.as_mut_ptr(), self.stride, residual) };
-            if let Some(levels) = self.levels {
+            if let Some(levels) = self.quantization {
                 let rows = c.chunks_mut(self.stride);
                 rows.for_each(|row| {
                     let width = row.len().min(whole.len() * COLUMNS);
-                    levels.apply(&mut row[..width]);
+                    levels.fake_quantize(&mut row[..width]);
                 });
             }
         }
@@ -216,8 +216,8 @@ impl Target<'_> {
             unsafe {
                 tile(panel..panel + 1).compute(results.as_mut_ptr(), COLUMNS, added.as_ptr());
             }
-            if let Some(levels) = self.levels {
-                levels.apply(&mut results);
+            if let Some(levels) = self.quantization {
+                levels.fake_quantize(&mut results);
             }
             for row in 0..height {
                 let to = start + row * self.stride;
@@ -265,8 +265,8 @@ impl Target<'_> {
             let panel = column / COLUMNS;
             let bias = packed.panels(panel..panel + 1)[column % COLUMNS];
             self.c[at] = self.clamp.apply(bias + added);
-            if let Some(levels) = self.levels {
-                levels.apply(&mut self.c[at..=at]);
+            if let Some(levels) = self.quantization {
+                levels.fake_quantize(&mut self.c[at..=at]);
             }
         }
     }
@@ -299,7 +299,7 @@ pub fn gemm(
         stride: packed.n,
         column: 0,
         clamp,
-        levels: None,
+        quantization: None,
     };
     gemm_into(m, a, packed, target);
 }
@@ -321,7 +321,7 @@ pub(crate) fn gemm_into(m: usize, a: &[f32], packed: &Packed, mut target: Target
         return;
     }
     let step = panels_a_block(k);
-    let whole = match target.levels {
+    let whole = match target.quantization {
         None => m / ROWS * ROWS,
         // They come after each tile, while it is in a cache.
         Some(_) => 0,

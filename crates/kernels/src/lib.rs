@@ -19,23 +19,23 @@ macro_rules! kernel {
     };
 }
 
+mod accumulator;
 pub mod conv;
 pub mod depthwise;
 mod dot;
-pub mod expanded;
-pub mod form;
 pub mod functions;
 pub mod gemm;
+mod im2col;
+mod indirection;
+pub mod inverted_bottleneck;
 mod lanes;
-pub mod levels;
-mod lines;
 pub mod memory;
-mod panels;
+mod packed_int8;
 pub mod peak;
+pub mod quantization;
 pub mod quantized;
+pub mod spec;
 #[cfg(target_arch = "wasm32")]
 mod steps;
-mod sums;
-mod taps;
 mod tile;
 pub mod winograd;

@@ -25,7 +25,7 @@ unsafe extern "C" {
 ///
 /// # Panics
 /// When its capacity is less.
-pub fn resize<T: Plain>(values: &mut Vec<T>, count: usize) {
+pub fn resize_for_overwrite<T: Plain>(values: &mut Vec<T>, count: usize) {
     assert!(count <= values.capacity(), "capacity");
     #[cfg(target_arch = "wasm32")]
     // SAFETY: there is room for `count` elements. Any bytes are values of their type, and bytes they are: the function, into
@@ -47,9 +47,9 @@ mod tests {
     fn what_was_there_stays() {
         let mut values = Vec::with_capacity(1000);
         values.extend([1.0, 2.0, 3.0]);
-        resize(&mut values, 1000);
+        resize_for_overwrite(&mut values, 1000);
         assert_eq!((values.len(), &values[..3]), (1000, &[1.0, 2.0, 3.0][..]));
-        resize(&mut values, 2);
+        resize_for_overwrite(&mut values, 2);
         assert_eq!(values, [1.0, 2.0]);
     }
 
@@ -57,6 +57,6 @@ mod tests {
     #[should_panic(expected = "capacity")]
     fn it_does_not_grow() {
         let mut values: Vec<u8> = Vec::new();
-        resize(&mut values, 1);
+        resize_for_overwrite(&mut values, 1);
     }
 }

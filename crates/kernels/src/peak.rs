@@ -4,7 +4,7 @@
 const STEPS: u32 = 64;
 
 /// Multiplications and additions of one turn of [`multiply_adds`]: ten sums of four values, that often.
-pub const A_TURN: u64 = 2 * 10 * 4 * STEPS as u64;
+pub const FLOPS_PER_ITERATION: u64 = 2 * 10 * 4 * STEPS as u64;
 
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C" {

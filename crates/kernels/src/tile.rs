@@ -4,7 +4,7 @@ use crate::gemm::{COLUMNS, Clamp, ROWS};
 #[cfg(target_arch = "wasm32")]
 use crate::steps;
 
-/// Panels that are gone through at a time for one row.
+/// PackedInt8 that are gone through at a time for one row.
 pub(crate) const ABREAST: usize = 4;
 
 /// What is added where nothing is: a sum of -0 stays that, since nothing is -0.

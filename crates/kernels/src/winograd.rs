@@ -9,9 +9,9 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crate::form::{Form, Images, Window};
 use crate::gemm::{Clamp, Packed, ROWS, gemm};
 use crate::lanes::{LANES, Lanes};
+use crate::spec::{ConvSpec, Images, Window};
 
 /// Bytes of transformed tiles, and of what becomes of them, that are worked on at a time: what stays in a core's second
 /// cache beside the transformed windows.
@@ -24,7 +24,7 @@ const MAX_CHANNELS_OF_FOUR: usize = 256 * 256;
 /// A convolution with its windows transformed and packed.
 #[derive(Clone, Debug)]
 pub struct Winograd {
-    form: Form,
+    spec: ConvSpec,
     size: Size,
     /// A matrix for each place of a transformed tile.
     weights: Arc<[Packed]>,
@@ -56,10 +56,10 @@ impl Winograd {
     /// # Panics
     /// When the slices are not as long as that, or the convolution cannot be done so ([`Winograd::wins`]).
     #[must_use]
-    pub fn new(form: Form, weights: &[f32], bias: Option<&[f32]>) -> Self {
-        let channels = [form.channels_in, form.channels_out];
+    pub fn new(spec: ConvSpec, weights: &[f32], bias: Option<&[f32]>) -> Self {
+        let channels = [spec.channels_in, spec.channels_out];
         let [channels_in, channels_out] = channels;
-        assert!(Self::wins(&form.window, 1, channels), "{form:?}");
+        assert!(Self::wins(&spec.window, 1, channels), "{spec:?}");
         assert_eq!(weights.len(), channels_out * channels_in * 9, "weights");
         assert!(bias.is_none_or(|bias| bias.len() == channels_out), "bias");
         let size = match channels_in * channels_out <= MAX_CHANNELS_OF_FOUR {
@@ -67,7 +67,7 @@ impl Winograd {
             false => Size::Two,
         };
         Self {
-            form,
+            spec,
             size,
             weights: match size {
                 Size::Two => pack::<Two, 4, 2>(channels, weights),
@@ -79,19 +79,19 @@ impl Winograd {
 
     /// What it takes and gives.
     #[must_use]
-    pub fn form(&self) -> &Form {
-        &self.form
+    pub fn spec(&self) -> &ConvSpec {
+        &self.spec
     }
 
-    /// The same weights with another form.
+    /// The same weights with another spec.
     ///
     /// # Panics
     /// When they do not go with it: more than its padding and its end differ.
     #[must_use]
-    pub fn with_form(&self, form: Form) -> Self {
-        assert!(form.takes_weights_of(&self.form), "{form:?}");
+    pub fn with_spec(&self, spec: ConvSpec) -> Self {
+        assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
         Self {
-            form,
+            spec,
             ..self.clone()
         }
     }
@@ -99,9 +99,9 @@ impl Winograd {
     /// Compute it; `residual` is added before values are clamped.
     ///
     /// # Panics
-    /// When [`Form::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
     pub fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
-        let result = self.form.fit(images, input.len(), output.len());
+        let result = self.spec.fit(images, input.len(), output.len());
         assert!(
             residual.is_none_or(|residual| residual.len() == output.len()),
             "residual"
@@ -130,13 +130,13 @@ impl Winograd {
             transform: PhantomData,
         };
         let count = tiles.count();
-        let a_tile = I * I * (self.form.channels_in + self.form.channels_out) * size_of::<f32>();
+        let a_tile = I * I * (self.spec.channels_in + self.spec.channels_out) * size_of::<f32>();
         let block = (BLOCK_BYTES / a_tile)
             .next_multiple_of(ROWS)
             .min(count.next_multiple_of(ROWS));
-        let mut transformed = vec![0.0; I * I * block * self.form.channels_in];
-        let mut products = vec![0.0; I * I * block * self.form.channels_out];
-        let mut patch = vec![0.0; I * I * self.form.channels_in];
+        let mut transformed = vec![0.0; I * I * block * self.spec.channels_in];
+        let mut products = vec![0.0; I * I * block * self.spec.channels_out];
+        let mut patch = vec![0.0; I * I * self.spec.channels_in];
         for first in (0..count).step_by(block) {
             let some = block.min(count - first);
             // Whole rows of tiles for the product; what the last ones hold nobody looks at.
@@ -151,8 +151,8 @@ impl Winograd {
                 );
             }
             for (place, weights) in self.weights.iter().enumerate() {
-                let a = rows * self.form.channels_in;
-                let c = rows * self.form.channels_out;
+                let a = rows * self.spec.channels_in;
+                let c = rows * self.spec.channels_out;
                 gemm(
                     rows,
                     &transformed[place * a..][..a],
@@ -317,7 +317,7 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
         } = self.images;
         let [image, y, x] = self.place(tile);
         let input = &input[image * height * width * channels..][..height * width * channels];
-        let [above, before] = self.conv.form.window.pads_before;
+        let [above, before] = self.conv.spec.window.pads_before;
         let is_inside =
             y >= above && x >= before && y - above + I <= height && x - before + I <= width;
         let (values, line) = if is_inside {
@@ -386,8 +386,8 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
         let output = &mut output[first..end];
         let residual = residual.map(|residual| &residual[first..end]);
         assert!(products.len() >= ((I * I - 1) * rows + row + 1) * channels);
-        let min = Lanes::splat(self.conv.form.clamp.min);
-        let max = Lanes::splat(self.conv.form.clamp.max);
+        let min = Lanes::splat(self.conv.spec.clamp.min);
+        let max = Lanes::splat(self.conv.spec.clamp.max);
         for channel in (0..channels).step_by(LANES) {
             let mut half = [[Lanes::splat(0.0); I]; O];
             for x in 0..I {
@@ -411,7 +411,7 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
                         value = value + unsafe { Lanes::load(residual.as_ptr().add(at)) };
                     }
                     let mut value = value.clamp(min, max);
-                    if let Some(levels) = &self.conv.form.levels {
+                    if let Some(levels) = &self.conv.spec.quantization {
                         value = levels.nearest(value);
                     }
                     // SAFETY: `output` ends with the last pixel that is in it, and the channels are a multiple of four.

@@ -2,10 +2,10 @@
 
 use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
-use infer_kernels::expanded::Expanded;
-use infer_kernels::form::{Form, Images, Window};
 use infer_kernels::gemm::{Clamp, Packed, gemm};
-use infer_kernels::levels::Levels;
+use infer_kernels::inverted_bottleneck::InvertedBottleneck;
+use infer_kernels::quantization::QuantParams;
+use infer_kernels::spec::{ConvSpec, Images, Window};
 use infer_kernels::winograd::Winograd;
 
 /// Values that look random, the same in each run.
@@ -143,12 +143,12 @@ fn convolutions_are_as_plain_loops_make_them() {
                     (true, true, Clamp { min: 0.0, max: 0.5 }),
                 ] {
                     let bias = has_bias.then_some(bias.as_slice());
-                    let form = Form {
+                    let spec = ConvSpec {
                         clamp,
-                        ..Form::new(window, [channels_in, channels_out])
+                        ..ConvSpec::new(window, [channels_in, channels_out])
                     };
-                    let conv = Conv2d::new(form, groups, &weights, bias);
-                    let Some(result) = form.output(images) else {
+                    let conv = Conv2d::new(spec, groups, &weights, bias);
+                    let Some(result) = spec.output(images) else {
                         continue;
                     };
                     let residual = values(result.len(), 4);
@@ -215,12 +215,12 @@ fn convolutions_by_winograds_algorithm_are_as_plain_loops_make_them() {
                     (false, true, Clamp { min: 0.0, max: 0.5 }),
                 ] {
                     let bias = has_bias.then_some(bias.as_slice());
-                    let form = Form {
+                    let spec = ConvSpec {
                         clamp,
-                        ..Form::new(window, channels)
+                        ..ConvSpec::new(window, channels)
                     };
-                    let conv = Winograd::new(form, &weights, bias);
-                    let Some(result) = form.output(images) else {
+                    let conv = Winograd::new(spec, &weights, bias);
+                    let Some(result) = spec.output(images) else {
                         continue;
                     };
                     let residual = values(result.len(), 4);
@@ -304,12 +304,12 @@ fn depthwise_convolutions_are_as_plain_loops_make_them() {
                     min: -0.5,
                     max: 6.0,
                 };
-                let form = Form {
+                let spec = ConvSpec {
                     clamp,
-                    ..Form::new(window, [channels; 2])
+                    ..ConvSpec::new(window, [channels; 2])
                 };
-                let depthwise = Depthwise::new(form, &weights, Some(&bias));
-                let Some(result) = form.output(images) else {
+                let depthwise = Depthwise::new(spec, &weights, Some(&bias));
+                let Some(result) = spec.output(images) else {
                     continue;
                 };
                 let mut output = vec![f32::NAN; result.len()];
@@ -367,31 +367,31 @@ fn two_convolutions_in_one_are_as_one_after_the_other() {
         };
         let clamp = Clamp { min: 0.0, max: 1.5 };
         let input = values(images.len(), 1);
-        for levels in [None, Some(Levels::new(0.1, 0, 255))] {
-            let form = Form {
+        for levels in [None, Some(QuantParams::new(0.1, 0, 255))] {
+            let spec = ConvSpec {
                 clamp,
-                levels,
-                ..Form::new(Window::POINT, [channels_in, between])
+                quantization: levels,
+                ..ConvSpec::new(Window::POINT, [channels_in, between])
             };
             let weights = values(between * channels_in, 2);
-            let pointwise = Conv2d::new(form, 1, &weights, Some(&values(between, 3)));
-            let pixels = form.output(images).unwrap();
+            let pointwise = Conv2d::new(spec, 1, &weights, Some(&values(between, 3)));
+            let pixels = spec.output(images).unwrap();
             let mut first = vec![f32::NAN; pixels.len()];
             pointwise.run(images, &input, None, &mut first);
             for window in windows {
-                let form = Form {
-                    levels,
-                    ..Form::new(window, [between; 2])
+                let spec = ConvSpec {
+                    quantization: levels,
+                    ..ConvSpec::new(window, [between; 2])
                 };
-                let Some(result) = form.output(pixels) else {
+                let Some(result) = spec.output(pixels) else {
                     continue;
                 };
                 let weights = values(between * window.taps(), 4);
-                let depthwise = Depthwise::new(form, &weights, Some(&values(between, 5)));
+                let depthwise = Depthwise::new(spec, &weights, Some(&values(between, 5)));
                 let mut expected = vec![f32::NAN; result.len()];
                 depthwise.run(pixels, &first, &mut expected);
-                let both = Expanded::new(pointwise.clone(), depthwise);
-                let mut room = vec![f32::NAN; both.room(images)];
+                let both = InvertedBottleneck::new(pointwise.clone(), depthwise);
+                let mut room = vec![f32::NAN; both.scratch_len(images)];
                 let mut output = vec![f32::NAN; result.len()];
                 both.run(images, &input, &mut room, &mut output);
                 if output != expected {

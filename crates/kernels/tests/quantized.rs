@@ -1,9 +1,9 @@
 //! Convolutions of numbers of eight bits against plain loops over whole numbers, to the bit.
 
-use infer_kernels::form::{Form, Images, Window};
 use infer_kernels::gemm::Clamp;
-use infer_kernels::levels::Levels;
-use infer_kernels::quantized::{Output, Products, QuantizedConv, QuantizedDepthwise};
+use infer_kernels::quantization::QuantParams;
+use infer_kernels::quantized::{Output, QuantizedConv, QuantizedDepthwise, RelaxedDot};
+use infer_kernels::spec::{ConvSpec, Images, Window};
 
 /// Whole numbers that look random, the same in each run.
 fn numbers(count: usize, seed: u32, min: i32, max: i32) -> Vec<i32> {
@@ -29,9 +29,9 @@ fn window(kernel: usize, stride: usize, pad: usize, dilation: usize) -> Window {
 
 /// A convolution in whole numbers, its input less the zero point.
 struct Case {
-    form: Form,
+    spec: ConvSpec,
     images: Images,
-    from: Levels,
+    from: QuantParams,
     input: Vec<i32>,
     weights: Vec<i32>,
     scales: Vec<f32>,
@@ -43,9 +43,9 @@ struct Case {
 impl Case {
     /// The specification's sum at a place of the output.
     fn sum(&self, at: usize) -> i64 {
-        let (form, images) = (&self.form, self.images);
-        let output = form.output(images).unwrap();
-        let [down, across] = form.window.kernel;
+        let (spec, images) = (&self.spec, self.images);
+        let output = spec.output(images).unwrap();
+        let [down, across] = spec.window.kernel;
         let (pixel, to) = (at / output.channels, at % output.channels);
         let (x, rest) = (pixel % output.width, pixel / output.width);
         let (y, image) = (rest % output.height, rest / output.height);
@@ -55,8 +55,8 @@ impl Case {
         };
         let mut sum = i64::from(self.bias[to]);
         for (tap_y, tap_x) in (0..down).flat_map(|y| (0..across).map(move |x| (y, x))) {
-            let line = form.window.input(0, y, tap_y, images.height);
-            let column = form.window.input(1, x, tap_x, images.width);
+            let line = spec.window.input(0, y, tap_y, images.height);
+            let column = spec.window.input(1, x, tap_x, images.width);
             let (Some(line), Some(column)) = (line, column) else {
                 continue;
             };
@@ -76,15 +76,19 @@ impl Case {
 
     /// What is to come, and where it is rounded, how many levels above the lowest.
     fn expected(&self) -> (Vec<f32>, Option<Vec<u8>>) {
-        let Form { clamp, levels, .. } = self.form;
-        let output = self.form.output(self.images).unwrap();
+        let ConvSpec {
+            clamp,
+            quantization: levels,
+            ..
+        } = self.spec;
+        let output = self.spec.output(self.images).unwrap();
         let sums =
             (0..output.len()).map(|at| (self.sum(at) as f32, self.step(at % output.channels)));
         let Some(levels) = levels else {
             let values = sums.map(|(sum, step)| clamp.apply(sum * step));
             return (values.collect(), None);
         };
-        let [min, max] = levels.limits();
+        let [min, max] = levels.range();
         let bound = |bound: f32| (bound / levels.scale()).round_ties_even();
         let steps: Vec<f32> = sums
             .map(|(sum, step)| {
@@ -101,7 +105,7 @@ impl Case {
     /// What is wrong with what comes.
     fn differences(&self) -> Vec<String> {
         let images = self.images;
-        let [min, _] = self.from.limits();
+        let [min, _] = self.from.range();
         let input: Vec<u8> = self
             .input
             .iter()
@@ -112,18 +116,18 @@ impl Case {
         let bias: Vec<f32> = bias
             .map(|(to, &bias)| bias as f32 * self.step(to))
             .collect();
-        let (form, from, scales) = (self.form, self.from, &self.scales);
+        let (spec, from, scales) = (self.spec, self.from, &self.scales);
         type Run<'a> = Box<dyn Fn(Output<'_>) + 'a>;
         let mut runs: Vec<(String, Run<'_>)> = Vec::new();
-        for products in [Products::Exact, Products::Other] {
+        for products in [RelaxedDot::Exact, RelaxedDot::Other] {
             let (name, input) = (format!("{products:?}"), &input);
             if self.is_depthwise {
-                let conv = QuantizedDepthwise::new(form, from, &weights, scales, Some(&bias));
+                let conv = QuantizedDepthwise::new(spec, from, &weights, scales, Some(&bias));
                 let conv = conv.unwrap();
                 let run = move |output: Output<'_>| conv.run_with(products, images, input, output);
                 runs.push((name, Box::new(run)));
             } else {
-                let conv = QuantizedConv::new(form, from, &weights, scales, Some(&bias)).unwrap();
+                let conv = QuantizedConv::new(spec, from, &weights, scales, Some(&bias)).unwrap();
                 let run = move |output: Output<'_>| conv.run_with(products, images, input, output);
                 runs.push((name, Box::new(run)));
             }
@@ -132,7 +136,7 @@ impl Case {
         let mut wrong = Vec::new();
         for (name, run) in runs {
             let mut output = vec![f32::NAN; values.len()];
-            run(Output::Values(&mut output));
+            run(Output::F32(&mut output));
             // Zero has two signs.
             if let Some(at) = (0..values.len()).find(|&at| output[at] != values[at]) {
                 wrong.push(format!(
@@ -142,7 +146,7 @@ impl Case {
             }
             if let Some(bytes) = &bytes {
                 let mut output = vec![77; bytes.len()];
-                run(Output::Bytes(&mut output));
+                run(Output::U8(&mut output));
                 if let Some(at) = (0..bytes.len()).find(|&at| output[at] != bytes[at]) {
                     wrong.push(format!(
                         "{name}: byte {at} is {}, expected {}",
@@ -179,10 +183,10 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
     // Numbers less their zero point: without a sign and with one, and with the zero anywhere.
     let limits = [[0, 255], [-128, 127], [-255, 0], [-37, 218]];
     let ends = [
-        (Clamp::NONE, Some(Levels::new(0.37, -128, 127))),
+        (Clamp::NONE, Some(QuantParams::new(0.37, -128, 127))),
         (
             Clamp { min: 0.0, max: 6.0 },
-            Some(Levels::new(0.011, -3, 252)),
+            Some(QuantParams::new(0.011, -3, 252)),
         ),
         (
             Clamp {
@@ -217,12 +221,12 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
                 };
                 let [min, max] = limits[cases % limits.len()];
                 let (clamp, levels) = ends[cases / 2 % ends.len()];
-                let form = Form {
+                let spec = ConvSpec {
                     clamp,
-                    levels,
-                    ..Form::new(window, [channels_in, channels_out])
+                    quantization: levels,
+                    ..ConvSpec::new(window, [channels_in, channels_out])
                 };
-                if form.output(images).is_none() {
+                if spec.output(images).is_none() {
                     continue;
                 }
                 cases += 1;
@@ -239,9 +243,9 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
                     }
                 }
                 let case = Case {
-                    form,
+                    spec,
                     images,
-                    from: Levels::new(0.023, min, max),
+                    from: QuantParams::new(0.023, min, max),
                     input: numbers(images.len(), 1, min, max),
                     weights,
                     scales: match cases % 3 {
@@ -254,7 +258,7 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
                     is_depthwise,
                 };
                 for difference in case.differences() {
-                    wrong.push(format!("{form:?}, {images:?}: {difference}"));
+                    wrong.push(format!("{spec:?}, {images:?}: {difference}"));
                 }
             }
         }
@@ -287,9 +291,9 @@ fn more_columns_than_a_block_has_are_multiplied_with_their_own_weights() {
         }
     }
     let case = Case {
-        form: Form::new(window(1, 1, 0, 1), [channels_in, channels_out]),
+        spec: ConvSpec::new(window(1, 1, 0, 1), [channels_in, channels_out]),
         images,
-        from: Levels::new(0.5, 0, 255),
+        from: QuantParams::new(0.5, 0, 255),
         input: numbers(images.len(), 6, 0, 255),
         weights,
         scales: vec![0.25],
@@ -301,9 +305,9 @@ fn more_columns_than_a_block_has_are_multiplied_with_their_own_weights() {
 
 #[test]
 fn without_a_bias_sums_begin_with_nothing() {
-    let form = Form::new(window(1, 1, 0, 1), [2, 1]);
-    let from = Levels::new(0.5, -10, 245);
-    let conv = QuantizedConv::new(form, from, &[3, -2], &[1.0], None).unwrap();
+    let spec = ConvSpec::new(window(1, 1, 0, 1), [2, 1]);
+    let from = QuantParams::new(0.5, -10, 245);
+    let conv = QuantizedConv::new(spec, from, &[3, -2], &[1.0], None).unwrap();
     let images = Images {
         count: 1,
         height: 1,
@@ -312,50 +316,50 @@ fn without_a_bias_sums_begin_with_nothing() {
     };
     let mut output = [0.0; 2];
     let mut bytes = [0; 4];
-    from.to_bytes(&[0.5, 1.0, -5.0, 122.5], &mut bytes);
+    from.quantize(&[0.5, 1.0, -5.0, 122.5], &mut bytes);
     assert_eq!(bytes, [11, 12, 0, 255]);
-    conv.run(images, &bytes, Output::Values(&mut output));
+    conv.run(images, &bytes, Output::F32(&mut output));
     assert_eq!(output, [3.0 * 0.5 - 2.0, -15.0 - 245.0]);
 }
 
 #[test]
 fn weights_are_packed_once_for_any_padding_and_end() {
-    let form = Form::new(window(3, 1, 1, 1), [1, 1]);
-    let from = Levels::new(1.0, 0, 255);
-    let conv = QuantizedConv::new(form, from, &[1; 9], &[1.0], None).unwrap();
+    let spec = ConvSpec::new(window(3, 1, 1, 1), [1, 1]);
+    let from = QuantParams::new(1.0, 0, 255);
+    let conv = QuantizedConv::new(spec, from, &[1; 9], &[1.0], None).unwrap();
     let images = Images {
         count: 1,
         height: 3,
         width: 3,
         channels: 1,
     };
-    let other = conv.with_form(Form {
+    let other = conv.with_spec(ConvSpec {
         window: window(3, 1, 0, 1),
-        levels: Some(Levels::new(10.0, 0, 255)),
-        ..form
+        quantization: Some(QuantParams::new(10.0, 0, 255)),
+        ..spec
     });
     let mut output = [0.0];
-    other.run(images, &[7; 9], Output::Values(&mut output));
+    other.run(images, &[7; 9], Output::F32(&mut output));
     assert_eq!(output, [60.0]);
 }
 
 #[test]
 fn what_cannot_be_exact_is_not_taken() {
-    let form = Form::new(window(1, 1, 0, 1), [4, 1]);
-    let bytes = Levels::new(1.0, -128, 127);
+    let spec = ConvSpec::new(window(1, 1, 0, 1), [4, 1]);
+    let bytes = QuantParams::new(1.0, -128, 127);
     let weights = [64; 4];
     for (name, from, scale, bias, is_taken) in [
         ("bytes", bytes, 1.0, 0.0, true),
         (
             "sixteen bits",
-            Levels::new(1.0, -32768, 32767),
+            QuantParams::new(1.0, -32768, 32767),
             1.0,
             0.0,
             false,
         ),
         (
             "levels on one side of zero",
-            Levels::new(1.0, 1, 200),
+            QuantParams::new(1.0, 1, 200),
             1.0,
             0.0,
             false,
@@ -373,14 +377,14 @@ fn what_cannot_be_exact_is_not_taken() {
         ("a scale of nothing", bytes, 0.0, 0.0, false),
         ("a scale that is no number", bytes, f32::NAN, 0.0, false),
     ] {
-        let conv = QuantizedConv::new(form, from, &weights, &[scale], Some(&[bias]));
+        let conv = QuantizedConv::new(spec, from, &weights, &[scale], Some(&[bias]));
         assert_eq!(conv.is_some(), is_taken, "{name}");
-        let form = Form::new(window(1, 1, 0, 1), [8, 8]);
-        let conv = QuantizedDepthwise::new(form, from, &[64; 8], &[scale], Some(&[bias; 8]));
+        let spec = ConvSpec::new(window(1, 1, 0, 1), [8, 8]);
+        let conv = QuantizedDepthwise::new(spec, from, &[64; 8], &[scale], Some(&[bias; 8]));
         assert_eq!(conv.is_some(), is_taken, "{name}, depthwise");
     }
     // So many products that their sum may be too large.
     let weights = vec![64; 40_000 * 2];
-    let form = Form::new(window(1, 1, 0, 1), [80_000, 1]);
-    assert!(QuantizedConv::new(form, bytes, &weights, &[1.0], None).is_none());
+    let spec = ConvSpec::new(window(1, 1, 0, 1), [80_000, 1]);
+    assert!(QuantizedConv::new(spec, bytes, &weights, &[1.0], None).is_none());
 }

@@ -1,6 +1,6 @@
 //! DeformConv: convolution whose taps are moved, each by an offset of its own at each place.
 
-use infer_kernels::form::Window;
+use infer_kernels::spec::Window;
 
 use crate::error::{Error, Result};
 use crate::in_real;

@@ -1,6 +1,6 @@
 //! Numbers that are quantized and at once dequantized.
 
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use infer_model_card::Datatype;
 
 use crate::error::Result;
@@ -8,14 +8,14 @@ use crate::operator::{Inputs, Operator};
 use crate::tensor::Tensor;
 
 /// QuantizeLinear and DequantizeLinear with one scale: the nearest of the numbers that there are, in FP32.
-pub struct Rounding(pub Levels);
+pub struct Rounding(pub QuantParams);
 
 impl Operator for Rounding {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = super::cast::cast(inputs.take(0)?, Datatype::Fp32)?;
         let shape = input.shape().to_vec();
         let mut values = input.into_elements::<f32>()?;
-        self.0.apply(&mut values);
+        self.0.fake_quantize(&mut values);
         Ok(vec![Tensor::of(&shape, values)?])
     }
 }

@@ -1,9 +1,9 @@
 //! Products with a constant matrix.
 
-use infer_kernels::form::Images;
 use infer_kernels::gemm::{Clamp, Packed, gemm};
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use infer_kernels::quantized::{Output, QuantizedConv};
+use infer_kernels::spec::Images;
 
 use crate::error::{Error, Result};
 use crate::operator::{Inputs, Operator};
@@ -17,7 +17,7 @@ pub struct Product {
     /// What comes at the end.
     pub clamp: Clamp,
     /// What values are rounded to after that.
-    pub levels: Option<Levels>,
+    pub levels: Option<QuantParams>,
     /// Whether only a matrix may be multiplied with it.
     pub is_gemm: bool,
 }
@@ -31,7 +31,7 @@ impl Operator for Product {
         let mut output = scratch(element_count(&result)?)?;
         gemm(m, values, &self.matrix, None, self.clamp, &mut output);
         if let Some(levels) = self.levels {
-            levels.apply(&mut output);
+            levels.fake_quantize(&mut output);
         }
         Ok(vec![Tensor::of(&result, output)?])
     }
@@ -49,20 +49,20 @@ impl Operator for QuantizedProduct {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;
-        let form = self.conv.form();
+        let form = self.conv.spec();
         let sizes = [form.channels_in, form.channels_out];
         let (m, result) = result(input.shape(), sizes, self.is_gemm)?;
         let mut output = scratch(element_count(&result)?)?;
         if m > 0 {
             let mut bytes = scratch(values.len())?;
-            self.conv.input().to_bytes(values, &mut bytes);
+            self.conv.input().quantize(values, &mut bytes);
             let rows = Images {
                 count: 1,
                 height: m,
                 width: 1,
                 channels: form.channels_in,
             };
-            self.conv.run(rows, &bytes, Output::Values(&mut output));
+            self.conv.run(rows, &bytes, Output::F32(&mut output));
             give(Tensor::of(&[bytes.len()], bytes)?);
         }
         Ok(vec![Tensor::of(&result, output)?])

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use infer_kernels::form::{Form, Window};
 use infer_kernels::gemm::{Clamp, Packed};
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use infer_kernels::quantized::QuantizedConv;
+use infer_kernels::spec::{ConvSpec, Window};
 
 use super::channels_last::MOVE_CHANNELS;
 use super::quantized::{ROUNDING, is_form};
@@ -21,7 +21,7 @@ use crate::tensor::Tensor;
 pub(super) fn rewrite(mut network: Network) -> Result<Network> {
     let uses = network.uses();
     let nodes = std::mem::take(&mut network.nodes);
-    let mut levels: BTreeMap<ValueId, Levels> = BTreeMap::new();
+    let mut levels: BTreeMap<ValueId, QuantParams> = BTreeMap::new();
     let mut dense: Vec<(usize, Dense)> = Vec::new();
     let mut kept: Vec<Node> = Vec::with_capacity(nodes.len());
     for node in nodes {
@@ -68,9 +68,9 @@ struct Dense {
     bias: Option<Vec<f32>>,
     clamp: Clamp,
     /// What values are rounded to after that.
-    levels: Option<Levels>,
+    levels: Option<QuantParams>,
     /// What the matrix is steps of, and what its input is rounded to.
-    quantized: Option<(Quantized, Levels)>,
+    quantized: Option<(Quantized, QuantParams)>,
     /// Gemm takes matrices only.
     is_gemm: bool,
 }
@@ -79,7 +79,7 @@ impl Dense {
     fn of(
         node: &Node,
         network: &Network,
-        levels: &BTreeMap<ValueId, Levels>,
+        levels: &BTreeMap<ValueId, QuantParams>,
     ) -> Result<Option<Self>> {
         let is_gemm = node.is("Gemm");
         if !is_gemm && !node.is("MatMul") {
@@ -197,10 +197,10 @@ impl Dense {
                 .flat_map(|column| (0..k).map(move |row| values[row * n + column]))
                 .collect(),
         };
-        let form = Form {
+        let form = ConvSpec {
             clamp: self.clamp,
-            levels: self.levels,
-            ..Form::new(Window::POINT, [k, n])
+            quantization: self.levels,
+            ..ConvSpec::new(Window::POINT, [k, n])
         };
         let bias = self.bias.as_deref();
         Some(QuantizedProduct {

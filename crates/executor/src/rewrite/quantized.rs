@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use infer_model_card::Datatype;
 use rten_onnx::onnx::{AttributeProto, NodeProto};
 
@@ -210,7 +210,7 @@ impl Parts<'_> {
 }
 
 /// The levels of numbers with one constant scale in FP32 and one constant zero point.
-fn levels(network: &Network, scale: ValueId, zero: Option<ValueId>) -> Option<Levels> {
+fn levels(network: &Network, scale: ValueId, zero: Option<ValueId>) -> Option<QuantParams> {
     let scale = network.constants.get(&scale)?;
     let &[step] = scale.elements::<f32>().ok()? else {
         return None;
@@ -227,7 +227,7 @@ fn levels(network: &Network, scale: ValueId, zero: Option<ValueId>) -> Option<Le
         return None;
     };
     let is_usual = step.is_normal() && step > 0.0 && (1.0 / step).is_normal();
-    is_usual.then(|| Levels::new(step, min - zero, max - zero))
+    is_usual.then(|| QuantParams::new(step, min - zero, max - zero))
 }
 
 /// Operators that give the elements of their first input in another form.
@@ -302,7 +302,7 @@ fn pairs(mut network: Network) -> Network {
         }
     }
     let nodes = &network.nodes;
-    let mut rounded: BTreeMap<usize, (Levels, ValueId)> = BTreeMap::new();
+    let mut rounded: BTreeMap<usize, (QuantParams, ValueId)> = BTreeMap::new();
     let mut gone = vec![false; nodes.len()];
     // Values that are one with another: what several nodes make of the same numbers.
     let mut same: BTreeMap<ValueId, ValueId> = BTreeMap::new();

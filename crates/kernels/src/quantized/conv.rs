@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{End, Output, Steps};
-use crate::dot::{Element, Products};
-use crate::form::{Form, Images, Place};
+use crate::dot::{Element, RelaxedDot};
 use crate::gemm::{COLUMNS, ROWS};
-use crate::levels::Levels;
-use crate::lines::Lines;
-use crate::panels::{Panels, QUAD};
+use crate::im2col::Im2col;
+use crate::packed_int8::{PackedInt8, QUAD};
+use crate::quantization::QuantParams;
+use crate::spec::{ConvSpec, Images, Place};
 
 /// Bytes of weights, and of what they become where bytes are not multiplied, that are gone through for all pixels before
 /// the next: what stays in a core's second cache beside them.
@@ -17,9 +17,9 @@ const BLOCK_BYTES: usize = 512 * 1024;
 /// A convolution of quantized images with quantized weights, packed.
 #[derive(Clone, Debug)]
 pub struct QuantizedConv {
-    form: Form,
-    input: Levels,
-    panels: Panels,
+    spec: ConvSpec,
+    input: QuantParams,
+    panels: PackedInt8,
     /// What the sums of each output channel are steps of.
     scales: Arc<[f32]>,
 }
@@ -34,55 +34,55 @@ impl QuantizedConv {
     /// When the slices are not as long as that.
     #[must_use]
     pub fn new(
-        form: Form,
-        input: Levels,
+        spec: ConvSpec,
+        input: QuantParams,
         weights: &[i8],
         scales: &[f32],
         bias: Option<&[f32]>,
     ) -> Option<Self> {
-        let (taps, n) = (form.window.taps(), form.channels_out);
-        let k = taps * form.channels_in;
+        let (taps, n) = (spec.window.taps(), spec.channels_out);
+        let k = taps * spec.channels_in;
         assert_eq!(weights.len(), n * k, "weights");
         let Steps { scales, biases } = Steps::new(input, weights, scales, bias, n)?;
-        let zero = input.zero();
+        let zero = input.zero_point();
         let weight = |row: usize, column: usize| {
-            let tap = form.window.tap(row / form.channels_in);
-            let channel = row % form.channels_in;
-            weights[(column * form.channels_in + channel) * taps + tap]
+            let tap = spec.window.tap(row / spec.channels_in);
+            let channel = row % spec.channels_in;
+            weights[(column * spec.channels_in + channel) * taps + tap]
         };
         let bias = |column: usize| {
             let weights = weights[column * k..][..k].iter();
             biases[column] - zero * weights.map(|&weight| i32::from(weight)).sum::<i32>()
         };
         Some(Self {
-            form,
+            spec,
             input,
-            panels: Panels::new(k, n, weight, bias),
+            panels: PackedInt8::new(k, n, weight, bias),
             scales: scales.into(),
         })
     }
 
     /// What it takes and gives.
     #[must_use]
-    pub fn form(&self) -> &Form {
-        &self.form
+    pub fn spec(&self) -> &ConvSpec {
+        &self.spec
     }
 
     /// The levels that images are, which come as bytes.
     #[must_use]
-    pub fn input(&self) -> Levels {
+    pub fn input(&self) -> QuantParams {
         self.input
     }
 
-    /// The same weights with another form.
+    /// The same weights with another spec.
     ///
     /// # Panics
     /// When they do not go with it: more than its padding and its end differ.
     #[must_use]
-    pub fn with_form(&self, form: Form) -> Self {
-        assert!(form.takes_weights_of(&self.form), "{form:?}");
+    pub fn with_spec(&self, spec: ConvSpec) -> Self {
+        assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
         Self {
-            form,
+            spec,
             ..self.clone()
         }
     }
@@ -90,9 +90,9 @@ impl QuantizedConv {
     /// Compute it.
     ///
     /// # Panics
-    /// When [`Form::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
     pub fn run(&self, images: Images, input: &[u8], output: Output<'_>) {
-        self.run_with(Products::here(), images, input, output);
+        self.run_with(RelaxedDot::detect(), images, input, output);
     }
 
     /// Compute it as on a host where products are so.
@@ -101,12 +101,12 @@ impl QuantizedConv {
     /// As [`QuantizedConv::run`].
     pub fn run_with(
         &self,
-        products: Products,
+        products: RelaxedDot,
         images: Images,
         input: &[u8],
         mut output: Output<'_>,
     ) {
-        let result = self.form.fit(images, input.len(), output.len());
+        let result = self.spec.fit(images, input.len(), output.len());
         if result.is_empty() {
             return;
         }
@@ -115,10 +115,10 @@ impl QuantizedConv {
             images,
             result,
             input,
-            end: End::new(&self.form, &self.scales),
+            end: End::new(&self.spec, &self.scales),
         };
         match products {
-            Products::Other => run.compute::<f32>(&mut output),
+            RelaxedDot::Other => run.compute::<f32>(&mut output),
             _ if self.panels.are_bytes() => run.compute::<u8>(&mut output),
             _ => run.compute::<i16>(&mut output),
         }
@@ -137,19 +137,20 @@ struct Run<'a> {
 impl Run<'_> {
     fn compute<T: Element>(&self, output: &mut Output<'_>) {
         let panels = &self.conv.panels;
-        let (row, n) = (panels.row(), self.conv.form.channels_out);
+        let (row, n) = (panels.row(), self.conv.spec.channels_out);
         let a_block = (BLOCK_BYTES / ((row + QUAD) * COLUMNS * size_of::<T>())).max(1);
         let pixels = self.result.count * self.result.height * self.result.width;
-        let Form {
+        let ConvSpec {
             window,
             channels_in,
             ..
-        } = self.conv.form;
-        let zero = T::from(self.conv.input.zero() as u8);
+        } = self.conv.spec;
+        let zero = T::from(self.conv.input.zero_point() as u8);
         let (mut lines, mut patches) = match window.is_pointwise() && row == channels_in {
             true => (None, vec![zero; ROWS * row]),
             false => {
-                let lines = Lines::new(window, self.images, self.result, 0..channels_in, zero, row);
+                let lines =
+                    Im2col::new(window, self.images, self.result, 0..channels_in, zero, row);
                 (Some(lines), Vec::new())
             }
         };
@@ -200,7 +201,7 @@ impl Run<'_> {
         count: usize,
         patches: &mut [T],
     ) -> [*const T; ROWS] {
-        let row = self.conv.form.channels_in;
+        let row = self.conv.spec.channels_in;
         let mut rows = [std::ptr::null(); ROWS];
         for (at, patch) in patches.chunks_exact_mut(row).enumerate() {
             let pixel = (first + at.min(count - 1)) * row;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{End, Output, Products, Steps};
-use crate::form::{Form, Images};
-use crate::levels::Levels;
-use crate::panels::{PAIR, QUAD, is_narrow, number, word};
+use super::{End, Output, RelaxedDot, Steps};
+use crate::indirection::Indirection;
+use crate::packed_int8::{PAIR, QUAD, is_narrow, number, word};
+use crate::quantization::QuantParams;
+use crate::spec::{ConvSpec, Images};
 #[cfg(target_arch = "wasm32")]
 use crate::steps;
-use crate::taps::Taps;
 
 /// Channels that are done together.
 const GROUP: usize = 8;
@@ -16,8 +16,8 @@ const GROUP: usize = 8;
 /// A depthwise convolution of quantized images with quantized weights.
 #[derive(Clone, Debug)]
 pub struct QuantizedDepthwise {
-    form: Form,
-    input: Levels,
+    spec: ConvSpec,
+    input: QuantParams,
     /// The weights in sixteen bits, which are exact everywhere.
     pairs: Words,
     /// The weights in bytes, where the sums of two products have no more than sixteen bits.
@@ -30,7 +30,7 @@ pub struct QuantizedDepthwise {
 #[derive(Clone, Debug)]
 struct Words {
     words: Arc<[i32]>,
-    /// Taps in a word: two, in sixteen bits each, or four.
+    /// Indirection in a word: two, in sixteen bits each, or four.
     a_word: usize,
 }
 
@@ -54,14 +54,14 @@ impl QuantizedDepthwise {
     /// When the slices are not as long as that, or it does not give as many channels as it takes.
     #[must_use]
     pub fn new(
-        form: Form,
-        input: Levels,
+        spec: ConvSpec,
+        input: QuantParams,
         weights: &[i8],
         scales: &[f32],
         bias: Option<&[f32]>,
     ) -> Option<Self> {
-        let (channels, taps) = (form.channels_in, form.window.taps());
-        assert_eq!(form.channels_out, channels, "channels");
+        let (channels, taps) = (spec.channels_in, spec.window.taps());
+        assert_eq!(spec.channels_out, channels, "channels");
         assert_eq!(weights.len(), channels * taps, "weights");
         if !channels.is_multiple_of(GROUP) {
             return None;
@@ -77,7 +77,7 @@ impl QuantizedDepthwise {
                 let channels = group..group + GROUP;
                 words.extend(channels.clone().map(|channel| {
                     let sum: i32 = (0..taps).map(|tap| i32::from(weight(channel, tap))).sum();
-                    biases[channel] - input.zero() * sum
+                    biases[channel] - input.zero_point() * sum
                 }));
                 for tap in (0..taps).step_by(a_word) {
                     words.extend(
@@ -98,7 +98,7 @@ impl QuantizedDepthwise {
             })
         });
         Some(Self {
-            form,
+            spec,
             input,
             pairs: pack(PAIR),
             quads: are_narrow.then(|| pack(QUAD)),
@@ -108,25 +108,25 @@ impl QuantizedDepthwise {
 
     /// What it takes and gives.
     #[must_use]
-    pub fn form(&self) -> &Form {
-        &self.form
+    pub fn spec(&self) -> &ConvSpec {
+        &self.spec
     }
 
     /// The levels that images are, which come as bytes.
     #[must_use]
-    pub fn input(&self) -> Levels {
+    pub fn input(&self) -> QuantParams {
         self.input
     }
 
-    /// The same weights with another form.
+    /// The same weights with another spec.
     ///
     /// # Panics
     /// When they do not go with it: more than its padding and its end differ.
     #[must_use]
-    pub fn with_form(&self, form: Form) -> Self {
-        assert!(form.takes_weights_of(&self.form), "{form:?}");
+    pub fn with_spec(&self, spec: ConvSpec) -> Self {
+        assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
         Self {
-            form,
+            spec,
             ..self.clone()
         }
     }
@@ -134,9 +134,9 @@ impl QuantizedDepthwise {
     /// Compute it.
     ///
     /// # Panics
-    /// When [`Form::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
     pub fn run(&self, images: Images, input: &[u8], output: Output<'_>) {
-        self.run_with(Products::here(), images, input, output);
+        self.run_with(RelaxedDot::detect(), images, input, output);
     }
 
     /// Compute it as on a host where products are so.
@@ -145,25 +145,25 @@ impl QuantizedDepthwise {
     /// As [`QuantizedDepthwise::run`].
     pub fn run_with(
         &self,
-        products: Products,
+        products: RelaxedDot,
         images: Images,
         input: &[u8],
         mut output: Output<'_>,
     ) {
-        let result = self.form.fit(images, input.len(), output.len());
+        let result = self.spec.fit(images, input.len(), output.len());
         if result.is_empty() {
             return;
         }
-        let Form {
+        let ConvSpec {
             window,
             channels_in: channels,
             ..
-        } = self.form;
-        let end = End::new(&self.form, &self.scales);
-        let zero = self.input.zero() as u8;
-        let taps = Taps::new(window, images, result, images.height, zero);
+        } = self.spec;
+        let end = End::new(&self.spec, &self.scales);
+        let zero = self.input.zero_point() as u8;
+        let taps = Indirection::new(window, images, result, images.height, zero);
         let words = match &self.quads {
-            Some(quads) if products != Products::Other => quads,
+            Some(quads) if products != RelaxedDot::Other => quads,
             _ => &self.pairs,
         };
         // Some taps are taken at a time; what is with the last ones is multiplied with nothing.

@@ -9,26 +9,26 @@ mod depthwise;
 pub use conv::QuantizedConv;
 pub use depthwise::QuantizedDepthwise;
 
-pub use crate::dot::Products;
-use crate::form::Form;
+use crate::accumulator::{SIXTEEN, Sum};
+pub use crate::dot::RelaxedDot;
 use crate::gemm::{COLUMNS, ROWS};
 use crate::lanes::{LANES, Lanes};
-use crate::levels::Levels;
-use crate::sums::{SIXTEEN, Sum};
+use crate::quantization::QuantParams;
+use crate::spec::ConvSpec;
 
 /// Where the images of a convolution go.
 pub enum Output<'a> {
     /// As the numbers that they are.
-    Values(&'a mut [f32]),
+    F32(&'a mut [f32]),
     /// As bytes: how many levels above the lowest each is.
-    Bytes(&'a mut [u8]),
+    U8(&'a mut [u8]),
 }
 
 impl Output<'_> {
     fn len(&self) -> usize {
         match self {
-            Self::Values(values) => values.len(),
-            Self::Bytes(bytes) => bytes.len(),
+            Self::F32(values) => values.len(),
+            Self::U8(bytes) => bytes.len(),
         }
     }
 }
@@ -43,7 +43,7 @@ impl Steps {
     /// Of weights, `[channels_out, ...]`, which stand for so many times a scale. None where sums may not fit into 32 bits,
     /// or a scale is no usual number.
     fn new(
-        input: Levels,
+        input: QuantParams,
         weights: &[i8],
         scales: &[f32],
         bias: Option<&[f32]>,
@@ -51,7 +51,7 @@ impl Steps {
     ) -> Option<Self> {
         assert!(scales.len() == 1 || scales.len() == channels, "scales");
         assert!(bias.is_none_or(|bias| bias.len() == channels), "bias");
-        if weights.is_empty() || !input.are_bytes() {
+        if weights.is_empty() || !input.fits_u8() {
             return None;
         }
         let scale = |channel: usize| input.scale() * scales[channel % scales.len()];
@@ -92,25 +92,25 @@ struct End {
     pixels: usize,
     bounds: Bounds,
     /// What they are rounded to.
-    levels: Option<Levels>,
+    quantization: Option<QuantParams>,
 }
 
 impl End {
     /// For pixels that are done together if they have few channels.
-    fn new(form: &Form, scales: &[f32]) -> Self {
+    fn new(spec: &ConvSpec, scales: &[f32]) -> Self {
         // A call for each pixel costs as much as some ten of its channels.
         const FEW: usize = 1024;
         let pixels = FEW / scales.len() / ROWS * ROWS;
         let pixels = pixels.max(1);
-        let clamp = form.clamp;
-        let scale = form.levels.map_or(1.0, |levels| levels.scale());
+        let clamp = spec.clamp;
+        let scale = spec.quantization.map_or(1.0, |levels| levels.scale());
         let factors: Vec<f32> = scales.iter().map(|factor| factor / scale).collect();
         let mut factors = factors.repeat(pixels);
         factors.resize(factors.len().next_multiple_of(COLUMNS), 0.0);
-        let [min, max] = match form.levels {
+        let [min, max] = match spec.quantization {
             None => [clamp.min, clamp.max],
             Some(levels) => {
-                let [min, max] = levels.limits();
+                let [min, max] = levels.range();
                 [clamp.min, clamp.max]
                     .map(|bound| (bound / scale).round_ties_even().clamp(min, max))
             }
@@ -121,9 +121,9 @@ impl End {
             bounds: Bounds {
                 min,
                 max,
-                zero: form.levels.map_or(0, |levels| levels.zero()),
+                zero: spec.quantization.map_or(0, |levels| levels.zero_point()),
             },
-            levels: form.levels,
+            quantization: spec.quantization,
         }
     }
 
@@ -138,20 +138,20 @@ impl End {
         count: usize,
     ) {
         match output {
-            Output::Values(values) => self.values(first, sums, &mut values[at..at + count]),
-            Output::Bytes(bytes) => self.bytes(first, sums, &mut bytes[at..at + count]),
+            Output::F32(values) => self.values(first, sums, &mut values[at..at + count]),
+            Output::U8(bytes) => self.bytes(first, sums, &mut bytes[at..at + count]),
         }
     }
 
     fn values<S: Sum>(&self, first: usize, sums: &[S], output: &mut [f32]) {
         let (min, max) = (Lanes::splat(self.bounds.min), Lanes::splat(self.bounds.max));
-        let scale = Lanes::splat(self.levels.map_or(1.0, |levels| levels.scale()));
+        let scale = Lanes::splat(self.quantization.map_or(1.0, |levels| levels.scale()));
         let fours = sums.chunks_exact(LANES).zip(output.chunks_mut(LANES));
         let factors = self.factors[first..].chunks_exact(LANES);
         for ((sums, output), factors) in fours.zip(factors) {
             // SAFETY: there are four sums, and four factors.
             let values = unsafe { S::load(sums.as_ptr()) * Lanes::load(factors.as_ptr()) };
-            let values = match self.levels {
+            let values = match self.quantization {
                 None => values.clamp(min, max),
                 Some(_) => values.nearest().clamp(min, max) * scale,
             };

@@ -2,9 +2,9 @@
 
 use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
-use infer_kernels::form::{Form, Images};
 use infer_kernels::gemm::Clamp;
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
+use infer_kernels::spec::{ConvSpec, Images};
 use infer_kernels::winograd::Winograd;
 
 use super::pads::Pads;
@@ -27,20 +27,20 @@ pub enum Kernel {
 
 impl Kernel {
     /// What it takes and gives.
-    fn form(&self) -> &Form {
+    fn spec(&self) -> &ConvSpec {
         match self {
-            Self::Whole(kernel) => kernel.form(),
-            Self::Winograd(kernel) => kernel.form(),
-            Self::Depthwise(kernel) => kernel.form(),
+            Self::Whole(kernel) => kernel.spec(),
+            Self::Winograd(kernel) => kernel.spec(),
+            Self::Depthwise(kernel) => kernel.spec(),
         }
     }
 
     /// The same weights with another form.
-    fn with_form(&self, form: Form) -> Self {
+    fn with_spec(&self, form: ConvSpec) -> Self {
         match self {
-            Self::Whole(kernel) => Self::Whole(kernel.with_form(form)),
-            Self::Winograd(kernel) => Self::Winograd(kernel.with_form(form)),
-            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_form(form)),
+            Self::Whole(kernel) => Self::Whole(kernel.with_spec(form)),
+            Self::Winograd(kernel) => Self::Winograd(kernel.with_spec(form)),
+            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_spec(form)),
         }
     }
 
@@ -73,7 +73,7 @@ pub struct Convolution {
 ///
 /// # Errors
 /// `Input` when they have other channels or are smaller than the window.
-pub(super) fn fit(form: &Form, pads: Pads, input: Images) -> Result<(Form, Images)> {
+pub(super) fn fit(form: &ConvSpec, pads: Pads, input: Images) -> Result<(ConvSpec, Images)> {
     if input.channels != form.channels_in {
         return Err(Error::input(format!(
             "expected {} channels, came {}",
@@ -81,7 +81,7 @@ pub(super) fn fit(form: &Form, pads: Pads, input: Images) -> Result<(Form, Image
         )));
     }
     let window = pads.fit(form.window, input)?;
-    let form = Form { window, ..*form };
+    let form = ConvSpec { window, ..*form };
     match form.output(input) {
         Some(output) => Ok((form, output)),
         None => Err(Error::input("the window does not fit")),
@@ -93,9 +93,9 @@ impl Operator for Convolution {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;
         let images = images(input)?;
-        let form = self.kernel.form();
+        let form = self.kernel.spec();
         let (fitting, result) = fit(form, self.pads, images)?;
-        let other = (fitting != *form).then(|| self.kernel.with_form(fitting));
+        let other = (fitting != *form).then(|| self.kernel.with_spec(fitting));
         let kernel = other.as_ref().unwrap_or(&self.kernel);
         let result = shape(result);
         let mut output = scratch(element_count(&result)?)?;
@@ -105,16 +105,20 @@ impl Operator for Convolution {
         };
         match residual {
             Some(residual) if residual.shape() != result => {
-                let sums = Form {
+                let sums = ConvSpec {
                     clamp: Clamp::NONE,
-                    levels: None,
+                    quantization: None,
                     ..fitting
                 };
                 kernel
-                    .with_form(sums)
+                    .with_spec(sums)
                     .run(images, values, None, &mut output);
-                let Form { clamp, levels, .. } = fitting;
-                return Ok(vec![add(&result, &output, residual, clamp, levels)?]);
+                let ConvSpec {
+                    clamp,
+                    quantization,
+                    ..
+                } = fitting;
+                return Ok(vec![add(&result, &output, residual, clamp, quantization)?]);
             }
             residual => {
                 let residual = residual.map(Tensor::elements).transpose()?;
@@ -131,7 +135,7 @@ fn add(
     output: &[f32],
     residual: &Tensor,
     clamp: Clamp,
-    levels: Option<Levels>,
+    levels: Option<QuantParams>,
 ) -> Result<Tensor> {
     let added = residual.elements::<f32>()?;
     let target = broadcast(&[shape, residual.shape()])?;
@@ -144,7 +148,7 @@ fn add(
     let sums = walk.map(|[a, b]| clamp.apply(output[a] + added[b]));
     let mut sums: Vec<f32> = sums.collect();
     if let Some(levels) = levels {
-        levels.apply(&mut sums);
+        levels.fake_quantize(&mut sums);
     }
     Tensor::of(&target, sums)
 }

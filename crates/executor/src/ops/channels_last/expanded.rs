@@ -1,6 +1,6 @@
 //! A pointwise convolution and a depthwise one of what it gives.
 
-use infer_kernels::expanded::Expanded;
+use infer_kernels::inverted_bottleneck::InvertedBottleneck;
 
 use super::conv::fit;
 use super::pads::Pads;
@@ -13,7 +13,7 @@ use crate::tensor::{Tensor, element_count};
 /// Both, channels last, in one step.
 pub struct ExpandedConvolution {
     /// With their weights packed.
-    pub kernel: Expanded,
+    pub kernel: InvertedBottleneck,
     /// How the padding of the second is found.
     pub pads: Pads,
 }
@@ -30,7 +30,7 @@ impl Operator for ExpandedConvolution {
         let kernel = other.as_ref().unwrap_or(&self.kernel);
         let result = shape(result);
         let mut output = scratch(element_count(&result)?)?;
-        let mut room = scratch(kernel.room(images))?;
+        let mut room = scratch(kernel.scratch_len(images))?;
         kernel.run(images, values, &mut room, &mut output);
         give(Tensor::of(&[room.len()], room)?);
         Ok(vec![Tensor::of(&result, output)?])

@@ -8,7 +8,7 @@ pub mod quantized;
 pub mod rounded;
 pub mod transpose;
 
-use infer_kernels::form::Images;
+use infer_kernels::spec::Images;
 
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;

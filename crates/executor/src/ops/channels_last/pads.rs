@@ -1,6 +1,6 @@
 //! Windows and their padding, as ONNX's attributes give them.
 
-use infer_kernels::form::{Images, Window};
+use infer_kernels::spec::{Images, Window};
 
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};

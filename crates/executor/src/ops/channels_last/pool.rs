@@ -1,6 +1,6 @@
 //! Pooling.
 
-use infer_kernels::form::{Images, Window};
+use infer_kernels::spec::{Images, Window};
 
 use super::pads::Pads;
 use super::{images, shape};

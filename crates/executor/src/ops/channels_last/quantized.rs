@@ -1,8 +1,8 @@
 //! Convolution of numbers of eight bits.
 
-use infer_kernels::form::{Form, Images};
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use infer_kernels::quantized::{Output, QuantizedConv, QuantizedDepthwise};
+use infer_kernels::spec::{ConvSpec, Images};
 
 use super::conv::fit;
 use super::pads::Pads;
@@ -21,22 +21,22 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    fn form(&self) -> &Form {
+    fn spec(&self) -> &ConvSpec {
         match self {
-            Self::Whole(kernel) => kernel.form(),
-            Self::Depthwise(kernel) => kernel.form(),
+            Self::Whole(kernel) => kernel.spec(),
+            Self::Depthwise(kernel) => kernel.spec(),
         }
     }
 
     /// The same weights with another form.
-    fn with_form(&self, form: Form) -> Self {
+    fn with_spec(&self, form: ConvSpec) -> Self {
         match self {
-            Self::Whole(kernel) => Self::Whole(kernel.with_form(form)),
-            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_form(form)),
+            Self::Whole(kernel) => Self::Whole(kernel.with_spec(form)),
+            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_spec(form)),
         }
     }
 
-    fn input(&self) -> Levels {
+    fn input(&self) -> QuantParams {
         match self {
             Self::Whole(kernel) => kernel.input(),
             Self::Depthwise(kernel) => kernel.input(),
@@ -64,14 +64,14 @@ pub struct QuantizedConvolution {
 
 impl QuantizedConvolution {
     /// The levels that it takes images for.
-    pub fn input(&self) -> Levels {
+    pub fn input(&self) -> QuantParams {
         self.kernel.input()
     }
 
     /// Whether what it puts out can be bytes.
     pub fn has_levels(&self) -> bool {
-        let levels = self.kernel.form().levels;
-        levels.is_some_and(|levels| levels.are_bytes())
+        let levels = self.kernel.spec().quantization;
+        levels.is_some_and(|levels| levels.fits_u8())
     }
 }
 
@@ -79,9 +79,9 @@ impl Operator for QuantizedConvolution {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let images = images(input)?;
-        let form = self.kernel.form();
+        let form = self.kernel.spec();
         let (fitting, result) = fit(form, self.pads, images)?;
-        let other = (fitting != *form).then(|| self.kernel.with_form(fitting));
+        let other = (fitting != *form).then(|| self.kernel.with_spec(fitting));
         let kernel = other.as_ref().unwrap_or(&self.kernel);
         let mut converted = None;
         let bytes = match input.data() {
@@ -89,7 +89,7 @@ impl Operator for QuantizedConvolution {
             _ => {
                 let values = input.elements::<f32>()?;
                 let mut bytes = scratch(values.len())?;
-                kernel.input().to_bytes(values, &mut bytes);
+                kernel.input().quantize(values, &mut bytes);
                 &*converted.insert(bytes)
             }
         };
@@ -98,12 +98,12 @@ impl Operator for QuantizedConvolution {
         let output = match self.gives_bytes {
             true => {
                 let mut output = scratch(count)?;
-                kernel.run(images, bytes, Output::Bytes(&mut output));
+                kernel.run(images, bytes, Output::U8(&mut output));
                 Tensor::of(&result, output)?
             }
             false => {
                 let mut output = scratch(count)?;
-                kernel.run(images, bytes, Output::Values(&mut output));
+                kernel.run(images, bytes, Output::F32(&mut output));
                 Tensor::of(&result, output)?
             }
         };

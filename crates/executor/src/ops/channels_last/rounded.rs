@@ -1,6 +1,6 @@
 //! From NCHW in FP32 to NHWC in bytes.
 
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use infer_model_card::Datatype;
 
 use super::sizes;
@@ -13,7 +13,7 @@ use crate::tensor::{Tensor, element_count, filled};
 
 /// Rounds images to levels and moves their channels: of each value how many levels above the lowest it is, in UINT8. One
 /// step instead of three, with a quarter of the memory.
-pub struct RoundedChannelsLast(pub Levels);
+pub struct RoundedChannelsLast(pub QuantParams);
 
 /// Values of a channel that are rounded at a time.
 const SOME: usize = 256;
@@ -35,7 +35,7 @@ impl Operator for RoundedChannelsLast {
                         .chunks_exact(a_channel)
                         .zip(bytes.chunks_exact_mut(some))
                     {
-                        self.0.to_bytes(&channel[at * SOME..][..some], bytes);
+                        self.0.quantize(&channel[at * SOME..][..some], bytes);
                     }
                     transpose(&bytes[..some * channels], output, channels, some);
                 }
@@ -73,7 +73,7 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for (scale, min, max) in levels {
-            let levels = Levels::new(scale, min, max);
+            let levels = QuantParams::new(scale, min, max);
             for shape in shapes {
                 let count = shape.iter().product();
                 let mut values: Vec<f32> =
@@ -87,7 +87,7 @@ mod tests {
                 let rounded = run(&Rounding(levels), images.clone()).unwrap();
                 let moved = run(&MoveChannels::Last, rounded).unwrap();
                 let mut expected = vec![0; count];
-                levels.to_bytes(moved.elements::<f32>().unwrap(), &mut expected);
+                levels.quantize(moved.elements::<f32>().unwrap(), &mut expected);
                 let came = run(&RoundedChannelsLast(levels), images).unwrap();
                 if came.shape() != moved.shape() || came.elements::<u8>().unwrap() != expected {
                     wrong.push(format!("{shape:?}, {levels:?}"));
@@ -96,7 +96,7 @@ mod tests {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         let matrix = Tensor::of(&[2, 3], vec![0.0f32; 6]).unwrap();
-        let error = run(&RoundedChannelsLast(Levels::new(1.0, 0, 255)), matrix).unwrap_err();
+        let error = run(&RoundedChannelsLast(QuantParams::new(1.0, 0, 255)), matrix).unwrap_err();
         assert!(error.to_string().contains("came [2, 3]"), "{error}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use rten_onnx::onnx::NodeProto;
 
 use super::MOVE_CHANNELS;
@@ -17,12 +17,12 @@ const ROUNDED: &str = "QuantizeMoveChannels";
 
 /// Where images are rounded, their channels moved, and then nothing but convolutions of bytes uses them, do all that in
 /// one step. `takes_bytes` has the levels that such convolutions take, by what they put out.
-pub(super) fn rewrite(network: &mut Network, takes_bytes: &BTreeMap<ValueId, Levels>) {
+pub(super) fn rewrite(network: &mut Network, takes_bytes: &BTreeMap<ValueId, QuantParams>) {
     let uses = network.uses();
     // Of values, what convolutions of bytes take them for, and how many do.
-    let mut taken: BTreeMap<ValueId, (Levels, usize)> = BTreeMap::new();
+    let mut taken: BTreeMap<ValueId, (QuantParams, usize)> = BTreeMap::new();
     // What is rounded, by what it becomes: the place, and what it was.
-    let mut rounding: BTreeMap<ValueId, (usize, ValueId, Levels)> = BTreeMap::new();
+    let mut rounding: BTreeMap<ValueId, (usize, ValueId, QuantParams)> = BTreeMap::new();
     for (at, node) in network.nodes.iter().enumerate() {
         let (&[Some(input)], &[Some(output)]) = (&node.inputs[..], &node.outputs[..]) else {
             continue;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use infer_kernels::expanded::Expanded;
+use infer_kernels::inverted_bottleneck::InvertedBottleneck;
 
 use super::fused::Built;
 use crate::ir::{Node, ValueId};
@@ -63,11 +63,11 @@ fn together(first: &Built, second: &Built) -> Option<ExpandedConvolution> {
                 pads,
                 has_residual: false,
             },
-        ) if pointwise.form().window.is_pointwise()
-            && pointwise.form().channels_out == depthwise.form().channels_in =>
+        ) if pointwise.spec().window.is_pointwise()
+            && pointwise.spec().channels_out == depthwise.spec().channels_in =>
         {
             Some(ExpandedConvolution {
-                kernel: Expanded::new(pointwise.clone(), depthwise.clone()),
+                kernel: InvertedBottleneck::new(pointwise.clone(), depthwise.clone()),
                 pads: *pads,
             })
         }

@@ -2,10 +2,10 @@
 
 use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
-use infer_kernels::form::{Form, Window};
 use infer_kernels::gemm::Clamp;
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use infer_kernels::quantized::{QuantizedConv, QuantizedDepthwise};
+use infer_kernels::spec::{ConvSpec, Window};
 use infer_kernels::winograd::Winograd;
 
 use crate::attributes::Attributes;
@@ -23,14 +23,14 @@ pub(super) struct FusedConv {
     /// What the weights are steps of.
     quantized: Option<Quantized>,
     /// What its input is rounded to.
-    input: Option<Levels>,
+    input: Option<QuantParams>,
     bias: Option<Vec<f32>>,
     window: Window,
     pads: Pads,
     groups: usize,
     pub(super) clamp: Clamp,
     /// What values are rounded to after that.
-    pub(super) levels: Option<Levels>,
+    pub(super) levels: Option<QuantParams>,
     pub(super) has_residual: bool,
 }
 
@@ -42,7 +42,7 @@ impl FusedConv {
     pub(super) fn of(
         node: &Node,
         network: &Network,
-        input: Option<Levels>,
+        input: Option<QuantParams>,
     ) -> Result<Option<Self>> {
         if !node.is("Conv") || node.outputs.len() != 1 {
             return Ok(None);
@@ -137,7 +137,7 @@ impl FusedConv {
     }
 
     /// The convolution of bytes that it is.
-    fn quantized(&self, form: Form) -> Option<QuantizedConvolution> {
+    fn quantized(&self, form: ConvSpec) -> Option<QuantizedConvolution> {
         let is_depthwise = self.is_depthwise() && form.channels_in == form.channels_out;
         if self.has_residual || !(self.groups == 1 || is_depthwise) {
             return None;
@@ -173,10 +173,10 @@ impl FusedConv {
         let (channels_in, channels_out) = (shape[1] * self.groups, shape[0]);
         let bias = self.bias.as_deref();
         let channels = [channels_in, channels_out];
-        let form = Form {
+        let form = ConvSpec {
             clamp: self.clamp,
-            levels: self.levels,
-            ..Form::new(self.window, channels)
+            quantization: self.levels,
+            ..ConvSpec::new(self.window, channels)
         };
         if let Some(conv) = self.quantized(form) {
             return Ok(Built::Quantized(conv));

@@ -11,7 +11,7 @@ pub(super) mod node;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use infer_kernels::levels::Levels;
+use infer_kernels::quantization::QuantParams;
 use rten_onnx::onnx::NodeProto;
 
 use self::fused::{Built, FusedConv};
@@ -88,7 +88,7 @@ struct Rewriter {
     /// The convolutions among the new nodes, by what they give in channels-last form, with their places.
     convs: BTreeMap<ValueId, (usize, FusedConv)>,
     /// What values of the file's are rounded to, where they are, but by a convolution.
-    levels: BTreeMap<ValueId, Levels>,
+    levels: BTreeMap<ValueId, QuantParams>,
 }
 
 impl Rewriter {
@@ -188,7 +188,7 @@ impl Rewriter {
     }
 
     /// What a value is rounded to.
-    fn levels_of(&self, id: ValueId) -> Option<Levels> {
+    fn levels_of(&self, id: ValueId) -> Option<QuantParams> {
         let conv = self.last.get(&id).and_then(|last| self.convs.get(last));
         match conv {
             Some((_, conv)) => conv.levels,

@@ -1,7 +1,7 @@
 //! What convolutions and pools take and give.
 
 use crate::gemm::Clamp;
-use crate::levels::Levels;
+use crate::quantization::QuantParams;
 
 /// Where a window goes over an image: the same for convolutions and for pooling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Images {
 
 /// What a convolution takes and gives, whatever computes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Form {
+pub struct ConvSpec {
     /// Where its weights go over an image.
     pub window: Window,
     /// The channels that it takes.
@@ -116,10 +116,10 @@ pub struct Form {
     /// What sums are clamped to.
     pub clamp: Clamp,
     /// What clamped values are rounded to.
-    pub levels: Option<Levels>,
+    pub quantization: Option<QuantParams>,
 }
 
-impl Form {
+impl ConvSpec {
     /// With sums that stay as they are.
     #[must_use]
     pub fn new(window: Window, [channels_in, channels_out]: [usize; 2]) -> Self {
@@ -128,7 +128,7 @@ impl Form {
             channels_in,
             channels_out,
             clamp: Clamp::NONE,
-            levels: None,
+            quantization: None,
         }
     }
 

@@ -4,7 +4,7 @@ use crate::lanes::{LANES, Lanes};
 
 /// The values that quantized numbers stand for: so many steps from zero each.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Levels {
+pub struct QuantParams {
     scale: f32,
     /// Steps in one.
     inverse: f32,
@@ -12,8 +12,8 @@ pub struct Levels {
     max: f32,
 }
 
-impl Levels {
-    /// Levels that are `scale` apart; the lowest is `min` steps from zero and the highest `max`: an integer type's limits
+impl QuantParams {
+    /// QuantParams that are `scale` apart; the lowest is `min` steps from zero and the highest `max`: an integer type's limits
     /// less the zero point.
     #[must_use]
     pub fn new(scale: f32, min: i32, max: i32) -> Self {
@@ -33,18 +33,18 @@ impl Levels {
 
     /// How many steps from zero the lowest is, and the highest.
     #[must_use]
-    pub fn limits(&self) -> [f32; 2] {
+    pub fn range(&self) -> [f32; 2] {
         [self.min, self.max]
     }
 
     /// Whether a byte can count them.
     #[must_use]
-    pub fn are_bytes(&self) -> bool {
+    pub fn fits_u8(&self) -> bool {
         self.max - self.min <= 255.0 && self.min <= 0.0 && self.max >= 0.0
     }
 
     /// Each value as the nearest level, of two the one that is an even number of steps from zero; NaN stays.
-    pub fn apply(&self, values: &mut [f32]) {
+    pub fn fake_quantize(&self, values: &mut [f32]) {
         let mut fours = values.chunks_exact_mut(LANES);
         for four in &mut fours {
             // SAFETY: there are four values.
@@ -58,14 +58,14 @@ impl Levels {
         }
     }
 
-    /// How many levels above the lowest the one is that [`Levels::apply`] makes of each value; any of NaN.
+    /// How many levels above the lowest the one is that [`QuantParams::fake_quantize`] makes of each value; any of NaN.
     ///
     /// # Panics
     /// When there is not a byte for each value.
-    pub fn to_bytes(&self, values: &[f32], bytes: &mut [u8]) {
+    pub fn quantize(&self, values: &[f32], bytes: &mut [u8]) {
         const MANY: usize = 4 * LANES;
         assert_eq!(values.len(), bytes.len(), "bytes");
-        let (one, zero) = (Lanes::splat(1.0), self.zero());
+        let (one, zero) = (Lanes::splat(1.0), self.zero_point());
         let mut from = values.chunks_exact(MANY);
         let mut to = bytes.chunks_exact_mut(MANY);
         for (from, to) in (&mut from).zip(&mut to) {
@@ -84,7 +84,7 @@ impl Levels {
     }
 
     /// The byte of zero.
-    pub(crate) fn zero(&self) -> i32 {
+    pub(crate) fn zero_point(&self) -> i32 {
         -self.min as i32
     }
 

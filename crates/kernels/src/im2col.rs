@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::form::{Images, Place, Window};
 use crate::gemm::ROWS;
+use crate::spec::{Images, Place, Window};
 
 /// Values that are copied at a time, about: they stay in a core's first cache until they are multiplied.
 const FEW: usize = 4096;
@@ -12,7 +12,7 @@ const FEW: usize = 4096;
 /// to below: so all that is under a window stands together, and windows that overlap share their columns.
 ///
 /// To multiply where images stand, stepping from line to line, is slower than to copy.
-pub(crate) struct Lines<T> {
+pub(crate) struct Im2col<T> {
     window: Window,
     images: Images,
     result: Images,
@@ -34,7 +34,7 @@ pub(crate) struct Lines<T> {
     last: usize,
 }
 
-impl<T: Copy> Lines<T> {
+impl<T: Copy> Im2col<T> {
     /// For windows over some channels of images that become `result`, with `zero` in the padding. `row` values can be read
     /// of each window, which may be more than are under it.
     pub(crate) fn new(

@@ -2,7 +2,7 @@
 
 use crate::conv::Conv2d;
 use crate::depthwise::{Depthwise, Run};
-use crate::form::{Form, Images};
+use crate::spec::{ConvSpec, Images};
 
 /// Values between both that are there at a time, where there are more in an image: they stay in a core's second cache.
 const SOME: usize = 64 * 1024;
@@ -13,21 +13,21 @@ const MOST: usize = 256 * 1024;
 /// as many channels of an image, and the second is done with them at once. Of large images a few lines of
 /// them are there at a time, and are not written to memory.
 #[derive(Clone, Debug)]
-pub struct Expanded {
+pub struct InvertedBottleneck {
     pointwise: Conv2d,
     depthwise: Depthwise,
 }
 
-impl Expanded {
+impl InvertedBottleneck {
     /// One after the other.
     ///
     /// # Panics
     /// When the first is not pointwise, or gives other channels than the second takes.
     #[must_use]
     pub fn new(pointwise: Conv2d, depthwise: Depthwise) -> Self {
-        let form = pointwise.form();
-        assert!(form.window.is_pointwise(), "{:?}", form.window);
-        assert_eq!(form.channels_out, depthwise.form().channels_in, "channels");
+        let spec = pointwise.spec();
+        assert!(spec.window.is_pointwise(), "{:?}", spec.window);
+        assert_eq!(spec.channels_out, depthwise.spec().channels_in, "channels");
         Self {
             pointwise,
             depthwise,
@@ -36,14 +36,14 @@ impl Expanded {
 
     /// What the first takes and gives.
     #[must_use]
-    pub fn pointwise(&self) -> &Form {
-        self.pointwise.form()
+    pub fn pointwise(&self) -> &ConvSpec {
+        self.pointwise.spec()
     }
 
     /// What the second takes and gives.
     #[must_use]
-    pub fn depthwise(&self) -> &Form {
-        self.depthwise.form()
+    pub fn depthwise(&self) -> &ConvSpec {
+        self.depthwise.spec()
     }
 
     /// The same weights with another form of the second.
@@ -51,16 +51,16 @@ impl Expanded {
     /// # Panics
     /// When they do not go with it: more than its padding and its end differ.
     #[must_use]
-    pub fn with_depthwise(&self, form: Form) -> Self {
+    pub fn with_depthwise(&self, spec: ConvSpec) -> Self {
         Self {
-            depthwise: self.depthwise.with_form(form),
+            depthwise: self.depthwise.with_spec(spec),
             ..self.clone()
         }
     }
 
-    /// How many values there have to be room for, for [`Expanded::run`] with these images.
+    /// How many values there have to be room for, for [`InvertedBottleneck::run`] with these images.
     #[must_use]
-    pub fn room(&self, images: Images) -> usize {
+    pub fn scratch_len(&self, images: Images) -> usize {
         let (lines, _) = self.lines(images);
         lines.saturating_mul(self.line(images))
     }
@@ -86,7 +86,7 @@ impl Expanded {
     ///
     /// # Panics
     /// When one of the two has no output, a slice is not as long as the images say, or there is less room than
-    /// [`Expanded::room`].
+    /// [`InvertedBottleneck::scratch_len`].
     pub fn run(&self, images: Images, input: &[f32], room: &mut [f32], output: &mut [f32]) {
         let between = self
             .pointwise()

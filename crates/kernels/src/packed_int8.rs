@@ -49,7 +49,7 @@ fn halved(word: i32) -> Option<[i32; 2]> {
 /// and then words of some rows of a column, four bytes or two numbers of sixteen bits; what is beyond `k` and `n` is
 /// zero.
 #[derive(Clone, Debug)]
-pub(crate) struct Panels {
+pub(crate) struct PackedInt8 {
     words: Arc<[i32]>,
     /// Rows in a word.
     a_word: usize,
@@ -166,7 +166,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-impl Panels {
+impl PackedInt8 {
     /// Pack a matrix; `weight` gives the element of a row and a column, `bias` what a column's sum begins with.
     pub(crate) fn new(
         k: usize,

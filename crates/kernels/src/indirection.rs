@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use crate::form::{Images, Window};
+use crate::spec::{Images, Window};
 
 /// What is under a convolution's window, all channels of a pixel for each tap.
-pub(crate) struct Taps<T> {
+pub(crate) struct Indirection<T> {
     window: Window,
     images: Images,
     /// How many lines of an image are there at a time.
@@ -16,7 +16,7 @@ pub(crate) struct Taps<T> {
     padding: Vec<T>,
 }
 
-impl<T: Copy> Taps<T> {
+impl<T: Copy> Indirection<T> {
     /// Of images that become `result`, with `zero` in the padding. So many lines of an image are there at a time, each in the
     /// place of the one that is as many lines above it.
     pub(crate) fn new(
