@@ -11,15 +11,15 @@ use spin_sdk::http_component;
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::bindings;
-use crate::error::ApiError;
-use crate::handlers::Plan;
-use crate::limits::{self, MAX_BODY_BYTES};
-use crate::models::{Files, Models};
-use crate::nn_wasi::WasiNn;
-use crate::request::Head;
-use crate::response::Response;
-use crate::settings::Settings;
-use crate::timing::Timing;
+use crate::catalog::{Files, Models};
+use crate::http::error::ApiError;
+use crate::http::limits::{self, MAX_BODY_BYTES};
+use crate::http::request::Head;
+use crate::http::response::Response;
+use crate::http::settings::Settings;
+use crate::http::timing::Timing;
+use crate::protocols::Plan;
+use crate::run::nn_wasi::WasiNn;
 
 #[global_allocator]
 static ALLOCATOR: ClearingAllocator<std::alloc::System> =

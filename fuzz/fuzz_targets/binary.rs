@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use infer::{byte_strings, oip};
+use infer::protocols::oip;
+use infer::tensor::byte_strings;
 use infer_fuzz::{check_decoded, check_refused, limits, with_model};
 use libfuzzer_sys::fuzz_target;
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use infer::image::to_tensor;
+use infer::input::image::to_tensor;
 use infer_fuzz::limits;
 use infer_model_card::{Channels, Crop, Datatype, Filter, ImageSpec, Layout, ResizeMode};
 use libfuzzer_sys::{Corpus, fuzz_target};

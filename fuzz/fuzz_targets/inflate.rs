@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use infer::encoding::{Coding, encoded, inflate};
-use infer::response::Response;
+use infer::http::content_coding::{Coding, encoded, inflate};
+use infer::http::response::Response;
 use infer_fuzz::{check_refused, limits};
 use libfuzzer_sys::fuzz_target;
 

@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use infer::{json, v1};
+use infer::protocols::v1;
+use infer::tensor::json;
 use infer_fuzz::{check_decoded, check_refused, limits, with_model};
 use libfuzzer_sys::fuzz_target;
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use infer::multipart::{boundary, parts};
+use infer::input::multipart::{boundary, parts};
 use infer_fuzz::{check_refused, limits};
 use libfuzzer_sys::fuzz_target;
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use infer::npy;
+use infer::tensor::npy;
 use infer_fuzz::{check_decoded, check_refused, with_model};
 use libfuzzer_sys::fuzz_target;
 

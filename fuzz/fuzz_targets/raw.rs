@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use infer::{body, raw};
+use infer::input::body;
+use infer::tensor::raw;
 use infer_fuzz::{check_decoded, check_refused, with_model};
 use libfuzzer_sys::fuzz_target;
 

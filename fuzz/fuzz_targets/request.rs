@@ -4,10 +4,10 @@
 
 #![no_main]
 
-use infer::handlers::Plan;
-use infer::request::Head;
-use infer::settings::Settings;
-use infer::timing::Timing;
+use infer::protocols::Plan;
+use infer::http::request::Head;
+use infer::http::settings::Settings;
+use infer::http::timing::Timing;
 use infer_fuzz::{check_refused, limits, with_service};
 use libfuzzer_sys::{Corpus, fuzz_target};
 

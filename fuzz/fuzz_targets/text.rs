@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use infer::text;
+use infer::input::text;
 use infer_fuzz::{check_refused, limits, with_model};
 use libfuzzer_sys::fuzz_target;
 

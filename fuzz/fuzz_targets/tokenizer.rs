@@ -8,7 +8,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{LazyLock, Once};
 
-use infer::text::Encoder;
+use infer::input::text::Encoder;
 use infer_fuzz::{pass_over, with_service};
 use infer_model_card::TextSpec;
 use libfuzzer_sys::{Corpus, fuzz_target};

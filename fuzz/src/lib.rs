@@ -1,7 +1,7 @@
 //! What the fuzz targets share: models of every kind, on the engine itself.
 
 // The tests' own engine; what it names `crate::…` is this.
-pub(crate) use infer::{models, nn, tensor};
+pub(crate) use infer::{catalog, run, tensor};
 
 #[path = "../../src/tests/engine.rs"]
 mod engine;
@@ -12,9 +12,9 @@ use std::path::Path;
 use std::sync::Mutex;
 
 pub use engine::Engine;
-use infer::error::ApiError;
-use infer::limits::Limits;
-use infer::models::{Files, Model, Models};
+use infer::http::error::ApiError;
+use infer::http::limits::Limits;
+use infer::catalog::{Files, Model, Models};
 use infer_engine::Registry;
 
 /// Where others have panicked, told once each.

@@ -4,10 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::example::{self, TEXT};
 use super::schema::{self, reference};
-use crate::limits::Limits;
-use crate::models::Model;
-use crate::npy;
+use crate::catalog::Model;
+use crate::http::limits::Limits;
 use crate::tensor::Tensor;
+use crate::tensor::npy;
 
 /// The bodies of `/infer`, by their media types.
 pub fn bodies(model: &Model, limits: &Limits) -> Value {

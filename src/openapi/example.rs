@@ -7,7 +7,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use infer_model_card::{ModelCard, TensorSpec};
 use serde_json::{Value, json};
 
-use crate::models::Model;
+use crate::catalog::Model;
 
 /// A text that every tokenizer has words for.
 pub const TEXT: &str = "What a day!";

@@ -17,8 +17,8 @@ mod tests;
 
 use serde_json::{Map, Value, json};
 
-use crate::models::Models;
-use crate::settings::Settings;
+use crate::catalog::Models;
+use crate::http::settings::Settings;
 
 /// Groups of operations, in the order in which they are shown.
 const TAGS: [(&str, &str); 4] = [

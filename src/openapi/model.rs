@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::body::{bodies, v1_request, v2_request};
 use super::operation_id;
 use super::schema::{self, reference};
-use crate::limits::Limits;
-use crate::models::{Model, Models};
+use crate::catalog::{Model, Models};
+use crate::http::limits::Limits;
 
 /// What an inference may be refused with.
 const REFUSALS: [u16; 10] = [400, 404, 405, 406, 413, 415, 500, 501, 503, 504];

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::operation_id;
 use super::schema::{self, reference};
-use crate::limits::Limits;
-use crate::models::Models;
-use crate::settings::Settings;
+use crate::catalog::Models;
+use crate::http::limits::Limits;
+use crate::http::settings::Settings;
 
 /// What reading may be refused with, and reading of a model.
 const REFUSALS: [u16; 5] = [405, 406, 500, 503, 504];

@@ -1,8 +1,8 @@
 use serde_json::Value;
 
 use super::document;
-use crate::models::{Files, Models};
-use crate::settings::Settings;
+use crate::catalog::{Files, Models};
+use crate::http::settings::Settings;
 
 const CARD: &str = "[[input]]\nname = 'x'\ndatatype = 'FP32'\nshape = [-1, 2]\n\
                     [[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = [-1]\n";

@@ -1,8 +1,8 @@
 //! The page to try a model in, as plain files in the component. Nothing of it is made at run time: what
 //! models there are, the page reads in `/openapi.json`.
 
-use crate::request::Head;
-use crate::response::Response;
+use crate::http::request::Head;
+use crate::http::response::Response;
 
 /// A file that a browser is given.
 #[derive(Debug, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::rc::Rc;
 use infer_engine::{ElementType, ErrorKind, Graph, Registry};
 use infer_model_card::Datatype;
 
-use crate::models::Model;
-use crate::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor};
+use crate::catalog::Model;
+use crate::run::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor};
 use crate::tensor::Tensor;
 
 /// The engine without WebAssembly around it.

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::{Limits, ask_within, file, json};
-use crate::limits;
+use crate::http::limits;
 
 /// A limit set to some value, and two requests that differ in nothing but what is counted.
 struct Case {

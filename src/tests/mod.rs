@@ -5,6 +5,7 @@ mod infer;
 mod limits;
 mod playground;
 mod properties;
+pub(crate) mod support;
 mod texts;
 mod v1;
 mod v2;
@@ -14,15 +15,15 @@ use engine::Engine;
 use infer_engine::Registry;
 use infer_model_card::RuntimeChoice;
 
-use crate::error::ApiError;
-use crate::handlers::Plan;
-use crate::limits::Limits;
-use crate::models::{Files, Models};
-use crate::request::Head;
-use crate::response::Response;
-use crate::settings::Settings;
-use crate::testing::text;
-use crate::timing::Timing;
+use crate::catalog::{Files, Models};
+use crate::http::error::ApiError;
+use crate::http::limits::Limits;
+use crate::http::request::Head;
+use crate::http::response::Response;
+use crate::http::settings::Settings;
+use crate::http::timing::Timing;
+use crate::protocols::Plan;
+use crate::tests::support::text;
 
 fn file(path: &str) -> Vec<u8> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -1,11 +1,11 @@
 //! The page, the OpenAPI document, and `/infer/{model}/input`, natively.
 
 use super::{Engine, Refused, ask, check_refused, file, json, service};
-use crate::handlers::Plan;
-use crate::models::Models;
-use crate::request::Head;
-use crate::settings::Settings;
-use crate::timing::Timing;
+use crate::catalog::Models;
+use crate::http::request::Head;
+use crate::http::settings::Settings;
+use crate::http::timing::Timing;
+use crate::protocols::Plan;
 
 #[test]
 fn the_page_and_its_parts() {

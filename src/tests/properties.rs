@@ -7,17 +7,17 @@ use proptest::sample::select;
 use serde_json::Value;
 
 use super::{Engine, service};
-use crate::encoding::{Coding, encoded, inflate};
-use crate::handlers::Plan;
-use crate::json::values::Nested;
-use crate::limits::Limits;
-use crate::models::{Files, Models};
-use crate::oip::binary::HEADER;
-use crate::request::Head;
-use crate::response::Response;
-use crate::settings::Settings;
+use crate::catalog::{Files, Models};
+use crate::http::content_coding::{Coding, encoded, inflate};
+use crate::http::limits::Limits;
+use crate::http::request::Head;
+use crate::http::response::Response;
+use crate::http::settings::Settings;
+use crate::http::timing::Timing;
+use crate::protocols::Plan;
+use crate::protocols::oip::binary::HEADER;
 use crate::tensor::Tensor;
-use crate::timing::Timing;
+use crate::tensor::json::values::Nested;
 
 thread_local! {
     // Loaded once: a case takes less time than that.
@@ -326,10 +326,10 @@ proptest! {
             mantissa.trim_matches('0').len()
         };
         prop_assert_eq!(digits(text), digits(&value.to_string()), "{}", text);
-        let model = crate::testing::model(&[("x", "FP32", &[-1])]);
+        let model = crate::tests::support::model(&[("x", "FP32", &[-1])]);
         for text in [text.to_owned(), format!("{value:e}"), f64::from(value).to_string()] {
             let body = format!("[{text}]");
-            let request = crate::json::decode(body.as_bytes(), &model, &Limits::default()).unwrap();
+            let request = crate::tensor::json::decode(body.as_bytes(), &model, &Limits::default()).unwrap();
             prop_assert_eq!(&request.inputs[0].1.data, &tensor.data, "{}", body);
         }
     }

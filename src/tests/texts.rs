@@ -3,12 +3,12 @@
 use super::{Engine, Refused, check_refused, file, json, text};
 use infer_model_card::RuntimeChoice;
 
-use crate::handlers::Plan;
-use crate::models::{Files, Models};
-use crate::request::Head;
-use crate::response::Response;
-use crate::settings::Settings;
-use crate::timing::Timing;
+use crate::catalog::{Files, Models};
+use crate::http::request::Head;
+use crate::http::response::Response;
+use crate::http::settings::Settings;
+use crate::http::timing::Timing;
+use crate::protocols::Plan;
 use serde_json::{Value, json as value};
 
 /// A classifier and a model that embeds, as `cargo infer add` writes their cards.
@@ -133,7 +133,7 @@ fn v2_takes_texts_as_bytes() {
     // In binary, as clients of Triton send it.
     let mut bytes = Vec::new();
     for text in TEXTS {
-        crate::byte_strings::push(text.as_bytes(), &mut bytes);
+        crate::tensor::byte_strings::push(text.as_bytes(), &mut bytes);
     }
     let head = value!({ "inputs": [{
         "name": "text", "datatype": "BYTES", "shape": [2],

@@ -4,9 +4,9 @@ use half::f16;
 use serde_json::{Value, json};
 
 use super::{CARRIED, ask, file, json as body_json};
-use crate::encoding::Coding;
-use crate::error::ApiError;
-use crate::response::Response;
+use crate::http::content_coding::Coding;
+use crate::http::error::ApiError;
+use crate::http::response::Response;
 
 const HEADER: &str = "inference-header-content-length";
 
@@ -385,7 +385,7 @@ fn classes_are_clipped_to_those_that_there_are() {
         let expected = count.min(10);
         assert_eq!(answer["outputs"][0]["shape"], json!([1, expected]));
         let texts: Vec<String> = if is_binary {
-            let texts = crate::byte_strings::split(bytes, expected).unwrap();
+            let texts = crate::tensor::byte_strings::split(bytes, expected).unwrap();
             texts
                 .iter()
                 .map(|text| String::from_utf8_lossy(text).into_owned())
@@ -405,9 +405,9 @@ fn classes_are_clipped_to_those_that_there_are() {
 fn bodies_are_inflated_and_answers_deflated() {
     let body = json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [500],
                                   "data": vec![0.25; 500]}]});
-    let limits = crate::limits::Limits::default();
+    let limits = crate::http::limits::Limits::default();
     for (name, coding) in [("gzip", Coding::Gzip), ("deflate", Coding::Deflate)] {
-        let sent = crate::encoding::encoded(
+        let sent = crate::http::content_coding::encoded(
             Response::new(200, "", body.to_string().into_bytes()),
             coding,
         );
@@ -420,7 +420,8 @@ fn bodies_are_inflated_and_answers_deflated() {
         )
         .unwrap();
         assert_eq!(response.header("content-encoding"), Some(name));
-        let inflated = crate::encoding::inflate(response.body, &[coding], &limits).unwrap();
+        let inflated =
+            crate::http::content_coding::inflate(response.body, &[coding], &limits).unwrap();
         let answer: Value = serde_json::from_slice(&inflated).unwrap();
         assert_eq!(answer["outputs"][0]["data"], json!(vec![0.25; 500]));
     }

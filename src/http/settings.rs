@@ -1,0 +1,152 @@
+//! Settings, from environment variables. They are read for each request: what the environment was
+//! while the component was snapshotted says nothing about the host that runs it.
+
+use infer_model_card::{Datatype, ModelName};
+
+use crate::http::limits::Limits;
+
+/// The environment variable with the name of the model that `POST /infer` asks.
+pub const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
+/// The environment variable with the datatypes that the host's wasi:nn takes, `FP32,INT64`.
+pub const NN_DATATYPES: &str = "INFER_NN_DATATYPES";
+/// The environment variable that turns the page off.
+pub const PLAYGROUND: &str = "INFER_PLAYGROUND";
+
+/// The settings of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The model that `POST /infer` asks; the only one when it is not set.
+    pub default_model: Option<ModelName>,
+    /// How much a request may ask for.
+    pub limits: Limits,
+    /// The datatypes that the host's wasi:nn takes; all when it is not set.
+    pub nn_datatypes: Option<Vec<Datatype>>,
+    /// Whether there is a page to try a model in.
+    pub playground: bool,
+}
+
+/// A setting that makes no sense. The client gets 500, the log this.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable `{variable}` is `{value}`, expected {expected}")]
+pub struct SettingsError {
+    variable: &'static str,
+    value: String,
+    expected: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_model: None,
+            limits: Limits::default(),
+            nn_datatypes: None,
+            playground: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Read the settings; `variable` gives an environment variable's value. One that is empty counts
+    /// as not set.
+    ///
+    /// # Errors
+    /// When a value is not what it must be.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let read = |name: &'static str| variable(name).filter(|value| !value.is_empty());
+        let limits = Limits::read(read).map_err(|(variable, value, expected)| SettingsError {
+            variable,
+            value,
+            expected,
+        })?;
+        let mut settings = Self {
+            limits,
+            ..Self::default()
+        };
+        if let Some(value) = read(DEFAULT_MODEL) {
+            let name = ModelName::new(&value).map_err(|_| SettingsError {
+                variable: DEFAULT_MODEL,
+                value,
+                expected: "the name of a model".to_owned(),
+            })?;
+            settings.default_model = Some(name);
+        }
+        if let Some(value) = read(NN_DATATYPES) {
+            let datatypes = value.split(',').map(|name| name.trim().parse());
+            settings.nn_datatypes = Some(datatypes.collect::<Result<_, _>>().map_err(|_| {
+                SettingsError {
+                    variable: NN_DATATYPES,
+                    value,
+                    expected: "datatypes as the Open Inference Protocol calls them, with commas"
+                        .to_owned(),
+                }
+            })?);
+        }
+        if let Some(value) = read(PLAYGROUND) {
+            settings.playground = match value.as_str() {
+                "on" => true,
+                "off" => false,
+                _ => {
+                    return Err(SettingsError {
+                        variable: PLAYGROUND,
+                        value,
+                        expected: "on or off".to_owned(),
+                    });
+                }
+            };
+        }
+        Ok(settings)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::limits::MAX_BODY_BYTES;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        Settings::read(|name| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+        .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn values_are_checked() {
+        assert_eq!(read(&[]), Ok(Settings::default()));
+        assert_eq!(
+            read(&[(MAX_BODY_BYTES, ""), (DEFAULT_MODEL, "")]),
+            Ok(Settings::default())
+        );
+        let set = read(&[(MAX_BODY_BYTES, "100"), (DEFAULT_MODEL, "digits")]).unwrap();
+        assert_eq!(set.limits.max_body_bytes, 100);
+        assert_eq!(set.default_model.unwrap().as_str(), "digits");
+        for wrong in ["0", "-1", "10M", "1e6", "99999999999999999999"] {
+            let message = read(&[(MAX_BODY_BYTES, wrong)]).unwrap_err();
+            assert_eq!(
+                message,
+                format!(
+                    "the environment variable `INFER_MAX_BODY_BYTES` is `{wrong}`, expected a number \
+                     of bytes, 1 or more"
+                )
+            );
+        }
+        assert!(read(&[(DEFAULT_MODEL, "../x")]).is_err());
+        let few = read(&[(NN_DATATYPES, "FP32, INT64")]).unwrap();
+        assert_eq!(
+            few.nn_datatypes,
+            Some(vec![Datatype::Fp32, Datatype::Int64])
+        );
+        for wrong in ["float", "FP32;INT64", "FP32,"] {
+            assert!(read(&[(NN_DATATYPES, wrong)]).is_err(), "{wrong}");
+        }
+        for (value, expected) in [("on", Ok(true)), ("off", Ok(false)), ("", Ok(true))] {
+            let came = read(&[(PLAYGROUND, value)]).map(|settings| settings.playground);
+            assert_eq!(came, expected, "{value}");
+        }
+        assert_eq!(
+            read(&[(PLAYGROUND, "no")]).unwrap_err(),
+            "the environment variable `INFER_PLAYGROUND` is `no`, expected on or off"
+        );
+    }
+}

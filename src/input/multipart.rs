@@ -1,0 +1,122 @@
+//! `multipart/form-data` (RFC 7578): one encoded image a part.
+
+use std::convert::Infallible;
+
+use futures_util::{future, stream};
+use multer::bytes::Bytes;
+use multer::{Constraints, Multipart, SizeLimit};
+
+use crate::http::error::{ApiError, quoted};
+use crate::http::limits::{Limits, MAX_PARTS, exceeded};
+
+/// The text that separates the parts, from `Content-Type`.
+///
+/// # Errors
+/// 400 when there is none.
+pub fn boundary(content_type: &str) -> Result<String, ApiError> {
+    match multer::parse_boundary(content_type) {
+        Ok(boundary) if !boundary.is_empty() => Ok(boundary),
+        _ => Err(ApiError::invalid(format!(
+            "`Content-Type` is {}, expected multipart/form-data with a boundary between the parts",
+            quoted(content_type)
+        ))),
+    }
+}
+
+/// The bytes of each part, in their order, whatever the parts are called.
+///
+/// # Errors
+/// 400 when the body is not of that form, or has no part; 413 when it has too many.
+pub fn parts(body: Vec<u8>, boundary: &str, limits: &Limits) -> Result<Vec<Bytes>, ApiError> {
+    let malformed = |error: multer::Error| {
+        ApiError::invalid(format!("the multipart body cannot be read: {error}"))
+    };
+    let limit = limits.max_parts;
+    // The body is within its limit, so each part is.
+    let unlimited = SizeLimit::new().whole_stream(u64::MAX).per_field(u64::MAX);
+    let stream = stream::once(future::ready(Ok::<_, Infallible>(body)));
+    let mut multipart =
+        Multipart::with_constraints(stream, boundary, Constraints::new().size_limit(unlimited));
+    let parts = pollster::block_on(async {
+        let mut parts = Vec::new();
+        while let Some(field) = multipart.next_field().await.map_err(malformed)? {
+            if parts.len() as u64 == limit {
+                return Err(exceeded(
+                    format_args!("the multipart body has more than {limit} parts"),
+                    MAX_PARTS,
+                ));
+            }
+            parts.push(field.bytes().await.map_err(malformed)?);
+        }
+        Ok(parts)
+    })?;
+    if parts.is_empty() {
+        return Err(ApiError::invalid(
+            "the multipart body has no part, expected one image a part",
+        ));
+    }
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boundaries() {
+        let cases = [
+            ("multipart/form-data; boundary=x", Some("x")),
+            (
+                "multipart/form-data; charset=utf-8; boundary=\"a b\"",
+                Some("a b"),
+            ),
+            ("multipart/form-data", None),
+            ("multipart/form-data; boundary=", None),
+            ("multipart/mixed; boundary=x", None),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .map(|(value, expected)| (value, expected, boundary(value).ok()))
+            .filter(|(_, expected, came)| came.as_deref() != **expected)
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
+
+    #[test]
+    fn parts_are_found_or_the_body_is_refused() {
+        let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+        let cases: [(String, Result<&[&str], ()>); 9] = [
+            (format!("{part}1\r\n--x--\r\n"), Ok(&["1"])),
+            (
+                format!("{part}1\r\n{part}\r\n2\r\n--x--"),
+                Ok(&["1", "\r\n2"]),
+            ),
+            (format!("before\r\n{part}--y\r\n--x--"), Ok(&["--y"])),
+            ("--x--\r\n".to_owned(), Err(())),
+            (String::new(), Err(())),
+            ("no multipart".to_owned(), Err(())),
+            (format!("{part}1\r\n--x"), Err(())),
+            (format!("{part}1"), Err(())),
+            (part.trim_end().to_owned(), Err(())),
+        ];
+        let mut wrong = Vec::new();
+        for (body, expected) in cases {
+            let came = parts(body.clone().into_bytes(), "x", &Limits::default());
+            let texts = came.as_ref().map(|parts| {
+                let texts = parts
+                    .iter()
+                    .map(|part| String::from_utf8_lossy(part).into_owned());
+                texts.collect::<Vec<_>>()
+            });
+            let is_expected = match (&texts, expected) {
+                (Ok(texts), Ok(expected)) => texts == expected,
+                (Err(error), Err(())) => error.kind().status() == 400,
+                _ => false,
+            };
+            if !is_expected {
+                wrong.push((body, came));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}

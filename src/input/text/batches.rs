@@ -1,0 +1,119 @@
+//! Tokens become tensors: batches of texts, filled up to the longest.
+
+use infer_model_card::{Datatype, ModelCard, Side, TensorSpec, TextSpec, TokenInput};
+
+use super::{Texts, Tokens};
+use crate::http::error::ApiError;
+use crate::tensor::Tensor;
+
+/// How many tokens a batch may have when it holds more than one text. What a model computes on one
+/// core is no faster for larger ones, and its memory grows with them.
+const BATCH_TOKENS: usize = 1024;
+
+/// Some of a request's texts, as the model's inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// By name, in the card's order.
+    pub inputs: Vec<(String, Tensor)>,
+    /// How many tokens each text has; what is beyond fills up.
+    pub lengths: Vec<usize>,
+}
+
+/// Divide texts into batches, in their order. With `equal_width` all batches are as wide as the longest
+/// text, so that their outputs can stand below each other.
+///
+/// # Errors
+/// 400 when the model takes no texts, or another number of them at a time.
+pub fn batches(texts: &Texts, card: &ModelCard, equal_width: bool) -> Result<Vec<Batch>, ApiError> {
+    let (spec, ids) = card
+        .text_input()
+        .ok_or_else(|| ApiError::invalid("the model takes no texts"))?;
+    let fixed = |place: usize| {
+        let size = ids.shape.get(place).copied().unwrap_or(-1);
+        usize::try_from(size).ok()
+    };
+    let longest = |rows: &[Tokens]| rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+    let width_of_all = fixed(1).or(equal_width.then(|| longest(&texts.rows)));
+    let mut batches = Vec::new();
+    for rows in split(&texts.rows, fixed(0), width_of_all) {
+        if let Some(size) = fixed(0)
+            && rows.len() != size
+        {
+            return Err(ApiError::invalid(format!(
+                "the model takes {size} texts at a time, came {}",
+                texts.rows.len()
+            )));
+        }
+        let width = width_of_all.unwrap_or_else(|| longest(rows));
+        let inputs = card
+            .inputs
+            .iter()
+            .filter_map(|input| Some((input.name.clone(), tensor(rows, width, spec, input)?)))
+            .collect();
+        batches.push(Batch {
+            inputs,
+            lengths: rows.iter().map(|row| row.ids.len()).collect(),
+        });
+    }
+    Ok(batches)
+}
+
+/// Texts in their order, as many together as [`BATCH_TOKENS`] has room for, or as the graph wants.
+fn split(rows: &[Tokens], size: Option<usize>, width: Option<usize>) -> Vec<&[Tokens]> {
+    if let Some(size) = size {
+        return rows.chunks(size.max(1)).collect();
+    }
+    let mut parts = Vec::new();
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let mut widest = width.unwrap_or(0);
+        let mut count = 0;
+        for row in rest {
+            widest = widest.max(row.ids.len());
+            if count > 0 && (count + 1) * widest > BATCH_TOKENS {
+                break;
+            }
+            count += 1;
+        }
+        let (part, after) = rest.split_at(count);
+        parts.push(part);
+        rest = after;
+    }
+    parts
+}
+
+fn tensor(rows: &[Tokens], width: usize, spec: &TextSpec, input: &TensorSpec) -> Option<Tensor> {
+    let role = spec.role(&input.name)?;
+    let mut data = Vec::with_capacity(rows.len() * width * input.datatype.element_bytes()?);
+    let mut push = |value: u32| match input.datatype {
+        Datatype::Int32 => data.extend(value.to_le_bytes()),
+        _ => data.extend(u64::from(value).to_le_bytes()),
+    };
+    for row in rows {
+        let filling = width.saturating_sub(row.ids.len());
+        let fill = |push: &mut dyn FnMut(u32)| {
+            for _ in 0..filling {
+                push(match role {
+                    TokenInput::Ids => spec.pad_id,
+                    TokenInput::Mask | TokenInput::Types => 0,
+                });
+            }
+        };
+        if spec.padding_side == Side::Left {
+            fill(&mut push);
+        }
+        match role {
+            TokenInput::Ids => row.ids.iter().copied().for_each(&mut push),
+            TokenInput::Mask => row.ids.iter().for_each(|_| push(1)),
+            TokenInput::Types => row.types.iter().copied().for_each(&mut push),
+        }
+        if spec.padding_side == Side::Right {
+            fill(&mut push);
+        }
+    }
+    Some(Tensor {
+        datatype: input.datatype,
+        shape: vec![u32::try_from(rows.len()).ok()?, u32::try_from(width).ok()?],
+        data,
+    })
+}

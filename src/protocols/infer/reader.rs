@@ -1,0 +1,91 @@
+//! The bodies of `/infer`, of every kind, become inputs.
+
+use std::borrow::Cow;
+
+use crate::catalog::Model;
+use crate::http::error::ApiError;
+use crate::http::limits::Limits;
+use crate::http::request::Head;
+use crate::input::body::{self, BodyKind, Declared};
+use crate::input::images;
+use crate::input::multipart;
+use crate::input::text;
+use crate::protocols::oip;
+use crate::run::inference::{InferenceRequest, check_batch};
+use crate::tensor::json;
+use crate::tensor::npy;
+use crate::tensor::raw;
+
+/// What the head of a request says of its body.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    model: &'a Model,
+    declared: Declared,
+    /// The length of the JSON before binary tensor data.
+    header_length: Option<u64>,
+}
+
+impl<'a> Reader<'a> {
+    /// Decide from the head.
+    ///
+    /// # Errors
+    /// 415 for the media type, 400 for the length of the JSON.
+    pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
+        let header_length = oip::binary::header_length(head)?;
+        // With that header the body is binary, whatever its type says.
+        let declared = match header_length {
+            Some(_) => Declared::Bytes,
+            None => body::declared(head, model)?,
+        };
+        Ok(Self {
+            model,
+            declared,
+            header_length,
+        })
+    }
+
+    /// Make inputs of the body.
+    ///
+    /// # Errors
+    /// 400 for a body that does not fit the model, 413 for what is over a limit, 415 for images.
+    pub fn decode(&self, body: Vec<u8>, limits: &Limits) -> Result<InferenceRequest, ApiError> {
+        let request = self.read(body, limits)?;
+        check_batch(&self.model.card, &request.inputs, limits)?;
+        Ok(request)
+    }
+
+    fn read(&self, body: Vec<u8>, limits: &Limits) -> Result<InferenceRequest, ApiError> {
+        let model = self.model;
+        if body.is_empty() {
+            return Err(ApiError::invalid(format!(
+                "the body is empty; model `{}` takes {}",
+                model.name,
+                model.media_types().join(", ")
+            )));
+        }
+        if self.header_length.is_some_and(|length| length > 0) {
+            return oip::request::decode(&body, self.header_length, model, limits);
+        }
+        let kind = match &self.declared {
+            Declared::Kind(kind) => kind.clone(),
+            Declared::Bytes => body::sniff(&body, model)?,
+        };
+        let input = match kind {
+            BodyKind::Json => return json::decode(&body, model, limits),
+            BodyKind::Text => {
+                let text = Cow::Borrowed(text::from_bytes(&body)?);
+                let texts = text::encode(model, &[text], None, limits)?;
+                return Ok(InferenceRequest::of_texts(texts));
+            }
+            BodyKind::Raw => raw::decode(body, &model.card)?,
+            BodyKind::Npy => npy::decode(&body, &model.card)?,
+            BodyKind::Image => images::to_input(&[&body], model, limits)?,
+            BodyKind::Multipart(boundary) => {
+                let parts = multipart::parts(body, &boundary, limits)?;
+                let images: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
+                images::to_input(&images, model, limits)?
+            }
+        };
+        Ok(InferenceRequest::of(input))
+    }
+}

@@ -1,0 +1,86 @@
+//! Where the JSON of a request ends and its tensors begin (Triton's binary tensor data extension).
+
+use crate::http::error::{ApiError, quoted};
+use crate::http::request::Head;
+
+/// The header with the number of bytes of JSON before the tensors, as it is sent.
+pub const HEADER: &str = "Inference-Header-Content-Length";
+const LOWER_CASE_HEADER: &str = "inference-header-content-length";
+
+/// The number of bytes of JSON that a request declares; `None` without the header. 0 says that the
+/// body is one tensor and nothing else.
+///
+/// # Errors
+/// 400 when it is not a number.
+pub fn header_length(head: &Head) -> Result<Option<u64>, ApiError> {
+    head.header(LOWER_CASE_HEADER)
+        .map(|value| {
+            value.parse().map_err(|_| {
+                ApiError::invalid(format!(
+                    "`{HEADER}` is {}, expected the number of bytes of JSON before the tensors",
+                    quoted(value)
+                ))
+            })
+        })
+        .transpose()
+}
+
+/// The JSON and the tensors of a body.
+///
+/// # Errors
+/// 400 when the JSON is longer than the body.
+pub fn split(body: &[u8], header_length: u64) -> Result<(&[u8], &[u8]), ApiError> {
+    usize::try_from(header_length)
+        .ok()
+        .and_then(|length| body.split_at_checked(length))
+        .ok_or_else(|| {
+            ApiError::invalid(format!(
+                "`{HEADER}` is {header_length}, but the body has {} bytes",
+                body.len()
+            ))
+        })
+}
+
+/// The tensors behind the JSON, taken one after another.
+#[derive(Debug)]
+pub struct Tensors<'a>(pub &'a [u8]);
+
+impl<'a> Tensors<'a> {
+    /// The next so many bytes.
+    ///
+    /// # Errors
+    /// A sentence with what is left, when that is less.
+    pub fn take(&mut self, size: u64) -> Result<&'a [u8], String> {
+        let (taken, rest) = usize::try_from(size)
+            .ok()
+            .and_then(|size| self.0.split_at_checked(size))
+            .ok_or_else(|| {
+                format!(
+                    "`binary_data_size` is {size}, but {} bytes are left behind the JSON",
+                    self.0.len()
+                )
+            })?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    /// All that is left.
+    #[must_use]
+    pub fn take_rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Check that everything was taken.
+    ///
+    /// # Errors
+    /// 400 with what is left over.
+    pub fn finish(self) -> Result<(), ApiError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        Err(ApiError::invalid(format!(
+            "{} bytes follow the last tensor: the sizes in `binary_data_size` do not add up to the body",
+            self.0.len()
+        )))
+    }
+}

@@ -1,0 +1,306 @@
+//! What the service says of itself and its models: metadata, configuration, and lists.
+
+use infer_model_card::{Layout, ModelCard, TensorSpec};
+use serde::{Deserialize, Serialize};
+
+use super::health;
+use crate::catalog::{Model, Models};
+use crate::http::error::ApiError;
+use crate::http::limits::Limits;
+use crate::http::response::Response;
+use crate::http::settings::Settings;
+use crate::protocols::oip::response;
+use crate::run::nn::Backend;
+use crate::tensor::json::{self, object::Object};
+
+/// The platform in the words of the Open Inference Protocol.
+const PLATFORM: &str = "onnx_onnxv1";
+
+/// Those of Triton's extensions that are real here.
+const EXTENSIONS: [&str; 4] = [
+    "binary_tensor_data",
+    "classification",
+    "model_configuration",
+    "model_repository",
+];
+
+/// `GET /v2`
+///
+/// # Errors
+/// None that can be.
+pub fn server() -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Server {
+        name: &'static str,
+        version: &'static str,
+        extensions: [&'static str; 4],
+    }
+    response::json(&Server {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        extensions: EXTENSIONS,
+    })
+}
+
+/// `GET /v2/models/{model}`
+///
+/// # Errors
+/// None that can be.
+pub fn model(model: &Model, models: &Models) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Metadata<'a> {
+        name: &'a str,
+        versions: Vec<&'a str>,
+        platform: &'static str,
+        inputs: Vec<TensorMetadata<'a>>,
+        outputs: Vec<TensorMetadata<'a>>,
+    }
+    #[derive(Serialize)]
+    struct TensorMetadata<'a> {
+        name: &'a str,
+        datatype: &'static str,
+        shape: &'a [i64],
+    }
+    fn tensors(specs: &[TensorSpec]) -> Vec<TensorMetadata<'_>> {
+        specs
+            .iter()
+            .map(|spec| TensorMetadata {
+                name: &spec.name,
+                datatype: spec.datatype.name(),
+                shape: &spec.shape,
+            })
+            .collect()
+    }
+    response::json(&Metadata {
+        name: model.name.as_str(),
+        versions: models
+            .versions(model.name.as_str())
+            .map(|model| model.card.version.as_str())
+            .collect(),
+        platform: PLATFORM,
+        inputs: tensors(&model.card.inputs),
+        outputs: tensors(&model.card.outputs),
+    })
+}
+
+/// `GET /v2/models/{model}/config`: Triton's `ModelConfig` as JSON, with what there is of it.
+///
+/// # Errors
+/// None that can be.
+pub fn config(model: &Model, settings: &Settings) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Config<'a> {
+        name: &'a str,
+        platform: &'static str,
+        backend: &'static str,
+        version_policy: VersionPolicy,
+        max_batch_size: u64,
+        input: Vec<Input<'a>>,
+        output: Vec<Output<'a>>,
+        default_model_filename: &'static str,
+    }
+    #[derive(Serialize)]
+    struct VersionPolicy {
+        latest: Latest,
+    }
+    #[derive(Serialize)]
+    struct Latest {
+        num_versions: u32,
+    }
+    #[derive(Serialize)]
+    struct Input<'a> {
+        name: &'a str,
+        data_type: String,
+        format: &'static str,
+        dims: &'a [i64],
+    }
+    #[derive(Serialize)]
+    struct Output<'a> {
+        name: &'a str,
+        data_type: String,
+        dims: &'a [i64],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label_filename: Option<&'a str>,
+    }
+    let card = &model.card;
+    let max_batch_size = max_batch_size(card, settings);
+    // The batch is no dimension of a model that has one.
+    let dims = |spec: &'_ TensorSpec| usize::from(max_batch_size > 0).min(spec.shape.len());
+    let data_type = |spec: &TensorSpec| format!("TYPE_{}", spec.datatype);
+    let image_input = card.image_input();
+    response::json(&Config {
+        name: model.name.as_str(),
+        platform: PLATFORM,
+        backend: "wasi-nn",
+        version_policy: VersionPolicy {
+            latest: Latest { num_versions: 1 },
+        },
+        max_batch_size,
+        input: card
+            .inputs
+            .iter()
+            .map(|spec| Input {
+                name: &spec.name,
+                data_type: data_type(spec),
+                format: match image_input {
+                    Some((image, input)) if input.name == spec.name => match image.layout {
+                        Layout::Nchw => "FORMAT_NCHW",
+                        Layout::Nhwc => "FORMAT_NHWC",
+                    },
+                    _ => "FORMAT_NONE",
+                },
+                dims: &spec.shape[dims(spec)..],
+            })
+            .collect(),
+        output: card
+            .outputs
+            .iter()
+            .map(|spec| Output {
+                name: &spec.name,
+                data_type: data_type(spec),
+                dims: &spec.shape[dims(spec)..],
+                label_filename: card
+                    .classification
+                    .as_ref()
+                    .filter(|classification| classification.output == spec.name)
+                    .and_then(|classification| classification.labels.as_deref()),
+            })
+            .collect(),
+        default_model_filename: "model.onnx",
+    })
+}
+
+/// As many items as a body of raw tensors has room for; 0 for a model without a batch. A model has
+/// one when the first dimension of everything that goes in and comes out is free.
+fn max_batch_size(card: &ModelCard, settings: &Settings) -> u64 {
+    let has_batch = card
+        .inputs
+        .iter()
+        .chain(&card.outputs)
+        .all(|spec| spec.shape.first() == Some(&-1));
+    if !has_batch {
+        return 0;
+    }
+    let item: u64 = card
+        .inputs
+        .iter()
+        .map(|spec| {
+            let sizes = spec.shape.iter().skip(1);
+            let elements = sizes.fold(1_u64, |all, size| {
+                all.saturating_mul(u64::try_from(*size).unwrap_or(1))
+            });
+            elements.saturating_mul(spec.datatype.element_bytes().unwrap_or(1) as u64)
+        })
+        .fold(0, u64::saturating_add);
+    // Triton counts in 31 bits.
+    let most = i32::MAX.unsigned_abs().into();
+    settings
+        .limits
+        .max_body_bytes
+        .checked_div(item)
+        .unwrap_or(1)
+        .clamp(1, most)
+}
+
+/// `POST /v2/repository/index`. The body is empty, or an object that may ask for `{"ready": true}`.
+///
+/// # Errors
+/// 400 for another body.
+pub fn repository_index(
+    body: &[u8],
+    limits: &Limits,
+    models: &Models,
+    backend: &dyn Backend,
+) -> Result<Response, ApiError> {
+    #[derive(Default, Deserialize)]
+    struct Filter {
+        #[serde(default)]
+        ready: bool,
+    }
+    #[derive(Serialize)]
+    struct Entry<'a> {
+        name: &'a str,
+        version: &'a str,
+        state: &'static str,
+        reason: String,
+    }
+    let Object(filter): Object<Filter> = if body.trim_ascii().is_empty() {
+        Object::default()
+    } else {
+        json::check(body, limits)?;
+        serde_json::from_slice(body).map_err(json::malformed)?
+    };
+    let entries: Vec<Entry> = models
+        .all()
+        .map(|model| {
+            let (state, reason) = match health::check(model, backend) {
+                Ok(()) => ("READY", String::new()),
+                Err(error) => ("UNAVAILABLE", error.to_string()),
+            };
+            Entry {
+                name: model.name.as_str(),
+                version: &model.card.version,
+                state,
+                reason,
+            }
+        })
+        .filter(|entry| !filter.ready || entry.state == "READY")
+        .collect();
+    response::json(&entries)
+}
+
+/// `GET /v1/models`
+///
+/// # Errors
+/// None that can be.
+pub fn v1_models(models: &Models) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct List<'a> {
+        models: Vec<&'a str>,
+    }
+    response::json(&List {
+        models: models.names().collect(),
+    })
+}
+
+/// `GET /v1/models/{model}`: KServe's `name` and `ready` beside TensorFlow Serving's status of every
+/// version, or of the one that is asked for.
+///
+/// # Errors
+/// 503 when one of them is not ready.
+pub fn v1_model(models: &[&Model], backend: &dyn Backend) -> Result<Response, ApiError> {
+    #[derive(Serialize)]
+    struct Answer<'a> {
+        name: &'a str,
+        ready: bool,
+        model_version_status: Vec<VersionStatus<'a>>,
+    }
+    #[derive(Serialize)]
+    struct VersionStatus<'a> {
+        version: &'a str,
+        state: &'static str,
+        status: Status,
+    }
+    #[derive(Serialize)]
+    struct Status {
+        error_code: &'static str,
+        error_message: &'static str,
+    }
+    let mut statuses = Vec::new();
+    for model in models {
+        health::check(model, backend)?;
+        statuses.push(VersionStatus {
+            version: &model.card.version,
+            state: "AVAILABLE",
+            status: Status {
+                error_code: "OK",
+                error_message: "",
+            },
+        });
+    }
+    response::json(&Answer {
+        name: models.first().map_or("", |model| model.name.as_str()),
+        ready: true,
+        model_version_status: statuses,
+    })
+}

@@ -1,0 +1,409 @@
+//! Inference requests: JSON, or JSON with the tensors' bytes behind it.
+//!
+//! The JSON is parsed once without looking into its arrays (their text is kept as it is), then each
+//! array's text goes straight into a tensor's bytes. There is no tree of values between.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use infer_model_card::{Datatype, TensorSpec};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::binary::{self, HEADER, Tensors};
+use super::texts;
+use crate::catalog::Model;
+use crate::http::error::{ApiError, quoted};
+use crate::http::limits::Limits;
+use crate::input::images;
+use crate::run::inference::{
+    InferenceRequest, RequestedOutput, check_outputs, in_order, known_input, refused,
+};
+use crate::tensor::byte_strings;
+use crate::tensor::convert;
+use crate::tensor::json::{self, object::Object};
+use crate::tensor::{Tensor, check_shape, elements, shown};
+
+/// The JSON of a request. Members of no meaning here are passed over, as the protocol wants it.
+#[derive(Deserialize)]
+pub(crate) struct Body<'a> {
+    #[serde(borrow, default)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    parameters: Option<Object<RequestParameters<'a>>>,
+    #[serde(borrow, default)]
+    pub(crate) inputs: Option<Vec<Object<Input<'a>>>>,
+    #[serde(borrow, default)]
+    outputs: Option<Vec<Object<Output<'a>>>>,
+    /// Not the protocol's: what `/infer` takes as well.
+    #[serde(borrow, default)]
+    pub(crate) instances: Option<&'a RawValue>,
+    /// As above: texts for a model that takes them.
+    #[serde(borrow, default)]
+    pub(crate) text: Option<&'a RawValue>,
+    /// As above: second texts, for a model of pairs.
+    #[serde(borrow, default)]
+    pub(crate) text_pair: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct RequestParameters<'a> {
+    #[serde(borrow, default)]
+    binary_data_output: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Input<'a> {
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) datatype: Cow<'a, str>,
+    pub(super) shape: Vec<u64>,
+    #[serde(borrow, default)]
+    parameters: Option<Object<InputParameters<'a>>>,
+    #[serde(borrow, default)]
+    pub(super) data: Option<&'a RawValue>,
+}
+
+impl Input<'_> {
+    /// The parameter `binary_data_size`, where it is there.
+    ///
+    /// # Errors
+    /// When it is no number.
+    pub(super) fn binary_size(&self) -> Option<Result<u64, String>> {
+        let size = self.parameters.as_ref()?.0.binary_data_size?;
+        Some(size.get().parse().map_err(|_| {
+            format!(
+                "`binary_data_size` is {}, expected a number of bytes",
+                quoted(size.get())
+            )
+        }))
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct InputParameters<'a> {
+    #[serde(borrow, default)]
+    binary_data_size: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Output<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    parameters: Option<Object<OutputParameters<'a>>>,
+}
+
+#[derive(Default, Deserialize)]
+struct OutputParameters<'a> {
+    #[serde(borrow, default)]
+    binary_data: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    classification: Option<&'a RawValue>,
+}
+
+/// Read a request for a model; `header_length` is what [`binary::header_length`] found.
+///
+/// # Errors
+/// 400 for malformed JSON, an unknown, repeated or missing input, a shape, datatype, count, size or
+/// value that does not fit, and an output that does not exist or is asked for twice; 413 for JSON, images
+/// and texts over their limits.
+pub fn decode(
+    body: &[u8],
+    header_length: Option<u64>,
+    model: &Model,
+    limits: &Limits,
+) -> Result<InferenceRequest, ApiError> {
+    let (json, tensors) = match header_length {
+        None => (body, None),
+        Some(length) => {
+            let (json, tensors) = binary::split(body, length)?;
+            (json, Some(Tensors(tensors)))
+        }
+    };
+    json::check(json, limits)?;
+    let Object(body) = serde_json::from_slice::<Object<Body>>(json).map_err(json::malformed)?;
+    from_body(body, tensors, model, limits)
+}
+
+/// Read what a request's JSON says, and the tensors behind it.
+pub(crate) fn from_body(
+    mut body: Body,
+    tensors: Option<Tensors>,
+    model: &Model,
+    limits: &Limits,
+) -> Result<InferenceRequest, ApiError> {
+    let inputs = body.inputs.take().ok_or_else(|| {
+        ApiError::invalid("the JSON body has no `inputs`, expected a list of tensors")
+    })?;
+    if let [Object(input)] = inputs.as_slice()
+        && texts::is_texts(input, model)
+    {
+        let texts = texts::read(input, tensors, model, limits)?;
+        return Ok(InferenceRequest {
+            texts: Some(texts),
+            ..requested(body, model)?
+        });
+    }
+    let inputs = named_inputs(model, inputs, tensors, limits)?;
+    Ok(InferenceRequest {
+        inputs,
+        ..requested(body, model)?
+    })
+}
+
+/// What a request's JSON says beside the inputs.
+pub(crate) fn requested(body: Body, model: &Model) -> Result<InferenceRequest, ApiError> {
+    let outputs = body
+        .outputs
+        .unwrap_or_default()
+        .into_iter()
+        .map(|Object(output)| requested_output(output))
+        .collect::<Result<Vec<_>, _>>()?;
+    check_outputs(&model.card, &outputs)?;
+    let Object(parameters) = body.parameters.unwrap_or_default();
+    Ok(InferenceRequest {
+        id: body.id.map(Cow::into_owned),
+        inputs: Vec::new(),
+        texts: None,
+        outputs,
+        binary_output: truth("`binary_data_output`", parameters.binary_data_output)?
+            .unwrap_or(false),
+    })
+}
+
+fn requested_output(output: Output) -> Result<RequestedOutput, ApiError> {
+    let Object(parameters) = output.parameters.unwrap_or_default();
+    let of = |parameter| format!("output {}: `{parameter}`", quoted(&output.name));
+    let classes = parameters
+        .classification
+        .map(|value| {
+            // Up to what 64 bits hold: a model has fewer classes, and answers all of them then.
+            let count: Option<u64> = value.get().parse().ok();
+            count
+                .map(|count| usize::try_from(count).unwrap_or(usize::MAX))
+                .and_then(NonZeroUsize::new)
+                .ok_or_else(|| {
+                    ApiError::invalid(format!(
+                        "{} is {}, expected a whole number from 1",
+                        of("classification"),
+                        quoted(value.get())
+                    ))
+                })
+        })
+        .transpose()?;
+    Ok(RequestedOutput {
+        binary: truth(&of("binary_data"), parameters.binary_data)?,
+        classes,
+        name: output.name.into_owned(),
+    })
+}
+
+fn truth(what: &str, value: Option<&RawValue>) -> Result<Option<bool>, ApiError> {
+    value
+        .map(|value| {
+            value.get().parse().map_err(|_| {
+                ApiError::invalid(format!(
+                    "{what} is {}, expected true or false",
+                    quoted(value.get())
+                ))
+            })
+        })
+        .transpose()
+}
+
+fn named_inputs(
+    model: &Model,
+    inputs: Vec<Object<Input>>,
+    tensors: Option<Tensors>,
+    limits: &Limits,
+) -> Result<Vec<(String, Tensor)>, ApiError> {
+    let is_only = inputs.len() == 1;
+    let has_binary = tensors.is_some();
+    let mut tensors = tensors.unwrap_or(Tensors(&[]));
+    let mut named = BTreeMap::new();
+    for Object(input) in inputs {
+        let spec = known_input(&model.card, &input.name)?;
+        if named.contains_key(&spec.name) {
+            return Err(ApiError::invalid(format!(
+                "input {} is there twice",
+                quoted(&spec.name)
+            )));
+        }
+        let tensor = match (input.data, input.binary_size()) {
+            (Some(data), None) => from_json(spec, &input, data, model, limits)?,
+            (None, Some(_)) if !has_binary => {
+                return Err(refused(
+                    spec,
+                    format!(
+                        "`binary_data_size` says that its bytes follow the JSON, but the request has no \
+                         header `{HEADER}`"
+                    ),
+                ));
+            }
+            (None, Some(size)) => {
+                let size = size.map_err(|problem| refused(spec, problem))?;
+                let bytes = tensors
+                    .take(size)
+                    .map_err(|problem| refused(spec, problem))?;
+                from_bytes(spec, &input, bytes, model, limits)?
+            }
+            // Its size can be nothing but the rest (as OpenVINO Model Server takes it).
+            (None, None) if is_only && has_binary => {
+                from_bytes(spec, &input, tensors.take_rest(), model, limits)?
+            }
+            (None, None) => {
+                return Err(refused(
+                    spec,
+                    "it has neither `data` nor the parameter `binary_data_size`, expected one of them",
+                ));
+            }
+            (Some(_), Some(_)) => {
+                return Err(refused(
+                    spec,
+                    "it has both `data` and the parameter `binary_data_size`, expected one of them",
+                ));
+            }
+        };
+        named.insert(spec.name.clone(), tensor);
+    }
+    tensors.finish()?;
+    in_order(&model.card, named)
+}
+
+/// The datatype that the request declares.
+fn sent_datatype(spec: &TensorSpec, input: &Input) -> Result<Datatype, ApiError> {
+    input.datatype.parse().map_err(|error| refused(spec, error))
+}
+
+/// Whether the input is a list of encoded images: BYTES for what the card makes of an image.
+fn is_images(spec: &TensorSpec, input: &Input, model: &Model) -> bool {
+    let takes = model.card.image_input();
+    input.datatype == Datatype::Bytes.name()
+        && takes.is_some_and(|(_, image)| image.name == spec.name)
+}
+
+/// How many images a shape announces.
+fn image_count(spec: &TensorSpec, input: &Input) -> Result<u64, ApiError> {
+    match input.shape.as_slice() {
+        // With the batch, as Triton's models of BYTES often have it.
+        [count] | [count, 1] if *count > 0 => Ok(*count),
+        _ => Err(refused(
+            spec,
+            format!(
+                "encoded images as BYTES have the shape [n], one element an image, came {}",
+                shown(&input.shape)
+            ),
+        )),
+    }
+}
+
+/// A tensor whose data are in the JSON, nested as its shape says, or flat.
+fn from_json(
+    spec: &TensorSpec,
+    input: &Input,
+    data: &RawValue,
+    model: &Model,
+    limits: &Limits,
+) -> Result<Tensor, ApiError> {
+    if is_images(spec, input, model) {
+        let count = image_count(spec, input)?;
+        let texts: Vec<Cow<str>> = serde_json::from_str(data.get()).map_err(|_| {
+            refused(
+                spec,
+                "encoded images in JSON are a flat list of texts in base64; binary tensor data carries \
+                 them as they are",
+            )
+        })?;
+        if texts.len() as u64 != count {
+            return Err(refused(
+                spec,
+                format!("the shape says {count} images, `data` has {}", texts.len()),
+            ));
+        }
+        let images = texts
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                from_base64(text)
+                    .map_err(|error| refused(spec, format!("image {index} is not base64: {error}")))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+        return images::to_input(&images, model, limits).map(|(_, tensor)| tensor);
+    }
+    // Before it is said that the input has another datatype: the advice is what helps.
+    let sent = sent_datatype(spec, input)?;
+    convert::check_in_json(sent)
+        .and_then(|()| convert::check(sent, spec.datatype))
+        .map_err(|error| refused(spec, error))?;
+    let shape = check_shape(spec, &input.shape).map_err(|error| refused(spec, error))?;
+    let expected = elements(&shape).unwrap_or(u64::MAX);
+    let array = json::read(spec, data, sent)?;
+    let is_flat = array.shape.len() == 1 && array.shape.first() == Some(&expected);
+    if !is_flat && array.shape != input.shape {
+        return Err(refused(
+            spec,
+            format!(
+                "shape {:?} has {expected} values, `data` has the shape {:?}; expected that shape or a \
+                 flat list",
+                input.shape, array.shape
+            ),
+        ));
+    }
+    Ok(Tensor {
+        datatype: spec.datatype,
+        shape,
+        data: array.data,
+    })
+}
+
+/// A tensor whose bytes stand behind the JSON.
+fn from_bytes(
+    spec: &TensorSpec,
+    input: &Input,
+    bytes: &[u8],
+    model: &Model,
+    limits: &Limits,
+) -> Result<Tensor, ApiError> {
+    if is_images(spec, input, model) {
+        let count = image_count(spec, input)?;
+        let images = byte_strings::split(bytes, count).map_err(|error| refused(spec, error))?;
+        return images::to_input(&images, model, limits).map(|(_, tensor)| tensor);
+    }
+    let sent = sent_datatype(spec, input)?;
+    convert::check(sent, spec.datatype).map_err(|error| refused(spec, error))?;
+    let shape = check_shape(spec, &input.shape).map_err(|error| refused(spec, error))?;
+    let expected = elements(&shape)
+        .and_then(|count| count.checked_mul(sent.element_bytes()? as u64))
+        .unwrap_or(u64::MAX);
+    if bytes.len() as u64 != expected {
+        return Err(refused(
+            spec,
+            format!(
+                "shape {:?} of {sent} has {expected} bytes, came {}",
+                input.shape,
+                bytes.len()
+            ),
+        ));
+    }
+    let data =
+        convert::convert(bytes, sent, spec.datatype).map_err(|error| refused(spec, error))?;
+    Ok(Tensor {
+        datatype: spec.datatype,
+        shape,
+        data,
+    })
+}
+
+/// The bytes of a text in base64 (RFC 4648, section 4).
+///
+/// # Errors
+/// When it is none.
+pub fn from_base64(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
+    BASE64_STANDARD.decode(text.trim())
+}

@@ -1,0 +1,74 @@
+//! Texts for a model that takes them: BYTES of shape `[n]`, one element a text, in place of the token ids.
+
+use std::borrow::Cow;
+
+use infer_model_card::Datatype;
+
+use super::binary::Tensors;
+use super::request::Input;
+use crate::catalog::Model;
+use crate::http::error::{ApiError, quoted};
+use crate::http::limits::Limits;
+use crate::input::text::{self, Texts};
+use crate::tensor::byte_strings;
+use crate::tensor::shown;
+
+/// What the input may be called, beside the name of the one that takes token ids.
+const NAME: &str = "text";
+
+/// Whether a request's only input is a list of texts.
+pub(super) fn is_texts(input: &Input, model: &Model) -> bool {
+    model.card.text_input().is_some_and(|(text, _)| {
+        input.datatype == Datatype::Bytes.name()
+            && (input.name == NAME || input.name == text.input_ids)
+    })
+}
+
+/// Read them from the JSON, or from the bytes behind it.
+///
+/// # Errors
+/// 400 when they are not as many as the shape says, or cannot be encoded.
+pub(super) fn read(
+    input: &Input,
+    tensors: Option<Tensors>,
+    model: &Model,
+    limits: &Limits,
+) -> Result<Texts, ApiError> {
+    let refused =
+        |problem: String| ApiError::invalid(format!("input {}: {problem}", quoted(&input.name)));
+    let count = match input.shape.as_slice() {
+        [count] | [count, 1] => *count,
+        _ => {
+            return Err(refused(format!(
+                "texts as BYTES have the shape [n], one element a text, came {}",
+                shown(&input.shape)
+            )));
+        }
+    };
+    let texts: Vec<Cow<str>> = match (input.data, tensors) {
+        (Some(data), _) => serde_json::from_str(data.get())
+            .map_err(|_| refused("texts in JSON are a flat list of texts".to_owned()))?,
+        (None, Some(mut tensors)) => {
+            let bytes = match input.binary_size() {
+                Some(size) => tensors
+                    .take(size.map_err(refused)?)
+                    .map_err(|problem| refused(problem.to_string()))?,
+                None => tensors.take_rest(),
+            };
+            tensors.finish()?;
+            byte_strings::split(bytes, count)
+                .map_err(|problem| refused(problem.to_string()))?
+                .into_iter()
+                .map(|bytes| text::from_bytes(bytes).map(Cow::Borrowed))
+                .collect::<Result<_, _>>()?
+        }
+        (None, None) => return Err(refused("it has no `data`, expected texts".to_owned())),
+    };
+    if texts.len() as u64 != count {
+        return Err(refused(format!(
+            "the shape says {count} texts, `data` has {}",
+            texts.len()
+        )));
+    }
+    text::encode(model, &texts, None, limits)
+}

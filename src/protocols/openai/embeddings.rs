@@ -1,0 +1,285 @@
+//! `POST /v1/embeddings`: texts in, one vector each out, in the form of OpenAI's API (reference,
+//! "Create embeddings").
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::catalog::{Model, Models};
+use crate::http::error::{ApiError, listed, quoted};
+use crate::http::limits::Limits;
+use crate::http::negotiate::{AnswerType, answer_type};
+use crate::http::request::Head;
+use crate::http::response::Response;
+use crate::http::settings::Settings;
+use crate::http::timing::{Phase, Timing};
+use crate::input::body;
+use crate::input::text::{self, Texts};
+use crate::protocols::oip::response;
+use crate::run::compute::{self, Wanted};
+use crate::run::nn::Backend;
+use crate::tasks::embedding::pooling::normalize;
+use crate::tensor::json::{self, object::Object};
+
+/// What the head of a request says is to be done; the model stands in the body.
+#[derive(Clone, Debug)]
+pub struct Embeddings;
+
+/// Members of no meaning here (`user`) are passed over.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    input: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    model: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    encoding_format: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    dimensions: Option<&'a RawValue>,
+}
+
+/// How a vector stands in the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    /// A list of numbers.
+    Float,
+    /// The bytes of little-endian FP32, in base64.
+    Base64,
+}
+
+struct Request<'a> {
+    model: &'a Model,
+    texts: Texts,
+    encoding: Encoding,
+    dimensions: Option<usize>,
+}
+
+#[derive(Serialize)]
+struct Answer<'a> {
+    object: &'static str,
+    data: Vec<Item>,
+    model: &'a str,
+    usage: Usage,
+}
+
+#[derive(Serialize)]
+struct Item {
+    object: &'static str,
+    index: usize,
+    embedding: Vector,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Vector {
+    Float(Vec<f32>),
+    Base64(String),
+}
+
+#[derive(Serialize)]
+struct Usage {
+    prompt_tokens: usize,
+    total_tokens: usize,
+}
+
+impl Embeddings {
+    /// Decide from the head.
+    ///
+    /// # Errors
+    /// 415 and 406 for the media types.
+    pub fn new(head: &Head) -> Result<Self, ApiError> {
+        body::expect_json(head)?;
+        answer_type(head, &[AnswerType::Json])?;
+        Ok(Self)
+    }
+
+    /// Decode the body, infer, and word the answer; `timing` gets the phases that ran.
+    ///
+    /// # Errors
+    /// 400 for a body that is no such request, 404 for its model, and what the backend refuses.
+    pub fn answer(
+        &self,
+        body: &[u8],
+        models: &Models,
+        settings: &Settings,
+        backend: &dyn Backend,
+        timing: &mut Timing,
+    ) -> Result<Response, ApiError> {
+        let request = timing.measure(Phase::Decode, || decode(body, models, settings))?;
+        let outputs = compute::run_texts(
+            request.model,
+            &request.texts,
+            Wanted::Items,
+            backend,
+            timing,
+        )?;
+        let (_, tensor) = outputs
+            .into_iter()
+            .next()
+            .ok_or_else(|| ApiError::internal("there is no vector"))?;
+        timing.measure(Phase::Encode, || {
+            let size = tensor.shape.last().map_or(1, |size| *size as usize);
+            encode(&request, &tensor.floats()?, size, &settings.limits)
+        })
+    }
+}
+
+fn decode<'a>(
+    body: &[u8],
+    models: &'a Models,
+    settings: &Settings,
+) -> Result<Request<'a>, ApiError> {
+    json::check(body, &settings.limits)?;
+    let Object(body) = serde_json::from_slice::<Object<Body>>(body).map_err(json::malformed)?;
+    let model = model(body.model.as_deref(), models, settings)?;
+    let input = body.input.ok_or_else(|| {
+        ApiError::invalid("the JSON body has no `input`, expected a text or a list of texts")
+    })?;
+    let encoding = match body.encoding_format.as_deref() {
+        None | Some("float") => Encoding::Float,
+        Some("base64") => Encoding::Base64,
+        Some(other) => {
+            return Err(ApiError::invalid(format!(
+                "`encoding_format` is {}, expected float or base64",
+                quoted(other)
+            )));
+        }
+    };
+    let dimensions = body
+        .dimensions
+        .map(|value| match value.get().parse() {
+            Ok(dimensions) if dimensions > 0 => Ok(dimensions),
+            _ => Err(ApiError::invalid(format!(
+                "`dimensions` is {}, expected a whole number from 1",
+                quoted(value.get())
+            ))),
+        })
+        .transpose()?;
+    if is_tokens(input) {
+        return Err(ApiError::invalid(
+            "`input` has token numbers, expected texts: numbers of another tokenizer would mean \
+             something else here (LangChain: `check_embedding_ctx_length=False`)",
+        ));
+    }
+    let texts = text::from_json("input", input)?;
+    Ok(Request {
+        texts: text::encode(model, &texts, None, &settings.limits)?,
+        model,
+        encoding,
+        dimensions,
+    })
+}
+
+/// Whether a list of numbers came, or a list of such lists, as OpenAI takes them too.
+fn is_tokens(input: &RawValue) -> bool {
+    let inside = input
+        .get()
+        .trim_start_matches(|c: char| c == '[' || c.is_whitespace());
+    input.get().starts_with('[') && inside.starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// The model that is named, or the only one that embeds.
+fn model<'a>(
+    name: Option<&str>,
+    models: &'a Models,
+    settings: &Settings,
+) -> Result<&'a Model, ApiError> {
+    let embeds = |name: &&str| {
+        models
+            .get(name)
+            .is_ok_and(|model| model.card.embedding.is_some())
+    };
+    let all: Vec<&str> = models.names().filter(embeds).collect();
+    let default = settings
+        .default_model
+        .as_ref()
+        .map(|name| name.as_str())
+        .filter(|name| all.contains(name));
+    let those = || {
+        if all.is_empty() {
+            "no model here does".to_owned()
+        } else {
+            format!("those that do are {}", listed(all.iter().copied(), "and"))
+        }
+    };
+    match (name.or(default), all.as_slice()) {
+        (Some(name), _) => {
+            let model = models.get(name)?;
+            if model.card.embedding.is_none() {
+                return Err(ApiError::invalid(format!(
+                    "model {} gives no embeddings; {}",
+                    quoted(name),
+                    those()
+                )));
+            }
+            Ok(model)
+        }
+        (None, [only]) => models.get(only),
+        (None, _) => Err(ApiError::invalid(format!(
+            "the JSON body has no `model`, expected one that gives embeddings; {}",
+            those()
+        ))),
+    }
+}
+
+fn encode(
+    request: &Request,
+    values: &[f32],
+    size: usize,
+    limits: &Limits,
+) -> Result<Response, ApiError> {
+    let dimensions = request.dimensions.unwrap_or(size);
+    if dimensions > size {
+        return Err(ApiError::invalid(format!(
+            "`dimensions` is {dimensions}, expected at most {size}, which model `{}` gives",
+            request.model.name
+        )));
+    }
+    let data = values
+        .chunks(size.max(1))
+        .enumerate()
+        .map(|(index, vector)| {
+            let mut vector = vector[..dimensions].to_vec();
+            if dimensions < size {
+                // As OpenAI shortens them: of length 1 again.
+                normalize(&mut vector);
+            }
+            if request.encoding == Encoding::Float
+                && let Some(value) = vector.iter().find(|value| !value.is_finite())
+            {
+                return Err(ApiError::invalid(format!(
+                    "the embedding of text {index} has a component {value}, which JSON cannot carry; ask \
+                     for `encoding_format` base64"
+                )));
+            }
+            Ok(Item {
+                object: "embedding",
+                index,
+                embedding: match request.encoding {
+                    Encoding::Float => Vector::Float(vector),
+                    Encoding::Base64 => {
+                        let bytes: Vec<u8> =
+                            vector.iter().flat_map(|value| value.to_le_bytes()).collect();
+                        Vector::Base64(BASE64_STANDARD.encode(bytes))
+                    }
+                },
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let tokens = request.texts.tokens();
+    response::json_within(
+        &Answer {
+            object: "list",
+            data,
+            model: request.model.name.as_str(),
+            usage: Usage {
+                prompt_tokens: tokens,
+                total_tokens: tokens,
+            },
+        },
+        limits,
+    )
+}

@@ -1,0 +1,3 @@
+//! OpenAI's API, as far as models here can answer it.
+
+pub mod embeddings;

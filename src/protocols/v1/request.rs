@@ -1,0 +1,256 @@
+//! `{"instances": […]}`, an item of the batch an entry, and `{"inputs": …}`, a tensor an input.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use infer_model_card::TensorSpec;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::catalog::Model;
+use crate::http::error::{ApiError, quoted};
+use crate::http::limits::Limits;
+use crate::input::images;
+use crate::input::text::{self, Texts};
+use crate::protocols::oip::request::from_base64;
+use crate::run::inference::{in_order, known_input, only_input, refused};
+use crate::tensor::Tensor;
+use crate::tensor::json::{self, Array, object::Object};
+
+/// A request of V1.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// The inputs by name, each there once, in the card's order.
+    pub inputs: Vec<(String, Tensor)>,
+    /// Texts, in place of inputs.
+    pub texts: Option<Texts>,
+    /// How many instances there were; `None` for the columnar form.
+    pub rows: Option<usize>,
+}
+
+/// Members of no meaning here (`signature_name`) are passed over.
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow, default)]
+    instances: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    inputs: Option<&'a RawValue>,
+}
+
+/// Bytes in JSON, as TensorFlow Serving has them: here an encoded image.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Encoded<'a> {
+    #[serde(borrow)]
+    b64: Cow<'a, str>,
+}
+
+/// Named values of one instance.
+type Row<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
+
+/// Read a body of `:predict`.
+///
+/// # Errors
+/// 400 for malformed JSON and values that do not fit the inputs, 413 for what is over a limit.
+pub fn decode(body: &[u8], model: &Model, limits: &Limits) -> Result<Request, ApiError> {
+    json::check(body, limits)?;
+    let Object(body) = serde_json::from_slice::<Object<Body>>(body).map_err(json::malformed)?;
+    match (body.instances, body.inputs) {
+        (Some(rows), None) => instances(model, rows, limits),
+        (None, Some(columns)) => columnar(model, columns, limits),
+        (Some(_), Some(_)) => Err(ApiError::invalid(
+            "the JSON body has both `instances` and `inputs`, expected one of them",
+        )),
+        (None, None) => Err(ApiError::invalid(
+            "the JSON body has neither `instances` nor `inputs`, expected one of them",
+        )),
+    }
+}
+
+/// One item of the batch an entry: its value for a model with one input, or an object with a value
+/// for each input. A value of an image's input may be `{"b64": "…"}`, an encoded image; for a model that
+/// takes texts, an entry may be one.
+///
+/// # Errors
+/// 400 when they are no list, or do not fit the inputs.
+pub(crate) fn instances(
+    model: &Model,
+    json: &RawValue,
+    limits: &Limits,
+) -> Result<Request, ApiError> {
+    let wrong = |error: serde_json::Error| {
+        ApiError::invalid(format!("`instances` cannot be read: {error}"))
+    };
+    let Some(after_bracket) = json.get().strip_prefix('[') else {
+        return Err(ApiError::invalid(format!(
+            "`instances` is {}, expected a list",
+            quoted(json.get())
+        )));
+    };
+    if let Some(images) = encoded_images(model, json, limits) {
+        let input = images?;
+        return Ok(Request {
+            rows: input.1.shape.first().map(|rows| *rows as usize),
+            inputs: vec![input],
+            ..Request::default()
+        });
+    }
+    let first = after_bracket.trim_ascii_start();
+    if model.text.is_some() && first.starts_with('"') {
+        let texts = text::encode(model, &text::from_json("instances", json)?, None, limits)?;
+        return Ok(Request {
+            rows: Some(texts.rows.len()),
+            texts: Some(texts),
+            ..Request::default()
+        });
+    }
+    if !first.starts_with('{') {
+        let spec = only_input(&model.card, "a list of plain instances")?;
+        let array = json::read(spec, json, spec.datatype)?;
+        return Ok(Request {
+            rows: array.shape.first().map(|rows| *rows as usize),
+            inputs: vec![(spec.name.clone(), json::whole(spec, array)?)],
+            ..Request::default()
+        });
+    }
+    let rows: Vec<Row> = serde_json::from_str(json.get()).map_err(wrong)?;
+    let mut columns: BTreeMap<&str, Vec<&RawValue>> = BTreeMap::new();
+    for (index, row) in rows.iter().enumerate() {
+        for (name, value) in row {
+            let spec = known_input(&model.card, name)?;
+            let column = columns.entry(&spec.name).or_default();
+            if column.len() != index {
+                return Err(refused(spec, "not every instance has it"));
+            }
+            column.push(value);
+        }
+    }
+    let mut tensors = BTreeMap::new();
+    for (name, values) in columns {
+        let spec = known_input(&model.card, name)?;
+        if values.len() != rows.len() {
+            return Err(refused(spec, "not every instance has it"));
+        }
+        tensors.insert(spec.name.clone(), column(spec, &values, model, limits)?);
+    }
+    Ok(Request {
+        inputs: in_order(&model.card, tensors)?,
+        rows: Some(rows.len()),
+        ..Request::default()
+    })
+}
+
+/// The values of one input in all instances, as one tensor.
+fn column(
+    spec: &TensorSpec,
+    values: &[&RawValue],
+    model: &Model,
+    limits: &Limits,
+) -> Result<Tensor, ApiError> {
+    let is_image = model
+        .card
+        .image_input()
+        .is_some_and(|(_, image)| image.name == spec.name);
+    if is_image {
+        let images: Result<Vec<Object<Encoded>>, _> = values
+            .iter()
+            .map(|value| serde_json::from_str(value.get()))
+            .collect();
+        if let Ok(images) = images {
+            return decoded(&images, model, limits).map(|(_, tensor)| tensor);
+        }
+    }
+    let mut stacked: Option<Array> = None;
+    for (index, value) in values.iter().enumerate() {
+        let array = json::read(spec, value, spec.datatype)?;
+        let Some(all) = &mut stacked else {
+            stacked = Some(Array {
+                shape: std::iter::once(1).chain(array.shape).collect(),
+                data: array.data,
+            });
+            continue;
+        };
+        let (count, shape) = match all.shape.split_first_mut() {
+            Some((count, shape)) => (count, &*shape),
+            None => continue,
+        };
+        if shape != array.shape {
+            return Err(refused(
+                spec,
+                format!(
+                    "instance {index} has the shape {:?}, expected {shape:?} in every instance",
+                    array.shape
+                ),
+            ));
+        }
+        *count += 1;
+        all.data.extend(array.data);
+    }
+    let array = stacked.ok_or_else(|| refused(spec, "there is no instance"))?;
+    json::whole(spec, array)
+}
+
+/// The tensor of the only input, or an object with a tensor for each.
+fn columnar(model: &Model, json: &RawValue, limits: &Limits) -> Result<Request, ApiError> {
+    if let Some(images) = encoded_images(model, json, limits) {
+        return Ok(Request {
+            inputs: vec![images?],
+            ..Request::default()
+        });
+    }
+    if !json.get().starts_with('{') {
+        let spec = only_input(&model.card, "a bare tensor")?;
+        return Ok(Request {
+            inputs: vec![(spec.name.clone(), json::tensor(spec, json)?)],
+            ..Request::default()
+        });
+    }
+    let named: Row = serde_json::from_str(json.get())
+        .map_err(|error| ApiError::invalid(format!("`inputs` cannot be read: {error}")))?;
+    let mut tensors = BTreeMap::new();
+    for (name, value) in named {
+        let spec = known_input(&model.card, &name)?;
+        tensors.insert(spec.name.clone(), json::tensor(spec, value)?);
+    }
+    Ok(Request {
+        inputs: in_order(&model.card, tensors)?,
+        ..Request::default()
+    })
+}
+
+/// `{"b64": "…"}`, or a list of them, for a model that needs an image and nothing else; `None` when
+/// it is something else.
+fn encoded_images(
+    model: &Model,
+    json: &RawValue,
+    limits: &Limits,
+) -> Option<Result<(String, Tensor), ApiError>> {
+    let text = json.get();
+    let first = text.trim_start_matches(['[', ' ', '\t', '\n', '\r']);
+    if !model.takes_images() || !first.starts_with('{') {
+        return None;
+    }
+    let images = serde_json::from_str::<Vec<Object<Encoded>>>(text)
+        .or_else(|_| serde_json::from_str(text).map(|one| vec![one]))
+        .ok()?;
+    (!images.is_empty()).then(|| decoded(&images, model, limits))
+}
+
+fn decoded(
+    images: &[Object<Encoded>],
+    model: &Model,
+    limits: &Limits,
+) -> Result<(String, Tensor), ApiError> {
+    let images = images
+        .iter()
+        .enumerate()
+        .map(|(index, image)| {
+            from_base64(&image.0.b64).map_err(|error| {
+                let text = quoted(&image.0.b64);
+                ApiError::invalid(format!("image {index} is not base64: {text}: {error}"))
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+    images::to_input(&images, model, limits)
+}

@@ -1,0 +1,259 @@
+//! Running a model: its graph is found, computes, and gives what its card declares.
+
+use infer_model_card::{Datatype, ModelCard};
+
+use crate::catalog::Model;
+use crate::http::error::ApiError;
+use crate::http::timing::{Phase, Timing};
+use crate::input::text::batches::batches;
+use crate::input::text::{SENTENCE_EMBEDDING, Texts};
+use crate::run::inference::InferenceRequest;
+use crate::run::nn::{Backend, OutputTensor};
+use crate::tasks::embedding::pooling::{Vectors, pool};
+use crate::tensor::Tensor;
+
+/// Compute once; `timing` gets the phases that ran. The outputs are those that the card declares, in
+/// its order and with its datatypes.
+///
+/// # Errors
+/// What the backend refuses; 500 when it gives something else than the card declares.
+pub fn run(
+    model: &Model,
+    inputs: Vec<(String, Tensor)>,
+    backend: &dyn Backend,
+    timing: &mut Timing,
+) -> Result<Vec<(String, Tensor)>, ApiError> {
+    let context = timing.measure(Phase::Load, || backend.load(model))?;
+    let outputs = timing.measure(Phase::Compute, || context.compute(inputs))?;
+    declared_outputs(&model.card, outputs)
+}
+
+/// What is wanted of a computation on texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// One item a text: the vectors of a model that embeds, what a classifier's scores are made of; of any
+    /// other model everything.
+    Items,
+    /// All that the graph gives, behind the vectors of a model that embeds.
+    Everything,
+}
+
+impl Wanted {
+    /// What the protocols answer to texts when a request names no outputs: the graph's own, but one vector
+    /// a text of a model that embeds.
+    #[must_use]
+    pub fn of_protocol(card: &ModelCard) -> Self {
+        if card.embedding.is_some() {
+            Self::Items
+        } else {
+            Self::Everything
+        }
+    }
+}
+
+/// Compute what a request holds, which is taken out of it: texts, else tensors. A request that names
+/// outputs wants everything.
+///
+/// # Errors
+/// As [`run`] and [`run_texts`].
+pub fn request(
+    model: &Model,
+    request: &mut InferenceRequest,
+    wanted: Wanted,
+    backend: &dyn Backend,
+    timing: &mut Timing,
+) -> Result<Vec<(String, Tensor)>, ApiError> {
+    let Some(texts) = request.texts.take() else {
+        let inputs = std::mem::take(&mut request.inputs);
+        return run(model, inputs, backend, timing);
+    };
+    let wanted = if request.outputs.is_empty() {
+        wanted
+    } else {
+        Wanted::Everything
+    };
+    run_texts(model, &texts, wanted, backend, timing)
+}
+
+/// Compute on texts, a batch at a time. A model that embeds gives one vector a text, as the first output.
+///
+/// # Errors
+/// As [`run`]; 400 when the outputs of several batches do not fit together.
+pub fn run_texts(
+    model: &Model,
+    texts: &Texts,
+    wanted: Wanted,
+    backend: &dyn Backend,
+    timing: &mut Timing,
+) -> Result<Vec<(String, Tensor)>, ApiError> {
+    let card = &model.card;
+    let embedding = card.embedding.as_ref();
+    let is_kept = |name: &str| match (wanted, embedding, &card.classification) {
+        (Wanted::Everything, _, _) | (_, None, None) => true,
+        (Wanted::Items, None, Some(spec)) => name == spec.output,
+        (Wanted::Items, Some(_), _) => false,
+    };
+    // What has an item a token is as wide as its batch.
+    let has_items_alone = embedding.is_some() || card.classification.is_some();
+    let equal_width = wanted == Wanted::Everything || !has_items_alone;
+    let batches = timing.measure(Phase::Decode, || batches(texts, card, equal_width))?;
+    let context = timing.measure(Phase::Load, || backend.load(model))?;
+    let mut vectors = Vectors::default();
+    let mut all: Vec<(String, Tensor)> = Vec::new();
+    for batch in batches {
+        let outputs = timing.measure(Phase::Compute, || context.compute(batch.inputs))?;
+        let mut outputs = declared_outputs(card, outputs)?;
+        timing.measure(Phase::Encode, || {
+            if let (Some(spec), Some(text)) = (embedding, &card.text) {
+                let output = outputs.iter().find(|(name, _)| *name == spec.output);
+                let (_, output) = output.ok_or_else(|| {
+                    ApiError::internal(format!("the backend gave no output `{}`", spec.output))
+                })?;
+                pool(
+                    output,
+                    spec,
+                    &batch.lengths,
+                    text.padding_side,
+                    &mut vectors,
+                )?;
+            }
+            outputs.retain(|(name, _)| is_kept(name));
+            append(&mut all, outputs)
+        })?;
+    }
+    if embedding.is_some() {
+        all.retain(|(name, _)| name != SENTENCE_EMBEDDING);
+        all.insert(0, (SENTENCE_EMBEDDING.to_owned(), vectors.into_tensor()?));
+    }
+    Ok(all)
+}
+
+/// Put the outputs of a batch below those of the batches before.
+pub fn append(
+    all: &mut Vec<(String, Tensor)>,
+    outputs: Vec<(String, Tensor)>,
+) -> Result<(), ApiError> {
+    if all.is_empty() {
+        *all = outputs;
+        return Ok(());
+    }
+    for ((name, tensor), (_, more)) in all.iter_mut().zip(outputs) {
+        let unfit = || {
+            ApiError::invalid(format!(
+                "output `{name}` is {:?} for some of the texts and {:?} for others, which is no tensor; \
+                 send fewer texts at a time",
+                tensor.shape, more.shape
+            ))
+        };
+        let (Some((count, sizes)), Some((more_count, more_sizes))) =
+            (tensor.shape.split_first(), more.shape.split_first())
+        else {
+            return Err(unfit());
+        };
+        let count = count
+            .checked_add(*more_count)
+            .filter(|_| sizes == more_sizes);
+        let Some(count) = count else {
+            return Err(unfit());
+        };
+        if let Some(first) = tensor.shape.first_mut() {
+            *first = count;
+        }
+        tensor.data.extend(more.data);
+    }
+    Ok(())
+}
+
+fn declared_outputs(
+    card: &ModelCard,
+    mut outputs: Vec<(String, OutputTensor)>,
+) -> Result<Vec<(String, Tensor)>, ApiError> {
+    name_by_position(card, &mut outputs);
+    card.outputs
+        .iter()
+        .map(|spec| {
+            let position = outputs.iter().position(|(name, _)| *name == spec.name);
+            let (name, output) = position.map(|at| outputs.swap_remove(at)).ok_or_else(|| {
+                ApiError::internal(format!("the backend gave no output `{}`", spec.name))
+            })?;
+            let tensor = Tensor {
+                datatype: spec.datatype,
+                shape: output.shape,
+                data: output.data,
+            };
+            if !tensor.is_whole() || spec.datatype == Datatype::Bytes {
+                return Err(ApiError::internal(format!(
+                    "the backend's output `{name}` has {} bytes in shape {:?} of {}",
+                    tensor.data.len(),
+                    tensor.shape,
+                    tensor.datatype
+                )));
+            }
+            Ok((name, tensor))
+        })
+        .collect()
+}
+
+/// The OpenVINO backend of stock Wasmtime calls outputs "0", "1" and so on, in the graph's order, which is
+/// the card's where that has all of them.
+fn name_by_position(card: &ModelCard, outputs: &mut [(String, OutputTensor)]) {
+    let are_numbers = outputs
+        .iter()
+        .enumerate()
+        .all(|(place, (name, _))| *name == place.to_string());
+    let is_known = card
+        .outputs
+        .iter()
+        .any(|spec| outputs.iter().any(|(name, _)| *name == spec.name));
+    if are_numbers && !is_known && outputs.len() == card.outputs.len() {
+        for ((name, _), spec) in outputs.iter_mut().zip(&card.outputs) {
+            name.clone_from(&spec.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(outputs: &[&str]) -> ModelCard {
+        let tensor = |section: &str, name: &str| {
+            format!("[[{section}]]\nname = '{name}'\ndatatype = 'UINT8'\nshape = [-1]\n")
+        };
+        let outputs: String = outputs.iter().map(|name| tensor("output", name)).collect();
+        ModelCard::parse(&(tensor("input", "x") + &outputs)).unwrap()
+    }
+
+    #[test]
+    fn outputs_are_found_by_name_or_by_number() {
+        /// What the card declares, what the backend gives, and which of these is which.
+        type Case<'a> = (&'a [&'a str], &'a [&'a str], Option<&'a [u8]>);
+        let cases: [Case; 6] = [
+            (&["a", "b"], &["a", "b"], Some(&[0, 1])),
+            (&["a", "b"], &["b", "a"], Some(&[1, 0])),
+            (&["a", "b"], &["0", "1"], Some(&[0, 1])),
+            // A graph may call its outputs so itself.
+            (&["1", "0"], &["0", "1"], Some(&[1, 0])),
+            // Which of them the card means, nobody knows.
+            (&["a"], &["0", "1"], None),
+            (&["a", "b"], &["0", "2"], None),
+        ];
+        for (declared, given, expected) in cases {
+            let outputs = given.iter().enumerate().map(|(place, name)| {
+                let output = OutputTensor {
+                    shape: vec![1],
+                    data: vec![place as u8],
+                };
+                ((*name).to_owned(), output)
+            });
+            let found = declared_outputs(&card(declared), outputs.collect());
+            let found = found.ok().map(|outputs| {
+                let names: Vec<_> = outputs.iter().map(|(name, _)| name.as_str()).collect();
+                assert_eq!(names, declared);
+                outputs.iter().map(|(_, tensor)| tensor.data[0]).collect()
+            });
+            let expected = expected.map(<[u8]>::to_vec);
+            assert_eq!(found, expected, "{declared:?} of {given:?}");
+        }
+    }
+}

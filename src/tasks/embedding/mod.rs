@@ -1,0 +1,3 @@
+//! Embedding: one vector for each text.
+
+pub mod pooling;

@@ -1,0 +1,277 @@
+//! NumPy's file format, both ways (NumPy Enhancement Proposal 1, and `numpy.lib.format`).
+//!
+//! Read here and not by a crate: those at hand read the header as any Python literal, by recursion,
+//! and a client decides how deep that goes. The header has three keys and one form.
+
+mod header;
+
+use std::borrow::Cow;
+
+use infer_model_card::{Datatype, ModelCard};
+
+use crate::http::error::{ApiError, ErrorKind, quoted};
+use crate::http::negotiate::AnswerType;
+use crate::http::response::Response;
+use crate::run::inference::{only_input, refused};
+use crate::tensor::convert;
+use crate::tensor::{Tensor, add_batch, check_shape, elements};
+use header::Header;
+
+/// How a file begins.
+pub const MAGIC: &[u8] = b"\x93NUMPY";
+
+/// Why bytes are no array that a tensor can be made of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NpyError {
+    /// The magic, the version or the length of the header.
+    #[error("the body is no NumPy file: {0}")]
+    Format(&'static str),
+    /// The header is not the dictionary that NumPy writes.
+    #[error(
+        "the NumPy header {header} cannot be read: {problem}; expected for example {{'descr': '<f4', \
+         'fortran_order': False, 'shape': (1, 3)}}"
+    )]
+    Header {
+        /// As it came.
+        header: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Texts, structures, complex numbers and other dtypes that no tensor has.
+    #[error(
+        "the NumPy dtype {0} is none that a tensor has, expected a boolean, an integer or a float of \
+         8 to 64 bits"
+    )]
+    Dtype(String),
+    /// More or fewer bytes than the header says.
+    #[error(
+        "the NumPy header says {expected} bytes of data ({dtype} of shape {shape:?}), came {came}"
+    )]
+    Length {
+        /// Of shape and datatype.
+        expected: u64,
+        /// The datatype in the protocol's words.
+        dtype: Datatype,
+        /// As in the header.
+        shape: Vec<u64>,
+        /// The bytes behind the header.
+        came: usize,
+    },
+}
+
+impl From<NpyError> for ApiError {
+    fn from(error: NpyError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+/// Take a NumPy file as the model's only input. A free first dimension may be missing: the array is a
+/// batch of one then.
+///
+/// # Errors
+/// 400 when it is no NumPy file, or not of a datatype or shape that the input takes.
+pub fn decode(body: &[u8], card: &ModelCard) -> Result<(String, Tensor), ApiError> {
+    let spec = only_input(card, "a NumPy array")?;
+    let mut array = Array::read(body)?;
+    convert::check(array.datatype, spec.datatype).map_err(|error| {
+        refused(
+            spec,
+            format!("{error}; convert it with `astype` before it is saved"),
+        )
+    })?;
+    add_batch(spec, &mut array.shape);
+    let shape = check_shape(spec, &array.shape).map_err(|error| refused(spec, error))?;
+    let data = convert::convert(&array.row_major(), array.datatype, spec.datatype)
+        .map_err(|error| refused(spec, error))?;
+    let tensor = Tensor {
+        datatype: spec.datatype,
+        shape,
+        data,
+    };
+    Ok((spec.name.clone(), tensor))
+}
+
+/// One tensor as a NumPy file, format version 1.0 (NumPy Enhancement Proposal 1).
+///
+/// # Errors
+/// 406 for BF16, which NumPy lacks.
+pub fn encode(tensor: &Tensor) -> Result<Response, ApiError> {
+    /// The header ends at a multiple of this, so that the data are aligned in a mapped file.
+    const ALIGNMENT: usize = 64;
+    let descr = match tensor.datatype {
+        Datatype::Bool => "|b1",
+        Datatype::Uint8 => "|u1",
+        Datatype::Uint16 => "<u2",
+        Datatype::Uint32 => "<u4",
+        Datatype::Uint64 => "<u8",
+        Datatype::Int8 => "|i1",
+        Datatype::Int16 => "<i2",
+        Datatype::Int32 => "<i4",
+        Datatype::Int64 => "<i8",
+        Datatype::Fp16 => "<f2",
+        Datatype::Fp32 => "<f4",
+        Datatype::Fp64 => "<f8",
+        Datatype::Bf16 | Datatype::Bytes => {
+            return Err(ApiError::new(
+                ErrorKind::NotAcceptable,
+                format!(
+                    "NumPy has no {}; ask for `Accept: application/octet-stream`",
+                    tensor.datatype
+                ),
+            ));
+        }
+    };
+    // Python writes a tuple of one with a comma: `(3,)`.
+    let sizes: String = tensor.shape.iter().map(|size| format!("{size},")).collect();
+    let mut header =
+        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
+    let unpadded = 10 + header.len() + 1;
+    header.push_str(&" ".repeat(unpadded.next_multiple_of(ALIGNMENT) - unpadded));
+    header.push('\n');
+    // A shape has at most a few hundred characters; the check keeps the format's limit all the same.
+    let length = u16::try_from(header.len())
+        .map_err(|_| ApiError::internal("a NumPy header of more than 65535 bytes"))?;
+    let mut body = Vec::with_capacity(10 + header.len() + tensor.data.len());
+    body.extend(MAGIC);
+    body.extend([1, 0]);
+    body.extend(length.to_le_bytes());
+    body.extend(header.as_bytes());
+    body.extend(&tensor.data);
+    Ok(Response::new(200, AnswerType::Npy.media_type(), body))
+}
+
+/// A file, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+struct Array<'a> {
+    datatype: Datatype,
+    is_big_endian: bool,
+    is_fortran_order: bool,
+    shape: Vec<u64>,
+    data: &'a [u8],
+}
+
+impl<'a> Array<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Self, NpyError> {
+        let after_magic = bytes
+            .strip_prefix(MAGIC)
+            .ok_or(NpyError::Format("it does not begin with `\\x93NUMPY`"))?;
+        let cut = NpyError::Format("it ends within the header");
+        // Version 1 counts the header in 16 bits, 2 and 3 in 32; 3 allows UTF-8, which no header of a
+        // tensor needs.
+        let (length, rest) = match after_magic {
+            [1, _, low, high, rest @ ..] => (u32::from(u16::from_le_bytes([*low, *high])), rest),
+            [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
+            [0..=3, ..] | [] => return Err(cut),
+            _ => return Err(NpyError::Format("its format is newer than 3")),
+        };
+        let (header, data) = usize::try_from(length)
+            .ok()
+            .and_then(|length| rest.split_at_checked(length))
+            .ok_or(cut)?;
+        let header =
+            std::str::from_utf8(header).map_err(|_| NpyError::Format("its header is not UTF-8"))?;
+        let Header {
+            descr,
+            is_fortran_order,
+            shape,
+        } = Header::read(header).map_err(|problem| NpyError::Header {
+            header: quoted(header.trim_end()),
+            problem,
+        })?;
+        let (datatype, is_big_endian) =
+            dtype(descr).ok_or_else(|| NpyError::Dtype(quoted(descr)))?;
+        let expected = elements(&shape)
+            .and_then(|count| count.checked_mul(datatype.element_bytes()? as u64))
+            .unwrap_or(u64::MAX);
+        if expected != data.len() as u64 {
+            return Err(NpyError::Length {
+                expected,
+                dtype: datatype,
+                shape,
+                came: data.len(),
+            });
+        }
+        Ok(Self {
+            datatype,
+            is_big_endian,
+            is_fortran_order,
+            shape,
+            data,
+        })
+    }
+
+    /// The elements in row-major order, little-endian.
+    fn row_major(&self) -> Cow<'a, [u8]> {
+        let width = self.datatype.element_bytes().unwrap_or(1);
+        let mut data = if self.is_fortran_order && self.shape.len() > 1 {
+            Cow::Owned(transposed(self.data, &self.shape, width))
+        } else {
+            Cow::Borrowed(self.data)
+        };
+        if self.is_big_endian && width > 1 {
+            for element in data.to_mut().chunks_exact_mut(width) {
+                element.reverse();
+            }
+        }
+        data
+    }
+}
+
+/// From column-major to row-major; there are as many elements as the shape says.
+fn transposed(data: &[u8], shape: &[u64], width: usize) -> Vec<u8> {
+    let sizes: Vec<usize> = shape.iter().map(|size| *size as usize).collect();
+    let mut stride = width;
+    let strides: Vec<usize> = sizes
+        .iter()
+        .map(|size| {
+            let next = stride.saturating_mul(*size);
+            std::mem::replace(&mut stride, next)
+        })
+        .collect();
+    let mut index = vec![0; sizes.len()];
+    let mut at = 0;
+    let mut row_major = Vec::with_capacity(data.len());
+    while row_major.len() < data.len() {
+        row_major.extend(data.get(at..at + width).unwrap_or_default());
+        // Like an odometer, the last dimension fastest.
+        for ((index, size), stride) in index.iter_mut().zip(&sizes).zip(&strides).rev() {
+            *index += 1;
+            at += stride;
+            if *index < *size {
+                break;
+            }
+            at -= stride * size;
+            *index = 0;
+        }
+    }
+    row_major
+}
+
+/// A NumPy dtype as the protocol's datatype, and whether its elements are big-endian.
+fn dtype(descr: &str) -> Option<(Datatype, bool)> {
+    let (order, kind) = descr.split_at_checked(1)?;
+    let datatype = match kind {
+        "b1" => Datatype::Bool,
+        "u1" => Datatype::Uint8,
+        "u2" => Datatype::Uint16,
+        "u4" => Datatype::Uint32,
+        "u8" => Datatype::Uint64,
+        "i1" => Datatype::Int8,
+        "i2" => Datatype::Int16,
+        "i4" => Datatype::Int32,
+        "i8" => Datatype::Int64,
+        "f2" => Datatype::Fp16,
+        "f4" => Datatype::Fp32,
+        "f8" => Datatype::Fp64,
+        _ => return None,
+    };
+    match order {
+        "<" | "|" | "=" => Some((datatype, false)),
+        ">" => Some((datatype, true)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,0 @@
-//! The V1 protocol: KServe's V1 data plane and TensorFlow Serving's REST API, which it follows.
-
-pub mod answer;
-pub mod request;
