@@ -114,7 +114,7 @@ fn headers_have_a_size() {
     assert_eq!(answer.status, 431);
     assert_eq!(
         answer.error(),
-        "the request line and headers have 1025 bytes, expected no more than 1024"
+        "the request line and headers have 1025 bytes, expected at most 1024"
     );
     // What hyper does not even read to its end it answers itself.
     for bytes in [20_000, 1 << 20] {
@@ -241,8 +241,7 @@ fn a_body_must_keep_coming() {
             ..unlimited()
         },
     );
-    let sentence =
-        "the body came too slowly: expected no pause of 500 ms, and 100 bytes a second beyond that";
+    let sentence = "the body arrived too slowly: expected no pause of 500 ms, and at least 100 bytes per second";
     let cases: [(&str, &[u8]); 4] = [
         (
             "nothing of it",
@@ -423,7 +422,7 @@ fn a_request_has_a_time_and_an_instance_a_memory() {
     let host = start(&GUEST, limits);
     assert_eq!(
         get(host.address, "/spin").error(),
-        "the time limit of 500 ms passed"
+        "the request took longer than its time limit of 500 ms"
     );
     expect_passed(&host, "request-time", 1);
     let host = start(
@@ -460,7 +459,7 @@ fn the_queue_has_a_length() {
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(
         answer.error(),
-        "overloaded: 1 requests are being served or waiting"
+        "overloaded: 1 requests are running or queued"
     );
     expect_passed(&host, "queue", 1);
     stream.write_all(b"b").unwrap();
@@ -492,7 +491,7 @@ fn a_server_that_drains_says_so_before_it_closes() {
     }
     assert_eq!(
         (answer.status, answer.error().as_str()),
-        (503, "the server is stopping")
+        (503, "the server is shutting down")
     );
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert_eq!(get(host.admin, "/readyz").status, 503);

@@ -69,7 +69,7 @@ fn each_backend_serves_and_says_so() {
         let service = Service::start_with(&["--backend", backend], &[]);
         let answer = post(service.address, "/infer", "image/png", &seven());
         assert_eq!(best(&answer), "7");
-        service.expect_log(&format!("computing with {name}"));
+        service.expect_log(&format!("backend: {name}"));
         let ready = get(service.address, "/v2/health/ready");
         assert_eq!(ready.status, 200, "{}", ready.text());
     }
@@ -86,7 +86,7 @@ fn what_is_chosen_by_itself_is_told() {
         "7"
     );
     service.expect_log("no native library is installed");
-    service.expect_log("computing with the engine in WebAssembly");
+    service.expect_log("backend: the engine in WebAssembly");
     drop(service);
     // What there is cannot be used.
     let broken = [
@@ -94,16 +94,15 @@ fn what_is_chosen_by_itself_is_told() {
         ("ORT_DYLIB_PATH", "/proc/self/exe"),
     ];
     let service = Service::start_with(&["--backend", "auto"], &broken);
-    let expected =
-        "not computing with ONNX Runtime: `/proc/self/exe` cannot be used as ONNX Runtime: ";
+    let expected = "skipped ONNX Runtime: `/proc/self/exe` cannot be used as ONNX Runtime: ";
     service.expect_log(expected);
-    service.expect_log("computing with the engine in WebAssembly");
+    service.expect_log("backend: the engine in WebAssembly");
     drop(service);
     if let Some(backend) = backends::installed().first() {
         let service = Service::start_with(&["--backend", "auto"], &[]);
         let name = match *backend {
-            "onnx" => "computing with ONNX Runtime ",
-            _ => "computing with OpenVINO ",
+            "onnx" => "backend: ONNX Runtime ",
+            _ => "backend: OpenVINO ",
         };
         service.expect_log(name);
     }
@@ -113,10 +112,12 @@ fn what_is_chosen_by_itself_is_told() {
 fn what_cannot_be_served_is_refused_in_one_sentence() {
     let data = tempfile::tempdir().unwrap();
     let cache = [("XDG_CACHE_HOME", data.path())];
-    let missing = "error: ONNX Runtime is not there (`cargo infer backend add onnx` fetches it)";
+    let missing =
+        "error: ONNX Runtime is not installed (`cargo infer backend add onnx` installs it)";
     let came = refusal(&["--backend", "onnx"], &cache);
     assert!(came.starts_with(missing), "{came}");
-    let missing = "error: OpenVINO is not there (`cargo infer backend add openvino` fetches it)";
+    let missing =
+        "error: OpenVINO is not installed (`cargo infer backend add openvino` installs it)";
     let came = refusal(&["--backend", "openvino"], &cache);
     assert!(came.starts_with(missing), "{came}");
 

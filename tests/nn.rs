@@ -281,7 +281,7 @@ const PATIENT: Batching = Batching {
 #[test]
 fn no_request_reaches_what_wasi_nn_gave_another() {
     // A handle that is nobody's in this request ends it; how, is the log's.
-    let internal = "internal error, nothing that the request could change";
+    let internal = "internal error, not caused by the request";
     for (name, library) in libraries() {
         let host = host(Graphs::load(library, &[source("add", None)], 2).unwrap());
         let mut living = Connection::open(host.address).unwrap();

@@ -194,7 +194,7 @@ fn a_failure_has_its_id_in_the_answer_and_in_the_log() {
     let log = service.log();
     let lines: Vec<serde_json::Value> = log
         .lines()
-        .filter(|line| *line != "computing with the engine in WebAssembly")
+        .filter(|line| *line != "backend: the engine in WebAssembly")
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
     let of = |target: &str| {
@@ -255,7 +255,7 @@ fn a_load_balancer_has_time_to_notice() {
     }
     assert_eq!(
         (answer.status, answer.error().as_str()),
-        (503, "the server is stopping")
+        (503, "the server is shutting down")
     );
     assert_eq!(
         post(service.address, "/infer", "image/png", &seven()).status,
@@ -666,7 +666,7 @@ fn a_flag_that_is_wrong_is_refused_in_a_sentence() {
     let cases = [
         (
             ["--otlp", "localhost:4318"],
-            "error: `localhost:4318` is no address of a collector, expected one such as",
+            "error: `localhost:4318` is not a collector's address, expected a URL such as",
         ),
         (
             ["--admin", "nowhere"],

@@ -301,7 +301,7 @@ fn what_lies_is_refused_and_the_service_stays_well() {
     assert_healthy(address);
     assert_eq!(
         service.log(),
-        "computing with the engine in WebAssembly\n",
+        "backend: the engine in WebAssembly\n",
         "nothing that a client sends is this side's fault"
     );
 }

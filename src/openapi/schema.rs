@@ -26,7 +26,7 @@ const REFUSALS: [(u16, &str); 10] = [
     ),
     (501, "A datatype or feature that the backend lacks"),
     (503, "Too busy or not ready, with `Retry-After`"),
-    (504, "The time limit of the request passed"),
+    (504, "The request took longer than its time limit"),
 ];
 
 /// What is referred to by name.

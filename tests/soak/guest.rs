@@ -75,7 +75,7 @@ pub fn serve(manifest: &Path) {
 pub fn cases() -> Vec<Case> {
     let get =
         |kind, path, status, holds: &str| Case::new(kind, ("GET", path), &[], "", status, holds);
-    let internal = "internal error, nothing that the request could change";
+    let internal = "internal error, not caused by the request";
     // Few writes of the guest's, and more than a packet.
     let echo: Vec<u8> = (0..20_000_u32).map(|index| (index % 251) as u8).collect();
     let late = |path| {
@@ -99,7 +99,7 @@ pub fn cases() -> Vec<Case> {
             "time limit",
             "/spin",
             504,
-            "the time limit of 3000 ms passed",
+            "the request took longer than its time limit of 3000 ms",
         )),
         late("/late-trap").times(3),
         endless(late("/late-spin")),

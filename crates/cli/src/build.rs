@@ -9,20 +9,19 @@ use infer_pack::{Artifacts, BuildOptions};
 use crate::progress::Terminal;
 use crate::workspace;
 
-/// Build the artifacts: composed, for any host with WASI 0.2 and HTTP, and uncomposed, for hosts
-/// that bring wasi-nn.
+/// Build the artifacts: composed for any host with wasi:http 0.2, uncomposed for hosts with wasi-nn
 #[derive(Args)]
 pub struct Build {
-    /// For hosts without relaxed SIMD (Node 20, say); slower.
+    /// Build for hosts without relaxed SIMD, such as Node 20; slower
     #[arg(long)]
     no_relaxed_simd: bool,
-    /// The model repository [default: models]
+    /// Model repository [default: models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
 }
 
 impl Build {
-    /// Build what is out of date and say where it is.
+    /// Build outdated artifacts and print their paths.
     pub fn run(self) -> Result<()> {
         let root = workspace::root()?;
         let mut options = BuildOptions::new(root);

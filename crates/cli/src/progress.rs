@@ -1,4 +1,4 @@
-//! A build's steps on the terminal.
+//! Shows a build's steps on the terminal.
 
 use std::cell::RefCell;
 use std::io::IsTerminal;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use infer_pack::Progress;
 
-/// Draws steps on standard error if that is a terminal; says nothing otherwise.
+/// Shows steps on standard error if that is a terminal, else nothing.
 pub struct Terminal {
     is_terminal: bool,
-    /// Shows details within a step, below its line.
+    /// A spinner below the step's line, for details.
     bar: RefCell<Option<ProgressBar>>,
 }
 
 impl Terminal {
-    /// Looks at what standard error is.
+    /// Detect whether standard error is a terminal.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Progress for Terminal {
     }
 
     fn is_terminal(&self) -> bool {
-        // The tools draw for themselves; a spinner would write over them.
+        // Tools such as cargo draw their own progress; the spinner would overwrite it.
         self.clear();
         self.is_terminal
     }

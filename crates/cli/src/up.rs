@@ -27,13 +27,13 @@ use crate::workspace;
 /// Build what is out of date, then serve.
 #[derive(Args)]
 pub struct Up {
-    /// Where to listen; port 0 takes a free one
+    /// Address to listen on (port 0 picks a free one)
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
-    /// What runs the models
+    /// Backend that runs the models
     #[arg(long, value_enum, default_value_t = Backend::Auto)]
     backend: Backend,
-    /// Of a native library, its own name of a device: cpu, cuda, tensorrt; CPU, GPU, NPU
+    /// Device of a native backend, by its own name: cpu, cuda, tensorrt; CPU, GPU, NPU
     #[arg(
         long,
         value_name = "DEVICE",
@@ -41,29 +41,29 @@ pub struct Up {
         hide_default_value = true
     )]
     device: String,
-    /// The model repository [default: the manifest's, models]
+    /// Model repository [default: models, or the folder in spin.toml]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Threads that run instances and, with a native library, compute [default: one a core]
+    /// Threads that run instances and native inferences [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
-    /// An address of its own for metrics and probes: /metrics, /healthz, /readyz; best a loopback one
+    /// Address for /metrics, /healthz and /readyz; keep it private
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
-    /// How the log is written, on standard error; RUST_LOG says what is
+    /// Log format on standard error; filter with RUST_LOG
     #[arg(long, value_enum, default_value_t = LogFormat::Human)]
     log_format: LogFormat,
-    /// A collector of traces, which are sent as OTLP over HTTP: http://127.0.0.1:4318
+    /// Send traces to this OTLP/HTTP collector, for example http://127.0.0.1:4318
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
     #[command(flatten)]
     limits: LimitFlags,
 }
 
-/// What runs the models.
+/// The backends that run models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Backend {
-    /// A native library that is installed, else the engine
+    /// The first installed native library that loads all models, else the engine
     Auto,
     /// The engine in WebAssembly, composed into the component
     Wasm,
@@ -73,7 +73,7 @@ enum Backend {
     Openvino,
 }
 
-/// What is served: a component, its models' names, and the graphs that it asks the host for.
+/// The component to serve, its models' names, and the graphs that the host runs for it.
 struct Served {
     component: PathBuf,
     models: BTreeSet<String>,
@@ -81,9 +81,9 @@ struct Served {
 }
 
 impl Up {
-    /// Build, serve, and return when a signal came and requests have ended.
+    /// Build and serve; return after a signal, when the requests have ended.
     pub fn run(self) -> Result<()> {
-        // Until the end: what is left of the log is written when this is dropped.
+        // Dropping the log writes its remaining lines.
         let _log = Log::begin(self.log_format);
         let traces = self.otlp.as_deref().map(Traces::export_to).transpose()?;
         let root = workspace::root()?;
@@ -105,11 +105,11 @@ impl Up {
             Backend::Wasm => composed(&options)?,
             Backend::Onnx => self.native(Library::OnnxRuntime, &options)?,
             Backend::Openvino => self.native(Library::OpenVino, &options)?,
-            Backend::Auto => self.whatever_there_is(&options)?,
+            Backend::Auto => self.automatic(&options)?,
         };
         if served.graphs.is_some() {
-            // It is the host that reads models then; to open a folder for each request takes as long as to make
-            // its instance.
+            // The host reads the models in this case, and opening a folder for each request takes as long as
+            // creating its instance.
             mounts.clear();
         }
         let manifest = Manifest {
@@ -120,36 +120,32 @@ impl Up {
         self.serve(&root, manifest, served, traces)
     }
 
-    /// The component alone, with a library to compute for it.
+    /// Build the component alone, with a native library as its backend.
     fn native(&self, library: Library, options: &BuildOptions) -> Result<Served> {
-        // Before the build, which takes longer than to find that it is not there.
+        // Load the library before the slow build, so that a missing one is reported at once.
         let backend = choose::load(library, self.computing())?;
         let built = infer_pack::build_uncomposed(options, &Terminal::new())?;
         self.served(backend, built)
     }
 
-    /// The first library that is installed and takes all models; else the engine. What is passed over is told.
-    fn whatever_there_is(&self, options: &BuildOptions) -> Result<Served> {
+    /// Select the first installed library that loads all models, else the engine. Logs the libraries that it skipped.
+    fn automatic(&self, options: &BuildOptions) -> Result<Served> {
         let mut installed = choose::installed().peekable();
         if installed.peek().is_none() {
             eprintln!(
-                "no native library is installed; `cargo infer backend add onnx` fetches one that is several \
-                 times as fast"
+                "no native library is installed: running models in WebAssembly; `cargo infer backend add onnx` \
+                 installs ONNX Runtime, which is several times as fast"
             );
             return composed(options);
         }
-        // What is wrong with a model card is wrong for all of them.
+        // An invalid model card fails here, before any library is tried.
         let built = infer_pack::build_uncomposed(options, &Terminal::new())?;
         for library in installed {
             let served = choose::load(library, self.computing())
                 .and_then(|backend| self.served(backend, built.clone()));
             match served {
                 Ok(served) => return Ok(served),
-                Err(error) => eprintln!(
-                    "not computing with {}: {}",
-                    library.name(),
-                    crate::sentence(&error)
-                ),
+                Err(error) => eprintln!("skipped {}: {}", library.name(), crate::sentence(&error)),
             }
         }
         composed(options)
@@ -164,7 +160,7 @@ impl Up {
         }
     }
 
-    /// The component, with its models' graphs in that library.
+    /// Load the models' graphs into the library.
     fn served(&self, backend: Box<dyn Computes>, built: Uncomposed) -> Result<Served> {
         let graphs = choose::graphs(backend, &built.models, self.computing())?;
         Ok(Served {
@@ -187,7 +183,7 @@ impl Up {
         };
         for key in &manifest.ignored {
             tracing::warn!(
-                "`{key}` in {} means nothing to this host",
+                "ignored `{key}` in {}: this host does not support it",
                 workspace::MANIFEST
             );
         }
@@ -224,13 +220,13 @@ impl Up {
                 eprintln!("metrics at http://{}/metrics", admin.local_addr()?);
                 tokio::spawn(admin.serve());
             }
-            eprintln!("computing with {computes}");
+            eprintln!("backend: {computes}");
             println!("serving http://{}", server.local_addr()?);
             std::io::stdout().flush()?;
             server.serve(stop).await;
             Ok(())
         });
-        // An inference that does not look up when it is asked to end must not keep the process.
+        // An inference that does not react to cancellation must not keep the process alive.
         runtime.shutdown_timeout(STOP_TIMEOUT);
         if let Some(traces) = traces {
             traces.shutdown();
@@ -239,7 +235,7 @@ impl Up {
     }
 }
 
-/// The composed artifact, which needs nothing of the host.
+/// The composed artifact, which contains the engine.
 fn composed(options: &BuildOptions) -> Result<Served> {
     let built = infer_pack::build(options, &Terminal::new())?;
     Ok(Served {
@@ -256,14 +252,14 @@ fn names(models: &[Model]) -> BTreeSet<String> {
         .collect()
 }
 
-/// The user's own `INFER_*` variables, which go before the manifest's.
+/// The user's `INFER_*` variables, which override the manifest's.
 fn settings() -> BTreeMap<String, String> {
     std::env::vars()
         .filter(|(name, _)| name.starts_with("INFER_"))
         .collect()
 }
 
-/// Ready when the process is asked to stop.
+/// Resolves on SIGINT or SIGTERM.
 fn stop_signal() -> Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;

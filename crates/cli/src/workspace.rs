@@ -1,4 +1,4 @@
-//! Where the project is.
+//! Locates the project's root.
 
 use std::path::PathBuf;
 
@@ -7,12 +7,12 @@ use anyhow::{Context, Result, bail};
 /// The file that marks the project's root.
 pub const MANIFEST: &str = "spin.toml";
 
-/// The folder that holds `spin.toml`: this one or the nearest above it.
+/// The nearest folder with a `spin.toml`, from the current folder upwards.
 ///
 /// # Errors
 /// When there is none.
 pub fn root() -> Result<PathBuf> {
-    let start = std::env::current_dir().context("the current folder cannot be read")?;
+    let start = std::env::current_dir().context("cannot read the current folder")?;
     match start
         .ancestors()
         .find(|folder| folder.join(MANIFEST).is_file())

@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,39 +12,39 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-use crate::compile::{self, CompileError};
 use crate::drain::Drain;
-use crate::imports;
+use crate::instance::compile::{self, CompileError};
+use crate::instance::imports;
+use crate::instance::state::State;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::nn::Graphs;
 use crate::observe::{Now, ObserveOptions, Observer};
-use crate::state::State;
 
-/// How often a guest that computes looks up: what a timeout may be late by, and how long one request
-/// may keep a thread from another.
+/// Interval at which a running guest yields: the delay of a timeout, and the longest time that one request keeps a
+/// thread from another.
 const EPOCH: Duration = Duration::from_millis(10);
 
-/// The prefix of the settings that a user's environment may override.
+/// Prefix of the settings that the user's environment may override.
 const SETTINGS: &str = "INFER_";
 
-/// The setting that names the model of requests that name none.
+/// The setting that names the default model.
 const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
 
-/// What is served, and how.
+/// The component to serve, and its configuration.
 #[derive(Clone)]
 pub struct AppOptions {
     /// Routes, mounts, environment and the component's file.
     pub manifest: Manifest,
-    /// Where compiled artifacts are kept.
+    /// Cache folder for compiled artifacts.
     pub cache_dir: PathBuf,
-    /// What requests may take.
+    /// Resource limits.
     pub limits: Limits,
-    /// Settings that override the manifest's; names without `INFER_` are refused by being ignored.
+    /// Settings that override the manifest's. Names without the prefix `INFER_` are ignored.
     pub environment: BTreeMap<String, String>,
-    /// The graphs of guests that import wasi:nn; without any, there is no wasi:nn here.
+    /// Graphs for guests that import wasi:nn. With `None`, the host does not offer wasi:nn.
     pub graphs: Option<Arc<Graphs>>,
-    /// What the operator sees of requests.
+    /// Log, metrics and traces.
     pub observe: ObserveOptions,
 }
 
@@ -52,32 +52,32 @@ pub struct AppOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
-    /// Compiling it.
+    /// The component could not be compiled.
     #[error(transparent)]
     Compile(#[from] CompileError),
-    /// Wasmtime cannot run here as configured, or the component needs what this host has not.
+    /// Wasmtime rejects the configuration, or the component imports an interface that this host does not offer.
     #[error("the component cannot be served: {0:#}")]
     Wasmtime(wasmtime::Error),
-    /// A folder that the manifest mounts.
-    #[error("cannot mount `{}`: it is not a folder", path.display())]
+    /// A mounted folder does not exist.
+    #[error("cannot mount `{}`: not a folder (check `files` in the manifest or --models)", path.display())]
     Mount {
         /// The folder.
         path: PathBuf,
     },
 }
 
-/// A component that is ready to be instantiated, and the limits it runs under.
+/// A component that is ready to be instantiated, and its limits.
 pub struct App {
     pub(crate) manifest: Manifest,
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) limits: Limits,
     pub(crate) graphs: Option<Arc<Graphs>>,
     pub(crate) proxy: ProxyPre<State>,
-    /// One permit an instance.
+    /// One permit per instance.
     pub(crate) instances: Arc<Semaphore>,
-    /// One permit a request that waits or runs.
+    /// One permit per running or queued request.
     pub(crate) places: Arc<Semaphore>,
-    /// One permit a connection.
+    /// One permit per connection.
     pub(crate) connections: Arc<Semaphore>,
     pub(crate) drain: Arc<Drain>,
     pub(crate) observer: Arc<Observer>,
@@ -85,10 +85,11 @@ pub struct App {
 }
 
 impl App {
-    /// Compile the component (or take it from the cache) and prepare its instances.
+    /// Compile the component, or load it from the cache, and prepare its instances.
     ///
     /// # Errors
-    /// When it cannot be compiled, imports what this host has not, or a mount is not there.
+    /// When the component cannot be compiled, imports an interface that this host does not offer, or a mount is
+    /// missing.
     pub fn load(options: AppOptions) -> Result<Arc<Self>, LoadError> {
         let AppOptions {
             manifest,
@@ -138,7 +139,7 @@ impl App {
         }))
     }
 
-    /// What is as it is now.
+    /// The current values of the gauges.
     pub(crate) fn now(&self) -> Now {
         let Limits {
             max_instances,
@@ -164,7 +165,7 @@ impl App {
     }
 }
 
-/// Advances the engine's epoch until it is dropped.
+/// Increments the engine's epoch until it is dropped.
 struct Ticker {
     engine: Engine,
     stop: Arc<AtomicBool>,
@@ -196,7 +197,7 @@ impl Drop for Ticker {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
-            // It can only have ended; a panic in it would have nothing to say here.
+            // The thread can only have ended, and a panic in it needs no handling here.
             _ = thread.join();
         }
     }

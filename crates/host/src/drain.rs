@@ -1,27 +1,27 @@
-//! Whether the server is stopping, and what it still has to do.
+//! The state of a graceful shutdown, and the number of requests in flight.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// The stages of stopping, and the requests that are being served.
+/// The stages of a shutdown, and the requests in flight.
 #[derive(Debug, Default)]
 pub(crate) struct Drain {
     is_draining: AtomicBool,
     is_closing: AtomicBool,
     serving: AtomicUsize,
-    /// Told when the last request has ended.
+    /// Notified when the last request has ended.
     idle: Notify,
 }
 
 impl Drain {
-    /// The server is not ready for more, and says so to those who ask.
+    /// Report the server as not ready from now on.
     pub(crate) fn begin(&self) {
         self.is_draining.store(true, Ordering::Release);
     }
 
-    /// Nobody listens any more: connections are closed after the answer.
+    /// The listener is closed: close each connection after its response.
     pub(crate) fn close(&self) {
         self.begin();
         self.is_closing.store(true, Ordering::Release);
@@ -35,7 +35,7 @@ impl Drain {
         self.is_closing.load(Ordering::Acquire)
     }
 
-    /// A request is served until this is dropped.
+    /// Count a request as in flight until the guard is dropped.
     pub(crate) fn serve(self: &Arc<Self>) -> InFlight {
         self.serving.fetch_add(1, Ordering::AcqRel);
         InFlight(Arc::clone(self))
@@ -44,13 +44,13 @@ impl Drain {
     /// Wait until no request is being served.
     pub(crate) async fn idle(&self) {
         while self.serving.load(Ordering::Acquire) > 0 {
-            // Told before it is waited for, it returns at once, and the number is looked at again.
+            // A notification sent before this line is stored, so the loop checks the count again.
             self.idle.notified().await;
         }
     }
 }
 
-/// A request that is being served.
+/// A request in flight.
 #[derive(Debug)]
 pub(crate) struct InFlight(Arc<Drain>);
 

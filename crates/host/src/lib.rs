@@ -1,47 +1,38 @@
 //! The embedded host: Wasmtime, and an HTTP server in front of it.
 //!
-//! The way of a request: [`server`] accepts the connection, [`connection`] watches how long its client takes
-//! ([`pace`]); [`handler`] finds the route, takes a place in the queue, makes an instance of its own for the
-//! request ([`state`]), runs it under a time and a memory limit ([`limits`]), and hands its answer over as it
-//! is streamed. What the host itself has to say, [`answer`] words. [`drain`] knows whether the server stops.
+//! The path of a request:
 //!
-//! [`observe`] is what the operator sees of it: a line a request, metrics ([`admin`] has their address), traces, and
-//! what the component writes to standard error ([`guest_log`]).
+//! 1. [`http::server`] accepts the connection, and its timeouts start.
+//! 2. `http::handler` checks the header limit and the route, waits for an instance slot, and creates an instance
+//!    ([`instance`]) for this request alone, with a time and a memory limit ([`limits`]).
+//! 3. The guest runs until it has a response. The host streams the body, counts it ([`observe`]), and reports
+//!    the request in the log, the metrics and a trace.
 //!
-//! [`manifest`] reads routes, mounts and environment from `spin.toml`, so that this host and Spin
-//! serve the same; [`compile`] turns the component into machine code once and keeps it; [`imports`]
-//! is what it may call; [`app`] holds what all requests share.
+//! [`manifest`] reads routes, mounts and environment from `spin.toml`, so that this host and Spin serve the same.
+//! [`app`] holds what all requests share, `response` builds the host's own responses, `drain` tracks a graceful
+//! shutdown, and `worker` owns the threads of native backends. [`nn`] implements wasi:nn on the machine's libraries.
 //!
-//! [`nn`] is wasi:nn for components that import it, by libraries of this machine.
+//! Dependencies point one way: `http` uses `instance`, `instance` uses `nn`, and all three use `observe` and the
+//! modules at the top; `observe` and `nn` know nothing of `http`.
 //!
-//! A trap, a timeout or a guest that runs out of memory fails its own request and nothing else: every
-//! instance has memory of its own, and no host lock is held while a guest runs.
+//! A trap, a timeout or an out-of-memory guest fails its own request and nothing else: every instance has its own
+//! memory, and the host holds no lock while a guest runs.
 
-pub mod admin;
-pub mod answer;
 pub mod app;
-mod awake;
-mod body;
-pub mod compile;
-mod connection;
 mod drain;
-mod guest;
-mod guest_log;
-mod handler;
-mod imports;
+pub mod http;
+pub mod instance;
 pub mod limits;
 pub mod manifest;
 pub mod nn;
 pub mod observe;
-mod pace;
-pub mod server;
-mod state;
-mod timer;
+mod response;
 mod worker;
 
-pub use admin::Admin;
 pub use app::{App, AppOptions, LoadError};
+pub use http::admin::Admin;
+pub use http::server::Server;
+pub use instance::compile;
 pub use limits::Limits;
 pub use manifest::{Manifest, ManifestError};
 pub use observe::{ObserveOptions, Traces};
-pub use server::Server;

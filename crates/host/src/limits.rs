@@ -1,85 +1,85 @@
-//! What one request, one connection, and all of them together, may take.
+//! Resource limits of a request, a connection and the server.
 
 use std::time::Duration;
 
-/// The host's limits. Each default has its reason at its constant.
+/// The host's limits. Each default's constant states its reason.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// From the first byte of a request to the last of its answer.
+    /// Time limit of a request, from its headers to the last byte of its response; then 504.
     pub request_timeout: Duration,
-    /// Of one instance, all its linear memories together.
+    /// Linear memory of one instance, all memories together.
     pub instance_memory_bytes: usize,
-    /// Instances at the same time; requests beyond wait.
+    /// Concurrent instances; further requests are queued.
     pub max_instances: usize,
-    /// Requests that wait for an instance; those beyond are answered 503.
+    /// Queued requests; further ones get 503.
     pub max_waiting: usize,
-    /// How long a stopping server waits for running requests.
+    /// Time that a shutdown waits for running requests.
     pub drain_timeout: Duration,
-    /// How long a stopping server goes on as before, but for saying that it is not ready.
+    /// Time that a shutdown keeps serving while the server reports that it is not ready.
     pub drain_delay: Duration,
-    /// Request line and headers together. Larger ones are answered 431.
+    /// Size of the request line and headers; larger ones get 431.
     pub max_header_bytes: usize,
-    /// From a request's first byte (or a connection's beginning) to the end of its headers.
+    /// Time from a request's first byte (or the start of the connection) to the end of its headers.
     pub header_timeout: Duration,
-    /// How long a connection may be idle between two requests.
+    /// Idle time of a connection between two requests.
     pub keep_alive_timeout: Duration,
-    /// How long a client may send nothing of a body that is waited for; the request is answered 408 then.
+    /// Idle time while a request body is being read; then 408.
     pub body_timeout: Duration,
-    /// How long a client may take nothing of an answer; its connection is closed then.
+    /// Idle time while a client reads a response; then the connection is closed.
     pub write_timeout: Duration,
-    /// Of a body, and of what a connection takes, at the least, once [`Limits::body_timeout`] or
-    /// [`Limits::write_timeout`] has been spent on waiting: bytes a second.
+    /// Minimum rate in bytes per second of request bodies and responses, once [`Limits::body_timeout`] or
+    /// [`Limits::write_timeout`] has been spent waiting.
     pub min_bytes_per_second: u64,
-    /// Of an answer's body, after which it is cut off.
+    /// Size of a response body; a longer response is truncated.
     pub max_answer_bytes: u64,
-    /// Open connections; those beyond are answered 503 and closed.
+    /// Open connections; further ones get 503 and are closed.
     pub max_connections: usize,
 }
 
-/// What Fermyon Cloud and Akamai Functions give a request.
+/// The time limit of Fermyon Cloud and Akamai Functions.
 pub const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A 100 MB model that is read from the mount needs its file, its weights and its packed weights.
+/// A mounted 100 MB model needs its file, its weights and its packed weights.
 pub const DEFAULT_INSTANCE_MEMORY_BYTES: usize = 1024 * 1024 * 1024;
 
-/// Inference keeps a core busy, so more instances than cores gain nothing but this: those whose
-/// clients are slow to send do not keep the others from computing.
+/// Inference keeps a core busy. More instances than cores only help when clients send slowly: those do not keep
+/// others from computing.
 pub const DEFAULT_MAX_INSTANCES: usize = 16;
 
-/// A burst of some hundred clients is served in turn; what waits longer would time out anyway.
+/// Enough for a burst of a few hundred clients; requests further back would time out anyway.
 pub const DEFAULT_MAX_WAITING: usize = 512;
 
-/// As long as a request may take.
+/// The time limit of a request.
 pub const DEFAULT_DRAIN_TIMEOUT: Duration = DEFAULT_REQUEST_TIMEOUT;
 
-/// Who runs the service behind a load balancer sets what that needs to notice.
+/// Operators behind a load balancer set the time that it needs to notice.
 pub const DEFAULT_DRAIN_DELAY: Duration = Duration::ZERO;
 
-/// What most servers and proxies take.
+/// The limit of most servers and proxies.
 pub const DEFAULT_MAX_HEADER_BYTES: usize = 64 * 1024;
 
-/// Headers fit a few packets: whoever takes longer is not waiting for an answer.
+/// Headers fit into a few packets, so a slower client is not waiting for a response.
 pub const DEFAULT_HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longer than the minute for which load balancers keep their connections, so that it is they who close them.
+/// Longer than the 60 seconds of common load balancers, so that they close idle connections first.
 pub const DEFAULT_KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// A mobile connection that changes cells is silent for a few seconds.
+/// A phone that changes cells is silent for a few seconds.
 pub const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// As slow as a client may be to send.
+/// The same as for request bodies.
 pub const DEFAULT_WRITE_TIMEOUT: Duration = DEFAULT_BODY_TIMEOUT;
 
-/// Slower than any connection, and far too fast to hold an instance by a byte now and then.
+/// Slower than any real connection, and fast enough that a trickle of bytes cannot hold an instance.
 pub const DEFAULT_MIN_BYTES_PER_SECOND: u64 = 1024;
 
-/// A map of 21 classes for each of 1024x1024 pixels, as JSON text.
+/// A segmentation map of 21 classes at 1024×1024, as JSON.
 pub const DEFAULT_MAX_ANSWER_BYTES: u64 = 256 * 1024 * 1024;
 
-/// More than there are places for requests, and fewer than the 1024 descriptors that a process mostly has.
+/// More than the requests that can run or wait, and fewer than the usual 1024 file descriptors of a process.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 768;
 
-/// How long inferences may take to end after the last request has.
+/// Time for cancelled inferences to end after the last request.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Default for Limits {

@@ -1,4 +1,4 @@
-//! `spin.toml`, as far as this host serves what it says (Spin's manifest, version 2).
+//! `spin.toml`: the parts of Spin's manifest, version 2, that this host serves.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,29 +6,29 @@ use std::{fs, io};
 
 use serde::Deserialize;
 
-/// What the manifest says of the one component that is served.
+/// The manifest of the one component that the host serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// The component's id.
     pub component: String,
     /// The component's file.
     pub source: PathBuf,
-    /// Where it is reachable, at least one.
+    /// HTTP routes, at least one.
     pub routes: Vec<Route>,
     /// Environment variables for the guest.
     pub environment: BTreeMap<String, String>,
-    /// Folders that the guest sees, read-only.
+    /// Read-only folders for the guest.
     pub mounts: Vec<Mount>,
-    /// Keys of Spin's that this host does not act on, for a warning.
+    /// Keys that Spin knows and this host ignores, for a warning.
     pub ignored: Vec<String>,
 }
 
-/// A folder of the host's at a path of the guest's.
+/// A host folder, mounted at a path of the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// On the host.
+    /// Folder on the host.
     pub source: PathBuf,
-    /// In the guest.
+    /// Path in the guest.
     pub destination: String,
 }
 
@@ -39,7 +39,7 @@ pub struct Route {
     is_wildcard: bool,
 }
 
-/// Why a manifest cannot be served.
+/// Why the host cannot serve a manifest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
@@ -48,7 +48,7 @@ pub enum ManifestError {
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
     /// Not TOML, or not a manifest.
@@ -56,15 +56,15 @@ pub enum ManifestError {
     Parse {
         /// The file.
         path: PathBuf,
-        /// The reader's word, with the line.
+        /// The parser's message, with the line.
         reason: String,
     },
-    /// A manifest that asks for something this host has not.
+    /// A manifest with something that this host does not support.
     #[error("`{}`: {problem}", path.display())]
     Unsupported {
         /// The file.
         path: PathBuf,
-        /// What it asks for, and what there is.
+        /// What the manifest has, and what the host expected.
         problem: String,
     },
 }
@@ -95,14 +95,14 @@ struct Component {
     rest: BTreeMap<String, toml::Value>,
 }
 
-/// Keys that say nothing about serving.
+/// Keys that do not concern serving.
 const NOT_SERVED: [&str; 3] = ["application", "build", "description"];
 
 impl Manifest {
-    /// Read the manifest at `path`; its paths are taken from the folder that it is in.
+    /// Read the manifest at `path`. Paths in it are relative to its folder.
     ///
     /// # Errors
-    /// When it cannot be read, or asks for something that this host has not: see [`ManifestError`].
+    /// When the file cannot be read or parsed, or has something that this host does not support.
     pub fn read(path: &Path) -> Result<Self, ManifestError> {
         let text = fs::read_to_string(path).map_err(|source| ManifestError::Read {
             path: path.to_owned(),
@@ -204,7 +204,7 @@ impl Manifest {
         })
     }
 
-    /// Whether any route takes this path.
+    /// Whether a route matches this path.
     #[must_use]
     pub fn has_route(&self, path: &str) -> bool {
         self.routes.iter().any(|route| route.matches(path))
@@ -226,7 +226,7 @@ impl Route {
         )
     }
 
-    /// Whether this route takes the path (without its query).
+    /// Whether this route matches the path (without its query).
     #[must_use]
     pub fn matches(&self, path: &str) -> bool {
         match path.strip_prefix(self.prefix.as_str()) {
@@ -244,7 +244,7 @@ mod tests {
     const HEAD: &str = "spin_manifest_version = 2\n[application]\nname = \"a\"\n";
 
     #[test]
-    fn the_projects_own_manifest_is_served_whole() {
+    fn the_projects_own_manifest_is_supported() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spin.toml");
         let manifest = Manifest::read(&path).unwrap();
         assert_eq!(manifest.component, "infer");
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_served_is_named() {
+    fn unsupported_manifests_are_refused_by_name() {
         let http = "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"a\"\n";
         let component = "[component.a]\nsource = \"a.wasm\"\n";
         let cases = [
@@ -333,7 +333,7 @@ mod tests {
             .iter()
             .filter_map(|(text, expected)| {
                 let message = Manifest::parse(Path::new("spin.toml"), text)
-                    .map_or_else(|error| error.to_string(), |_| "it was accepted".to_owned());
+                    .map_or_else(|error| error.to_string(), |_| "accepted".to_owned());
                 (message != format!("`spin.toml`: {expected}")).then_some((expected, message))
             })
             .collect();
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_acted_on_is_listed() {
+    fn ignored_keys_are_listed() {
         let text = format!(
             "{HEAD}[variables]\nx = {{ default = \"\" }}\n[[trigger.http]]\nroute = \"/a\"\n\
              component = \"a\"\n[component.a]\nsource = \"a.wasm\"\nkey_value_stores = [\"default\"]\n"

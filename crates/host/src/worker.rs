@@ -1,9 +1,9 @@
-//! Threads that serve connections of their own.
+//! Worker threads: single-threaded runtimes that own their connections, for native backends.
 //!
-//! Where a library computes, a guest has little to do, and what an answer takes beside its inference is mostly the
-//! way between threads: in a runtime that moves tasks from thread to thread, each piece of a body wakes one more
-//! of them, and it takes a core from the library's own. So a connection stays with one thread there. Where guests
-//! compute themselves, they take long, and move to whichever thread is free.
+//! With a native backend the guest does little work, and the overhead of a request is mostly hand-over between
+//! threads: in a work-stealing runtime every chunk of a body wakes another thread, which takes a core away from
+//! the library's own threads. Each connection therefore stays on one worker. With the WebAssembly engine, guests
+//! compute for long, so the host uses the work-stealing runtime instead.
 
 use std::future::Future;
 use std::io;
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::limits::STOP_TIMEOUT;
 
-/// As many threads as inferences are computed at a time.
+/// One thread per concurrent inference.
 pub(crate) struct Workers {
     workers: Vec<Worker>,
     counts: Arc<[Counts]>,
@@ -26,19 +26,19 @@ pub(crate) struct Workers {
 
 struct Worker {
     runtime: Handle,
-    /// Dropped, it ends the thread.
+    /// Dropping it ends the thread.
     stop: Option<oneshot::Sender<()>>,
     joined: Option<thread::JoinHandle<()>>,
 }
 
-/// What a thread has to do.
+/// The load of one thread.
 #[derive(Debug)]
 struct Counts {
     connections: AtomicUsize,
     requests: AtomicUsize,
 }
 
-/// The thread that a request is served by. By default none that is known.
+/// The worker thread that serves a request; the default is no worker.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Thread(Option<(Arc<[Counts]>, usize)>);
 
@@ -48,13 +48,13 @@ impl Thread {
         counts.get(*number)
     }
 
-    /// One request more, until this is dropped.
+    /// Count a request until the guard is dropped.
     pub(crate) fn serve(&self) -> Counted {
         Counted::new(self, |counts| &counts.requests)
     }
 
-    /// Whether to compute for some milliseconds on the thread itself. Not on a thread that is none of these; nor
-    /// where there is something else to do, and another thread idle that could compute meanwhile.
+    /// Whether to run a short inference inline on this thread. False outside of the workers, and false when this
+    /// thread has other requests while another thread is idle.
     pub(crate) fn may_compute(&self) -> bool {
         self.counts().is_some_and(|counts| {
             counts.requests.load(Ordering::Relaxed) <= 1 || !self.is_one_idle()
@@ -67,7 +67,7 @@ impl Thread {
     }
 }
 
-/// One connection or request of a thread's, until this is dropped.
+/// Counts one connection or request of a thread until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Counted {
     thread: Thread,
@@ -95,8 +95,10 @@ impl Drop for Counted {
 }
 
 impl Workers {
+    /// Start `count` threads, at least one.
+    ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub(crate) fn start(count: usize) -> io::Result<Self> {
         let threads = 0..count.max(1);
         let counts = threads.clone().map(|_| Counts {
@@ -111,10 +113,10 @@ impl Workers {
         })
     }
 
-    /// Serve a connection on the thread that has the fewest.
+    /// Serve a connection on the thread with the fewest connections.
     ///
     /// # Errors
-    /// The system's, where the connection could not be handed over.
+    /// The operating system's, if the socket cannot be handed over.
     pub(crate) fn spawn<F>(
         &self,
         tasks: &mut JoinSet<()>,
@@ -125,19 +127,19 @@ impl Workers {
         F: Future<Output = ()> + Send + 'static,
     {
         let stream = stream.into_std()?;
-        let of_fewest = (self.workers.iter().enumerate())
+        let least_loaded = (self.workers.iter().enumerate())
             .min_by_key(|(number, _)| self.counts[*number].connections.load(Ordering::Relaxed));
-        let Some((number, worker)) = of_fewest else {
-            return Err(io::Error::other("no thread serves connections"));
+        let Some((number, worker)) = least_loaded else {
+            return Err(io::Error::other("there is no worker thread"));
         };
         let thread = Thread(Some((Arc::clone(&self.counts), number)));
         let open = Counted::new(&thread, |counts| &counts.connections);
         let served = async move {
             let _open = open;
-            // Its readiness is told by this thread's runtime from now on.
+            // From here on this thread's runtime polls the socket.
             match TcpStream::from_std(stream) {
                 Ok(stream) => serve(stream, thread).await,
-                Err(error) => tracing::warn!("a connection was lost: {error}"),
+                Err(error) => tracing::warn!("cannot register a connection: {error}"),
             }
         };
         tasks.spawn_on(served, &worker.runtime);
@@ -162,9 +164,9 @@ impl Worker {
 }
 
 fn run(runtime: Runtime, stopped: oneshot::Receiver<()>) {
-    // Nothing is ever sent.
+    // The sender is only ever dropped.
     _ = runtime.block_on(stopped);
-    // An inference that does not look up when it is asked to end must not keep the process.
+    // An inference that does not react to cancellation must not keep the process alive.
     runtime.shutdown_timeout(STOP_TIMEOUT);
 }
 
@@ -202,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_thread_computes_unless_another_had_better() {
-        // Requests of each thread, and whether the first may compute.
+        // The requests of each thread, and whether the first thread may compute inline.
         let cases: [(&[usize], bool); 6] = [
             (&[1], true),
             (&[5], true),
@@ -214,7 +216,7 @@ mod tests {
         for (requests, expected) in cases {
             assert_eq!(threads(requests)[0].may_compute(), expected, "{requests:?}");
         }
-        assert!(!Thread::default().may_compute(), "none of ours");
+        assert!(!Thread::default().may_compute(), "not a worker thread");
     }
 
     #[test]
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_go_to_the_thread_that_has_the_fewest() {
+    async fn connections_go_to_the_least_loaded_thread() {
         let workers = Workers::start(2).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -240,7 +242,7 @@ mod tests {
             let sender = sender.clone();
             let serve = move |stream: TcpStream, _| async move {
                 sender.send(thread::current().id()).unwrap();
-                // Until its client goes away.
+                // Serve until the client disconnects.
                 stream.readable().await.unwrap();
             };
             workers.spawn(&mut tasks, stream, serve).unwrap();

@@ -12,13 +12,13 @@ use infer_nn::ElementType;
 use super::choose::{self, Computing};
 use super::{Name, install};
 
-/// Load each installed library and compute a graph with it.
+/// Load each installed library and run a test graph
 #[derive(Args)]
 pub struct Check {
-    /// Which library [default: those that are installed]
+    /// Library to check [default: all installed ones]
     #[arg(value_enum, value_name = "NAME")]
     name: Option<Name>,
-    /// The library's own name of a device: cpu, cuda, tensorrt; CPU, GPU, NPU
+    /// Device, by the library's own name: cpu, cuda, tensorrt; CPU, GPU, NPU
     #[arg(
         long,
         value_name = "DEVICE",
@@ -29,7 +29,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// One line a library; fails when one of them does not work, or there is none.
+    /// Print one line per library. Fails if a library does not work, or none is installed.
     pub fn run(self) -> Result<()> {
         let names: Vec<Name> = match self.name {
             Some(name) => vec![name],
@@ -44,8 +44,8 @@ impl Check {
         };
         if names.is_empty() {
             bail!(
-                "no native library is installed; `cargo infer backend add onnx` and `cargo infer backend add \
-                 openvino` fetch them"
+                "no native library is installed; install one with `cargo infer backend add onnx` or `cargo infer \
+                 backend add openvino`"
             );
         }
         let mut bad = 0;
@@ -65,7 +65,7 @@ impl Check {
     }
 }
 
-/// Load the library and compute `[1, 2] + [3, 4]`; says what computed.
+/// Load the library and compute `[1, 2] + [3, 4]`. Returns a description of the library.
 pub(super) fn check(name: Name, device: &str) -> Result<String> {
     let computing = Computing {
         device,
@@ -84,17 +84,17 @@ pub(super) fn check(name: Name, device: &str) -> Result<String> {
     };
     let graph = backend
         .load(&source, Share::Whole)
-        .context("a graph of one operator")?;
+        .context("cannot load the test graph")?;
     let inputs = [row([1.0, 2.0]), row([3.0, 4.0])];
     let outputs = graph
         .compute(&inputs, &Cancellation::default())
-        .context("a graph of one operator")?;
+        .context("cannot run the test graph")?;
     match outputs.as_slice() {
         [sum] if sum.bytes() == row([4.0, 6.0]).bytes() => {
             Ok(format!("ok      {}", backend.describe()))
         }
         _ => bail!(
-            "{} computes that [1, 2] + [3, 4] is not [4, 6]",
+            "{} returns a wrong result for [1, 2] + [3, 4], expected [4, 6]",
             backend.describe()
         ),
     }

@@ -1,4 +1,4 @@
-//! Which library serves, and how many threads it gets.
+//! Selects a native library and its number of threads.
 
 use std::num::NonZeroUsize;
 use std::thread;
@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use super::install;
 
-/// How a library is to compute.
+/// Options of a native library.
 #[derive(Clone, Copy, Debug)]
 pub struct Computing<'a> {
-    /// The library's own name of a device; empty for its usual one.
+    /// The library's own name of a device; empty for its default.
     pub device: &'a str,
-    /// Threads of all inferences together; `None` for one a core.
+    /// Threads of all inferences together; `None` for one per core.
     pub threads: Option<NonZeroUsize>,
 }
 
@@ -28,14 +28,14 @@ impl Computing<'_> {
     }
 }
 
-/// Load a library, from where it was installed or from where its environment variable says.
+/// Load a library from its environment variable's path, or from where it was installed.
 ///
 /// # Errors
-/// When it is not there, cannot be loaded, or has no such device.
+/// When the library is missing, cannot be loaded, or has no such device.
 pub fn load(library: Library, computing: Computing) -> Result<Box<dyn Backend>> {
     let path = library.find(&install::folder(library)?).with_context(|| {
         format!(
-            "{} is not there (`cargo infer backend add {}` fetches it)",
+            "{} is not installed (`cargo infer backend add {}` installs it)",
             library.name(),
             match library {
                 Library::OnnxRuntime => "onnx",
@@ -62,17 +62,17 @@ pub fn load(library: Library, computing: Computing) -> Result<Box<dyn Backend>> 
     })
 }
 
-/// The libraries that are there, the one to prefer first.
+/// The installed libraries, in order of preference.
 pub fn installed() -> impl Iterator<Item = Library> {
     Library::ALL.into_iter().filter(|library| {
         install::folder(*library).is_ok_and(|folder| library.find(&folder).is_ok())
     })
 }
 
-/// Load the models' graphs, and hold their cards against them.
+/// Load the models' graphs, and check their cards against them.
 ///
 /// # Errors
-/// At the first graph that the library refuses, or that its card contradicts.
+/// The first graph that the library rejects, or that contradicts its card.
 pub fn graphs(backend: Box<dyn Backend>, models: &[Model], computing: Computing) -> Result<Graphs> {
     let sources: Vec<GraphSource> = models.iter().map(source).collect();
     let graphs = Graphs::load(backend, &sources, computing.threads())?;

@@ -1,4 +1,4 @@
-//! The official wheels, at pinned versions with pinned hashes, unpacked into the user's cache folder.
+//! Installs the official wheels, at pinned versions and hashes, into the user's cache folder.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,17 +6,17 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, anyhow, bail};
 use infer_host::nn::Library;
 
-/// A wheel of the package index's. The library in it depends on no Python: any of a version's wheels would
-/// do, and one is pinned.
+/// A wheel from the Python package index. The library in it does not depend on Python, so one wheel per version is
+/// pinned.
 struct Wheel {
     package: &'static str,
     version: &'static str,
-    /// As pip names it.
+    /// pip's platform tag.
     platform: &'static str,
     sha256: &'static str,
 }
 
-/// The version of Python that the pinned wheels are of.
+/// The Python version of the pinned wheels.
 const PYTHON: &str = "3.12";
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -74,16 +74,16 @@ const WHEELS: [Wheel; 2] = [
 )))]
 const WHEELS: [Wheel; 0] = [];
 
-/// Where the library's wheel is unpacked, or would be.
+/// The folder of the library's wheel, whether it is installed or not.
 ///
 /// # Errors
-/// When there is no cache folder.
+/// When neither HOME nor XDG_CACHE_HOME is set.
 pub fn folder(library: Library) -> Result<PathBuf> {
     let version = wheel(library).map_or("none", |wheel| wheel.version);
     Ok(cache()?.join(format!("{}-{version}", package(library))))
 }
 
-/// Whether the library's wheel is there.
+/// Whether the library's wheel is installed.
 pub(super) fn is_installed(library: Library) -> bool {
     folder(library).is_ok_and(|folder| folder.is_dir())
 }
@@ -100,24 +100,24 @@ fn wheel(library: Library) -> Option<&'static Wheel> {
     WHEELS.iter().find(|wheel| wheel.package == package)
 }
 
-/// The user's cache folder (XDG Base Directory Specification), and in it this program's.
+/// This program's folder in the user's cache folder (XDG Base Directory Specification).
 fn cache() -> Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = match variable("XDG_CACHE_HOME") {
         Some(cache) => PathBuf::from(cache),
         None => {
             let home = variable("HOME")
-                .ok_or_else(|| anyhow!("there is no cache folder: set HOME or XDG_CACHE_HOME"))?;
+                .ok_or_else(|| anyhow!("no cache folder: set HOME or XDG_CACHE_HOME"))?;
             PathBuf::from(home).join(".cache")
         }
     };
     Ok(cache.join("infer/backends"))
 }
 
-/// Fetch the library's wheel by pip, check it, unpack it; what is there already is left alone.
+/// Download, verify and unpack the library's wheel with pip, unless it is installed.
 ///
 /// # Errors
-/// Where there is no Python with pip, no package index in reach, or another file than the pinned one.
+/// When there is no Python with pip, the package index is unreachable, or the hash does not match.
 pub(super) fn install(library: Library) -> Result<PathBuf> {
     let folder = folder(library)?;
     if folder.is_dir() {
@@ -125,7 +125,7 @@ pub(super) fn install(library: Library) -> Result<PathBuf> {
     }
     let Some(wheel) = wheel(library) else {
         bail!(
-            "no wheel of {} is pinned for this machine ({} on {}); name a library of your own in {}",
+            "{} has no pinned wheel for this machine ({} on {}); set {} to the path of a library",
             library.name(),
             std::env::consts::OS,
             std::env::consts::ARCH,
@@ -134,8 +134,8 @@ pub(super) fn install(library: Library) -> Result<PathBuf> {
     };
     let cache = cache()?;
     std::fs::create_dir_all(&cache)
-        .with_context(|| format!("cannot make `{}`", cache.display()))?;
-    // Whole or not at all: renamed when it is complete.
+        .with_context(|| format!("cannot create `{}`", cache.display()))?;
+    // Atomic: the folder is renamed when it is complete.
     let partial = tempfile::Builder::new()
         .prefix(".partial-")
         .tempdir_in(&cache)
@@ -150,14 +150,14 @@ pub(super) fn install(library: Library) -> Result<PathBuf> {
     let target = partial.path().join("wheel");
     pip(wheel, &requirements, &target)?;
     match std::fs::rename(&target, &folder) {
-        // Another process was faster; its wheel is the same.
+        // Another process installed the same wheel meanwhile.
         Err(_) if folder.is_dir() => Ok(folder),
-        Err(error) => Err(error).with_context(|| format!("cannot make `{}`", folder.display())),
+        Err(error) => Err(error).with_context(|| format!("cannot create `{}`", folder.display())),
         Ok(()) => Ok(folder),
     }
 }
 
-/// Let pip unpack the wheel into `target`, without what it depends on: the library needs none of it.
+/// Unpack the wheel into `target` without its Python dependencies, which the library does not need.
 fn pip(wheel: &Wheel, requirements: &Path, target: &Path) -> Result<()> {
     let python = python()?;
     let abi = format!("cp{}", PYTHON.replace('.', ""));
@@ -190,22 +190,22 @@ fn pip(wheel: &Wheel, requirements: &Path, target: &Path) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    // The last line that says what failed; pip's others are advice.
+    // The last error line; pip's other lines are advice.
     let stderr = String::from_utf8_lossy(&output.stderr);
     let reason = stderr
         .lines()
         .rfind(|line| line.starts_with("ERROR"))
         .or(stderr.lines().last())
-        .unwrap_or("it says nothing");
+        .unwrap_or("pip printed no error");
     bail!(
-        "pip cannot fetch {} {}: {}",
+        "pip cannot download {} {}: {}",
         wheel.package,
         wheel.version,
         reason.trim_start_matches("ERROR: ")
     )
 }
 
-/// A Python that has pip.
+/// A Python interpreter with pip.
 fn python() -> Result<&'static str> {
     for python in ["python3", "python"] {
         let found = Command::new(python)
@@ -217,6 +217,6 @@ fn python() -> Result<&'static str> {
         }
     }
     bail!(
-        "there is no Python with pip here, which fetches the libraries; install both (Debian: python3-pip)"
+        "no Python with pip was found, which downloads the libraries; install both (Debian: python3-pip)"
     )
 }

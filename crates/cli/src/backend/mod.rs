@@ -1,6 +1,6 @@
-//! `cargo infer backend`: the libraries that compute natively.
+//! `cargo infer backend`: native libraries.
 //!
-//! [`install`] brings their official wheels into the user's cache folder, [`choose`] picks one to serve with.
+//! [`install`] downloads their official wheels into the user's cache folder, [`choose`] selects one to serve with.
 
 mod add;
 mod check;
@@ -12,7 +12,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use infer_host::nn::Library;
 
-/// The libraries that compute natively.
+/// Manage native backends: ONNX Runtime and OpenVINO
 #[derive(Args)]
 pub struct Backend {
     #[command(subcommand)]
@@ -27,7 +27,7 @@ enum Command {
 }
 
 impl Backend {
-    /// Do what the subcommand says.
+    /// Run the subcommand.
     pub fn run(self) -> Result<()> {
         match self.command {
             Command::List(list) => list.run(),
@@ -37,7 +37,7 @@ impl Backend {
     }
 }
 
-/// A library by the name that `--backend` has for it.
+/// A library by its name in `--backend`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Name {
     /// ONNX Runtime
@@ -54,7 +54,7 @@ impl Name {
         }
     }
 
-    /// As a user writes it.
+    /// The name on the command line.
     const fn text(self) -> &'static str {
         match self {
             Self::Onnx => "onnx",

@@ -1,67 +1,67 @@
-//! The host's limits as flags.
+//! The host's limits as command-line flags.
 
 use std::time::Duration;
 
 use clap::Args;
 use infer_host::{Limits, limits};
 
-/// What requests and connections may take.
+/// Resource limits of requests and connections.
 #[derive(Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitFlags {
-    /// Time that a request may take; later ones are answered 504
+    /// Time limit of a request; then 504
     #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_REQUEST_TIMEOUT),
           value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
     request_timeout_ms: u64,
-    /// Memory that an instance may take
+    /// Memory limit of an instance
     #[arg(long, value_name = "MIB", default_value_t = default_memory_mib(),
           value_parser = clap::value_parser!(u32).range(1..=4096))]
     instance_memory_mib: u32,
-    /// Instances at the same time
+    /// Concurrent instances
     #[arg(long, value_name = "N", default_value_t = limits::DEFAULT_MAX_INSTANCES as u16,
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     max_instances: u16,
-    /// Requests that wait for an instance; those beyond are answered 503
+    /// Queued requests; further ones get 503
     #[arg(long, value_name = "N", default_value_t = limits::DEFAULT_MAX_WAITING as u32,
           value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     max_waiting: u32,
-    /// Open connections; those beyond are answered 503 and closed
+    /// Open connections; further ones get 503 and are closed
     #[arg(long, value_name = "N", default_value_t = limits::DEFAULT_MAX_CONNECTIONS as u32,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_connections: u32,
-    /// Request line and headers together; larger ones are answered 431
+    /// Size of the request line and headers; larger ones get 431
     #[arg(long, value_name = "BYTES", default_value_t = limits::DEFAULT_MAX_HEADER_BYTES as u32,
           value_parser = clap::value_parser!(u32).range(256..=1 << 20))]
     max_header_bytes: u32,
-    /// Time in which a request's headers must come, or the connection is closed
+    /// Time to receive a request's headers; then the connection is closed
     #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_HEADER_TIMEOUT),
           value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
     header_timeout_ms: u64,
-    /// Time that a connection may be idle between requests
+    /// Idle timeout of a connection between requests
     #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_KEEP_ALIVE_TIMEOUT),
           value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
     keep_alive_timeout_ms: u64,
-    /// Pause that a client may make in sending a body; a longer one is answered 408
+    /// Idle timeout while receiving a request body; then 408
     #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_BODY_TIMEOUT),
           value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
     body_timeout_ms: u64,
-    /// Pause that a client may make in taking an answer, before its connection is closed
+    /// Idle timeout while sending a response; then the connection is closed
     #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_WRITE_TIMEOUT),
           value_parser = clap::value_parser!(u64).range(1..=MAX_MS))]
     write_timeout_ms: u64,
-    /// Bytes a second at which time for pauses is earned; 0 allows any number of pauses
+    /// Minimum transfer rate per second, beyond the idle timeout; 0 disables it
     #[arg(long, value_name = "BYTES", default_value_t = limits::DEFAULT_MIN_BYTES_PER_SECOND)]
     min_bytes_per_second: u64,
-    /// Size of an answer's body, at which it is cut off
+    /// Size limit of a response; a longer one is truncated
     #[arg(long, value_name = "BYTES", default_value_t = limits::DEFAULT_MAX_ANSWER_BYTES)]
     max_answer_bytes: u64,
-    /// After a signal, time to serve on while readiness is answered 503
+    /// Time to keep serving after a signal while readiness returns 503
     #[arg(long, value_name = "MS", default_value_t = ms(limits::DEFAULT_DRAIN_DELAY),
           value_parser = clap::value_parser!(u64).range(0..=MAX_MS))]
     drain_delay_ms: u64,
 }
 
-/// A day: longer ones are surely mistakes, and far longer ones no clock can count.
+/// One day: longer timeouts are mistakes, and much longer ones overflow the clock.
 const MAX_MS: u64 = 24 * 60 * 60 * 1000;
 
 fn ms(duration: Duration) -> u64 {
@@ -73,7 +73,7 @@ fn default_memory_mib() -> u32 {
 }
 
 impl LimitFlags {
-    /// As the host has them.
+    /// The limits for the host.
     pub fn limits(&self) -> Limits {
         let request_timeout = Duration::from_millis(self.request_timeout_ms);
         Limits {
@@ -81,7 +81,7 @@ impl LimitFlags {
             instance_memory_bytes: (self.instance_memory_mib as usize) << 20,
             max_instances: self.max_instances.into(),
             max_waiting: self.max_waiting as usize,
-            // No request that runs takes longer.
+            // No running request takes longer.
             drain_timeout: request_timeout,
             drain_delay: Duration::from_millis(self.drain_delay_ms),
             max_header_bytes: self.max_header_bytes as usize,
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn without_flags_the_limits_are_the_hosts_own() {
+    fn the_default_flags_are_the_hosts_defaults() {
         assert_eq!(
             format!("{:?}", parse("")),
             format!("{:?}", Limits::default())

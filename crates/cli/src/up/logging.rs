@@ -8,31 +8,31 @@ use infer_host::observe::access_log;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
-/// How the log is written.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line for people, in colors on a terminal
+    /// Lines for people, in color on a terminal
     Human,
-    /// A JSON object a line
+    /// One JSON object per line
     Json,
 }
 
-/// Lines that wait to be written. A request writes one of about 300 bytes: some 5 MB at the most.
+/// Lines buffered for writing. A request writes one of about 300 bytes, so the buffer holds at most 5 MB.
 const MAX_WAITING_LINES: usize = 16 * 1024;
 
-/// The log is written while this is there.
+/// Writes the log until it is dropped.
 #[must_use]
 pub struct Log {
     lost: ErrorCounter,
-    /// Writes what is left when it is dropped.
+    /// Dropping it writes the remaining lines.
     guard: Option<WorkerGuard>,
 }
 
 impl Log {
-    /// Begin to log what `RUST_LOG` says; without it, warnings and a line a request.
+    /// Start to log what `RUST_LOG` selects; by default warnings and one line per request.
     ///
-    /// A thread of its own writes, so that no request waits for whoever reads the log; lines that there is no
-    /// more room for are lost, and counted.
+    /// A separate thread writes, so that no request waits for the reader of the log. Lines that do not fit into the
+    /// buffer are lost and counted.
     pub fn begin(format: LogFormat) -> Self {
         let (writer, guard) = NonBlockingBuilder::default()
             .buffered_lines_limit(MAX_WAITING_LINES)
@@ -64,19 +64,19 @@ impl Drop for Log {
         drop(self.guard.take());
         let lost = self.lost.dropped_lines();
         if lost > 0 {
-            eprintln!("{lost} lines of the log were lost: they came faster than they were read");
+            eprintln!("{lost} log lines were lost: they came faster than standard error was read");
         }
     }
 }
 
-/// Waits for more after each flush.
+/// Sleeps after each flush, to write lines in batches.
 ///
-/// The thread that writes flushes when there is nothing left to write, and sleeps then until a request wakes it:
-/// under load that is a wake and a write a line, which cost a request as much as the line itself. Asleep here, it
-/// is not woken, and writes what has come meanwhile at once.
+/// The writer thread flushes when it has nothing left to write, and then waits until a request wakes it. Under load
+/// that is one wake and one write per line, which cost a request as much as the line itself. While it sleeps here,
+/// requests need not wake it, and it writes the lines that arrived meanwhile at once.
 struct Gathering<W: Write>(BufWriter<W>);
 
-/// Nobody who reads a log notices this.
+/// Delay of a log line; too short to notice.
 const GATHER: Duration = Duration::from_millis(10);
 
 impl<W: Write> Write for Gathering<W> {

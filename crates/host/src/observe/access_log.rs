@@ -1,4 +1,4 @@
-//! A line a request.
+//! The access log: one line per request.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use opentelemetry::trace::TraceId;
 
 use super::record::Finished;
 
-/// The target of request lines, for `RUST_LOG`.
+/// The log target of access log lines, for `RUST_LOG`.
 pub const TARGET: &str = "infer::request";
 
-/// Write the line, where anybody wants it. There is nothing in it that a client wrote but the ids it chose, of
-/// which only harmless characters are taken.
+/// Write the line if the level is enabled. It contains nothing that a client wrote but request and trace ids, which
+/// are limited to harmless characters.
 pub(crate) fn write(request: &Finished<'_>, trace_id: Option<TraceId>) {
     if !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
         return;

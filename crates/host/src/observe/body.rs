@@ -1,4 +1,4 @@
-//! An answer's body, counted.
+//! A response body whose bytes are counted.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -8,17 +8,17 @@ use http_body::{Body, Frame, SizeHint};
 use wasmtime_wasi_http::Error;
 
 use super::record::Record;
-use crate::answer;
+use crate::response;
 
-/// Counts what is sent, and ends the record with its own end. `T` is what is held until then.
+/// Counts the bytes that are sent, and finishes the record at the end of the body. `T` is held until then.
 pub(crate) struct ObservedBody<T> {
-    body: answer::Body,
+    body: response::Body,
     record: Record,
     _held: T,
 }
 
 impl<T> ObservedBody<T> {
-    pub(crate) fn new(body: answer::Body, record: Record, held: T) -> Self {
+    pub(crate) fn new(body: response::Body, record: Record, held: T) -> Self {
         Self {
             body,
             record,
@@ -56,7 +56,7 @@ impl<T: Unpin> Body for ObservedBody<T> {
 
 impl<T> Drop for ObservedBody<T> {
     fn drop(&mut self) {
-        // hyper does not ask for more of a body that says that there is none.
+        // hyper does not poll a body that reports its end.
         if self.body.is_end_stream() {
             self.record.ends();
         }

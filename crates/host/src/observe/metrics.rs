@@ -1,6 +1,6 @@
-//! Metrics, in the text format of OpenMetrics, which Prometheus reads.
+//! Metrics in the OpenMetrics text format, which Prometheus reads.
 //!
-//! A label's values are routes, models of the operator's, statuses and the like: nothing that a client makes up.
+//! Label values come from fixed lists (routes, the operator's models, statuses), never from a client.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::record::Finished;
 
-/// The media type of what [`Metrics::encode`] writes.
+/// The media type of [`Metrics::encode`]'s output.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Seconds: from a phase of the digits model to a request that takes all of its time.
+/// In seconds, from a phase of the digits model to the default request timeout.
 const SECONDS_BUCKETS: [f64; 17] = [
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0, 30.0,
 ];
 
-/// From 4 MiB, less than any instance has, to 4 GiB, more than one can have.
+/// From 4 MiB, below any instance, to 4 GiB, the maximum of a 32-bit memory.
 const MEMORY_BUCKETS: (f64, u16) = (4.0 * 1024.0 * 1024.0, 11);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -50,7 +50,7 @@ struct GraphLabels {
     graph: String,
 }
 
-/// A limit that was passed.
+/// A limit that was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Limit {
     AnswerBytes,
@@ -80,7 +80,7 @@ impl Limit {
     }
 }
 
-/// What is as it is now, and asked for when metrics are.
+/// The values of the gauges when the metrics are scraped.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Now {
     pub(crate) instances: usize,
@@ -89,7 +89,7 @@ pub(crate) struct Now {
     pub(crate) computing: usize,
 }
 
-/// All of them.
+/// The host's metrics.
 pub(crate) struct Metrics {
     registry: Registry,
     requests: Family<RequestLabels, Counter>,
@@ -106,7 +106,7 @@ pub(crate) struct Metrics {
     resident: Gauge,
 }
 
-/// Of this process; `None` where the system does not say.
+/// The resident memory of this process; `None` where the operating system does not tell.
 #[cfg(target_os = "linux")]
 fn resident_bytes() -> Option<u64> {
     let pages = procfs::process::Process::myself()
@@ -149,59 +149,55 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register(
-            "infer_requests",
-            "Requests that have ended",
-            self.requests.clone(),
-        );
+        registry.register("infer_requests", "Requests served", self.requests.clone());
         registry.register(
             "infer_cut_off",
-            "Requests whose clients have less than the whole answer, or none",
+            "Requests whose response was truncated or never sent",
             self.cut_off.clone(),
         );
         registry.register_with_unit(
             "infer_phase",
-            "How long each phase of a request took; total is all of it",
+            "Duration of each phase of a request; total is the whole request",
             Unit::Seconds,
             self.phases.clone(),
         );
         registry.register(
             "infer_limits_reached",
-            "How often each limit was passed",
+            "Times that each limit was exceeded",
             self.limits.clone(),
         );
         registry.register_with_unit(
             "infer_instance_memory",
-            "The most linear memory that an instance had",
+            "Peak linear memory of an instance",
             Unit::Bytes,
             self.memory.clone(),
         );
         registry.register_with_unit(
             "infer_graph_load",
-            "How long loading a graph into the native library took",
+            "Time to load a graph into the native library",
             Unit::Seconds,
             self.graph_loads.clone(),
         );
         for (name, help, gauge) in [
             (
                 "infer_graphs_loaded",
-                "Graphs in the native library",
+                "Graphs loaded in the native library",
                 &self.graphs,
             ),
-            ("infer_instances", "Instances that run", &self.instances),
+            ("infer_instances", "Running instances", &self.instances),
             (
                 "infer_queue_depth",
-                "Requests that wait for an instance",
+                "Requests waiting for an instance",
                 &self.waiting,
             ),
             (
                 "infer_open_connections",
-                "Connections of clients",
+                "Open client connections",
                 &self.connections,
             ),
             (
                 "infer_computing",
-                "Inferences that the native library computes",
+                "Inferences running in the native library",
                 &self.computing,
             ),
         ] {
@@ -210,14 +206,14 @@ impl Metrics {
         if resident_bytes().is_some() {
             registry.register_with_unit(
                 "process_resident_memory",
-                "Memory of the process that is in the machine's",
+                "Resident memory of the process",
                 Unit::Bytes,
                 self.resident.clone(),
             );
         }
     }
 
-    /// A request has ended.
+    /// Record a finished request.
     pub(crate) fn request(&self, request: &Finished<'_>) {
         let labels = RequestLabels {
             route: request.route,
@@ -243,7 +239,7 @@ impl Metrics {
         }
     }
 
-    /// A limit was passed.
+    /// Count an exceeded limit.
     pub(crate) fn limit(&self, limit: Limit) {
         let labels = LimitLabels {
             limit: limit.name(),
@@ -251,7 +247,7 @@ impl Metrics {
         self.limits.get_or_create_owned(&labels).inc();
     }
 
-    /// A graph was loaded.
+    /// Record a loaded graph.
     pub(crate) fn graph(&self, name: &str, took: Duration) {
         let labels = GraphLabels {
             graph: name.to_owned(),
@@ -262,15 +258,15 @@ impl Metrics {
         self.graphs.inc();
     }
 
-    /// Where an instance's memory goes when it ends.
+    /// The histogram that records an instance's peak memory.
     pub(crate) fn memory(&self) -> Histogram {
         self.memory.clone()
     }
 
-    /// As text.
+    /// Encode the metrics as OpenMetrics text.
     ///
     /// # Errors
-    /// None that writing to a text can have.
+    /// The encoder's; writing to a string does not fail.
     pub(crate) fn encode(&self, now: Now) -> Result<String, fmt::Error> {
         let gauges = [
             (&self.instances, now.instances),

@@ -1,5 +1,5 @@
-//! What the operator sees of requests: a line in the log ([`access_log`]), metrics ([`metrics`]) and spans
-//! ([`trace`]), all of them from one [`record`] a request that is made when it begins and read when it ends.
+//! Observability: an access log line ([`access_log`]), metrics ([`metrics`]) and spans ([`trace`]) per request, all
+//! from one [`record`] that starts and ends with the request.
 
 pub mod access_log;
 mod body;
@@ -21,16 +21,16 @@ pub(crate) use record::{Instantiated, Record};
 pub(crate) use request_id::HEADER as REQUEST_ID;
 pub use trace::{TraceError, Traces};
 
-/// What is observed, and how it is called.
+/// The names and destinations of observability data.
 #[derive(Clone, Debug, Default)]
 pub struct ObserveOptions {
-    /// The operator's models. In logs and metrics others are `unknown`.
+    /// The operator's models. Logs and metrics call any other model `unknown`.
     pub models: BTreeSet<String>,
-    /// Where spans go.
+    /// The exporter of spans.
     pub traces: Option<Traces>,
 }
 
-/// Takes the records of requests that have ended.
+/// Reports finished requests.
 pub(crate) struct Observer {
     names: route::Names,
     ids: request_id::Ids,
@@ -39,7 +39,7 @@ pub(crate) struct Observer {
 }
 
 impl Observer {
-    /// `default_model` is the setting of that name.
+    /// `default_model` is the setting `INFER_DEFAULT_MODEL`.
     pub(crate) fn new(options: ObserveOptions, default_model: Option<&str>) -> Self {
         Self {
             names: route::Names::new(options.models, default_model),
@@ -49,7 +49,7 @@ impl Observer {
         }
     }
 
-    /// A request has begun.
+    /// Start the record of a request.
     pub(crate) fn begin<B>(self: &Arc<Self>, request: &Request<B>) -> Record {
         Record::new(self, request)
     }

@@ -1,4 +1,4 @@
-//! What is known of one request, from its first line to its end.
+//! The record of one request, from its first line to the end of its response.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -12,13 +12,12 @@ use super::route::Called;
 use super::server_timing::{GuestPhase, GuestTiming};
 use super::{Observer, trace};
 
-/// The status of a request whose client went away before it had an answer, as nginx has it.
-const CLIENT_WENT_AWAY: u16 = 499;
+/// The status of a request whose client disconnected before the response; nginx's convention.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Collects what is known of a request; when it is dropped, the request has ended, and log, metrics and traces
-/// have it.
+/// Collects the measurements of a request. Dropping it ends the request and reports it to log, metrics and traces.
 pub(crate) struct Record {
     observer: Arc<Observer>,
     id: HeaderValue,
@@ -35,23 +34,23 @@ pub(crate) struct Record {
     is_whole: bool,
 }
 
-/// When the head of the answer came, and what it said.
+/// The head of the response.
 struct Answered {
     status: u16,
-    /// What it says of the body's size, after which hyper asks for no more of it.
+    /// `Content-Length`, after which hyper stops polling the body.
     body_bytes: Option<u64>,
     after: Duration,
     timing: GuestTiming,
 }
 
-/// Where the task that runs the guest leaves how long its instance took to make.
+/// Receives the instantiation time from the future that runs the guest.
 #[derive(Clone, Default)]
 pub(crate) struct Instantiated(Arc<OnceLock<Duration>>);
 
 impl Instantiated {
-    /// It was begun then, and is made now.
+    /// Instantiation began at `begun` and ends now.
     pub(crate) fn since(&self, begun: Instant) {
-        // A request has one instance.
+        // A request has one instance, so the cell is empty.
         _ = self.0.set(begun.elapsed());
     }
 }
@@ -60,8 +59,8 @@ impl Instantiated {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct PhaseTime {
     pub(crate) name: &'static str,
-    /// Since the request began. A guest says only how long its phases took: they are taken to have followed
-    /// each other until its answer came.
+    /// Offset from the start of the request. A guest reports only durations, so its phases are assumed to follow
+    /// each other and to end at its response.
     pub(crate) start: Duration,
     pub(crate) duration: Duration,
 }
@@ -73,15 +72,15 @@ pub(crate) struct Finished<'a> {
     pub(crate) route: &'static str,
     pub(crate) model: &'a str,
     pub(crate) status: u16,
-    /// Whether the client has less than the whole answer.
+    /// Whether the client got less than the whole response.
     pub(crate) is_cut_off: bool,
     pub(crate) begun_at: SystemTime,
-    /// Until the last byte of the answer was handed to the connection.
+    /// Until the last byte of the response was handed to the connection.
     pub(crate) total: Duration,
     pub(crate) phases: Vec<PhaseTime>,
-    /// Of the body, as far as it was read.
+    /// Bytes of the request body that were read.
     pub(crate) request_bytes: u64,
-    /// Of the body, as far as it was sent.
+    /// Bytes of the response body that were sent.
     pub(crate) answer_bytes: u64,
     pub(crate) parent: Option<&'a SpanContext>,
 }
@@ -100,7 +99,7 @@ impl Record {
             instantiated: Instantiated::default(),
             answered: None,
             answer_bytes: 0,
-            // A body is never begun where there is none to send.
+            // The response to HEAD has no body, which hyper never polls.
             is_whole: request.method() == Method::HEAD,
             observer: Arc::clone(observer),
         }
@@ -111,27 +110,27 @@ impl Record {
         &self.id
     }
 
-    /// The same, for logs.
+    /// The request's id as text, for logs.
     pub(crate) fn id_text(&self) -> &str {
         self.id.to_str().unwrap_or_default()
     }
 
-    /// Its turn has come.
+    /// The request left the queue.
     pub(crate) fn queued(&mut self) {
         self.queued = Some(self.begun.elapsed());
     }
 
-    /// Where its body is counted.
+    /// The counter of request body bytes.
     pub(crate) fn request_bytes(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.request_bytes)
     }
 
-    /// Where its instance's making is timed.
+    /// The cell for the instantiation time.
     pub(crate) fn instantiated(&self) -> Instantiated {
         self.instantiated.clone()
     }
 
-    /// The answer's head is there.
+    /// Record the head of the response.
     pub(crate) fn answered<B>(&mut self, response: &Response<B>) {
         let header = |name| response.headers().get(name)?.to_str().ok();
         let timing = header(SERVER_TIMING);
@@ -143,13 +142,13 @@ impl Record {
         });
     }
 
-    /// Bytes of the answer's body are on their way.
+    /// Count bytes of the response body.
     pub(super) fn sent(&mut self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.answer_bytes = self.answer_bytes.saturating_add(bytes);
     }
 
-    /// There is no more of the answer.
+    /// The response body is complete.
     pub(super) fn ends(&mut self) {
         self.is_whole = true;
     }
@@ -197,7 +196,8 @@ impl Drop for Record {
             method: self.method,
             route: self.called.route,
             model: &self.called.model,
-            status: (self.answered.as_ref()).map_or(CLIENT_WENT_AWAY, |answered| answered.status),
+            status: (self.answered.as_ref())
+                .map_or(CLIENT_CLOSED_REQUEST, |answered| answered.status),
             is_cut_off: !self.is_whole
                 && (self.answered.as_ref())
                     .is_none_or(|answered| answered.body_bytes != Some(self.answer_bytes)),
@@ -212,7 +212,7 @@ impl Drop for Record {
     }
 }
 
-/// A method's name, or `_OTHER` for what clients make up, as OpenTelemetry's conventions have it.
+/// A method's name, or `_OTHER` for an unknown method, by OpenTelemetry's semantic conventions.
 fn known_method(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = [
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",

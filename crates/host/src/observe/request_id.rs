@@ -1,4 +1,4 @@
-//! The name under which a request is found in the log.
+//! Request ids.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,19 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
-/// The header that has it, in requests and answers.
+/// The header of the request id, in requests and responses.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Makes ids that differ from those of other processes.
+/// Generates ids that are unique across processes.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
-    /// Its keys are random, which makes of a count a number that nobody else has.
+    /// Random keys turn a counter into an id that no other process generates.
     random: RandomState,
     made: AtomicU64,
 }
 
 impl Ids {
-    /// The client's own id, if it sent one that may stand in a log; else a new one.
+    /// The client's id if it is safe to log, else a new one.
     pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
         if let Some(id) = headers.get(HEADER).filter(|id| is_sane(id)) {
             return id.clone();
@@ -29,7 +29,7 @@ impl Ids {
     }
 }
 
-/// As the component has it: what it is sent by other hosts are clients' own ids.
+/// The component checks the same rule, since other hosts pass clients' ids through unchecked.
 fn is_sane(id: &HeaderValue) -> bool {
     /// A UUID has 36; a trace id with its span has 52.
     const MAX_LEN: usize = 64;
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_sane_id_is_kept() {
+    fn unsafe_ids_are_replaced() {
         let ids = Ids::default();
         let long = "a".repeat(65);
         let cases: [(&[u8], bool); 9] = [

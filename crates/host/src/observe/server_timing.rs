@@ -1,17 +1,17 @@
-//! The phases that a guest measured, from its header `Server-Timing` (W3C Server Timing).
+//! The phases that a guest reports in its `Server-Timing` header (W3C Server Timing).
 
 use std::time::Duration;
 
-/// The phases of a request that metrics, logs and spans know, in their order.
+/// The guest's phases in metrics, logs and spans, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GuestPhase {
-    /// From the body's bytes to tensors.
+    /// Body to tensors.
     Decode,
-    /// Finding the graph, or loading it.
+    /// Look up or load the graph.
     Load,
-    /// The inference.
+    /// Inference.
     Compute,
-    /// From tensors to the answer's bytes.
+    /// Tensors to the response body.
     Encode,
 }
 
@@ -28,12 +28,12 @@ impl GuestPhase {
     }
 }
 
-/// How long each phase took, where the guest says so.
+/// The duration of each phase that the guest reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct GuestTiming([Option<Duration>; GuestPhase::ALL.len()]);
 
 impl GuestTiming {
-    /// Read the header; what is not understood, or is no time that a request can take, is left out.
+    /// Parse the header. Unknown metrics and implausible durations are ignored.
     pub(crate) fn parse(header: &str) -> Self {
         let mut timing = Self::default();
         for metric in header.split(',') {
@@ -61,7 +61,7 @@ impl GuestTiming {
     }
 }
 
-/// A day: what a hostile guest says beyond it would only spoil the sums.
+/// One day; a longer duration can only come from a hostile guest, and would spoil the sums.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_understood_is_taken_and_the_rest_left_out() {
+    fn known_phases_are_read_and_the_rest_is_ignored() {
         let none = [None; 4];
         let us = |us| Some(Duration::from_micros(us));
         let cases = [

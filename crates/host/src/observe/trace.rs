@@ -1,7 +1,7 @@
-//! Traces: the context that clients send (W3C Trace Context), and spans for a collector (OTLP over HTTP).
+//! Traces: the client's context (W3C Trace Context), and spans for a collector (OTLP over HTTP).
 //!
-//! A request's spans are made when it has ended, with the times that were measured anyway: nothing is done for
-//! them while it is served.
+//! A request's spans are created after it has ended, from times that the record holds anyway. Tracing costs nothing
+//! while a request is served.
 
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,20 +24,20 @@ use super::record::{Finished, PhaseTime};
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// Where the collector takes traces, below its address (OTLP 1.x, section OTLP/HTTP Request).
+/// The collector's path for traces (OTLP 1.x, section OTLP/HTTP Request).
 const TRACES_PATH: &str = "/v1/traces";
 
-/// How long the collector may take over a batch.
+/// Time limit for exporting a batch.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the last batch may take when the service stops.
+/// Time limit for exporting the last batch at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The span of the client's that a request belongs to; `None` where it sent none, or none that is valid.
+/// The client's span that a request belongs to; `None` if the client sent none, or an invalid one.
 pub(crate) fn parent(headers: &HeaderMap) -> Option<SpanContext> {
     let mut parents = headers.get_all(TRACEPARENT).into_iter();
     let parent = parents.next()?.to_str().ok()?;
-    // Of several none can be the right one.
+    // With several headers, none can be trusted.
     if parents.next().is_some() || !is_well_formed(parent) {
         return None;
     }
@@ -55,7 +55,7 @@ pub(crate) fn parent(headers: &HeaderMap) -> Option<SpanContext> {
     span.is_valid().then_some(span)
 }
 
-/// Whether it has the specification's form. The library reads numbers as they come, of any length.
+/// Whether a `traceparent` has the specification's form. The library accepts numbers of any length.
 fn is_well_formed(parent: &str) -> bool {
     const LENGTH: usize = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".len();
     let bytes = parent.as_bytes();
@@ -67,7 +67,7 @@ fn is_well_formed(parent: &str) -> bool {
             2 | 35 | 52 => *byte == b'-',
             _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
         });
-    // Versions to come may have more behind another dash.
+    // Future versions may append fields after another dash.
     let ends_well = match bytes.get(LENGTH) {
         None => bytes.len() == LENGTH,
         Some(next) => *next == b'-' && !parent.starts_with("00"),
@@ -75,7 +75,7 @@ fn is_well_formed(parent: &str) -> bool {
     fits && ends_well
 }
 
-/// The headers of a request's, as the library asks for them.
+/// A request's trace headers, as the library reads them.
 struct Sent<'a> {
     parent: &'a str,
     state: String,
@@ -95,23 +95,23 @@ impl Extractor for Sent<'_> {
     }
 }
 
-/// A collector that cannot be exported to.
+/// Why traces cannot be exported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceError {
-    /// Its address.
-    #[error("`{url}` is no address of a collector, expected one such as http://127.0.0.1:4318")]
+    /// The collector's address is invalid.
+    #[error("`{url}` is not a collector's address, expected a URL such as http://127.0.0.1:4318")]
     Url {
-        /// What was given.
+        /// The address.
         url: String,
     },
-    /// The library's word.
+    /// The exporter could not be created.
     #[error("traces cannot be exported: {0}")]
     Exporter(#[from] ExporterBuildError),
 }
 
-/// Sends spans to a collector, in batches and in the background: requests never wait for it, and what it does
-/// not take is lost.
+/// Sends spans to a collector, in batches and in the background. Requests never wait for it, and spans that it does
+/// not accept are lost.
 #[derive(Clone, Debug)]
 pub struct Traces {
     provider: SdkTracerProvider,
@@ -119,11 +119,11 @@ pub struct Traces {
 }
 
 impl Traces {
-    /// Export to the collector at that address (`http://host:port`), as OTLP in protobuf below `/v1/traces`.
-    /// The variables `OTEL_*` that OpenTelemetry has for sampling, headers and resources hold.
+    /// Export to the collector at that address (`http://host:port`), as OTLP protobuf to `/v1/traces`. OpenTelemetry's
+    /// `OTEL_*` variables for sampling, headers and resources apply.
     ///
     /// # Errors
-    /// When the address is none, or has another scheme than `http`.
+    /// When the address is not a URL with the scheme `http`.
     pub fn export_to(url: &str) -> Result<Self, TraceError> {
         let is_http = Uri::from_str(url)
             .is_ok_and(|uri| uri.scheme_str() == Some("http") && uri.authority().is_some());
@@ -151,14 +151,14 @@ impl Traces {
         Ok(Self { provider, tracer })
     }
 
-    /// Send what is left, and no more.
+    /// Export the remaining spans and stop.
     pub fn shutdown(&self) {
         if let Err(error) = self.provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT) {
-            tracing::warn!("the last traces were not exported: {error}");
+            tracing::warn!("cannot export the last traces: {error}");
         }
     }
 
-    /// A request's span with one for each of its phases; the id of the trace that they are part of.
+    /// Export a request's span and a child span per phase. Returns the trace's id.
     pub(crate) fn export(&self, request: &Finished<'_>) -> TraceId {
         let parent = match request.parent {
             Some(span) => Context::new().with_remote_span_context(span.clone()),
@@ -205,13 +205,12 @@ fn integer(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// The collector, asked by ureq: the exporter has a thread of its own, so that a blocking client will do, and
-/// this one is here already.
+/// The exporter's HTTP client. The exporter has its own thread, so a blocking client is enough.
 #[derive(Debug)]
 struct Collector {
     agent: ureq::Agent,
-    /// Said once, not with every batch.
-    is_out_of_reach: AtomicBool,
+    /// Whether the last batch failed, so that the warning appears once and not with every batch.
+    is_unreachable: AtomicBool,
 }
 
 impl Collector {
@@ -219,42 +218,42 @@ impl Collector {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(EXPORT_TIMEOUT))
             .http_status_as_error(false)
-            // A collector is named by the operator, not by a proxy or by whom it redirects to.
+            // The operator names the collector; no proxy or redirect may change it.
             .proxy(None)
             .max_redirects(0)
             .build();
         Self {
             agent: config.into(),
-            is_out_of_reach: AtomicBool::new(false),
+            is_unreachable: AtomicBool::new(false),
         }
     }
 
     fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ureq::Error> {
-        /// An answer to OTLP is empty, or says in a sentence what was wrong.
-        const MAX_ANSWER_BYTES: u64 = 64 * 1024;
+        /// A collector's response is empty or holds a short error.
+        const MAX_RESPONSE_BYTES: u64 = 64 * 1024;
         let (head, body) = request.into_parts();
-        let answer = self.agent.run(Request::from_parts(head, &body[..]))?;
-        let (head, mut body) = answer.into_parts();
-        let body = body.with_config().limit(MAX_ANSWER_BYTES).read_to_vec()?;
+        let response = self.agent.run(Request::from_parts(head, &body[..]))?;
+        let (head, mut body) = response.into_parts();
+        let body = body.with_config().limit(MAX_RESPONSE_BYTES).read_to_vec()?;
         Ok(Response::from_parts(head, Bytes::from(body)))
     }
 }
 
-// The library's trait has this form.
+// The library's trait requires `async_trait`.
 #[async_trait::async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let sent = self.send(request);
         let problem = match &sent {
-            Ok(answer) if answer.status().is_success() => None,
-            Ok(answer) => Some(format!("it answered {}", answer.status())),
+            Ok(response) if response.status().is_success() => None,
+            Ok(response) => Some(format!("it responded {}", response.status())),
             Err(error) => Some(error.to_string()),
         };
-        let was_out_of_reach = self
-            .is_out_of_reach
+        let was_unreachable = self
+            .is_unreachable
             .swap(problem.is_some(), Ordering::Relaxed);
-        if let Some(problem) = problem.filter(|_| !was_out_of_reach) {
-            tracing::warn!("the collector does not take traces, which are lost: {problem}");
+        if let Some(problem) = problem.filter(|_| !was_unreachable) {
+            tracing::warn!("cannot export traces, which are lost: {problem}");
         }
         Ok(sent?)
     }
@@ -269,12 +268,12 @@ mod tests {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
     #[test]
-    fn a_parent_is_taken_when_it_is_valid() {
+    fn valid_parents_are_accepted() {
         let taken = [
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff",
-            // Versions to come: what is known of them is read.
+            // Future versions: the known fields are read.
             "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-the-future-will-be-like",
         ];
@@ -319,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_goes_with_its_parent_and_of_two_parents_none_counts() {
+    fn the_state_belongs_to_its_parent_and_two_parents_are_ignored() {
         let mut headers = HeaderMap::new();
         let parent_value = format!("00-{TRACE}-00f067aa0ba902b7-01");
         headers.append(TRACEPARENT, parent_value.parse().unwrap());
@@ -335,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_refused() {
+    fn invalid_addresses_are_refused() {
         for url in [
             "",
             "localhost:4318",
@@ -348,7 +347,7 @@ mod tests {
             assert_eq!(
                 error,
                 format!(
-                    "`{url}` is no address of a collector, expected one such as http://127.0.0.1:4318"
+                    "`{url}` is not a collector's address, expected a URL such as http://127.0.0.1:4318"
                 )
             );
         }

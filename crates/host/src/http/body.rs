@@ -1,4 +1,4 @@
-//! Bodies with something to do at their end.
+//! Request and response bodies: draining, timeouts, truncation.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,30 +15,29 @@ use tokio::sync::Notify;
 use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 use wasmtime_wasi_http::Error;
 
-use crate::answer;
-use crate::pace::{Pace, TooSlow};
+use crate::http::pace::{Pace, TooSlow};
+use crate::response;
 
-/// How much of a request that was answered early is still read: more than any client sends before it
-/// looks for the answer.
+/// Bytes that are drained from a request with an early response: more than clients send before they read.
 const DRAIN_BYTES: usize = 64 * 1024 * 1024;
 
-/// How long that may take.
+/// Time limit for draining a request body.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A request's body on its way to the guest.
+/// A request body on its way to the guest.
 ///
-/// A guest that answers early (413, say) drops the body unread. If the connection was closed then,
-/// with the client still sending, the system would reset it and the client might never see the
-/// answer. So the rest is read and thrown away in the background.
+/// A guest that responds early (with 413, say) drops the body unread. If the host closed the connection while the
+/// client still sends, the operating system would reset it and the client might never see the response. The host
+/// therefore reads and discards the rest in the background.
 pub(crate) struct RequestBody {
     incoming: Option<Incoming>,
     runtime: Handle,
-    /// The client sends nothing until it is told to, so there is no rest unless reading began.
+    /// The client waits for `100 Continue`, so there is nothing to drain unless reading began.
     waits_for_continue: bool,
     watch: Option<Watch>,
 }
 
-/// What is watched of a body that a guest reads.
+/// The timeout and byte count of a body that a guest reads.
 struct Watch {
     pace: Pace,
     read_bytes: Arc<AtomicU64>,
@@ -46,11 +45,11 @@ struct Watch {
     is_stalled: bool,
 }
 
-/// Told when a client is too slow to send its body.
+/// Notified when a client sends its body too slowly.
 pub(crate) type Stalled = Arc<Notify>;
 
 impl RequestBody {
-    /// A body that nobody watches.
+    /// A body without timeout or byte count.
     pub(crate) fn new(incoming: Incoming, waits_for_continue: bool) -> Self {
         Self {
             incoming: Some(incoming),
@@ -60,7 +59,7 @@ impl RequestBody {
         }
     }
 
-    /// Count what is read, and tell when it comes more slowly than that.
+    /// Count the bytes that are read, and notify `stalled` when they arrive more slowly than `pace` allows.
     pub(crate) fn watched(
         mut self,
         pace: Pace,
@@ -92,7 +91,7 @@ impl Body for RequestBody {
         let this = &mut *self;
         this.waits_for_continue = false;
         if this.is_stalled() {
-            // The guest must not see an end and answer to that: it is about to be stopped.
+            // The guest is about to be stopped. It must not see an end of the body and respond to a part of it.
             return Poll::Pending;
         }
         let Some(incoming) = &mut this.incoming else {
@@ -141,14 +140,14 @@ impl Watch {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
-        // Of a body that stalled, no rest is worth waiting for.
+        // A stalled body is not drained.
         let is_stalled = self.is_stalled();
         let Some(incoming) = self.incoming.take().filter(|_| !is_stalled) else {
             return;
         };
         if !incoming.is_end_stream() && !self.waits_for_continue {
             self.runtime.spawn(async move {
-                // Whether it was read to its end or not, the connection knows what to do.
+                // hyper closes the connection if the body was not read to its end.
                 _ = tokio::time::timeout(DRAIN_TIMEOUT, drain(incoming)).await;
             });
         }
@@ -165,29 +164,28 @@ async fn drain(mut incoming: Incoming) {
     }
 }
 
-/// An answer's body; when the client has it all, or has gone away, the guest is stopped.
+/// A response body. When the client has all of it, or has disconnected, the guest is stopped.
 ///
-/// A guest that fails in the middle leaves a body that just ends. The client must not take that for
-/// the whole answer, so the end becomes an error then, which closes the connection. So does a body that is
-/// longer than may be.
+/// A guest that fails midway leaves a body that just ends. The client must not mistake it for the complete response,
+/// so the end becomes an error, which closes the connection. The same happens at the size limit.
 pub(crate) struct ResponseBody {
-    pub(crate) body: answer::Body,
+    pub(crate) body: response::Body,
     pub(crate) failed: Failed,
-    /// How much more of it may be sent.
+    /// Bytes that may still be sent.
     pub(crate) left_bytes: u64,
-    /// Called when it is longer.
+    /// Called when the body exceeds the limit.
     pub(crate) on_too_long: Box<dyn Fn() + Send>,
-    /// Where it has not returned yet.
+    /// The guest, if it has not returned yet.
     pub(crate) _guest: Option<AbortOnDropJoinHandle<()>>,
 }
 
-/// Whether a guest's instance was torn down before the guest returned.
+/// Whether the instance was torn down before the guest returned.
 #[derive(Clone, Default)]
 pub(crate) struct Failed(Arc<AtomicBool>);
 
 impl Failed {
-    /// Sets the flag when it is dropped, unless the guest returned. To be declared after the store,
-    /// so that it is dropped before it: the body's end must not come before the flag.
+    /// A guard that sets the flag when it is dropped, unless the guest returned. Declare it after the store, so that
+    /// it is dropped first: the flag must be set before the body ends.
     pub(crate) fn unless_done(&self) -> FailedUnlessDone {
         FailedUnlessDone {
             failed: self.clone(),
@@ -200,7 +198,7 @@ impl Failed {
     }
 }
 
-/// See [`Failed::unless_done`].
+/// The guard of [`Failed::unless_done`].
 pub(crate) struct FailedUnlessDone {
     failed: Failed,
     pub(crate) is_done: bool,

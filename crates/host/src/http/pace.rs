@@ -1,4 +1,4 @@
-//! How long a peer may keep us waiting.
+//! Timeouts for transfers whose speed the peer sets.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-/// Watches a transfer that the peer sets the pace of.
+/// An idle timeout with a minimum rate.
 ///
-/// The peer may be silent for `pause` at a time, and for `pause` together beyond the time that what it moved
-/// would take at the least rate: a byte before each pause is over gains nothing. Only waiting counts, so that
-/// it does no harm to the peer when we are slow.
+/// The peer may be silent for `pause` at a time. In total it may be silent for `pause` plus the time that its bytes
+/// would take at the minimum rate, so that a byte shortly before each timeout gains nothing. Only waiting for the
+/// peer counts: a slow host does the peer no harm.
 pub(crate) struct Pace {
     pause: Duration,
     min_bytes_per_second: u64,
     moved_bytes: u64,
     waited: Duration,
-    /// Since when nothing has come.
+    /// When the current silence began.
     silent_since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-/// The peer took too long.
+/// The peer exceeded the timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooSlow;
 
@@ -38,7 +38,7 @@ impl Pace {
         }
     }
 
-    /// The peer sent or took something.
+    /// The peer sent or accepted `bytes`.
     pub(crate) fn moved(&mut self, bytes: usize) {
         self.moved_bytes = self
             .moved_bytes
@@ -48,7 +48,7 @@ impl Pace {
         }
     }
 
-    /// The peer has nothing for us now: ready when it has taken too long.
+    /// The peer is silent now; resolves when it has been silent for too long.
     pub(crate) fn poll_silent(&mut self, context: &mut Context<'_>) -> Poll<TooSlow> {
         if self.silent_since.is_none() {
             let deadline = self.begin_silence(Instant::now());
@@ -63,7 +63,7 @@ impl Pace {
         }
     }
 
-    /// Until when the peer may be silent.
+    /// Start a silence and return its deadline.
     fn begin_silence(&mut self, now: Instant) -> Instant {
         self.silent_since = Some(now);
         now + self.pause.min(self.left())
@@ -75,7 +75,7 @@ impl Pace {
         }
     }
 
-    /// How much longer may be waited in all.
+    /// The remaining total waiting time.
     fn left(&self) -> Duration {
         let earned = match self.min_bytes_per_second {
             0 => Duration::MAX,
@@ -89,8 +89,8 @@ impl Pace {
 mod tests {
     use super::*;
 
-    /// How long a peer that sends `bytes` after each `every` is put up with.
-    fn endures(bytes: usize, every: Duration, for_at_most: Duration) -> Option<Duration> {
+    /// The time after which a peer that sends `bytes` every `every` is timed out; `None` if it is not.
+    fn timed_out_after(bytes: usize, every: Duration, for_at_most: Duration) -> Option<Duration> {
         let begun = Instant::now();
         let mut now = begun;
         let mut pace = Pace::new(Duration::from_secs(5), 1000);
@@ -107,32 +107,32 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_is_allowed_and_a_trickle_is_not() {
+    fn a_pause_is_allowed_and_a_trickle_times_out() {
         let second = Duration::from_secs(1);
         let cases = [
             ("silence", 0, 600 * second, Some(5000)),
-            ("a pause that is short enough", 10_000, 4 * second, None),
+            ("a pause within the timeout", 10_000, 4 * second, None),
             (
-                "one that is not, however much came",
+                "a pause over the timeout, after many bytes",
                 1 << 20,
                 6 * second,
                 Some(5000),
             ),
             ("a byte a second", 1, second, Some(5005)),
             (
-                "half the rate: one second lost in two",
+                "half the minimum rate: one second lost in two",
                 500,
                 second,
                 Some(9000),
             ),
-            ("the rate itself", 1000, second, None),
+            ("the minimum rate", 1000, second, None),
         ];
         let mut wrong = Vec::new();
         for (name, bytes, every, expected_ms) in cases {
-            let endured = endures(bytes, every, 100 * second);
-            let endured_ms = endured.map(|endured| endured.as_millis());
-            if endured_ms != expected_ms {
-                wrong.push(format!("{name}: {endured:?}, expected {expected_ms:?} ms"));
+            let after = timed_out_after(bytes, every, 100 * second);
+            let after_ms = after.map(|after| after.as_millis());
+            if after_ms != expected_ms {
+                wrong.push(format!("{name}: {after:?}, expected {expected_ms:?} ms"));
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -1,4 +1,4 @@
-//! hyper's timers on tokio's.
+//! hyper's timer trait on tokio's timers.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hyper::rt::Sleep;
 
-/// Timers of the tokio runtime that polls them.
+/// Timers of the tokio runtime that polls the connection.
 #[derive(Clone, Debug)]
 pub(crate) struct TokioTimer;
 

@@ -1,4 +1,4 @@
-//! What the host itself answers: JSON with one sentence, as the component's errors are.
+//! The host's own responses: JSON with one sentence, like the component's errors.
 
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
@@ -7,13 +7,13 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use wasmtime_wasi_http::Error;
 
-/// An answer's body, the guest's or the host's.
+/// A response body, the guest's or the host's.
 pub type Body = UnsyncBoxBody<Bytes, Error>;
 
-/// How long an overloaded server asks clients to wait.
+/// `Retry-After` of an overloaded server.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
-/// An error answer: `{"error": "<sentence>"}`.
+/// An error response: `{"error": "<sentence>"}`.
 #[must_use]
 pub fn error(status: StatusCode, sentence: &str) -> Response<Body> {
     let body = serde_json::json!({ "error": sentence }).to_string();
@@ -28,13 +28,13 @@ pub fn error(status: StatusCode, sentence: &str) -> Response<Body> {
     response
 }
 
-/// The answer to a failure of the component's or the host's; the log has the cause under `id`.
+/// The response to a failure of the component or the host. The log has the cause under `id`.
 #[must_use]
 pub fn internal_error(id: &str) -> Response<Body> {
     error(
         StatusCode::INTERNAL_SERVER_ERROR,
         &format!(
-            "internal error, nothing that the request could change; the log has it as request {id}"
+            "internal error, not caused by the request; the server's log has the details under request id {id}"
         ),
     )
 }

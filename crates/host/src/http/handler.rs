@@ -1,4 +1,4 @@
-//! One request: a place in the queue, an instance, an answer.
+//! One request: a place in the queue, an instance, a response.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use wasmtime::Store;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 
-use crate::answer::{self, Body};
 use crate::app::App;
-use crate::body::{Failed, RequestBody, ResponseBody, Stalled};
-use crate::connection::Serving;
-use crate::guest::{Ended, Guest, drop_later};
-use crate::guest_log::GuestLog;
+use crate::http::body::{Failed, RequestBody, ResponseBody, Stalled};
+use crate::http::connection::Serving;
+use crate::http::pace::Pace;
+use crate::instance::guest::{Ended, Guest, drop_later};
+use crate::instance::guest_log::GuestLog;
+use crate::instance::state::State;
 use crate::observe::{Instantiated, Limit, ObservedBody, REQUEST_ID, Record};
-use crate::pace::Pace;
-use crate::state::State;
+use crate::response::{self, Body};
 use crate::worker::Thread;
 
-/// What a load balancer asks, and the host answers itself while the server stops.
+/// The readiness route, which the host answers itself while the server drains.
 const READY: &str = "/v2/health/ready";
 
-/// Routes below this are about the server: they neither end a connection nor are worth a place's loss.
+/// Prefix of the health routes, which keep their connection open while the server drains.
 const HEALTH: &str = "/v2/health/";
 
 type Handed = Result<Response<Body>, ErrorCode>;
 
-/// Serve one request. Never fails: what goes wrong becomes an answer.
+/// Serve one request. Every failure becomes an error response.
 pub(crate) async fn handle(
     app: Arc<App>,
     request: Request<Incoming>,
@@ -40,7 +40,7 @@ pub(crate) async fn handle(
     let in_flight = app.drain.serve();
     let mut record = app.observer.begin(&request);
     let is_about_health = request.uri().path().starts_with(HEALTH);
-    let mut response = answer(&app, request, &mut record, serving.thread()).await;
+    let mut response = respond(&app, request, &mut record, serving.thread()).await;
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
     if app.drain.is_closing() && !is_about_health {
@@ -50,7 +50,7 @@ pub(crate) async fn handle(
     response.map(|body| ObservedBody::new(body, record, (serving, in_flight)).boxed_unsync())
 }
 
-/// Refuse a request that came by one connection too many.
+/// Answer 503 on a connection over the limit.
 pub(crate) async fn turn_away(
     app: Arc<App>,
     request: Request<Incoming>,
@@ -63,7 +63,7 @@ pub(crate) async fn turn_away(
     );
     let mut response = refuse(
         request,
-        answer::error(StatusCode::SERVICE_UNAVAILABLE, &sentence),
+        response::error(StatusCode::SERVICE_UNAVAILABLE, &sentence),
     );
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
@@ -71,7 +71,7 @@ pub(crate) async fn turn_away(
     response.map(|body| ObservedBody::new(body, record, serving).boxed_unsync())
 }
 
-async fn answer(
+async fn respond(
     app: &Arc<App>,
     request: Request<Incoming>,
     record: &mut Record,
@@ -82,30 +82,33 @@ async fn answer(
     if header_bytes > app.limits.max_header_bytes {
         app.observer.metrics.limit(Limit::HeaderBytes);
         let sentence = format!(
-            "the request line and headers have {header_bytes} bytes, expected no more than {}",
+            "the request line and headers have {header_bytes} bytes, expected at most {}",
             app.limits.max_header_bytes
         );
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return refuse(request, answer::error(status, &sentence));
+        return refuse(request, response::error(status, &sentence));
     }
     let path = request.uri().path();
     if path == READY && app.drain.is_draining() {
-        let response = answer::error(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping");
+        let response = response::error(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the server is shutting down",
+        );
         return refuse(request, response);
     }
     if !app.manifest.has_route(path) {
         let sentence = format!("no route for `{path}`");
-        return refuse(request, answer::error(StatusCode::NOT_FOUND, &sentence));
+        return refuse(request, response::error(StatusCode::NOT_FOUND, &sentence));
     }
     let Ok(place) = Arc::clone(&app.places).try_acquire_owned() else {
         app.observer.metrics.limit(Limit::Queue);
         let sentence = format!(
-            "overloaded: {} requests are being served or waiting",
+            "overloaded: {} requests are running or queued",
             app.limits.max_instances + app.limits.max_waiting
         );
         return refuse(
             request,
-            answer::error(StatusCode::SERVICE_UNAVAILABLE, &sentence),
+            response::error(StatusCode::SERVICE_UNAVAILABLE, &sentence),
         );
     };
     let Ok(Ok(permit)) = timeout_at(deadline, Arc::clone(&app.instances).acquire_owned()).await
@@ -148,56 +151,56 @@ async fn answer(
                 }
                 Ended::TimedOut => {
                     app.observer.metrics.limit(Limit::RequestTime);
-                    tracing::error!(request = id, "the component's time was up")
+                    tracing::error!(request = id, "the component ran out of time")
                 }
                 Ended::Stalled => app.observer.metrics.limit(Limit::BodyTime),
                 Ended::Done | Ended::Panicked => {}
             }
-            // Given back before the answer to a failure: the next request may have them.
+            // Release both before an error response is sent, so that the next request can start.
             drop((permit, place));
             ended
         }
     });
-    // A client that goes away stops the guest, since this future or the answer's body is dropped then.
+    // A client that disconnects stops the guest, because hyper drops this future or the response body.
     let handed = tokio::select! {
         biased;
         () = guest.end() => receiver.try_recv().ok(),
         handed = &mut receiver => handed.ok(),
     };
     if waits_for_continue {
-        // hyper asks for the body when it next reads, but not when it has answered: a guest may want both, in
-        // whichever order.
+        // hyper sends `100 Continue` when it next reads, but not after it has responded. A guest may want both, in
+        // either order.
         tokio::task::yield_now().await;
     }
     match handed {
-        Some(Ok(response)) => pass_on(app, response, &id, failed, guest),
+        Some(Ok(response)) => stream(app, response, &id, failed, guest),
         Some(Err(code)) => {
             tracing::error!(
                 request = id,
-                "the component gave an error instead of an answer: {code:?}"
+                "the component returned an error instead of a response: {code:?}"
             );
-            answer::internal_error(&id)
+            response::internal_error(&id)
         }
         None => {
             guest.end().await;
             match guest.ended() {
                 Some(Ended::TimedOut) => timed_out(app),
                 Some(Ended::Stalled) => stalled_body(app),
-                Some(Ended::Trapped(_)) => answer::internal_error(&id),
+                Some(Ended::Trapped(_)) => response::internal_error(&id),
                 Some(Ended::Panicked) => {
-                    tracing::error!(request = id, "the host failed");
-                    answer::internal_error(&id)
+                    tracing::error!(request = id, "the host panicked while it ran the component");
+                    response::internal_error(&id)
                 }
                 Some(Ended::Done) | None => {
-                    tracing::error!(request = id, "the component ended without an answer");
-                    answer::internal_error(&id)
+                    tracing::error!(request = id, "the component returned without a response");
+                    response::internal_error(&id)
                 }
             }
         }
     }
 }
 
-/// The request as the guest has it.
+/// The request as the guest sees it.
 fn prepare(
     app: &App,
     mut request: Request<Incoming>,
@@ -207,7 +210,7 @@ fn prepare(
     let waits_for_continue = waits_for_continue(&request);
     let headers = request.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
-    // HTTP/1.0 has no `Host`, and wasi:http wants an authority.
+    // HTTP/1.0 has no `Host` header, but wasi:http requires an authority.
     if request.uri().authority().is_none() && !request.headers().contains_key(HOST) {
         request
             .headers_mut()
@@ -223,7 +226,7 @@ fn prepare(
     })
 }
 
-/// A fresh instance for the request. Of one that has returned, the store is left.
+/// Run the request in an instance of its own. Returns the store of a guest that returned.
 async fn run(
     app: &App,
     log: GuestLog,
@@ -246,8 +249,8 @@ async fn run(
     let mut store = Store::new(app.engine(), state);
     let mut ending = failed.unless_done();
     store.limiter(|state| &mut state.memory);
-    // A guest that computes gives way once an epoch: other requests get their turn, and the timeout
-    // around this future gets its chance to drop it.
+    // A guest yields once per epoch, so that other requests get their turn and the timeout around this future
+    // can drop it.
     store.set_epoch_deadline(1);
     store.epoch_deadline_async_yield_and_update(1);
     let request = store
@@ -267,7 +270,7 @@ async fn run(
         Err(error) if store.data().memory.is_reached => {
             app.observer.metrics.limit(Limit::Memory);
             Err(error.context(format!(
-                "it was refused memory beyond {} bytes",
+                "it exceeded its memory limit of {} bytes (raise it with --instance-memory-mib)",
                 app.limits.instance_memory_bytes
             )))
         }
@@ -275,8 +278,8 @@ async fn run(
     }
 }
 
-/// The guest's answer, within its limit.
-fn pass_on(
+/// Stream the guest's response, up to the size limit.
+fn stream(
     app: &Arc<App>,
     response: Response<Body>,
     id: &str,
@@ -288,7 +291,10 @@ fn pass_on(
         let (app, id) = (Arc::clone(app), id.to_owned());
         move || {
             app.observer.metrics.limit(Limit::AnswerBytes);
-            tracing::error!(request = id, "the answer was longer than {limit} bytes");
+            tracing::error!(
+                request = id,
+                "response truncated at {limit} bytes (raise the limit with --max-answer-bytes)"
+            );
         }
     };
     response.map(|body| {
@@ -305,37 +311,37 @@ fn pass_on(
 
 fn timed_out(app: &App) -> Response<Body> {
     let sentence = format!(
-        "the time limit of {} ms passed",
+        "the request took longer than its time limit of {} ms",
         app.limits.request_timeout.as_millis()
     );
-    answer::error(StatusCode::GATEWAY_TIMEOUT, &sentence)
+    response::error(StatusCode::GATEWAY_TIMEOUT, &sentence)
 }
 
 fn stalled_body(app: &App) -> Response<Body> {
     let sentence = format!(
-        "the body came too slowly: expected no pause of {} ms, and {} bytes a second beyond that",
+        "the body arrived too slowly: expected no pause of {} ms, and at least {} bytes per second",
         app.limits.body_timeout.as_millis(),
         app.limits.min_bytes_per_second
     );
-    let mut response = answer::error(StatusCode::REQUEST_TIMEOUT, &sentence);
+    let mut response = response::error(StatusCode::REQUEST_TIMEOUT, &sentence);
     let close = HeaderValue::from_static("close");
     response.headers_mut().insert(CONNECTION, close);
     response
 }
 
-/// Answer without a guest; the body is read as a guest's would be that was not wanted.
+/// Respond without a guest. The request body is drained as if a guest had not read it.
 fn refuse(request: Request<Incoming>, response: Response<Body>) -> Response<Body> {
     let waits_for_continue = waits_for_continue(&request);
     drop(RequestBody::new(request.into_body(), waits_for_continue));
     response
 }
 
-/// Whether the client sends its body only when it is asked for it.
+/// Whether the client waits for `100 Continue` before it sends the body.
 fn waits_for_continue<B>(request: &Request<B>) -> bool {
     request.headers().contains_key(EXPECT)
 }
 
-/// Request line and headers as they were sent, but for spaces that have no meaning.
+/// The size of the request line and headers as sent, without optional white space.
 fn header_bytes<B>(request: &Request<B>) -> usize {
     const VERSION_AND_SPACES: usize = " HTTP/1.1\r\n".len() + 1;
     const COLON_SPACE_AND_END: usize = ": \r\n".len();

@@ -1,4 +1,4 @@
-//! A guest at work.
+//! The future of a running guest.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,14 +8,13 @@ use std::task::{Context, Poll, ready};
 use tokio::runtime::Handle;
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
-/// A guest that runs as far as it can whenever it is polled, by the handler, until there is an answer.
+/// A guest that the handler polls in the connection's own task until there is a response.
 ///
-/// That is in the connection's own task. In a task of its own, each piece of the request's body would wake it on
-/// another thread, and its answer wake the connection's in turn. Mostly it has ended when its answer is there. One
-/// that still writes to it gets a task then, since its time is limited however long its reader takes.
+/// In a task of its own, every chunk of the request body would wake it on another thread, and its response would
+/// wake the connection's thread in turn. Most guests have returned by the time their response is there. A guest
+/// that still writes its body moves to a task then, so that its time limit holds however slowly the client reads.
 ///
-/// A guest that is dropped is stopped. What it leaves is cleaned away in the background, since whoever drops it has
-/// an answer to send.
+/// Dropping a guest stops it. Its store is freed in the background, because the dropping task has a response to send.
 pub(crate) struct Guest {
     running: Option<Running>,
     ended: Option<Ended>,
@@ -23,22 +22,22 @@ pub(crate) struct Guest {
 
 type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
-/// How a guest ended that was not stopped.
+/// How a guest ended, unless it was dropped.
 pub(crate) enum Ended {
     /// It returned.
     Done,
-    /// It trapped, or could not be made.
+    /// It trapped, or could not be instantiated.
     Trapped(wasmtime::Error),
-    /// Its time was up.
+    /// It exceeded the request's time limit.
     TimedOut,
-    /// Its request's body came too slowly.
+    /// The request body arrived too slowly.
     Stalled,
-    /// The host failed.
+    /// The host panicked.
     Panicked,
 }
 
 impl Guest {
-    /// A guest that has not begun.
+    /// A guest that has not started.
     pub(crate) fn new(running: impl Future<Output = Ended> + Send + 'static) -> Self {
         Self {
             running: Some(Box::pin(running)),
@@ -46,12 +45,12 @@ impl Guest {
         }
     }
 
-    /// Go on as far as it can without waiting; ready when it has ended.
+    /// Run until the guest waits; resolves when it has ended.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let Some(running) = &mut self.running else {
             return Poll::Ready(());
         };
-        // A fault of the host's must cost this request alone, and not those that follow it on the connection.
+        // A panic of the host fails this request alone, not the later requests of the connection.
         let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context)));
         let ended = ready!(polled.map_or(Poll::Ready(Ended::Panicked), |polled| polled));
         self.running = None;
@@ -59,7 +58,7 @@ impl Guest {
         Poll::Ready(())
     }
 
-    /// Let it go on to its end.
+    /// Run the guest to its end.
     pub(crate) async fn end(&mut self) {
         poll_fn(|context| self.poll(context)).await;
     }
@@ -69,7 +68,7 @@ impl Guest {
         self.ended.as_ref()
     }
 
-    /// Let it go on in a task, if there is more to do; it is stopped when nobody waits for that any more.
+    /// Continue in a task if the guest has not ended. Dropping the handle stops the guest.
     pub(crate) fn go_on(mut self) -> Option<AbortOnDropJoinHandle<()>> {
         if self.ended.is_some() {
             return None;
@@ -86,9 +85,9 @@ impl Drop for Guest {
     }
 }
 
-/// Drop it in a task of its own: an instance's memory takes as long to clean as a request to serve.
+/// Drop a value in a task of its own: freeing an instance's memory takes as long as serving a request.
 pub(crate) fn drop_later(left: impl Send + 'static) {
-    // Without a runtime, the server is gone and nobody waits.
+    // Without a runtime the server has stopped, and nothing waits.
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(async move { drop(left) });
     }
@@ -103,17 +102,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_panic_is_an_end() {
+    async fn a_panic_ends_the_guest() {
         let mut guest = Guest::new(async { panic!("the host's fault") });
         assert!(guest.ended().is_none());
         guest.end().await;
         assert!(matches!(guest.ended(), Some(Ended::Panicked)));
-        // It stays ended.
+        // Ending it again changes nothing.
         guest.end().await;
     }
 
     #[tokio::test]
-    async fn who_has_returned_needs_no_task() {
+    async fn a_guest_that_has_returned_needs_no_task() {
         let mut guest = Guest::new(async { Ended::Done });
         guest.end().await;
         assert!(matches!(guest.ended(), Some(Ended::Done)));
@@ -121,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_goes_on_does_so_until_nobody_waits() {
+    async fn a_guest_in_a_task_runs_until_its_handle_is_dropped() {
         let (first, second) = (oneshot::channel::<()>(), oneshot::channel::<()>());
         let (reached, dropped) = (first.0, second.0);
         let guest = Guest::new(async move {
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_dropped_is_stopped() {
+    async fn a_dropped_guest_is_stopped() {
         let held = Arc::new(());
         let watched = Arc::downgrade(&held);
         let (dropped, is_dropped) = oneshot::channel::<()>();

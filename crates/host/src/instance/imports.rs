@@ -1,7 +1,7 @@
-//! What a component may import: the interfaces that a request needs, and none that reaches out.
+//! The interfaces that a component may import: those that a request needs, without network access.
 //!
-//! A component that asks for another is refused before anything is served. So no guest can open a socket,
-//! resolve a name or send a request, whatever it is set up with: there is nothing to call.
+//! The host refuses a component with any other import before it serves anything. No guest can therefore open a
+//! socket, resolve a name or send a request, whatever the configuration: there is nothing to call.
 
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiView;
@@ -12,18 +12,18 @@ use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi_http::p2::bindings::http;
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
-/// Clocks, randomness, streams, environment, files and the types of HTTP; not `wasi:sockets` and not
+/// Link clocks, randomness, streams, environment, files and the types of HTTP, but neither `wasi:sockets` nor
 /// `wasi:http/outgoing-handler`.
 ///
 /// # Errors
-/// None but Wasmtime's, when an interface is there already.
+/// Wasmtime's, when an interface is linked twice.
 pub(crate) fn add_to_linker<T>(linker: &mut Linker<T>) -> wasmtime::Result<()>
 where
     T: WasiView + WasiHttpView,
 {
-    // What `wasi:http/proxy` has, without its HTTP.
+    // The world `wasi:http/proxy` without its HTTP.
     wasmtime_wasi::p2::add_to_linker_proxy_interfaces_async(linker)?;
-    // What Rust's standard library imports beyond.
+    // Further imports of Rust's standard library.
     random::insecure_seed::add_to_linker::<T, WasiRandom>(linker, T::random)?;
     cli::environment::add_to_linker::<T, WasiCli>(linker, T::cli)?;
     cli::exit::add_to_linker::<T, WasiCli>(linker, T::cli)?;

@@ -1,4 +1,4 @@
-//! What one instance has of its own: its WASI, its HTTP, its memory limit.
+//! The store data of one instance: WASI, HTTP, wasi:nn and the memory limit.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -12,14 +12,14 @@ use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
 
-use crate::guest_log::GuestLog;
+use crate::instance::guest_log::GuestLog;
 use crate::manifest::Mount;
 use crate::nn::Graphs;
 use crate::nn::wit::{NnCtx, NnView};
 use crate::worker::Thread;
 
-/// Streams, tensors, errors and the like that an instance may hold at the same time: a request needs some
-/// tens, and each takes some hundred bytes of the host's memory.
+/// Resources (streams, tensors, errors) that an instance may hold at a time. A request needs a few dozen, and each
+/// takes a few hundred bytes of the host's memory.
 const MAX_RESOURCES: usize = 16 * 1024;
 
 /// The data of an instance's store.
@@ -33,8 +33,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// An environment, read-only folders and a way to the log; no sockets, no arguments, no
-    /// input.
+    /// Environment variables, read-only folders and standard error; no sockets, no arguments, no standard input.
     pub(crate) fn new(
         log: GuestLog,
         environment: &BTreeMap<String, String>,
@@ -59,7 +58,7 @@ impl State {
             http: WasiHttpCtx::new(),
             table,
             hooks: NoOutboundHttp,
-            // Beside its own memory, as much again for what it hands over to compute with.
+            // Tensors in wasi:nn count against a budget of their own, as large as the instance's memory.
             nn: NnCtx::new(graphs, thread, memory_bytes),
             memory: MemoryLimit {
                 limit_bytes: memory_bytes,
@@ -72,7 +71,7 @@ impl State {
 }
 
 impl State {
-    /// What wasi:nn needs of an instance.
+    /// The view that wasi:nn's host functions work on.
     pub(crate) fn nn(&mut self) -> NnView<'_> {
         NnView {
             ctx: &mut self.nn,
@@ -100,8 +99,8 @@ impl WasiHttpView for State {
     }
 }
 
-/// The types of HTTP come with a way to send requests. No guest can import it (see [`crate::imports`]), and
-/// if one could, it would be told no.
+/// Denies outgoing requests. The hook is part of the types of HTTP; no guest can import the function that would
+/// reach it (see [`crate::instance::imports`]).
 struct NoOutboundHttp;
 
 type Sent = (
@@ -120,19 +119,19 @@ impl WasiHttpHooks for NoOutboundHttp {
     }
 }
 
-/// Counts all linear memories of an instance together.
+/// Limits the linear memories of an instance, all together.
 pub(crate) struct MemoryLimit {
     limit_bytes: usize,
     used_bytes: usize,
-    /// Whether the instance was refused memory; it usually traps then, and the log says why.
+    /// Whether the limit was reached. The instance usually traps then, and the log names the limit.
     pub(crate) is_reached: bool,
-    /// Told how much it was, when the instance ends.
+    /// Records the peak when the instance ends.
     high_water: Histogram,
 }
 
 impl Drop for MemoryLimit {
     fn drop(&mut self) {
-        // Linear memories grow and never shrink, so that what is used at the end is the most.
+        // Linear memories never shrink, so the final size is the peak.
         self.high_water.observe(self.used_bytes as f64);
     }
 }
@@ -161,7 +160,7 @@ impl ResourceLimiter for MemoryLimit {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        /// Far more functions than a component has.
+        /// Far more than the number of functions in a component.
         const MAX_TABLE_ELEMENTS: usize = 1 << 20;
         Ok(desired <= MAX_TABLE_ELEMENTS)
     }

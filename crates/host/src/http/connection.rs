@@ -1,7 +1,7 @@
-//! A client's connection, and how long the client may take over it.
+//! The timeouts of a connection: headers, idle, write.
 //!
-//! hyper has one timer for headers, which runs while nothing is asked too. Here a connection may be idle for
-//! longer than a client may take to send headers, and nobody may take for ever to read an answer.
+//! hyper has a single header timer, which also runs while a connection is idle. Here the idle timeout is longer
+//! than the header timeout, and a client that does not read its response is disconnected.
 
 use std::future::Future;
 use std::io;
@@ -14,12 +14,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::http::pace::{Pace, TooSlow};
 use crate::limits::Limits;
 use crate::observe::{Limit, Observer};
-use crate::pace::{Pace, TooSlow};
 use crate::worker::{Counted, Thread};
 
-/// What the connection knows of its requests: how many have begun, and how many of them have ended.
+/// How many requests of a connection have begun, and how many of them have ended.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Activity(Arc<Counts>);
 
@@ -31,7 +31,7 @@ struct Counts {
 }
 
 impl Activity {
-    /// For a connection of that thread's.
+    /// The activity of a connection on that thread.
     pub(crate) fn on(thread: Thread) -> Self {
         Self(Arc::new(Counts {
             thread,
@@ -39,7 +39,7 @@ impl Activity {
         }))
     }
 
-    /// A request is served until this is dropped.
+    /// Count a request as being served until the guard is dropped.
     pub(crate) fn serve(&self) -> Serving {
         self.0.begun.fetch_add(1, Ordering::AcqRel);
         Serving {
@@ -57,7 +57,7 @@ impl Activity {
     }
 }
 
-/// A request of this connection's that is being served.
+/// A request that is being served on this connection.
 #[derive(Debug)]
 pub(crate) struct Serving {
     activity: Activity,
@@ -65,7 +65,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// The thread that serves it.
+    /// The thread that serves the request.
     pub(crate) fn thread(&self) -> &Thread {
         &self.activity.0.thread
     }
@@ -77,22 +77,22 @@ impl Drop for Serving {
     }
 }
 
-/// What a client is expected to send next.
+/// The client's next expected step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Expected {
-    /// Anything, sooner or later.
+    /// A new request, within the idle timeout.
     Request,
-    /// The rest of a request's headers.
+    /// The rest of the headers, within the header timeout.
     Headers,
 }
 
-/// A stream that ends with an error when its client is too slow.
+/// A stream that fails with `TimedOut` when its client is too slow.
 pub(crate) struct Watched<S> {
     stream: S,
     activity: Activity,
-    /// The number of requests when `expected` was last looked at.
+    /// The number of requests when `expected` was last updated.
     begun: u64,
-    /// What is waited for, and until when.
+    /// The next step of the client, and its deadline.
     expected: Option<(Expected, Instant)>,
     timer: Option<Pin<Box<Sleep>>>,
     header_timeout: Duration,
@@ -114,7 +114,7 @@ impl<S> Watched<S> {
             stream,
             begun: activity.begun(),
             activity,
-            // Whoever connects has something to ask.
+            // A new connection must send its first request within the header timeout.
             expected: Some((Expected::Headers, Instant::now() + limits.header_timeout)),
             timer: None,
             header_timeout: limits.header_timeout,
@@ -126,7 +126,7 @@ impl<S> Watched<S> {
         }
     }
 
-    /// Begin anew where a request has been served since.
+    /// Reset the timeouts if a request has been served meanwhile.
     fn catch_up(&mut self) {
         let begun = self.activity.begun();
         if begun != self.begun {
@@ -136,8 +136,8 @@ impl<S> Watched<S> {
         }
     }
 
-    /// Something came.
-    fn heard(&mut self) {
+    /// The client sent bytes.
+    fn received(&mut self) {
         self.catch_up();
         let is_begun = matches!(self.expected, Some((Expected::Headers, _)));
         if !is_begun && !self.activity.is_serving() {
@@ -145,11 +145,11 @@ impl<S> Watched<S> {
         }
     }
 
-    /// Nothing came: ready when it should have.
+    /// The client sent nothing; resolves when a deadline has passed.
     fn poll_overdue(&mut self, context: &mut Context<'_>) -> Poll<Expected> {
         self.catch_up();
         if self.activity.is_serving() {
-            // Its body has limits of its own, and after that it is the client who waits.
+            // The body has its own timeout, and after the body it is the client who waits.
             return Poll::Pending;
         }
         let idle = || (Expected::Request, Instant::now() + self.keep_alive_timeout);
@@ -174,16 +174,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let before = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) {
             if buffer.filled().len() > before {
-                this.heard();
+                this.received();
             }
             return Poll::Ready(read);
         }
         let overdue = ready!(this.poll_overdue(context));
         let message = match overdue {
-            Expected::Request => "no request came for as long as a connection may be idle",
+            Expected::Request => "the connection was idle for longer than the keep-alive timeout",
             Expected::Headers => {
                 this.observer.metrics.limit(Limit::HeaderTime);
-                "the headers did not come in time"
+                "the headers did not arrive within the header timeout"
             }
         };
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, message)))
@@ -207,7 +207,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         this.observer.metrics.limit(Limit::WriteTime);
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "the client was too slow to take its answer",
+            "the client read its response too slowly",
         )))
     }
 

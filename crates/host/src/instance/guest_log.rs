@@ -1,4 +1,4 @@
-//! What a guest writes to standard error, as lines of the log under its request's id.
+//! A guest's standard error, logged line by line under the request's id.
 
 use std::io;
 use std::pin::Pin;
@@ -10,13 +10,13 @@ use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// Of one request: what a component says of a failure takes a line, a panic two.
+/// Bytes per request: a component's error message takes a line, a panic two.
 const MAX_BYTES: usize = 16 * 1024;
 
-/// Where a line without an end is cut.
+/// Longest line; a longer one is split.
 const MAX_LINE_BYTES: usize = 4 * 1024;
 
-/// Takes lines and logs them; when the instance ends, what has no end yet too.
+/// Logs complete lines, and the incomplete last one when the instance ends.
 #[derive(Clone)]
 pub(crate) struct GuestLog(Arc<Mutex<Lines>>);
 
@@ -27,7 +27,7 @@ struct Lines {
 }
 
 impl GuestLog {
-    /// The log of a request's guest.
+    /// The standard error of a request's guest.
     pub(crate) fn new(id: &str) -> Self {
         Self(Arc::new(Mutex::new(Lines {
             id: id.to_owned(),
@@ -37,7 +37,7 @@ impl GuestLog {
     }
 
     fn take(&self, bytes: &[u8]) {
-        // Lines are whole whatever panicked meanwhile.
+        // A panic while the lock was held leaves the lines consistent.
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.take(bytes);
     }
@@ -61,7 +61,7 @@ impl Lines {
             tracing::warn!(
                 target: "infer::guest",
                 request = self.id,
-                "what the component writes beyond {MAX_BYTES} bytes is left out"
+                "the component's log is truncated at {MAX_BYTES} bytes"
             );
         }
     }

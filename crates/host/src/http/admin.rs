@@ -1,4 +1,4 @@
-//! An address of its own for whom the operator trusts: metrics, and whether the process lives and takes requests.
+//! The admin address: metrics, liveness and readiness, for the operator's own network.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,29 +18,29 @@ use tokio::sync::Semaphore;
 use wasmtime_wasi_http::io::TokioIo;
 
 use crate::app::App;
+use crate::http::timer::TokioTimer;
 use crate::observe::METRICS_CONTENT_TYPE;
-use crate::timer::TokioTimer;
 
-/// Scrapers and probes; others wait.
+/// Concurrent connections of scrapers and probes; further ones wait.
 const MAX_CONNECTIONS: usize = 32;
 
-/// Between two requests, or between a request's first byte and the end of its headers.
+/// Time between two requests, and from a request's first byte to the end of its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// How long to wait after the system refused a connection.
+/// Pause after a failed `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The admin address of an app's.
+/// The admin address of an app.
 pub struct Admin {
     listener: TcpListener,
     app: Arc<App>,
 }
 
 impl Admin {
-    /// Bind the address; port 0 takes a free one.
+    /// Bind the address; port 0 picks a free one.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub async fn bind(address: SocketAddr, app: Arc<App>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         Ok(Self { listener, app })
@@ -49,12 +49,12 @@ impl Admin {
     /// The bound address.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Serve until this is dropped: while the server drains too, which is when it is asked most.
+    /// Serve until the future is dropped, and also while the server drains, when probes matter most.
     pub async fn serve(self) {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         loop {
@@ -70,7 +70,7 @@ impl Admin {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!("a connection to the admin address was refused: {error}");
+                    tracing::warn!("cannot accept a connection to the admin address: {error}");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -80,7 +80,7 @@ impl Admin {
 
 async fn connection(app: Arc<App>, stream: TcpStream) {
     let service = service_fn(move |request| {
-        let response = answer(&app, &request);
+        let response = respond(&app, &request);
         async move { Ok::<_, Infallible>(response) }
     });
     let served = http1::Builder::new()
@@ -93,7 +93,7 @@ async fn connection(app: Arc<App>, stream: TcpStream) {
     }
 }
 
-fn answer(app: &App, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn respond(app: &App, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     let text = "text/plain; charset=utf-8";
     let (status, content_type, body) = match request.uri().path() {
         "/metrics" | "/healthz" | "/readyz"
@@ -108,7 +108,7 @@ fn answer(app: &App, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         "/metrics" => match app.observer.metrics.encode(app.now()) {
             Ok(metrics) => (StatusCode::OK, METRICS_CONTENT_TYPE, metrics),
             Err(error) => {
-                tracing::error!("metrics cannot be written: {error}");
+                tracing::error!("cannot encode the metrics: {error}");
                 (
                     StatusCode::INTERNAL_SERVER_ERROR,
                     text,
@@ -124,7 +124,7 @@ fn answer(app: &App, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         ),
         "/readyz" => (StatusCode::OK, text, "ready\n".to_owned()),
         _ => {
-            let sentence = "there are /metrics, /healthz and /readyz\n";
+            let sentence = "unknown path, expected /metrics, /healthz or /readyz\n";
             (StatusCode::NOT_FOUND, text, sentence.to_owned())
         }
     };

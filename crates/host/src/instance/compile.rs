@@ -1,4 +1,4 @@
-//! Machine code for the component, made once and kept by its content.
+//! Compiles the component to machine code, and caches the code by content.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -10,33 +10,32 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use crate::limits::Limits;
 
-/// Compiled artifacts that a cache folder keeps: one a recent build.
+/// Compiled artifacts that a cache folder keeps, one per recent build.
 const KEPT_ARTIFACTS: usize = 4;
 
-/// Core instances, memories and tables that a component may have: what Spin allows.
+/// Core instances, memories and tables that a component may have; Spin's limits.
 const MAX_PER_COMPONENT: u32 = 32;
 
-/// Initial memories up to this size become copy-on-write images however sparse they are; a snapshot
-/// with models is never larger where it is served well.
+/// Initial memories up to this size become copy-on-write images, however sparse they are. Larger snapshots are
+/// slow to serve anyway.
 const IMAGE_BYTES: u64 = 256 * 1024 * 1024;
 
-/// Memory of an ended instance that stays mapped for the next: pages that were written are copied
-/// back instead of being given to the system and faulted in again. It covers the activations of the
-/// image networks in use.
+/// Memory of an ended instance that stays mapped for the next one: Wasmtime copies written pages back instead of
+/// unmapping and faulting them in again. It covers the activations of common image networks.
 const RESIDENT_BYTES: usize = 64 * 1024 * 1024;
 
-/// Why there is no machine code.
+/// Why the component could not be compiled.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
     /// The component's file, or the cache.
     #[error("cannot {action} `{}`: {source}", path.display())]
     File {
-        /// What was done.
+        /// The operation that failed.
         action: &'static str,
-        /// To which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
     /// Wasmtime refuses the component or the configuration.
@@ -44,16 +43,16 @@ pub enum CompileError {
     Wasmtime {
         /// The component.
         path: PathBuf,
-        /// Its word.
+        /// Wasmtime's error.
         source: wasmtime::Error,
     },
 }
 
-/// Wasmtime as this host runs it: an instance slot for each of `limits.max_instances`, memory images,
-/// interruption by epochs.
+/// The Wasmtime engine of this host: pooled instance slots (`limits.max_instances`), copy-on-write memory images,
+/// and epoch interruption.
 ///
 /// # Errors
-/// When the machine lacks what the configuration asks for (address space, mostly).
+/// When the machine cannot provide the configuration; mostly for lack of address space.
 pub fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
     let instances = u32::try_from(limits.max_instances).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
@@ -71,7 +70,7 @@ pub fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
         .linear_memory_keep_resident(RESIDENT_BYTES)
         .table_keep_resident(64 * 1024)
         .pagemap_scan(Enabled::Auto)
-        // A slot that served this component before has its image mapped already.
+        // A slot that served this component before already maps its image.
         .max_unused_warm_slots(instances);
     let mut config = Config::new();
     config
@@ -83,13 +82,13 @@ pub fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// The component's machine code, from `cache_dir` if it is there.
+/// Load the component's machine code from `cache_dir`, or compile it.
 ///
-/// A file of the cache is bound by its name to the component's bytes and to this Wasmtime with this
-/// configuration. One that cannot be read back is made again.
+/// The name of a cached file contains a hash of the component's bytes and of Wasmtime's version and configuration.
+/// A cached file that cannot be loaded is compiled again.
 ///
 /// # Errors
-/// When the component cannot be read or compiled, or the cache not be written.
+/// When the component cannot be read or compiled, or the cache cannot be written.
 pub fn load(engine: &Engine, path: &Path, cache_dir: &Path) -> Result<Component, CompileError> {
     let wasm = fs::read(path).map_err(file_error("read", path))?;
     let mut compatibility = DefaultHasher::new();
@@ -102,17 +101,20 @@ pub fn load(engine: &Engine, path: &Path, cache_dir: &Path) -> Result<Component,
         compatibility.finish()
     ));
     if cached.is_file() {
-        // SAFETY: the folder is the user's own, as this program's code is; files in it are written
-        // by `store` alone, whole or not at all, from Wasmtime's own output.
+        // SAFETY: the cache folder belongs to the user, like this program itself. Only `store` writes into it,
+        // atomically, and only Wasmtime's own output.
         match unsafe { Component::deserialize_file(engine, &cached) } {
             Ok(component) => {
-                // For `prune`: the ones in use are the newest.
+                // `prune` keeps the newest files.
                 if let Ok(file) = fs::File::open(&cached) {
                     _ = file.set_modified(SystemTime::now());
                 }
                 return Ok(component);
             }
-            Err(error) => tracing::warn!("compiling again, `{}`: {error:#}", cached.display()),
+            Err(error) => tracing::warn!(
+                "cannot load `{}`, compiling again: {error:#}",
+                cached.display()
+            ),
         }
     }
     let wasmtime_error = |source| CompileError::Wasmtime {
@@ -122,7 +124,7 @@ pub fn load(engine: &Engine, path: &Path, cache_dir: &Path) -> Result<Component,
     let code = engine.precompile_component(&wasm).map_err(wasmtime_error)?;
     store(&cached, &code).map_err(file_error("write", &cached))?;
     prune(cache_dir);
-    // SAFETY: `code` came from `precompile_component` of this engine just now.
+    // SAFETY: the file holds `code`, which `precompile_component` of this engine returned just now.
     unsafe { Component::deserialize_file(engine, &cached) }.map_err(wasmtime_error)
 }
 
@@ -135,7 +137,7 @@ fn store(path: &Path, code: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Keep the newest artifacts. What cannot be removed stays: the next time is soon enough.
+/// Remove all but the newest artifacts. A file that cannot be removed stays until the next build.
 fn prune(cache_dir: &Path) {
     let mut files: Vec<(SystemTime, PathBuf)> = fs::read_dir(cache_dir)
         .into_iter()

@@ -1,4 +1,4 @@
-//! A task that wakes itself goes on at once.
+//! Repolls a task that woke itself, instead of sending it through the scheduler.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 
-/// Polls a future again when it was woken while it was being polled.
+/// Polls a future again if it was woken while it was being polled.
 ///
-/// A connection and its guest share a task: whatever one hands the other wakes the task that both are in. The
-/// runtime would put that task at the end of its queue and wake another thread to take it from there, which costs
-/// more than what was handed over, and moves the task to a core that has none of its data.
+/// A connection and its guest share a task, so each hand-over between them wakes their own task. The runtime would
+/// put that task at the end of its queue and wake another thread to steal it, which costs more than the hand-over
+/// and moves the task to a core with a cold cache.
 pub(crate) struct Awake<F> {
     future: F,
     wakes: Arc<Wakes>,
@@ -21,18 +21,18 @@ pub(crate) struct Awake<F> {
     max_time: Duration,
 }
 
-/// How often a future may be polled again before others get their turn: one that has used up the runtime's budget
-/// wakes itself until it is given a new one.
+/// Polls before other tasks get their turn: a future that has used up tokio's cooperative budget wakes itself until
+/// it gets a new one.
 const MAX_POLLS: usize = 32;
 
-/// How long it may go on before others get their turn. A guest that computes gives way once an epoch, which is longer.
+/// Time before other tasks get their turn. Shorter than an epoch, after which a computing guest yields.
 const MAX_TIME: Duration = Duration::from_millis(1);
 
-/// Nothing has happened since the future was last polled.
+/// The future is not being polled.
 const IDLE: u8 = 0;
-/// It is being polled.
+/// The future is being polled.
 const POLLING: u8 = 1;
-/// It is being polled, and was woken since that began.
+/// The future is being polled and has been woken meanwhile.
 const WOKEN: u8 = 2;
 
 struct Wakes {
@@ -117,8 +117,8 @@ mod tests {
         }
     }
 
-    /// What came of polling once a future that wakes itself so often: whether it ended, how often it was polled, and
-    /// how often its task was woken.
+    /// Poll once a future that wakes itself that many times. Returns its result, the number of polls, and the number
+    /// of times that its task was woken.
     fn poll_once(wakes_itself: usize, max_time: Duration) -> (Poll<()>, usize, usize) {
         let mut polls = 0;
         let future = poll_fn(|context| {
@@ -136,17 +136,17 @@ mod tests {
     }
 
     #[test]
-    fn who_wakes_himself_is_polled_again_but_not_for_ever() {
+    fn a_future_that_wakes_itself_is_polled_again_within_bounds() {
         const LONG: Duration = Duration::MAX;
         assert_eq!(poll_once(0, LONG), (Poll::Ready(()), 1, 0));
         assert_eq!(poll_once(3, LONG), (Poll::Ready(()), 4, 0));
-        // Others have their turn, and the task is not forgotten.
+        // At the bound the task yields, and is woken so that it runs again.
         assert_eq!(poll_once(1000, LONG), (Poll::Pending, MAX_POLLS, 1));
         assert_eq!(poll_once(3, Duration::ZERO), (Poll::Pending, 1, 1));
     }
 
     #[test]
-    fn who_is_woken_later_has_his_task_woken() {
+    fn a_later_wake_reaches_the_task() {
         let waker: Mutex<Option<Waker>> = Mutex::default();
         let mut polls = 0;
         let future = poll_fn(|context| {

@@ -1,4 +1,4 @@
-//! Connections.
+//! The listening socket: accept, limit, drain.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -18,48 +18,48 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use wasmtime_wasi_http::io::TokioIo;
 
-use crate::answer::Body;
 use crate::app::App;
-use crate::awake::Awake;
-use crate::connection::{Activity, Serving, Watched};
-use crate::handler::{handle, turn_away};
+use crate::http::awake::Awake;
+use crate::http::connection::{Activity, Serving, Watched};
+use crate::http::handler::{handle, turn_away};
+use crate::http::timer::TokioTimer;
 use crate::observe::Limit;
-use crate::timer::TokioTimer;
+use crate::response::Body;
 use crate::worker::{Thread, Workers};
 
-/// How long to wait after the system refused a connection (out of descriptors, mostly).
+/// Pause after a failed `accept`, which is mostly a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections beyond the limit that are told so at the same time; more are just closed.
+/// Connections over the limit that get a 503 at the same time. Further ones are closed without a response.
 const MAX_TURNED_AWAY: usize = 64;
 
-/// How long a connection that is turned away may take to ask.
+/// Time for a connection over the limit to send its request.
 const TURN_AWAY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// hyper's smallest buffer.
-const LEAST_BUFFER_BYTES: usize = 8 * 1024;
+/// hyper's minimum buffer size.
+const MIN_BUFFER_BYTES: usize = 8 * 1024;
 
-/// A bound address and what is served at it.
+/// A bound address and the app that it serves.
 pub struct Server {
     listener: TcpListener,
     app: Arc<App>,
-    /// One permit a connection that is turned away.
+    /// One permit per connection that gets a 503.
     turning_away: Arc<Semaphore>,
-    /// Where a library computes. They end when this is dropped, after the connections.
+    /// Present with a native backend. The threads end when this is dropped, after the connections.
     workers: Option<Workers>,
 }
 
-/// What is done for every connection of a server's.
+/// The open connections, and the signal that tells them to finish.
 struct Connections {
     tasks: JoinSet<()>,
     draining: watch::Sender<bool>,
 }
 
 impl Server {
-    /// Bind the address; port 0 takes a free one.
+    /// Bind the address; port 0 picks a free one.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub async fn bind(address: SocketAddr, app: Arc<App>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let workers = (app.graphs.as_ref())
@@ -76,14 +76,17 @@ impl Server {
     /// The bound address.
     ///
     /// # Errors
-    /// The system's.
+    /// The operating system's.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Serve until `stop` is ready, and drain: for the drain delay serve on, but say that the server is not
-    /// ready; then take no more connections and let running requests end, for no longer than the drain
-    /// timeout, while connections that are open may still ask; then close them, and return.
+    /// Serve until `stop` resolves, then shut down gracefully:
+    ///
+    /// 1. During the drain delay, serve as before but report the server as not ready.
+    /// 2. Stop accepting. Running requests finish, within the drain timeout, and open connections may still send
+    ///    requests.
+    /// 3. Close the remaining connections and return.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let mut connections = Connections {
             tasks: JoinSet::new(),
@@ -121,7 +124,7 @@ impl Server {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => self.begin(stream, connections),
                     Err(error) => {
-                        tracing::warn!("a connection was refused: {error}");
+                        tracing::warn!("cannot accept a connection: {error}");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },
@@ -130,36 +133,36 @@ impl Server {
         }
     }
 
-    /// Serve a connection, if there is a place for it.
+    /// Serve a connection, or answer 503 if there are too many.
     fn begin(&self, stream: TcpStream, connections: &mut Connections) {
         let app = Arc::clone(&self.app);
         let draining = connections.draining.subscribe();
-        if let Ok(place) = Arc::clone(&app.connections).try_acquire_owned() {
+        if let Ok(permit) = Arc::clone(&app.connections).try_acquire_owned() {
             let serve = move |stream, thread| async move {
                 let connection = connection(app, stream, thread, draining, true, handle);
                 Awake::new(pin!(connection)).await;
-                drop(place);
+                drop(permit);
             };
             let tasks = &mut connections.tasks;
             match &self.workers {
                 None => _ = tasks.spawn(serve(stream, Thread::default())),
                 Some(workers) => {
                     if let Err(error) = workers.spawn(tasks, stream, serve) {
-                        tracing::warn!("a connection was lost: {error}");
+                        tracing::warn!("cannot hand a connection to a worker thread: {error}");
                     }
                 }
             }
             return;
         }
         app.observer.metrics.limit(Limit::Connections);
-        let Ok(place) = Arc::clone(&self.turning_away).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.turning_away).try_acquire_owned() else {
             return;
         };
         connections.tasks.spawn(async move {
             let thread = Thread::default();
-            let asked = connection(app, stream, thread, draining, false, turn_away);
-            _ = tokio::time::timeout(TURN_AWAY_TIMEOUT, asked).await;
-            drop(place);
+            let served = connection(app, stream, thread, draining, false, turn_away);
+            _ = tokio::time::timeout(TURN_AWAY_TIMEOUT, served).await;
+            drop(permit);
         });
     }
 }
@@ -170,23 +173,23 @@ async fn connection<F>(
     thread: Thread,
     mut draining: watch::Receiver<bool>,
     keep_alive: bool,
-    answer: fn(Arc<App>, Request<Incoming>, Serving) -> F,
+    respond: fn(Arc<App>, Request<Incoming>, Serving) -> F,
 ) where
     F: Future<Output = Response<Body>>,
 {
-    // Answers are written whole; waiting to fill a segment only delays them.
+    // The host writes whole responses; Nagle's algorithm would only delay them.
     _ = stream.set_nodelay(true);
     let activity = Activity::on(thread);
     let limits = &app.limits;
     let stream = Watched::new(stream, activity.clone(), limits, Arc::clone(&app.observer));
-    // The buffer takes more than the limit, so that most of who passes that can be told in words.
-    let buffer_bytes = (limits.max_header_bytes.saturating_mul(2)).max(LEAST_BUFFER_BYTES);
-    // Only to have hyper look again when an answer has ended: the stream has these limits, each of its own.
+    // The buffer is larger than the limit, so that most oversized requests still get an explanation.
+    let buffer_bytes = (limits.max_header_bytes.saturating_mul(2)).max(MIN_BUFFER_BYTES);
+    // `Watched` applies both timeouts. This sum only wakes hyper after a response has ended.
     let longest_wait = limits
         .keep_alive_timeout
         .saturating_add(limits.header_timeout);
     let service = service_fn(move |request| {
-        let served = answer(Arc::clone(&app), request, activity.serve());
+        let served = respond(Arc::clone(&app), request, activity.serve());
         async move { Ok::<_, Infallible>(served.await) }
     });
     let connection = http1::Builder::new()
@@ -204,13 +207,13 @@ async fn connection<F>(
         }
     };
     if let Err(error) = ended {
-        // Clients that go away and malformed requests: nothing that the operator could mend.
+        // Clients that disconnect and malformed requests: an operator can do nothing about either.
         tracing::debug!("a connection ended: {error}");
     }
 }
 
-/// Wait until draining begins (or the server is gone, which is the same).
+/// Wait until draining begins. A dropped sender means the same.
 async fn begun(draining: &mut watch::Receiver<bool>) {
-    // The guard of the value that is returned must not live on across an await.
+    // The guard that `wait_for` returns must not be held across an await.
     drop(draining.wait_for(|draining| *draining).await);
 }
