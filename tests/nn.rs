@@ -453,7 +453,7 @@ fn an_inference_that_nobody_waits_for_ends() {
 }
 
 #[test]
-fn files_that_are_no_graphs_are_refused_in_the_librarys_words() {
+fn a_file_that_is_no_graph_is_rejected_with_the_reason_of_the_library() {
     let data = tempfile::tempdir().unwrap();
     let good = std::fs::read(source("add", None).onnx.unwrap()).unwrap();
     let file = |name: &str, bytes: &[u8]| {
