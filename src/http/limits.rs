@@ -234,8 +234,8 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_each_with_its_default() {
-        let readme = crate::tests::support::text("README.md");
+    fn the_book_has_each_with_its_default() {
+        let page = crate::tests::support::text("docs/run/limits.md");
         let mut defaults = Limits::default();
         let missing: Vec<_> = Limits::ALL
             .iter()
@@ -246,7 +246,7 @@ mod tests {
                 };
                 format!("| `{}` | {default} |", limit.variable)
             })
-            .filter(|row| !readme.contains(row))
+            .filter(|row| !page.contains(row))
             .collect();
         assert!(missing.is_empty(), "{missing:#?}");
     }
