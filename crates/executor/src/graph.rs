@@ -6,7 +6,7 @@ use rten_onnx::onnx::ModelProto;
 
 use crate::error::{Error, Result};
 use crate::ir::{Network, Node, ValueId};
-use crate::operator::{Build, Input, Inputs, Operator};
+use crate::operator::{Build, Input, Inputs, Operator, Runnable};
 use crate::tensor::Tensor;
 use crate::{load, ops, rewrite};
 
@@ -252,6 +252,24 @@ impl Graph {
             }
         }
         Ok(())
+    }
+}
+
+impl Runnable for Graph {
+    fn input_count(&self) -> usize {
+        self.input_count()
+    }
+
+    fn output_count(&self) -> usize {
+        self.output_count()
+    }
+
+    fn run(&self, inputs: Vec<Tensor>, captures: &[&Tensor]) -> Result<Vec<Tensor>> {
+        self.run_with(inputs, captures)
+    }
+
+    fn is_deterministic(&self) -> bool {
+        self.is_deterministic()
     }
 }
 

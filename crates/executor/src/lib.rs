@@ -27,6 +27,7 @@ pub mod pool;
 pub mod real;
 pub mod rewrite;
 pub mod tensor;
+mod tensor_proto;
 
 pub use error::{Error, ErrorKind};
 pub use graph::Graph;

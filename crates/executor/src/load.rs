@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use half::{bf16, f16};
-use rten_onnx::onnx::{DataType, GraphProto, ModelProto, NodeProto, TensorProto};
+use rten_onnx::onnx::{GraphProto, ModelProto, NodeProto};
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::ir::{Network, Node, ValueId};
 use crate::operator::Subgraph;
-use crate::tensor::{Data, Element, Tensor, element_count};
+use crate::tensor_proto::tensor;
 
 /// How deep graphs may be in graphs.
 const MAX_DEPTH: usize = 32;
@@ -144,7 +143,7 @@ impl<'a> Loader<'a> {
                 inputs.push(Some(id));
             }
             let subgraph = Subgraph {
-                graph: Graph::build(network)?,
+                graph: Box::new(Graph::build(network)?),
                 captures: captures.len(),
             };
             graphs.push((attribute.name.clone().unwrap_or_default(), subgraph));
@@ -243,106 +242,4 @@ fn used_names<'a>(node: &'a NodeProto, depth: usize, names: &mut Vec<&'a str>) {
                 .filter_map(|output| output.name.as_deref()),
         );
     }
-}
-
-/// Read a tensor of a file.
-///
-/// # Errors
-/// `Graph` when its bytes are not as many as its shape says, `Unsupported` for a datatype that is not computed
-/// with or for weights in another file.
-pub fn tensor(proto: TensorProto) -> Result<Tensor> {
-    if !proto.external_data.is_empty() {
-        return Err(Error::unsupported("its values are in another file"));
-    }
-    let shape = proto
-        .dims
-        .iter()
-        .map(|&size| {
-            usize::try_from(size).map_err(|_| {
-                Error::graph(format!("the shape {:?} has a negative size", proto.dims))
-            })
-        })
-        .collect::<Result<Vec<_>>>()?;
-    let count = element_count(&shape)?;
-    let raw = proto.raw_data.as_ref().map(|raw| raw.borrow());
-    let raw = raw.as_ref().map(|raw| raw.as_slice());
-    let narrow = &proto.int32_data;
-    let bits = |value: &i32| u16::try_from(*value & 0xffff).unwrap_or_default();
-    let data = match proto.data_type {
-        Some(DataType::FLOAT) => {
-            values(raw, count, f32::from_le_bytes, || proto.float_data.clone())?
-        }
-        Some(DataType::DOUBLE) => {
-            values(raw, count, f64::from_le_bytes, || proto.double_data.clone())?
-        }
-        Some(DataType::INT64) => {
-            values(raw, count, i64::from_le_bytes, || proto.int64_data.clone())?
-        }
-        Some(DataType::INT32) => values(raw, count, i32::from_le_bytes, || narrow.clone())?,
-        Some(DataType::INT16) => {
-            values(raw, count, i16::from_le_bytes, || cut(narrow, |v| v as i16))?
-        }
-        Some(DataType::INT8) => values(raw, count, i8::from_le_bytes, || cut(narrow, |v| v as i8))?,
-        Some(DataType::UINT16) => {
-            values(raw, count, u16::from_le_bytes, || cut(narrow, |v| v as u16))?
-        }
-        Some(DataType::UINT8) => {
-            values(raw, count, u8::from_le_bytes, || cut(narrow, |v| v as u8))?
-        }
-        Some(DataType::BOOL) => values(
-            raw,
-            count,
-            |[byte]: [u8; 1]| byte != 0,
-            || cut(narrow, |v| v != 0),
-        )?,
-        Some(DataType::FLOAT16) => values(raw, count, f16::from_le_bytes, || {
-            narrow
-                .iter()
-                .map(|value| f16::from_bits(bits(value)))
-                .collect()
-        })?,
-        Some(DataType::BFLOAT16) => values(raw, count, bf16::from_le_bytes, || {
-            narrow
-                .iter()
-                .map(|value| bf16::from_bits(bits(value)))
-                .collect()
-        })?,
-        Some(DataType::UINT32) => values(raw, count, u32::from_le_bytes, Vec::new)?,
-        Some(DataType::UINT64) => values(raw, count, u64::from_le_bytes, Vec::new)?,
-        other => {
-            return Err(Error::unsupported(format!(
-                "tensors of {} are not computed with",
-                other
-                    .and_then(|datatype| datatype.name().map(str::to_owned))
-                    .unwrap_or_else(|| "an unknown datatype".to_owned())
-            )));
-        }
-    };
-    Tensor::new(shape, data)
-}
-
-/// The specification keeps narrow types in INT32 fields, one value in each.
-fn cut<T>(wide: &[i32], narrow: impl Fn(i32) -> T) -> Vec<T> {
-    wide.iter().map(|&value| narrow(value)).collect()
-}
-
-/// Values out of a tensor's bytes, or out of its field of numbers where it has no bytes.
-fn values<T: Element, const SIZE: usize>(
-    raw: Option<&[u8]>,
-    count: usize,
-    read: impl Fn([u8; SIZE]) -> T,
-    field: impl FnOnce() -> Vec<T>,
-) -> Result<Data> {
-    let Some(raw) = raw else {
-        return Ok(T::wrap(field()));
-    };
-    let (chunks, rest) = raw.as_chunks::<SIZE>();
-    if chunks.len() != count || !rest.is_empty() {
-        return Err(Error::graph(format!(
-            "its shape says {} bytes, came {}",
-            count.saturating_mul(SIZE),
-            raw.len()
-        )));
-    }
-    Ok(T::wrap(chunks.iter().map(|&chunk| read(chunk)).collect()))
 }

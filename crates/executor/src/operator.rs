@@ -4,7 +4,6 @@ use rten_onnx::onnx::NodeProto;
 
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
-use crate::graph::Graph;
 use crate::pool;
 use crate::tensor::{Element, Tensor};
 
@@ -131,11 +130,33 @@ pub struct Build<'a> {
     pub graphs: Vec<(String, Subgraph)>,
 }
 
-/// A graph inside a node.
+/// A graph inside a node, ready to run: the body of a loop, or a branch.
+///
+/// Control-flow operators run their subgraphs through this trait, so that operators do not depend on the graph that
+/// is built from them.
+pub trait Runnable {
+    /// The number of inputs, captured values included.
+    fn input_count(&self) -> usize;
+
+    /// The number of outputs.
+    fn output_count(&self) -> usize;
+
+    /// Runs the graph; `inputs` are its first inputs, `captures` the rest. Captures are borrowed, so that a loop
+    /// need not copy them for each iteration.
+    ///
+    /// # Errors
+    /// `Input` for values that do not fit the graph or each other, `Unsupported` for a datatype, `Memory`.
+    fn run(&self, inputs: Vec<Tensor>, captures: &[&Tensor]) -> Result<Vec<Tensor>>;
+
+    /// Whether every operator of the graph is deterministic ([`Operator::is_deterministic`]).
+    fn is_deterministic(&self) -> bool;
+}
+
+/// A graph inside a node, and the number of values that it captures.
 pub struct Subgraph {
-    /// The graph; its inputs are those that the node gives it, and then what it takes from outside.
-    pub graph: Graph,
-    /// How many values it takes from outside.
+    /// The graph; its first inputs are those that the node passes, the rest are the captured values.
+    pub graph: Box<dyn Runnable>,
+    /// The number of values that it takes from the graph around it.
     pub captures: usize,
 }
 

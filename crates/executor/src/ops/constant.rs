@@ -5,10 +5,10 @@ use infer_model_card::Datatype;
 use super::cast::{cast, datatype};
 use super::layout::sizes;
 use crate::error::{Error, Result};
-use crate::load;
 use crate::number::{Arithmetic, Number};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count, filled, with_room};
+use crate::tensor_proto;
 use crate::{with_element, with_number};
 
 pub(super) fn build(
@@ -24,7 +24,7 @@ pub(super) fn build(
         "Constant" => Box::new(Constant(constant(build)?)),
         "ConstantOfShape" => {
             let value = match attributes.tensor("value") {
-                Some(value) => load::tensor(value.clone())?,
+                Some(value) => tensor_proto::tensor(value.clone())?,
                 None => Tensor::scalar(0f32),
             };
             if value.len() != 1 {
@@ -59,7 +59,7 @@ impl Operator for Constant {
 fn constant(build: &Build<'_>) -> Result<Tensor> {
     let attributes = build.attributes();
     if let Some(tensor) = attributes.tensor("value") {
-        load::tensor(tensor.clone())
+        tensor_proto::tensor(tensor.clone())
     } else if let Some(value) = attributes.optional_float("value_float") {
         Ok(Tensor::scalar(value))
     } else if let Some(values) = attributes.floats("value_floats") {

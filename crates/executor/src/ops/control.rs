@@ -100,7 +100,7 @@ impl Body {
         let lent = captures.map(|at| inputs.required(at));
         self.graph
             .graph
-            .run_with(values, &lent.collect::<Result<Vec<_>>>()?)
+            .run(values, &lent.collect::<Result<Vec<_>>>()?)
     }
 }
 
