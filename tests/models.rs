@@ -314,7 +314,7 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
         (vec![&gap], "error: `id2label` in `config.json` has 1 classes, but none is number 0", ""),
         (vec![&bad_config], "error: `config.json` cannot be read: invalid type: sequence, expected a map", ""),
         (vec![&processor], "error: image processor `DetrImageProcessor` is not known; expected one of ", ""),
-        (vec![&unknown], "error: `", "the operator Frobnicate is not done here"),
+        (vec![&unknown], "error: `", "operator `Frobnicate` of `ai.onnx` version 17 is not supported"),
         (vec![&external], "error: `", "cannot be used: weight `w` is stored outside the ONNX file, in `weights.bin`"),
         (vec![&sequence], "error: `", "cannot be used: `s` is not a tensor (a sequence, an optional or a map)"),
         (vec![&string], "error: `", "is BYTES, which wasi-nn does not carry"),

@@ -10,19 +10,6 @@ use rten_onnx::onnx::ModelProto;
 use crate::runtime::{LoadedModel, Runtime};
 use crate::{ElementType, Error, ErrorKind, Tensor};
 
-/// Operators that the executor computes plainly and rten with kernels made for speed.
-const SLOW: [&str; 9] = [
-    "Conv",
-    "ConvInteger",
-    "ConvTranspose",
-    "GRU",
-    "LSTM",
-    "MatMulInteger",
-    "QLinearConv",
-    "QLinearMatMul",
-    "RNN",
-];
-
 /// Loads graphs with the executor: convolutions and products are rewritten for its kernels and their weights packed at
 /// load time, which is before the snapshot. It computes in all of wasi-nn's datatypes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +40,8 @@ impl Executor {
         // What folding constants left.
         executor::pool::clear();
         Ok(ExecutorModel {
+            // A loop may have no end on zeros, so that such a graph is not measured.
+            is_plain: has_plain_operator(&graph) && graph.is_deterministic(),
             graph,
             info: info.clone(),
         })
@@ -65,10 +54,21 @@ impl Runtime for Executor {
     }
 }
 
-/// A graph of the executor's.
+/// Whether rten may compute one of the graph's operators faster.
+///
+/// Asked while the graph is loaded: code that runs inferences must not refer to the registry of operators, which would
+/// keep all of them in every artifact.
+fn has_plain_operator(graph: &Graph) -> bool {
+    graph.operators().any(|name| {
+        executor::ops::find("", name).is_some_and(|entry| entry.may_be_faster_elsewhere)
+    })
+}
+
+/// A graph that the executor has loaded.
 pub struct ExecutorModel {
     graph: Graph,
     info: Signature,
+    is_plain: bool,
 }
 
 impl ExecutorModel {
@@ -103,9 +103,7 @@ impl LoadedModel for ExecutorModel {
     }
 
     fn is_plain(&self) -> bool {
-        // A loop may have no end on zeros, so that it is not measured.
-        let mut operators = self.graph.operators();
-        operators.any(|name| SLOW.contains(&name)) && self.graph.is_deterministic()
+        self.is_plain
     }
 
     fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {

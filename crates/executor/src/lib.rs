@@ -31,4 +31,5 @@ mod tensor_proto;
 
 pub use error::{Error, ErrorKind};
 pub use graph::Graph;
+pub use ops::{LayoutRule, OperatorEntry, operators};
 pub use tensor::{Data, Element, Tensor};

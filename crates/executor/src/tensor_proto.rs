@@ -13,7 +13,9 @@ use crate::tensor::{Data, Element, Tensor, element_count};
 /// in an external file.
 pub fn tensor(proto: TensorProto) -> Result<Tensor> {
     if !proto.external_data.is_empty() {
-        return Err(Error::unsupported("its values are in an external file, expected them inside the model's file"));
+        return Err(Error::unsupported(
+            "its values are in an external file, expected them inside the model's file",
+        ));
     }
     let shape = proto
         .dims

@@ -138,7 +138,7 @@ fn arithmetic_says_what_it_cannot_compute() {
         ("Add", 14, vec![], vec![zeros(&[2]), zeros(&[3])], Some("the shapes [[2], [3]] cannot be broadcast to one")),
         ("Add", 14, vec![], vec![zeros(&[2]), narrow(&[1])], Some("expected a tensor of FP32, came INT32")),
         ("Add", 14, vec![], vec![zeros(&[2]), None], Some("input 1 is missing")),
-        ("Add", 6, vec![("axis", Int(0))], vec![zeros(&[2]), zeros(&[2])], Some("broadcasting along an `axis`, which ended with version 7, is not done here")),
+        ("Add", 6, vec![("axis", Int(0))], vec![zeros(&[2]), zeros(&[2])], Some("the attribute `axis`, which broadcasting had before version 7, is not supported; convert the model to version 7 or later")),
         ("Add", 14, vec![], vec![none(&[0, usize::MAX, 9]), zeros(&[1])], None),
         ("Div", 14, vec![], vec![narrow(&[1, 2]), narrow(&[1, 0])], Some("a division of INT32 by zero")),
         ("Div", 14, vec![], vec![narrow(&[i32::MIN]), narrow(&[-1])], None),
@@ -158,10 +158,11 @@ fn arithmetic_says_what_it_cannot_compute() {
         ("Clip", 13, vec![], vec![zeros(&[2]), zeros(&[2])], Some("a bound is expected to be one value, came 2")),
         ("PRelu", 16, vec![], vec![zeros(&[2]), zeros(&[3, 2])], Some("the slope cannot be broadcast to the input's shape [2]")),
         ("Gelu", 20, vec![("approximate", text("sin"))], vec![], Some("the attribute `approximate` is `sin`, expected `none` or `tanh`")),
-        ("Dropout", 13, vec![], vec![zeros(&[2]), None, Some(Tensor::scalar(true))], Some("dropping values, which training does")),
+        ("Dropout", 13, vec![], vec![zeros(&[2]), None, Some(Tensor::scalar(true))], Some("training (dropping values) is not supported, expected `training_mode` to be false")),
         ("Where", 16, vec![], vec![zeros(&[1]), zeros(&[1]), zeros(&[1])], Some("expected a tensor of BOOL, came FP32")),
         ("Cast", 13, vec![("to", Int(8))], vec![], Some("tensors of STRING are not computed with")),
         ("Cast", 19, vec![("to", Int(17))], vec![], Some("tensors of FLOAT8E4M3FN are not computed with")),
+        ("Cast", 5, vec![("to", Int(1))], vec![], Some("operator `Cast` is not supported in version 5 of the operator set `ai.onnx`, expected version 6 or later")),
         ("Cast", 13, vec![("to", Int(99))], vec![], Some("there is no datatype 99")),
         ("Cast", 13, vec![], vec![], Some("the attribute `to` is missing")),
         ("BitCast", 26, vec![("to", Int(7))], vec![zeros(&[1])], Some("the bits of FP32 cannot be INT64, which has another size")),
@@ -292,7 +293,7 @@ fn what_is_made_and_what_is_found_says_what_it_cannot_be() {
         ("NegativeLogLikelihoodLoss", 13, vec![], vec![zeros(&[2, 2]), wholes(&[0])], Some("labels of shape [1] do not go with scores of shape [2, 2], whose second axis is the classes")),
         ("NegativeLogLikelihoodLoss", 13, vec![], vec![zeros(&[1, 2]), wholes(&[0]), zeros(&[3])], Some("expected a weight for each of 2 classes")),
         ("SoftmaxCrossEntropyLoss", 13, vec![], vec![none(&[1, 0]), wholes(&[0])], Some("the label 0 is none of 0 classes")),
-        ("Nonsense", 13, vec![], vec![], Some("the operator Nonsense is not done here")),
+        ("Nonsense", 13, vec![], vec![], Some("operator `Nonsense` of `ai.onnx` version 13 is not supported by the WebAssembly engine; a native backend may run it")),
     ]);
 }
 

@@ -3,6 +3,7 @@
 use infer_kernels::functions;
 
 use super::elementwise::{Function, Map, in_place, map};
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use crate::broadcast::zip_owned;
 use crate::error::{Error, Result};
 use crate::number::{Arithmetic, Float, Number};
@@ -10,56 +11,90 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Data, Tensor};
 use crate::with_number;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Celu", |build| {
+        boxed(Map(Celu {
+            alpha: alpha(build, 1.0),
+        }))
+    }),
+    onnx("Clip", clip).layout(LayoutRule::Unary),
+    onnx("Elu", |build| {
+        boxed(Map(Elu {
+            alpha: alpha(build, 1.0),
+        }))
+    })
+    .layout(LayoutRule::Unary),
+    onnx("Gelu", gelu),
+    onnx("HardSigmoid", hard_sigmoid).layout(LayoutRule::Unary),
+    onnx("HardSwish", |_| boxed(Map(HardSwish))).layout(LayoutRule::Unary),
+    onnx("LeakyRelu", |build| {
+        boxed(Map(LeakyRelu {
+            alpha: alpha(build, 0.01),
+        }))
+    })
+    .layout(LayoutRule::Unary),
+    onnx("Mish", |_| boxed(Map(Mish))),
+    onnx("PRelu", |_| boxed(PRelu)),
+    onnx("Relu", |_| boxed(Relu)).layout(LayoutRule::Unary),
+    onnx("Selu", selu),
+    onnx("Shrink", shrink),
+    onnx("Sigmoid", |_| boxed(Map(Sigmoid))).layout(LayoutRule::Unary),
+    onnx("Softplus", |_| boxed(Map(Softplus))).layout(LayoutRule::Unary),
+    onnx("Softsign", |_| boxed(Map(Softsign))),
+    onnx("Swish", |build| {
+        boxed(Map(Swish {
+            alpha: alpha(build, 1.0),
+        }))
+    }),
+    onnx("ThresholdedRelu", |build| {
+        boxed(Map(ThresholdedRelu {
+            alpha: alpha(build, 1.0),
+        }))
+    }),
+];
+
+fn alpha(build: &Build<'_>, default: f32) -> f32 {
+    build.attributes().float("alpha", default)
+}
+
+fn clip(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    let alpha = |default| attributes.float("alpha", default);
-    Ok(Some(match op_type {
-        "Celu" => Box::new(Map(Celu { alpha: alpha(1.0) })),
-        "Clip" => Box::new(Clip {
-            min: attributes.optional_float("min"),
-            max: attributes.optional_float("max"),
-            are_inputs: build.opset >= 11,
-        }),
-        "Elu" => Box::new(Map(Elu { alpha: alpha(1.0) })),
-        "Gelu" => match attributes.string("approximate", "none") {
-            "none" => Box::new(Map(Gelu)),
-            "tanh" => Box::new(Map(GeluTanh)),
-            other => {
-                return Err(Error::graph(format!(
-                    "the attribute `approximate` is `{other}`, expected `none` or `tanh`"
-                )));
-            }
-        },
-        "HardSigmoid" => Box::new(Map(HardSigmoid {
-            alpha: alpha(0.2),
-            beta: attributes.float("beta", 0.5),
-        })),
-        "HardSwish" => Box::new(Map(HardSwish)),
-        "LeakyRelu" => Box::new(Map(LeakyRelu { alpha: alpha(0.01) })),
-        "Mish" => Box::new(Map(Mish)),
-        "PRelu" => Box::new(PRelu),
-        "Relu" => Box::new(Relu),
-        "Selu" => Box::new(Map(Selu {
-            alpha: alpha(1.673_263_2),
-            gamma: attributes.float("gamma", 1.050_701),
-        })),
-        "Shrink" => Box::new(Shrink(Shrunk {
-            bias: attributes.float("bias", 0.0),
-            lambda: attributes.float("lambd", 0.5),
-        })),
-        "Sigmoid" => Box::new(Map(Sigmoid)),
-        "Softplus" => Box::new(Map(Softplus)),
-        "Softsign" => Box::new(Map(Softsign)),
-        "Swish" => Box::new(Map(Swish { alpha: alpha(1.0) })),
-        "ThresholdedRelu" => Box::new(Map(ThresholdedRelu { alpha: alpha(1.0) })),
-        _ => return Ok(None),
+    boxed(Clip {
+        min: attributes.optional_float("min"),
+        max: attributes.optional_float("max"),
+        are_inputs: build.opset >= 11,
+    })
+}
+
+fn gelu(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    match build.attributes().string("approximate", "none") {
+        "none" => boxed(Map(Gelu)),
+        "tanh" => boxed(Map(GeluTanh)),
+        other => Err(Error::graph(format!(
+            "the attribute `approximate` is `{other}`, expected `none` or `tanh`"
+        ))),
+    }
+}
+
+fn hard_sigmoid(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Map(HardSigmoid {
+        alpha: alpha(build, 0.2),
+        beta: build.attributes().float("beta", 0.5),
+    }))
+}
+
+fn selu(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Map(Selu {
+        alpha: alpha(build, 1.673_263_2),
+        gamma: build.attributes().float("gamma", 1.050_701),
+    }))
+}
+
+fn shrink(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    boxed(Shrink(Shrunk {
+        bias: attributes.float("bias", 0.0),
+        lambda: attributes.float("lambd", 0.5),
     }))
 }
 

@@ -1,5 +1,6 @@
 //! Arithmetic of two or more tensors that are broadcast to each other.
 
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use crate::broadcast::{combine, zip, zip_owned};
 use crate::error::{Error, Result};
 use crate::number::{Arithmetic, Integer, Number};
@@ -7,47 +8,39 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Data, Element, Tensor, with_room};
 use crate::{with_number, with_real};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
-    let operation = match op_type {
-        "Add" => Operation::Add,
-        "Sub" => Operation::Sub,
-        "Mul" => Operation::Mul,
-        "Div" => Operation::Div,
-        "Mod" => {
-            return Ok(Some(Box::new(Mod {
-                truncates: build.attributes().flag("fmod", false),
-                floors_floats: build.opset >= 28,
-            })));
-        }
-        "Pow" => {
-            no_legacy_broadcast(build)?;
-            return Ok(Some(Box::new(Pow)));
-        }
-        "Max" => return Ok(Some(Box::new(Extreme { largest: true }))),
-        "Min" => return Ok(Some(Box::new(Extreme { largest: false }))),
-        "Sum" => return Ok(Some(Box::new(Sum { is_mean: false }))),
-        "Mean" => return Ok(Some(Box::new(Sum { is_mean: true }))),
-        _ => return Ok(None),
-    };
-    no_legacy_broadcast(build)?;
-    Ok(Some(Box::new(operation)))
-}
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Add", |build| broadcasting(build, Operation::Add)).layout(LayoutRule::Binary),
+    onnx("Div", |build| broadcasting(build, Operation::Div)).layout(LayoutRule::Binary),
+    onnx("Max", |_| boxed(Extreme { largest: true })).layout(LayoutRule::Binary),
+    onnx("Mean", |_| boxed(Sum { is_mean: true })),
+    onnx("Min", |_| boxed(Extreme { largest: false })).layout(LayoutRule::Binary),
+    onnx("Mod", modulo),
+    onnx("Mul", |build| broadcasting(build, Operation::Mul)).layout(LayoutRule::Binary),
+    onnx("Pow", |build| broadcasting(build, Pow)),
+    onnx("Sub", |build| broadcasting(build, Operation::Sub)).layout(LayoutRule::Binary),
+    onnx("Sum", |_| boxed(Sum { is_mean: false })),
+];
 
-/// Before version 7 an attribute said how shapes are broadcast, by a rule of its own.
-pub(super) fn no_legacy_broadcast(build: &Build<'_>) -> Result<()> {
+/// Builds an operator of two inputs that are broadcast to each other. Before version 7 an attribute said how, by a rule
+/// of its own, which is not supported.
+pub(super) fn broadcasting(
+    build: &Build<'_>,
+    operator: impl Operator + 'static,
+) -> Result<Box<dyn Operator>> {
     if build.opset < 7 && build.attributes().has("axis") {
         return Err(Error::unsupported(
-            "broadcasting along an `axis`, which ended with version 7, is not done here",
+            "the attribute `axis`, which broadcasting had before version 7, is not supported; convert the model to \
+             version 7 or later",
         ));
     }
-    Ok(())
+    boxed(operator)
+}
+
+fn modulo(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Mod {
+        truncates: build.attributes().flag("fmod", false),
+        floors_floats: build.opset >= 28,
+    })
 }
 
 /// Add, Sub, Mul and Div of all numbers. Integers wrap; their division is towards zero.

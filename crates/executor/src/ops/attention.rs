@@ -1,5 +1,6 @@
 //! Attention, of versions 23 to 25.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::index;
@@ -7,14 +8,9 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled, with_room};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if (domain, op_type) != ("", "Attention") {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("Attention", attention)];
+
+fn attention(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     let window = |name: &str| match attributes.int(name, -1) {
         -1 => Ok(None),
@@ -23,7 +19,7 @@ pub(super) fn build(
             "the attribute `{name}` is {size}, expected at least -1"
         ))),
     };
-    Ok(Some(Box::new(Attention {
+    boxed(Attention {
         scale: attributes.optional_float("scale").map(f64::from),
         softcap: attributes.float("softcap", 0.0).into(),
         is_causal: attributes.flag("is_causal", false),
@@ -33,7 +29,7 @@ pub(super) fn build(
         wants_scores: build.has_output(3),
         left: window("left_window_size")?,
         right: window("right_window_size")?,
-    })))
+    })
 }
 
 /// Attention: each query's mean of the values, weighted by how well their keys go with it.

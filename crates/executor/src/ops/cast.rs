@@ -3,31 +3,21 @@
 use half::{bf16, f16};
 use infer_model_card::Datatype;
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Element, Tensor, with_room};
 use crate::with_element;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
-    let to = || build.attributes().required_int("to").and_then(datatype);
-    Ok(Some(match op_type {
-        "Cast" if build.opset < 6 => {
-            return Err(Error::unsupported(
-                "a datatype as a string, which Cast had before version 6, is not done here",
-            ));
-        }
-        "Cast" => Box::new(Cast { to: to()? }),
-        "CastLike" => Box::new(CastLike),
-        "BitCast" => Box::new(BitCast { to: to()? }),
-        _ => return Ok(None),
-    }))
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("BitCast", |build| boxed(BitCast { to: to(build)? })),
+    // Before version 6 the attribute `to` was a string.
+    onnx("Cast", |build| boxed(Cast { to: to(build)? })).since(6),
+    onnx("CastLike", |_| boxed(CastLike)),
+];
+
+fn to(build: &Build<'_>) -> Result<Datatype> {
+    build.attributes().required_int("to").and_then(datatype)
 }
 
 /// A datatype by its number in ONNX's `TensorProto.DataType`.

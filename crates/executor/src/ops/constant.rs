@@ -3,6 +3,7 @@
 use infer_model_card::Datatype;
 
 use super::cast::{cast, datatype};
+use super::entry::{OperatorEntry, boxed, onnx};
 use super::layout::sizes;
 use crate::error::{Error, Result};
 use crate::number::{Arithmetic, Number};
@@ -11,40 +12,40 @@ use crate::tensor::{Tensor, element_count, filled, with_room};
 use crate::tensor_proto;
 use crate::{with_element, with_number};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Constant", |build| boxed(Constant(constant(build)?))),
+    onnx("ConstantOfShape", constant_of_shape),
+    onnx("EyeLike", eye_like),
+    onnx("Range", |_| boxed(Range)),
+    onnx("Trilu", trilu),
+];
+
+fn constant_of_shape(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let value = match build.attributes().tensor("value") {
+        Some(value) => tensor_proto::tensor(value.clone())?,
+        None => Tensor::scalar(0f32),
+    };
+    if value.len() != 1 {
+        return Err(Error::graph(format!(
+            "the attribute `value` has {} elements, expected 1",
+            value.len()
+        )));
     }
+    boxed(ConstantOfShape { value })
+}
+
+fn eye_like(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    Ok(Some(match op_type {
-        "Constant" => Box::new(Constant(constant(build)?)),
-        "ConstantOfShape" => {
-            let value = match attributes.tensor("value") {
-                Some(value) => tensor_proto::tensor(value.clone())?,
-                None => Tensor::scalar(0f32),
-            };
-            if value.len() != 1 {
-                return Err(Error::graph(format!(
-                    "the attribute `value` is expected to have one element, came {}",
-                    value.len()
-                )));
-            }
-            Box::new(ConstantOfShape { value })
-        }
-        "EyeLike" => Box::new(EyeLike {
-            datatype: attributes.optional_int("dtype").map(datatype).transpose()?,
-            diagonal: attributes.int("k", 0),
-        }),
-        "Range" => Box::new(Range),
-        "Trilu" => Box::new(Trilu {
-            is_upper: attributes.flag("upper", true),
-        }),
-        _ => return Ok(None),
-    }))
+    boxed(EyeLike {
+        datatype: attributes.optional_int("dtype").map(datatype).transpose()?,
+        diagonal: attributes.int("k", 0),
+    })
+}
+
+fn trilu(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Trilu {
+        is_upper: build.attributes().flag("upper", true),
+    })
 }
 
 /// Constant: a tensor in the file. Those of strings and sparse ones are refused.

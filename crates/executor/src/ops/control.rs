@@ -1,5 +1,6 @@
 //! Graphs inside graphs: If, Loop and Scan.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index;
 use crate::moves::{steps, strided};
@@ -7,50 +8,45 @@ use crate::operator::{Build, Inputs, Operator, Subgraph};
 use crate::tensor::{Element, Tensor, element_count, with_room};
 use crate::with_element;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("If", branches),
+    onnx("Loop", looped),
+    onnx("Scan", |build| boxed(Scan::read(build)?)),
+];
+
+fn branches(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    // Taking a graph out of the node changes what the next one's captures come after.
+    let starts = [
+        first_capture(build, "then_branch"),
+        first_capture(build, "else_branch"),
+    ];
+    let mut branch = |name, first_capture| -> Result<Body> {
+        let graph = build.graph(name)?;
+        Ok(Body {
+            graph,
+            first_capture,
+        })
+    };
+    let then = branch("then_branch", starts[0])?;
+    let otherwise = branch("else_branch", starts[1])?;
+    let outputs = build.output_count();
+    for branch in [&then, &otherwise] {
+        branch.expect(0, 0)?;
+        if branch.graph.graph.output_count() != outputs {
+            return Err(Error::graph(format!(
+                "a branch has {} outputs, expected {outputs}",
+                branch.graph.graph.output_count()
+            )));
+        }
     }
-    Ok(Some(match op_type {
-        "If" => {
-            let starts = [
-                first_capture(build, "then_branch"),
-                first_capture(build, "else_branch"),
-            ];
-            let mut branch = |name, first_capture| -> Result<Body> {
-                let graph = build.graph(name)?;
-                Ok(Body {
-                    graph,
-                    first_capture,
-                })
-            };
-            let then = branch("then_branch", starts[0])?;
-            let otherwise = branch("else_branch", starts[1])?;
-            let outputs = build.output_count();
-            for branch in [&then, &otherwise] {
-                branch.expect(0, 0)?;
-                if branch.graph.graph.output_count() != outputs {
-                    return Err(Error::graph(format!(
-                        "a branch has {} outputs, expected {outputs}",
-                        branch.graph.graph.output_count()
-                    )));
-                }
-            }
-            Box::new(If { then, otherwise })
-        }
-        "Loop" => {
-            let body = body(build, "body")?;
-            let states = build.input_count().saturating_sub(2);
-            body.expect(states + 2, states + 1)?;
-            Box::new(Loop { body, states })
-        }
-        "Scan" => Box::new(Scan::read(build)?),
-        _ => return Ok(None),
-    }))
+    boxed(If { then, otherwise })
+}
+
+fn looped(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let body = body(build, "body")?;
+    let states = build.input_count().saturating_sub(2);
+    body.expect(states + 2, states + 1)?;
+    boxed(Loop { body, states })
 }
 
 /// A graph, and where among the node's inputs what it takes from outside begins.

@@ -1,5 +1,6 @@
 //! Convolutions, forwards and backwards, over any number of spatial axes.
 
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::window::{AutoPad, Frame, Window, spatial};
 use crate::error::{Error, Result};
 use crate::in_real;
@@ -7,27 +8,28 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, Ring, common_datatype, into_reals, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(match op_type {
-        "Conv" => Box::new(Conv(Convolution::read(build)?)),
-        "ConvTranspose" => Box::new(ConvTranspose {
-            window: Window::read(build.attributes())?,
-            groups: groups(build)?,
-            output_padding: build.attributes().sizes("output_padding")?,
-            output_shape: build.attributes().sizes("output_shape")?,
-        }),
-        "Col2Im" => Box::new(Col2Im {
-            window: Window::read(build.attributes())?,
-        }),
-        _ => return Ok(None),
-    }))
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Col2Im", col2im),
+    onnx("Conv", |build| boxed(Conv(Convolution::read(build)?)))
+        .layout(LayoutRule::Convolution)
+        .faster_elsewhere(),
+    onnx("ConvTranspose", conv_transpose).faster_elsewhere(),
+];
+
+fn col2im(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Col2Im {
+        window: Window::read(build.attributes())?,
+    })
+}
+
+fn conv_transpose(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    boxed(ConvTranspose {
+        window: Window::read(attributes)?,
+        groups: groups(build)?,
+        output_padding: attributes.sizes("output_padding")?,
+        output_shape: attributes.sizes("output_shape")?,
+    })
 }
 
 fn groups(build: &Build<'_>) -> Result<usize> {

@@ -1,5 +1,6 @@
 //! Sums and products that go on along an axis.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::axis;
 use crate::moves::Rows;
@@ -8,20 +9,18 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::Tensor;
 use crate::with_number;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() || !matches!(op_type, "CumSum" | "CumProd") {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("CumProd", |build| cumulative(build, true)),
+    onnx("CumSum", |build| cumulative(build, false)),
+];
+
+fn cumulative(build: &Build<'_>, is_product: bool) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    Ok(Some(Box::new(Cumulative {
-        is_product: op_type == "CumProd",
+    boxed(Cumulative {
+        is_product,
         is_exclusive: attributes.flag("exclusive", false),
         is_reverse: attributes.flag("reverse", false),
-    })))
+    })
 }
 
 /// CumSum and CumProd: the sum, or product, of the elements up to each one along an axis; without it if exclusive; from

@@ -2,20 +2,16 @@
 
 use infer_kernels::spec::Window;
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if (domain, op_type) != ("", "DeformConv") {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("DeformConv", deform_conv)];
+
+fn deform_conv(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     let pair = |name: &str| -> Result<[usize; 2]> {
         let given = attributes.sizes(name)?.unwrap_or_else(|| vec![1, 1]);
@@ -39,7 +35,7 @@ pub(super) fn build(
             "the attribute `pads` is {pads:?}, and four numbers are what is done"
         )));
     };
-    Ok(Some(Box::new(DeformConv {
+    boxed(DeformConv {
         window: Window {
             strides: pair("strides")?,
             dilations: pair("dilations")?,
@@ -49,7 +45,7 @@ pub(super) fn build(
         },
         groups: count("group")?,
         offset_groups: count("offset_group")?,
-    })))
+    })
 }
 
 /// DeformConv over images.

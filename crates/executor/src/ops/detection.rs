@@ -1,21 +1,17 @@
 //! Boxes: NonMaxSuppression.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::reals;
 use crate::tensor::Tensor;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if (domain, op_type) != ("", "NonMaxSuppression") {
-        return Ok(None);
-    }
-    Ok(Some(Box::new(NonMaxSuppression {
+pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("NonMaxSuppression", non_max_suppression)];
+
+fn non_max_suppression(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(NonMaxSuppression {
         is_centered: build.attributes().flag("center_point_box", false),
-    })))
+    })
 }
 
 /// NonMaxSuppression: the boxes with the best scores, without those that overlap a better one.

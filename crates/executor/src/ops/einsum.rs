@@ -1,6 +1,7 @@
 //! Einsum: sums of products, by an equation of letters.
 
 use super::arithmetic::{narrowed, widened};
+use super::entry::{OperatorEntry, boxed, onnx};
 use super::matmul::product;
 use super::reduce::sum_after;
 use crate::error::{Error, Result};
@@ -10,16 +11,10 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count};
 use crate::with_number;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() || op_type != "Einsum" {
-        return Ok(None);
-    }
-    let equation = build.attributes().string("equation", "");
-    Ok(Some(Box::new(Einsum::parse(equation)?)))
+pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("Einsum", einsum)];
+
+fn einsum(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Einsum::parse(build.attributes().string("equation", ""))?)
 }
 
 /// The name of an axis: a letter, or (beyond all letters) a place in the ellipsis, counted from its end.

@@ -2,47 +2,68 @@
 
 use infer_kernels::functions;
 
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::number::{Arithmetic, Float, Integer, Number};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Data, Element, Tensor, with_room};
 use crate::{with_integer, with_number, with_real};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
-    if let Some(function) = function(op_type) {
-        return Ok(Some(function));
-    }
-    Ok(Some(match op_type {
-        "Identity" => Box::new(Identity),
-        "Abs" => Box::new(Numbers(Magnitude)),
-        "Neg" => Box::new(Numbers(Negate)),
-        "Sign" => Box::new(Numbers(Sign)),
-        "Not" => Box::new(Not),
-        "BitwiseNot" => Box::new(BitwiseNot),
-        "IsNaN" => Box::new(Test {
-            nan: true,
-            negative: false,
-            positive: false,
-        }),
-        "IsInf" => Box::new(Test {
-            nan: false,
-            negative: build.attributes().flag("detect_negative", true),
-            positive: build.attributes().flag("detect_positive", true),
-        }),
-        "Dropout" => Box::new(Dropout {
-            // From version 7 to 11 the mask has the input's datatype in the schema's text alone; since 10 it is BOOL.
-            mask: build.has_output(1),
-            training: build.opset < 7 && build.attributes().int("is_test", 0) == 0,
-        }),
-        _ => return Ok(None),
-    }))
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Abs", |_| boxed(Numbers(Magnitude))).layout(LayoutRule::Unary),
+    onnx("Acos", |_| boxed(Map(Acos))),
+    onnx("Acosh", |_| boxed(Map(Acosh))),
+    onnx("Asin", |_| boxed(Map(Asin))),
+    onnx("Asinh", |_| boxed(Map(Asinh))),
+    onnx("Atan", |_| boxed(Map(Atan))),
+    onnx("Atanh", |_| boxed(Map(Atanh))),
+    onnx("BitwiseNot", |_| boxed(BitwiseNot)),
+    onnx("Ceil", |_| boxed(Map(Ceil))).layout(LayoutRule::Unary),
+    onnx("Cos", |_| boxed(Map(Cos))),
+    onnx("Cosh", |_| boxed(Map(Cosh))),
+    onnx("Dropout", dropout),
+    onnx("Erf", |_| boxed(Map(Erf))).layout(LayoutRule::Unary),
+    onnx("Exp", |_| boxed(Map(Exp))).layout(LayoutRule::Unary),
+    onnx("Floor", |_| boxed(Map(Floor))).layout(LayoutRule::Unary),
+    onnx("Identity", |_| boxed(Identity)),
+    onnx("IsInf", is_inf),
+    onnx("IsNaN", is_nan),
+    onnx("Log", |_| boxed(Map(Log))).layout(LayoutRule::Unary),
+    onnx("Neg", |_| boxed(Numbers(Negate))).layout(LayoutRule::Unary),
+    onnx("Not", |_| boxed(Not)),
+    onnx("Reciprocal", |_| boxed(Map(Reciprocal))).layout(LayoutRule::Unary),
+    onnx("Round", |_| boxed(Map(Round))),
+    onnx("Sign", |_| boxed(Numbers(Sign))),
+    onnx("Sin", |_| boxed(Map(Sin))),
+    onnx("Sinh", |_| boxed(Map(Sinh))),
+    onnx("Sqrt", |_| boxed(Map(Sqrt))).layout(LayoutRule::Unary),
+    onnx("Tan", |_| boxed(Map(Tan))),
+    onnx("Tanh", |_| boxed(Map(Tanh))).layout(LayoutRule::Unary),
+];
+
+fn dropout(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Dropout {
+        // From version 7 to 11 the mask has the input's datatype in the schema's text alone; since 10 it is BOOL.
+        mask: build.has_output(1),
+        training: build.opset < 7 && build.attributes().int("is_test", 0) == 0,
+    })
+}
+
+fn is_inf(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    boxed(Test {
+        nan: false,
+        negative: attributes.flag("detect_negative", true),
+        positive: attributes.flag("detect_positive", true),
+    })
+}
+
+fn is_nan(_: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Test {
+        nan: true,
+        negative: false,
+        positive: false,
+    })
 }
 
 /// A function of one number with fractions.
@@ -115,13 +136,6 @@ macro_rules! functions {
                 true
             })?
         })*
-
-        fn function(op_type: &str) -> Option<Box<dyn Operator>> {
-            Some(match op_type {
-                $(stringify!($name) => Box::new(Map($name)),)*
-                _ => return None,
-            })
-        }
     };
 }
 
@@ -289,7 +303,7 @@ impl Dropout {
             Some(Data::Bf16(ratio)) => ratio.first().map_or(0.5, |ratio| ratio.to_f32()),
             Some(other) => {
                 return Err(Error::unsupported(format!(
-                    "a ratio of {} is not done here",
+                    "the ratio has the datatype {}, which is not supported, expected real numbers",
                     other.datatype()
                 )));
             }
@@ -310,7 +324,9 @@ impl Dropout {
 impl Operator for Dropout {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         if self.drops(&inputs)? {
-            return Err(Error::unsupported("dropping values, which training does"));
+            return Err(Error::unsupported(
+                "training (dropping values) is not supported, expected `training_mode` to be false",
+            ));
         }
         let input = inputs.take(0)?;
         let mask = match self.mask {

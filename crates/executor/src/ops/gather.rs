@@ -1,35 +1,38 @@
 //! Elements by their indices.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::{Walk, axis, strides};
 use crate::moves::runs;
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count, with_room};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    let attributes = build.attributes();
-    Ok(Some(match (domain, op_type) {
-        ("", "Gather") => Box::new(Gather {
-            axis: attributes.int("axis", 0),
-        }),
-        ("", "GatherElements") => Box::new(GatherElements {
-            axis: attributes.int("axis", 0),
-        }),
-        ("", "GatherND") => Box::new(GatherNd {
-            batch: usize::try_from(attributes.int("batch_dims", 0)).map_err(|_| {
-                Error::graph("the attribute `batch_dims` is negative, expected 0 or more")
-            })?,
-        }),
-        ("", "Compress") => Box::new(Compress {
-            axis: attributes.optional_int("axis"),
-        }),
-        ("ai.onnx.ml", "ArrayFeatureExtractor") => Box::new(ArrayFeatureExtractor),
-        _ => return Ok(None),
-    }))
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    OperatorEntry::new("ai.onnx.ml", "ArrayFeatureExtractor", |_| {
+        boxed(ArrayFeatureExtractor)
+    }),
+    onnx("Compress", compress),
+    onnx("Gather", |build| boxed(Gather { axis: axis(build) })),
+    onnx("GatherElements", |build| {
+        boxed(GatherElements { axis: axis(build) })
+    }),
+    onnx("GatherND", gather_nd),
+];
+
+fn axis(build: &Build<'_>) -> i64 {
+    build.attributes().int("axis", 0)
+}
+
+fn compress(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Compress {
+        axis: build.attributes().optional_int("axis"),
+    })
+}
+
+fn gather_nd(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let batch = usize::try_from(build.attributes().int("batch_dims", 0))
+        .map_err(|_| Error::graph("the attribute `batch_dims` is negative, expected 0 or more"))?;
+    boxed(GatherNd { batch })
 }
 
 /// An index into an axis, negative ones counted from its end.

@@ -2,18 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count, filled};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if (domain, op_type) != ("", "TfIdfVectorizer") {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("TfIdfVectorizer", tf_idf_vectorizer)];
+
+fn tf_idf_vectorizer(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     if attributes
         .strings("pool_strings")
@@ -82,7 +78,7 @@ pub(super) fn build(
             }
         }
     }
-    Ok(Some(Box::new(TfIdfVectorizer {
+    boxed(TfIdfVectorizer {
         mode: match attributes.string("mode", "") {
             "TF" => Mode::Frequency,
             "IDF" => Mode::Presence,
@@ -98,7 +94,7 @@ pub(super) fn build(
         max_skip: positive("max_skip_count", 0)?,
         grams,
         width,
-    })))
+    })
 }
 
 /// What a column says.

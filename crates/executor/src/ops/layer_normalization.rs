@@ -2,6 +2,7 @@
 
 use infer_kernels::functions;
 
+use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use super::normalization::moments;
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
@@ -10,33 +11,46 @@ use crate::tensor::{Tensor, element_count, with_room};
 use crate::{in_real, index};
 use infer_model_card::Datatype;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("LayerNormalization", |build| {
+        boxed(layer(build, Kind::Layer, 1e-5))
+    }),
+    onnx("RMSNormalization", |build| {
+        boxed(layer(build, Kind::RootMeanSquare, 1e-5))
+    }),
+    // ONNX Runtime's, from before the specification had RMSNormalization. Files have it in both domains.
+    onnx("SimplifiedLayerNormalization", |build| {
+        boxed(layer(build, Kind::RootMeanSquare, 1e-5))
+    }),
+    microsoft("SimplifiedLayerNormalization", |build| {
+        boxed(layer(build, Kind::RootMeanSquare, 1e-5))
+    }),
+    microsoft("SkipLayerNormalization", |build| {
+        boxed(skip_layer(build, Kind::Layer))
+    }),
+    microsoft("SkipSimplifiedLayerNormalization", |build| {
+        boxed(skip_layer(build, Kind::RootMeanSquare))
+    }),
+];
+
+fn layer(build: &Build<'_>, kind: Kind, default_epsilon: f32) -> LayerNormalization {
     let attributes = build.attributes();
-    let layer = |kind, has_skip, default_epsilon| LayerNormalization {
+    LayerNormalization {
         axis: attributes.int("axis", -1),
         epsilon: attributes.float("epsilon", default_epsilon).into(),
         // FLOAT unless the file says another; DOUBLE is 11, and 1, 10 and 16 all are computed in FP32.
         is_wide: attributes.int("stash_type", 1) == 11,
         kind,
-        has_skip,
-    };
-    Ok(Some(match (domain, op_type) {
-        ("", "LayerNormalization") => Box::new(layer(Kind::Layer, false, 1e-5)),
-        ("", "RMSNormalization") => Box::new(layer(Kind::RootMeanSquare, false, 1e-5)),
-        // ONNX Runtime's, from before the specification had RMSNormalization; it is in both domains.
-        ("" | "com.microsoft", "SimplifiedLayerNormalization") => {
-            Box::new(layer(Kind::RootMeanSquare, false, 1e-5))
-        }
-        ("com.microsoft", "SkipLayerNormalization") => Box::new(layer(Kind::Layer, true, 1e-12)),
-        ("com.microsoft", "SkipSimplifiedLayerNormalization") => {
-            Box::new(layer(Kind::RootMeanSquare, true, 1e-12))
-        }
-        _ => return Ok(None),
-    }))
+        has_skip: false,
+    }
+}
+
+/// ONNX Runtime's fusion of an addition and the normalization after it.
+fn skip_layer(build: &Build<'_>, kind: Kind) -> LayerNormalization {
+    LayerNormalization {
+        has_skip: true,
+        ..layer(build, kind, 1e-12)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,57 +1,52 @@
 //! The same elements in another order, or more than once.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::{axis, broadcast, broadcast_strides};
 use crate::moves::{steps, strided, transposed};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("DepthToSpace", |build| {
+        let (block, depth_first) = blocks(build)?;
+        boxed(DepthToSpace { block, depth_first })
+    }),
+    onnx("Expand", |_| boxed(Expand)),
+    onnx("SpaceToDepth", |build| {
+        let (block, depth_first) = blocks(build)?;
+        boxed(SpaceToDepth { block, depth_first })
+    }),
+    // Before version 6 the repeats were along one axis, in inputs of other names.
+    onnx("Tile", |_| boxed(Tile)).since(6),
+    onnx("Transpose", transpose),
+];
+
+fn transpose(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Transpose {
+        order: build.attributes().ints("perm").map(<[i64]>::to_vec),
+    })
+}
+
+/// The size of a block of pixels, and whether its places come before the channels (`DCR`).
+fn blocks(build: &Build<'_>) -> Result<(usize, bool)> {
     let attributes = build.attributes();
-    Ok(Some(match op_type {
-        "Transpose" => Box::new(Transpose {
-            order: attributes.ints("perm").map(<[i64]>::to_vec),
-        }),
-        "Expand" => Box::new(Expand),
-        "Tile" if build.opset < 6 => {
-            return Err(Error::unsupported(
-                "`tiles` along an `axis`, which Tile had before version 6, is not done here",
-            ));
-        }
-        "Tile" => Box::new(Tile),
-        "DepthToSpace" | "SpaceToDepth" => {
-            let block = attributes.required_int("blocksize")?;
-            let block = usize::try_from(block)
-                .ok()
-                .filter(|&block| (1..=MAX_BLOCK).contains(&block))
-                .ok_or_else(|| {
-                    Error::graph(format!(
-                        "the attribute `blocksize` is {block}, expected 1 to {MAX_BLOCK}"
-                    ))
-                })?;
-            let depth_first = match attributes.string("mode", "DCR") {
-                "DCR" => true,
-                "CRD" => false,
-                other => {
-                    return Err(Error::graph(format!(
-                        "the attribute `mode` is `{other}`, expected `DCR` or `CRD`"
-                    )));
-                }
-            };
-            match op_type {
-                "DepthToSpace" => Box::new(DepthToSpace { block, depth_first }),
-                _ => Box::new(SpaceToDepth { block, depth_first }),
-            }
-        }
-        _ => return Ok(None),
-    }))
+    let block = attributes.required_int("blocksize")?;
+    let block = usize::try_from(block)
+        .ok()
+        .filter(|&block| (1..=MAX_BLOCK).contains(&block))
+        .ok_or_else(|| {
+            Error::graph(format!(
+                "the attribute `blocksize` is {block}, expected 1 to {MAX_BLOCK}"
+            ))
+        })?;
+    match attributes.string("mode", "DCR") {
+        "DCR" => Ok((block, true)),
+        "CRD" => Ok((block, false)),
+        other => Err(Error::graph(format!(
+            "the attribute `mode` is `{other}`, expected `DCR` or `CRD`"
+        ))),
+    }
 }
 
 /// The largest block: its square is a number of channels.

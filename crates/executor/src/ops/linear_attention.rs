@@ -1,18 +1,14 @@
 //! LinearAttention, of version 27.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::{reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if (domain, op_type) != ("", "LinearAttention") {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("LinearAttention", linear_attention)];
+
+fn linear_attention(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     let q_heads = attributes.required_count("q_num_heads")?;
     let kv_heads = attributes.required_count("kv_num_heads")?;
@@ -41,11 +37,11 @@ pub(super) fn build(
             )));
         }
     }
-    Ok(Some(Box::new(LinearAttention {
+    boxed(LinearAttention {
         q_heads,
         kv_heads,
         scale: Some(attributes.float("scale", 0.0)).filter(|&scale| scale != 0.0),
-    })))
+    })
 }
 
 /// A state for each head of keys and values, a matrix that each token changes and each query of that token reads: it

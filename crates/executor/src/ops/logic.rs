@@ -1,6 +1,7 @@
 //! Logic, bits, comparisons and choices.
 
-use super::arithmetic::no_legacy_broadcast;
+use super::arithmetic::broadcasting;
+use super::entry::{OperatorEntry, onnx};
 use crate::broadcast::{Runs, combine, zip};
 use crate::error::{Error, Result};
 use crate::index::broadcast;
@@ -9,40 +10,34 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Data, Element, Tensor, element_count, with_room};
 use crate::{with_element, with_integer, with_number};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("And", |build| broadcasting(build, Logic(|a, b| a && b))),
+    onnx("BitShift", bit_shift),
+    onnx("BitwiseAnd", |build| broadcasting(build, Bitwise::And)),
+    onnx("BitwiseOr", |build| broadcasting(build, Bitwise::Or)),
+    onnx("BitwiseXor", |build| broadcasting(build, Bitwise::Xor)),
+    onnx("Equal", |build| broadcasting(build, Comparison::Equal)),
+    onnx("Greater", |build| broadcasting(build, Comparison::Greater)),
+    onnx("GreaterOrEqual", |build| {
+        broadcasting(build, Comparison::GreaterOrEqual)
+    }),
+    onnx("Less", |build| broadcasting(build, Comparison::Less)),
+    onnx("LessOrEqual", |build| {
+        broadcasting(build, Comparison::LessOrEqual)
+    }),
+    onnx("Or", |build| broadcasting(build, Logic(|a, b| a || b))),
+    onnx("Where", |build| broadcasting(build, Where)),
+    onnx("Xor", |build| broadcasting(build, Logic(|a, b| a != b))),
+];
+
+fn bit_shift(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    match build.attributes().string("direction", "") {
+        "LEFT" => broadcasting(build, Bitwise::Left),
+        "RIGHT" => broadcasting(build, Bitwise::Right),
+        other => Err(Error::graph(format!(
+            "the attribute `direction` is `{other}`, expected `LEFT` or `RIGHT`"
+        ))),
     }
-    let operator: Box<dyn Operator> = match op_type {
-        "And" => Box::new(Logic(|a, b| a && b)),
-        "Or" => Box::new(Logic(|a, b| a || b)),
-        "Xor" => Box::new(Logic(|a, b| a != b)),
-        "BitwiseAnd" => Box::new(Bitwise::And),
-        "BitwiseOr" => Box::new(Bitwise::Or),
-        "BitwiseXor" => Box::new(Bitwise::Xor),
-        "BitShift" => Box::new(match build.attributes().string("direction", "") {
-            "LEFT" => Bitwise::Left,
-            "RIGHT" => Bitwise::Right,
-            other => {
-                return Err(Error::graph(format!(
-                    "the attribute `direction` is `{other}`, expected `LEFT` or `RIGHT`"
-                )));
-            }
-        }),
-        "Equal" => Box::new(Comparison::Equal),
-        "Less" => Box::new(Comparison::Less),
-        "LessOrEqual" => Box::new(Comparison::LessOrEqual),
-        "Greater" => Box::new(Comparison::Greater),
-        "GreaterOrEqual" => Box::new(Comparison::GreaterOrEqual),
-        "Where" => Box::new(Where),
-        _ => return Ok(None),
-    };
-    no_legacy_broadcast(build)?;
-    Ok(Some(operator))
 }
 
 /// And, Or and Xor, of BOOL.

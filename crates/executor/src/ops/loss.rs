@@ -1,5 +1,6 @@
 //! Losses: how far scores are from labels.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use super::softmax::log_softmax;
 use crate::error::{Error, Result};
 use crate::moves::Rows;
@@ -8,21 +9,14 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count, with_room};
 use crate::with_real;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
-    let from_scores = match op_type {
-        "NegativeLogLikelihoodLoss" => false,
-        "SoftmaxCrossEntropyLoss" => true,
-        _ => return Ok(None),
-    };
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("NegativeLogLikelihoodLoss", |build| loss(build, false)),
+    onnx("SoftmaxCrossEntropyLoss", |build| loss(build, true)),
+];
+
+fn loss(build: &Build<'_>, from_scores: bool) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    Ok(Some(Box::new(Loss {
+    boxed(Loss {
         from_scores,
         ignored: attributes.optional_int("ignore_index"),
         reduction: match attributes.string("reduction", "mean") {
@@ -35,7 +29,7 @@ pub(super) fn build(
                 )));
             }
         },
-    })))
+    })
 }
 
 enum Reduction {

@@ -6,6 +6,7 @@ use infer_kernels::gemm::{Clamp, Packed, ROWS, gemm};
 use infer_model_card::Datatype;
 
 use super::arithmetic::narrowed;
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::broadcast::zip_owned;
 use crate::error::{Error, Result};
 use crate::index::{Walk, broadcast, broadcast_strides};
@@ -17,27 +18,21 @@ use crate::tensor::Element;
 use crate::tensor::{Tensor, element_count, filled, too_large, with_room};
 use crate::{with_number, with_real};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Det", |_| boxed(Det)),
+    onnx("Gemm", gemm),
+    onnx("MatMul", |_| boxed(MatMul)),
+    onnx("MatMulInteger", |_| boxed(MatMulInteger)).faster_elsewhere(),
+];
+
+fn gemm(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    Ok(Some(match op_type {
-        "Det" => Box::new(Det),
-        "Gemm" => Box::new(Gemm {
-            alpha: attributes.float("alpha", 1.0),
-            beta: attributes.float("beta", 1.0),
-            turns_a: attributes.flag("transA", false),
-            turns_b: attributes.flag("transB", false),
-        }),
-        "MatMul" => Box::new(MatMul),
-        "MatMulInteger" => Box::new(MatMulInteger),
-        _ => return Ok(None),
-    }))
+    boxed(Gemm {
+        alpha: attributes.float("alpha", 1.0),
+        beta: attributes.float("beta", 1.0),
+        turns_a: attributes.flag("transA", false),
+        turns_b: attributes.flag("transB", false),
+    })
 }
 
 /// Adds the product of a row-major m by k and a k by n matrix to an m by n one: the inner loop goes along rows of the

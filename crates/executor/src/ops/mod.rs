@@ -1,7 +1,4 @@
-//! The operators, a file a family.
-
-use crate::error::{Error, Result};
-use crate::operator::{Build, Operator};
+//! The operators, one file per family, and the registry of them all.
 
 pub mod activation;
 pub mod arithmetic;
@@ -16,6 +13,7 @@ pub mod deformed;
 mod detection;
 pub mod einsum;
 pub mod elementwise;
+mod entry;
 pub mod gather;
 mod grams;
 pub mod layer_normalization;
@@ -33,6 +31,7 @@ pub mod quantize;
 pub mod quantized;
 pub mod recurrent;
 pub mod reduce;
+mod registry;
 pub mod resize;
 pub mod sampling;
 pub mod scatter;
@@ -43,60 +42,5 @@ pub mod slice;
 pub mod softmax;
 pub mod window;
 
-/// The operator of a node.
-///
-/// # Errors
-/// `Unsupported` for one that is not done here, `Graph` for attributes that the specification does not allow.
-pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
-    let domain = build.node.domain.as_deref().unwrap_or_default().to_owned();
-    let op_type = build.node.op_type.as_deref().unwrap_or_default().to_owned();
-    let families: &[Family] = &[
-        activation::build,
-        arithmetic::build,
-        attention::build,
-        cast::build,
-        constant::build,
-        control::build,
-        convolution::build,
-        cumulative::build,
-        deformed::build,
-        detection::build,
-        einsum::build,
-        elementwise::build,
-        gather::build,
-        grams::build,
-        layer_normalization::build,
-        layout::build,
-        linear_attention::build,
-        logic::build,
-        loss::build,
-        matmul::build,
-        normalization::build,
-        pad::build,
-        pool::build,
-        quantize::build,
-        quantized::build,
-        recurrent::build,
-        reduce::build,
-        resize::build,
-        sampling::build,
-        scatter::build,
-        select::build,
-        sequence::build,
-        shape::build,
-        slice::build,
-        softmax::build,
-    ];
-    for family in families {
-        if let Some(operator) = family(&domain, &op_type, build)? {
-            return Ok(operator);
-        }
-    }
-    Err(Error::unsupported(match domain.as_str() {
-        "" => format!("the operator {op_type} is not done here"),
-        domain => format!("the operator {domain}.{op_type} is not done here"),
-    }))
-}
-
-/// A family's operator of that domain and name; none for those of others.
-type Family = fn(&str, &str, &mut Build<'_>) -> Result<Option<Box<dyn Operator>>>;
+pub use entry::{Builder, LayoutRule, OperatorEntry};
+pub use registry::{build, find, operators};

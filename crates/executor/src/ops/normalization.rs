@@ -1,5 +1,6 @@
 //! Normalizations over batches, channels and groups: those whose axes the specification fixes.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use super::window::spatial;
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
@@ -7,50 +8,68 @@ use crate::real::{Real, common_datatype, into_reals, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 use crate::{in_real, index};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("BatchNormalization", |build| {
+        batch_normalization(build, epsilon(build))
+    }),
+    onnx("GroupNormalization", group_normalization),
+    onnx("InstanceNormalization", |build| {
+        boxed(InstanceNormalization {
+            epsilon: epsilon(build),
+        })
+    }),
+    onnx("LRN", lrn),
+    onnx("LpNormalization", lp_normalization),
+    onnx("MeanVarianceNormalization", mean_variance_normalization),
+];
+
+fn epsilon(build: &Build<'_>) -> f64 {
+    build.attributes().float("epsilon", 1e-5).into()
+}
+
+fn group_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(GroupNormalization {
+        epsilon: epsilon(build),
+        groups: build.attributes().required_int("num_groups")?,
+        // The first version has a scale and a bias for each group.
+        is_by_channel: build.opset >= 21,
+    })
+}
+
+fn lrn(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    let epsilon = f64::from(attributes.float("epsilon", 1e-5));
-    Ok(Some(match op_type {
-        "BatchNormalization" => batch_normalization(build, epsilon)?,
-        "InstanceNormalization" => Box::new(InstanceNormalization { epsilon }),
-        "GroupNormalization" => Box::new(GroupNormalization {
-            epsilon,
-            groups: attributes.required_int("num_groups")?,
-            // The first version has a scale and a bias for each group.
-            is_by_channel: build.opset >= 21,
-        }),
-        "LRN" => Box::new(Lrn {
-            size: usize::try_from(attributes.required_int("size")?)
-                .ok()
-                .filter(|&size| size > 0)
-                .ok_or_else(|| Error::graph("the attribute `size` is not above zero"))?,
-            alpha: attributes.float("alpha", 1e-4).into(),
-            beta: attributes.float("beta", 0.75).into(),
-            bias: attributes.float("bias", 1.0).into(),
-        }),
-        "LpNormalization" => Box::new(LpNormalization {
-            axis: attributes.int("axis", -1),
-            p: match attributes.int("p", 2) {
-                p @ 1..=2 => p,
-                p => {
-                    return Err(Error::graph(format!(
-                        "the attribute `p` is {p}, expected 1 or 2"
-                    )));
-                }
-            },
-        }),
-        "MeanVarianceNormalization" => Box::new(MeanVarianceNormalization {
-            axes: attributes.ints("axes").unwrap_or(&[0, 2, 3]).to_vec(),
-        }),
-        _ => return Ok(None),
-    }))
+    boxed(Lrn {
+        size: usize::try_from(attributes.required_int("size")?)
+            .ok()
+            .filter(|&size| size > 0)
+            .ok_or_else(|| Error::graph("the attribute `size` is not above zero"))?,
+        alpha: attributes.float("alpha", 1e-4).into(),
+        beta: attributes.float("beta", 0.75).into(),
+        bias: attributes.float("bias", 1.0).into(),
+    })
+}
+
+fn lp_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    let p = attributes.int("p", 2);
+    if !(1..=2).contains(&p) {
+        return Err(Error::graph(format!(
+            "the attribute `p` is {p}, expected 1 or 2"
+        )));
+    }
+    boxed(LpNormalization {
+        axis: attributes.int("axis", -1),
+        p,
+    })
+}
+
+fn mean_variance_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let axes = build
+        .attributes()
+        .ints("axes")
+        .unwrap_or(&[0, 2, 3])
+        .to_vec();
+    boxed(MeanVarianceNormalization { axes })
 }
 
 /// The mean and the variance (of the population) of numbers.

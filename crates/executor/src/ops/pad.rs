@@ -1,5 +1,6 @@
 //! Borders: added to tensors and taken from them; and rows turned around.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use super::layout::sizes;
 use crate::error::{Error, Result};
 use crate::index::{axes, axis};
@@ -8,51 +9,52 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count, with_room};
 use crate::with_number;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("CenterCropPad", center_crop_pad),
+    onnx("Pad", pad),
+    onnx("ReverseSequence", reverse_sequence),
+];
+
+fn center_crop_pad(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(CenterCropPad {
+        axes: build.attributes().ints("axes").map(<[i64]>::to_vec),
+    })
+}
+
+fn pad(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    Ok(Some(match op_type {
-        "Pad" => {
-            let pads = match build.opset {
-                ..2 => attributes.ints("paddings"),
-                2..11 => attributes.ints("pads"),
-                _ => None,
-            };
-            Box::new(Pad {
-                mode: match attributes.string("mode", "constant") {
-                    "constant" => Mode::Constant,
-                    "edge" => Mode::Edge,
-                    "reflect" => Mode::Reflect,
-                    "wrap" if build.opset >= 19 => Mode::Wrap,
-                    other => {
-                        return Err(Error::graph(format!(
-                            "the attribute `mode` is `{other}`, expected `constant`, `edge`, `reflect`, or since version 19 `wrap`"
-                        )));
-                    }
-                },
-                attributes: (build.opset < 11).then(|| {
-                    (
-                        pads.unwrap_or_default().to_vec(),
-                        attributes.float("value", 0.0),
-                    )
-                }),
-            })
-        }
-        "CenterCropPad" => Box::new(CenterCropPad {
-            axes: attributes.ints("axes").map(<[i64]>::to_vec),
+    let pads = match build.opset {
+        ..2 => attributes.ints("paddings"),
+        2..11 => attributes.ints("pads"),
+        _ => None,
+    };
+    boxed(Pad {
+        mode: match attributes.string("mode", "constant") {
+            "constant" => Mode::Constant,
+            "edge" => Mode::Edge,
+            "reflect" => Mode::Reflect,
+            "wrap" if build.opset >= 19 => Mode::Wrap,
+            other => {
+                return Err(Error::graph(format!(
+                    "the attribute `mode` is `{other}`, expected `constant`, `edge`, `reflect`, or since version 19 `wrap`"
+                )));
+            }
+        },
+        attributes: (build.opset < 11).then(|| {
+            (
+                pads.unwrap_or_default().to_vec(),
+                attributes.float("value", 0.0),
+            )
         }),
-        "ReverseSequence" => Box::new(ReverseSequence {
-            batch_axis: attributes.int("batch_axis", 1),
-            time_axis: attributes.int("time_axis", 0),
-        }),
-        _ => return Ok(None),
-    }))
+    })
+}
+
+fn reverse_sequence(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    boxed(ReverseSequence {
+        batch_axis: attributes.int("batch_axis", 1),
+        time_axis: attributes.int("time_axis", 0),
+    })
 }
 
 /// What a border is made of.

@@ -1,5 +1,6 @@
 //! Pooling: one number out of all those in a window.
 
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::window::{Frame, Window, spatial};
 use crate::error::{Error, Result};
 use crate::in_real;
@@ -7,49 +8,55 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, into_reals, reals, rounded};
 use crate::tensor::{Data, Element, Tensor, element_count, filled};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("AveragePool", average_pool).layout(LayoutRule::Pooling),
+    onnx("GlobalAveragePool", |_| boxed(Global::Average)).layout(LayoutRule::Pooling),
+    onnx("GlobalLpPool", |build| boxed(Global::Lp(exponent(build)))),
+    onnx("GlobalMaxPool", |_| boxed(Global::Max)),
+    onnx("LpPool", |build| {
+        boxed(LpPool {
+            window: window(build)?,
+            p: exponent(build),
+        })
+    }),
+    onnx("MaxPool", max_pool).layout(LayoutRule::Pooling),
+    onnx("MaxUnpool", |build| {
+        boxed(MaxUnpool {
+            window: window(build)?,
+        })
+    }),
+];
+
+fn average_pool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(AveragePool {
+        window: window(build)?,
+        counts_padding: build.attributes().flag("count_include_pad", false),
+    })
+}
+
+fn max_pool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(MaxPool {
+        window: window(build)?,
+        is_column_major: build.attributes().flag("storage_order", false),
+        wants_indices: build.has_output(1),
+    })
+}
+
+fn window(build: &Build<'_>) -> Result<Window> {
+    let window = Window::read(build.attributes())?;
+    match window.kernel {
+        Some(_) => Ok(window),
+        None => Err(Error::graph("the attribute `kernel_shape` is missing")),
     }
+}
+
+/// The exponent of a norm, a FLOAT in the first version.
+fn exponent(build: &Build<'_>) -> f64 {
     let attributes = build.attributes();
-    let window = || {
-        let window = Window::read(attributes)?;
-        match window.kernel {
-            Some(_) => Ok(window),
-            None => Err(Error::graph("the attribute `kernel_shape` is missing")),
-        }
-    };
-    let exponent = || {
-        // A FLOAT in the first version.
-        match (build.opset, attributes.optional_float("p")) {
-            (..=1, Some(p)) => f64::from(p),
-            _ => attributes.int("p", 2) as f64,
-        }
-    };
-    Ok(Some(match op_type {
-        "AveragePool" => Box::new(AveragePool {
-            window: window()?,
-            counts_padding: attributes.flag("count_include_pad", false),
-        }),
-        "LpPool" => Box::new(LpPool {
-            window: window()?,
-            p: exponent(),
-        }),
-        "MaxPool" => Box::new(MaxPool {
-            window: window()?,
-            is_column_major: attributes.flag("storage_order", false),
-            wants_indices: build.has_output(1),
-        }),
-        "MaxUnpool" => Box::new(MaxUnpool { window: window()? }),
-        "GlobalAveragePool" => Box::new(Global::Average),
-        "GlobalMaxPool" => Box::new(Global::Max),
-        "GlobalLpPool" => Box::new(Global::Lp(exponent())),
-        _ => return Ok(None),
-    }))
+    match (build.opset, attributes.optional_float("p")) {
+        (..=1, Some(p)) => p.into(),
+        _ => attributes.int("p", 2) as f64,
+    }
 }
 
 /// The windows over an input, and the output's shape.

@@ -2,6 +2,7 @@
 
 use infer_model_card::Datatype;
 
+use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::index;
@@ -9,43 +10,48 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, reals, rounded};
 use crate::tensor::{Data, Tensor, element_count, filled, with_room};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !matches!(domain, "" | "com.microsoft") {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("DequantizeLinear", dequantize_linear),
+    microsoft("DequantizeLinear", dequantize_linear),
+    onnx("DynamicQuantizeLinear", |_| boxed(DynamicQuantizeLinear)),
+    microsoft("DynamicQuantizeLinear", |_| boxed(DynamicQuantizeLinear)),
+    onnx("QuantizeLinear", quantize_linear),
+    microsoft("QuantizeLinear", quantize_linear),
+];
+
+fn layout(build: &Build<'_>) -> Result<Layout> {
     let attributes = build.attributes();
-    let layout = || {
-        Ok(Layout {
-            axis: attributes.int("axis", 1),
-            block: usize::try_from(attributes.int("block_size", 0))
-                .map_err(|_| Error::graph("the attribute `block_size` is negative"))?,
-        })
-    };
-    Ok(Some(match op_type {
-        "QuantizeLinear" => Box::new(QuantizeLinear {
-            layout: layout()?,
-            datatype: match attributes.int("output_dtype", 0) {
-                0 => None,
-                2 => Some(Datatype::Uint8),
-                3 => Some(Datatype::Int8),
-                4 => Some(Datatype::Uint16),
-                5 => Some(Datatype::Int16),
-                other => {
-                    return Err(Error::unsupported(format!(
-                        "the attribute `output_dtype` is {other}, which is done for integers of 8 \
-                         and 16 bits only"
-                    )));
-                }
-            },
-        }),
-        "DequantizeLinear" => Box::new(DequantizeLinear { layout: layout()? }),
-        "DynamicQuantizeLinear" => Box::new(DynamicQuantizeLinear),
-        _ => return Ok(None),
-    }))
+    Ok(Layout {
+        axis: attributes.int("axis", 1),
+        block: usize::try_from(attributes.int("block_size", 0)).map_err(|_| {
+            Error::graph("the attribute `block_size` is negative, expected 0 or more")
+        })?,
+    })
+}
+
+fn dequantize_linear(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(DequantizeLinear {
+        layout: layout(build)?,
+    })
+}
+
+fn quantize_linear(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(QuantizeLinear {
+        layout: layout(build)?,
+        datatype: match build.attributes().int("output_dtype", 0) {
+            0 => None,
+            2 => Some(Datatype::Uint8),
+            3 => Some(Datatype::Int8),
+            4 => Some(Datatype::Uint16),
+            5 => Some(Datatype::Int16),
+            other => {
+                return Err(Error::unsupported(format!(
+                    "the attribute `output_dtype` is {other}, which is not supported, expected 2 (UINT8), 3 (INT8), \
+                     4 (UINT16) or 5 (INT16)"
+                )));
+            }
+        },
+    })
 }
 
 /// The whole numbers of a quantized tensor.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::convolution::{Convolution, Plan};
+use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use super::quantize::{integers, nearest, saturated};
 use crate::error::{Error, Result};
 use crate::index;
@@ -11,29 +12,29 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::reals;
 use crate::tensor::{Tensor, element_count, filled, with_room};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    Ok(Some(match (domain, op_type) {
-        ("", "ConvInteger") => Box::new(ConvInteger(Convolution::read(build)?)),
-        ("", "MatMulInteger") => Box::new(MatMulInteger),
-        ("", "QLinearConv") => Box::new(QLinearConv(Convolution::read(build)?)),
-        ("", "QLinearMatMul") => Box::new(QLinearMatMul),
-        ("com.microsoft", "QGemm") => Box::new(QGemm::read(build)),
-        ("com.microsoft", "QLinearAdd") => Box::new(QLinearBinary(|a, b| a + b)),
-        ("com.microsoft", "QLinearMul") => Box::new(QLinearBinary(|a, b| a * b)),
-        ("com.microsoft", "QLinearGlobalAveragePool") => {
-            if build.attributes().flag("channels_last", false) {
-                return Err(Error::unsupported(
-                    "the attribute `channels_last` is 1, done for 0",
-                ));
-            }
-            Box::new(QLinearGlobalAveragePool)
-        }
-        _ => return Ok(None),
-    }))
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("ConvInteger", |build| {
+        boxed(ConvInteger(Convolution::read(build)?))
+    })
+    .faster_elsewhere(),
+    onnx("QLinearConv", |build| {
+        boxed(QLinearConv(Convolution::read(build)?))
+    })
+    .faster_elsewhere(),
+    onnx("QLinearMatMul", |_| boxed(QLinearMatMul)).faster_elsewhere(),
+    microsoft("QGemm", |build| boxed(QGemm::read(build))),
+    microsoft("QLinearAdd", |_| boxed(QLinearBinary(|a, b| a + b))),
+    microsoft("QLinearGlobalAveragePool", global_average_pool),
+    microsoft("QLinearMul", |_| boxed(QLinearBinary(|a, b| a * b))),
+];
+
+fn global_average_pool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    if build.attributes().flag("channels_last", false) {
+        return Err(Error::unsupported(
+            "the attribute `channels_last` is 1, which is not supported, expected 0",
+        ));
+    }
+    boxed(QLinearGlobalAveragePool)
 }
 
 /// One scale; or one for each of `count`.
@@ -221,17 +222,6 @@ fn product(
         shape.remove(batch.len());
     }
     Ok((shape, sums))
-}
-
-/// MatMulInteger: a matrix product of integers of 8 bits, in INT32.
-struct MatMulInteger;
-
-impl Operator for MatMulInteger {
-    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
-        let factors = (inputs.required(0)?, inputs.required(1)?);
-        let (shape, sums) = product(factors, (inputs.get(2), inputs.get(3)))?;
-        Ok(vec![Tensor::of(&shape, sums)?])
-    }
 }
 
 /// QLinearMatMul: a matrix product of quantized numbers, quantized again.

@@ -1,22 +1,19 @@
 //! RNN, GRU and LSTM.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, common_datatype, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    let kind = match (domain, op_type) {
-        ("", "RNN") => Kind::Rnn,
-        ("", "GRU") => Kind::Gru,
-        ("", "LSTM") => Kind::Lstm,
-        _ => return Ok(None),
-    };
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("GRU", |build| recurrent(build, Kind::Gru)).faster_elsewhere(),
+    onnx("LSTM", |build| recurrent(build, Kind::Lstm)).faster_elsewhere(),
+    onnx("RNN", |build| recurrent(build, Kind::Rnn)).faster_elsewhere(),
+];
+
+fn recurrent(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     let directions = match attributes.string("direction", "forward") {
         "forward" => vec![false],
@@ -60,7 +57,7 @@ pub(super) fn build(
         .iter()
         .map(|name| Activation::read(name, &mut alphas, &mut betas))
         .collect::<Result<Vec<_>>>()?;
-    Ok(Some(Box::new(Recurrent {
+    boxed(Recurrent {
         kind,
         directions,
         activations,
@@ -68,7 +65,7 @@ pub(super) fn build(
         is_batch_first: attributes.flag("layout", false),
         is_input_forget: attributes.flag("input_forget", false),
         is_linear_before_reset: attributes.flag("linear_before_reset", false),
-    })))
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

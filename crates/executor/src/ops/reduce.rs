@@ -1,6 +1,7 @@
 //! Reductions: several elements become one.
 
 use super::arithmetic::narrowed;
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::axes;
 use crate::moves::transposed;
@@ -9,39 +10,36 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Data, Tensor, element_count, with_room};
 use crate::with_number;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
-    let kind = match op_type {
-        "ReduceL1" => Kind::L1,
-        "ReduceL2" => Kind::L2,
-        "ReduceLogSum" => Kind::LogSum,
-        "ReduceLogSumExp" => Kind::LogSumExp,
-        "ReduceMax" => Kind::Max,
-        "ReduceMean" => Kind::Mean,
-        "ReduceMin" => Kind::Min,
-        "ReduceProd" => Kind::Prod,
-        "ReduceSum" => Kind::Sum,
-        "ReduceSumSquare" => Kind::SumSquare,
-        _ => return Ok(None),
-    };
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("ReduceL1", |build| reduce(build, Kind::L1)),
+    onnx("ReduceL2", |build| reduce(build, Kind::L2)),
+    onnx("ReduceLogSum", |build| reduce(build, Kind::LogSum)),
+    onnx("ReduceLogSumExp", |build| reduce(build, Kind::LogSumExp)),
+    onnx("ReduceMax", |build| reduce(build, Kind::Max)),
+    onnx("ReduceMean", |build| reduce(build, Kind::Mean)),
+    onnx("ReduceMin", |build| reduce(build, Kind::Min)),
+    onnx("ReduceProd", |build| reduce(build, Kind::Prod)),
+    onnx("ReduceSum", |build| reduce(build, Kind::Sum)),
+    onnx("ReduceSumSquare", |build| reduce(build, Kind::SumSquare)),
+];
+
+fn reduce(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     // The axes became an input with version 13 of ReduceSum and 18 of the others.
-    let as_input = build.opset >= if op_type == "ReduceSum" { 13 } else { 18 };
-    Ok(Some(Box::new(Reduce {
+    let are_inputs = build.opset
+        >= match kind {
+            Kind::Sum => 13,
+            _ => 18,
+        };
+    boxed(Reduce {
         kind,
-        axes: match as_input {
+        axes: match are_inputs {
             true => None,
             false => Some(attributes.ints("axes").unwrap_or_default().to_vec()),
         },
         keeps_axes: attributes.flag("keepdims", true),
         keeps_all: attributes.flag("noop_with_empty_axes", false),
-    })))
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

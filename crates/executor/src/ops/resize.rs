@@ -1,5 +1,6 @@
 //! Resize and Upsample.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use super::quantize::{nearest, saturated};
 use crate::error::{Error, Result};
 use crate::in_real;
@@ -10,19 +11,17 @@ use crate::real::{Real, each, into_reals, reals, rounded};
 use crate::tensor::{Data, Tensor, element_count, filled};
 use infer_model_card::Datatype;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() || !matches!(op_type, "Resize" | "Upsample") {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Resize", |build| resize(build, build.opset < 11)),
+    onnx("Upsample", |build| resize(build, true)),
+];
+
+/// Builds Resize; `is_old` is for the rules of before version 11, which are Upsample's.
+fn resize(build: &Build<'_>, is_old: bool) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    let is_old = op_type == "Upsample" || build.opset < 11;
     let wrong = |name: &str, came: &str| {
         Error::unsupported(format!(
-            "the attribute `{name}` is `{came}`, which is not done here"
+            "the attribute `{name}` is `{came}`, which is not supported"
         ))
     };
     let coordinates = match attributes.string("coordinate_transformation_mode", "half_pixel") {
@@ -43,7 +42,7 @@ pub(super) fn build(
         "ceil" => Rounding::Ceil,
         other => return Err(wrong("nearest_mode", other)),
     };
-    Ok(Some(Box::new(Resize {
+    boxed(Resize {
         mode: match attributes.string("mode", "nearest") {
             "nearest" => Mode::Nearest(rounding),
             "linear" | "bilinear" => Mode::Linear,
@@ -64,7 +63,7 @@ pub(super) fn build(
         // Before version 11 there is no region of interest between the input and the scales.
         scales_at: if is_old { 1 } else { 2 },
         scales: attributes.floats("scales").map(<[f32]>::to_vec),
-    })))
+    })
 }
 
 enum Mode {

@@ -1,5 +1,6 @@
 //! GridSample, values of an image at places that a grid gives, and AffineGrid, such a grid.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use super::window::spatial;
 use crate::error::{Error, Result};
 use crate::in_real;
@@ -12,41 +13,45 @@ use crate::tensor::{Tensor, element_count, filled, with_room};
 /// ask for any amount of memory. The specification's own cases have 2 and 3.
 const MAX_AXES: usize = 3;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("AffineGrid", affine_grid),
+    onnx("GridSample", grid_sample),
+];
+
+fn affine_grid(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(AffineGrid {
+        is_aligned: build.attributes().flag("align_corners", false),
+    })
+}
+
+fn grid_sample(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    match (domain, op_type) {
-        ("", "GridSample") => {}
-        ("", "AffineGrid") => {
-            return Ok(Some(Box::new(AffineGrid {
-                is_aligned: attributes.flag("align_corners", false),
-            })));
-        }
-        _ => return Ok(None),
-    }
-    let wrong = |name: &str, came: &str| {
+    let unknown = |name: &str, came: &str, expected: &str| {
         Error::graph(format!(
-            "the attribute `{name}` is `{came}`, which the specification has not"
+            "the attribute `{name}` is `{came}`, expected {expected}"
         ))
     };
-    Ok(Some(Box::new(GridSample {
+    boxed(GridSample {
         mode: match attributes.string("mode", "linear") {
             "linear" | "bilinear" => Mode::Linear,
             "nearest" => Mode::Nearest,
             "cubic" | "bicubic" => Mode::Cubic,
-            other => return Err(wrong("mode", other)),
+            other => return Err(unknown("mode", other, "`linear`, `nearest` or `cubic`")),
         },
         padding: match attributes.string("padding_mode", "zeros") {
             "zeros" => Padding::Zeros,
             "border" => Padding::Border,
             "reflection" => Padding::Reflection,
-            other => return Err(wrong("padding_mode", other)),
+            other => {
+                return Err(unknown(
+                    "padding_mode",
+                    other,
+                    "`zeros`, `border` or `reflection`",
+                ));
+            }
         },
         is_aligned: attributes.flag("align_corners", false),
-    })))
+    })
 }
 
 #[derive(Clone, Copy)]

@@ -1,5 +1,6 @@
 //! Elements put where indices say.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use super::gather::{element_offsets, position, tuple_offsets};
 use super::layout::sizes;
 use crate::error::{Error, Result};
@@ -9,40 +10,46 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Data, Element, Tensor, element_count, filled, with_room};
 use crate::{with_element, with_number};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("OneHot", one_hot),
+    // The name of ScatterElements before version 11.
+    onnx("Scatter", scatter_elements),
+    onnx("ScatterElements", scatter_elements),
+    onnx("ScatterND", |build| {
+        boxed(ScatterNd {
+            reduction: reduction(build)?,
+        })
+    }),
+    onnx("TensorScatter", tensor_scatter),
+];
+
+fn one_hot(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(OneHot {
+        axis: build.attributes().int("axis", -1),
+    })
+}
+
+fn scatter_elements(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(ScatterElements {
+        axis: build.attributes().int("axis", 0),
+        reduction: reduction(build)?,
+    })
+}
+
+fn tensor_scatter(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    Ok(Some(match op_type {
-        "Scatter" | "ScatterElements" => Box::new(ScatterElements {
-            axis: attributes.int("axis", 0),
-            reduction: reduction(build)?,
-        }),
-        "ScatterND" => Box::new(ScatterNd {
-            reduction: reduction(build)?,
-        }),
-        "TensorScatter" => Box::new(TensorScatter {
-            axis: attributes.int("axis", -2),
-            is_circular: match attributes.string("mode", "linear") {
-                "linear" => false,
-                "circular" => true,
-                other => {
-                    return Err(Error::graph(format!(
-                        "the attribute `mode` is `{other}`, expected `linear` or `circular`"
-                    )));
-                }
-            },
-        }),
-        "OneHot" => Box::new(OneHot {
-            axis: attributes.int("axis", -1),
-        }),
-        _ => return Ok(None),
-    }))
+    boxed(TensorScatter {
+        axis: attributes.int("axis", -2),
+        is_circular: match attributes.string("mode", "linear") {
+            "linear" => false,
+            "circular" => true,
+            other => {
+                return Err(Error::graph(format!(
+                    "the attribute `mode` is `{other}`, expected `linear` or `circular`"
+                )));
+            }
+        },
+    })
 }
 
 /// What becomes of an element that is there already.

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::axis;
 use crate::moves::{Rows, runs, transposed};
@@ -9,37 +10,42 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Element, Tensor, element_count, filled, with_room};
 use crate::{with_element, with_number};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("ArgMax", |build| arg_max(build, true)),
+    onnx("ArgMin", |build| arg_max(build, false)),
+    onnx("NonZero", |_| boxed(NonZero)),
+    onnx("TopK", top_k),
+    onnx("Unique", unique),
+];
+
+fn arg_max(build: &Build<'_>, largest: bool) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    Ok(Some(match op_type {
-        "ArgMax" | "ArgMin" => Box::new(ArgMax {
-            axis: attributes.int("axis", 0),
-            keeps_axis: attributes.flag("keepdims", true),
-            is_last: attributes.flag("select_last_index", false),
-            largest: op_type == "ArgMax",
-        }),
-        "NonZero" => Box::new(NonZero),
-        "TopK" => Box::new(TopK {
-            axis: attributes.int("axis", -1),
-            count: match build.opset < 10 {
-                true => Some(attributes.required_int("k")?),
-                false => None,
-            },
-            largest: attributes.flag("largest", true),
-        }),
-        "Unique" => Box::new(Unique {
-            axis: attributes.optional_int("axis"),
-            is_sorted: attributes.flag("sorted", true),
-        }),
-        _ => return Ok(None),
-    }))
+    boxed(ArgMax {
+        axis: attributes.int("axis", 0),
+        keeps_axis: attributes.flag("keepdims", true),
+        is_last: attributes.flag("select_last_index", false),
+        largest,
+    })
+}
+
+fn top_k(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    boxed(TopK {
+        axis: attributes.int("axis", -1),
+        count: match build.opset < 10 {
+            true => Some(attributes.required_int("k")?),
+            false => None,
+        },
+        largest: attributes.flag("largest", true),
+    })
+}
+
+fn unique(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    boxed(Unique {
+        axis: attributes.optional_int("axis"),
+        is_sorted: attributes.flag("sorted", true),
+    })
 }
 
 /// An order of all values: NaN, which is in no order, comes after the others.

@@ -2,44 +2,46 @@
 //! queries and keys by where they are in one.
 
 use super::convolution::bias;
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, into_reals, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("CausalConvWithState", causal_conv_with_state),
+    onnx("RotaryEmbedding", rotary_embedding),
+];
+
+fn causal_conv_with_state(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(CausalConvWithState {
+        is_silu: match build.attributes().string("activation", "none") {
+            "none" => false,
+            "silu" | "swish" => true,
+            other => {
+                return Err(Error::graph(format!(
+                    "the attribute `activation` is `{other}`, expected none, silu or swish"
+                )));
+            }
+        },
+    })
+}
+
+fn rotary_embedding(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     let size = |name: &str| {
-        usize::try_from(attributes.int(name, 0))
-            .map_err(|_| Error::graph(format!("the attribute `{name}` is negative")))
+        usize::try_from(attributes.int(name, 0)).map_err(|_| {
+            Error::graph(format!(
+                "the attribute `{name}` is negative, expected 0 or more"
+            ))
+        })
     };
-    Ok(Some(match op_type {
-        "CausalConvWithState" => Box::new(CausalConvWithState {
-            is_silu: match attributes.string("activation", "none") {
-                "none" => false,
-                "silu" | "swish" => true,
-                other => {
-                    return Err(Error::graph(format!(
-                        "the attribute `activation` is `{other}`, expected none, silu or swish"
-                    )));
-                }
-            },
-        }),
-        "RotaryEmbedding" => Box::new(RotaryEmbedding {
-            is_interleaved: attributes.flag("interleaved", false),
-            turned: size("rotary_embedding_dim")?,
-            heads: size("num_heads")?,
-        }),
-        _ => return Ok(None),
-    }))
+    boxed(RotaryEmbedding {
+        is_interleaved: attributes.flag("interleaved", false),
+        turned: size("rotary_embedding_dim")?,
+        heads: size("num_heads")?,
+    })
 }
 
 /// CausalConvWithState: each channel's convolution over the past, of which what is needed next is put out.

@@ -1,48 +1,59 @@
 //! Shapes: what a tensor's is, and other shapes for the same elements.
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::{axes, axis};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::Tensor;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
-    let attributes = build.attributes();
-    // Axes became an input with version 13.
-    let attribute_axes = match build.opset < 13 {
-        true => attributes.ints("axes").map(<[i64]>::to_vec),
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Flatten", flatten),
+    onnx("Reshape", reshape),
+    onnx("Shape", shape),
+    onnx("Size", |_| boxed(Size)),
+    onnx("Squeeze", |build| {
+        boxed(Squeeze {
+            axes: attribute_axes(build),
+        })
+    }),
+    onnx("Unsqueeze", |build| {
+        boxed(Unsqueeze {
+            axes: attribute_axes(build),
+        })
+    }),
+];
+
+/// The axes of Squeeze and Unsqueeze before version 13, in which they became an input.
+fn attribute_axes(build: &Build<'_>) -> Option<Vec<i64>> {
+    match build.opset < 13 {
+        true => build.attributes().ints("axes").map(<[i64]>::to_vec),
         false => None,
-    };
-    Ok(Some(match op_type {
-        "Shape" => Box::new(Shape {
-            start: attributes.int("start", 0),
-            end: attributes.optional_int("end"),
-        }),
-        "Size" => Box::new(Size),
-        "Reshape" => Box::new(Reshape {
-            shape: match build.opset < 5 {
-                true => Some(attributes.ints("shape").unwrap_or_default().to_vec()),
-                false => None,
-            },
-            allow_zero: attributes.flag("allowzero", false),
-        }),
-        "Flatten" => Box::new(Flatten {
-            axis: attributes.int("axis", 1),
-        }),
-        "Squeeze" => Box::new(Squeeze {
-            axes: attribute_axes,
-        }),
-        "Unsqueeze" => Box::new(Unsqueeze {
-            axes: attribute_axes,
-        }),
-        _ => return Ok(None),
-    }))
+    }
+}
+
+fn flatten(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Flatten {
+        axis: build.attributes().int("axis", 1),
+    })
+}
+
+fn reshape(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    boxed(Reshape {
+        shape: match build.opset < 5 {
+            true => Some(attributes.ints("shape").unwrap_or_default().to_vec()),
+            false => None,
+        },
+        allow_zero: attributes.flag("allowzero", false),
+    })
+}
+
+fn shape(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    boxed(Shape {
+        start: attributes.int("start", 0),
+        end: attributes.optional_int("end"),
+    })
 }
 
 fn signed(size: usize) -> i64 {

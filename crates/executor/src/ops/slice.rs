@@ -1,5 +1,6 @@
 //! Parts of tensors, and tensors put together.
 
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::layout::sizes;
 use crate::error::{Error, Result};
 use crate::index::{axes, axis};
@@ -8,64 +9,61 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Tensor, element_count, with_room};
 use crate::with_element;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Concat", concat).layout(LayoutRule::Concatenation),
+    onnx("Slice", slice),
+    onnx("Split", split),
+];
+
+fn concat(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    boxed(Concat {
+        axis: match build.opset < 4 {
+            true => attributes.int("axis", 1),
+            false => attributes.required_int("axis")?,
+        },
+    })
+}
+
+fn slice(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    if build.opset >= 10 {
+        return boxed(Slice { attributes: None });
     }
     let attributes = build.attributes();
-    Ok(Some(match op_type {
-        "Concat" => Box::new(Concat {
-            axis: match build.opset < 4 {
-                true => attributes.int("axis", 1),
-                false => attributes.required_int("axis")?,
-            },
-        }),
-        "Slice" => Box::new(Slice {
-            attributes: match build.opset < 10 {
-                false => None,
-                true => {
-                    let ints = |name| attributes.ints(name).map(<[i64]>::to_vec);
-                    let required = |name| {
-                        ints(name).ok_or_else(|| {
-                            Error::graph(format!("the attribute `{name}` is missing"))
-                        })
-                    };
-                    Some((required("starts")?, required("ends")?, ints("axes")))
-                }
-            },
-        }),
-        "Split" => {
-            if build.opset < 2 && build.has_input(1) {
-                return Err(Error::unsupported(
-                    "lengths as an input before version 13 are not done here",
-                ));
-            }
-            if build.opset >= 18 && build.has_input(1) && attributes.has("num_outputs") {
-                return Err(Error::graph(
-                    "the input of lengths and the attribute `num_outputs` are both given",
-                ));
-            }
-            Box::new(Split {
-                axis: attributes.int("axis", 0),
-                lengths: match build.opset < 13 {
-                    true => attributes.sizes("split")?,
-                    false => None,
-                },
-                parts: match attributes.optional_int("num_outputs") {
-                    Some(count) => positive("num_outputs", count)?,
-                    None => build.output_count(),
-                },
-                outputs: build.output_count(),
-                // Since version 18 the last part may be smaller.
-                is_uneven: build.opset >= 18,
-            })
-        }
-        _ => return Ok(None),
-    }))
+    let ints = |name| attributes.ints(name).map(<[i64]>::to_vec);
+    let required =
+        |name| ints(name).ok_or_else(|| Error::graph(format!("the attribute `{name}` is missing")));
+    boxed(Slice {
+        attributes: Some((required("starts")?, required("ends")?, ints("axes"))),
+    })
+}
+
+fn split(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    if build.opset < 2 && build.has_input(1) {
+        return Err(Error::unsupported(
+            "an input of lengths, which version 1 had, is not supported; expected the attribute `split`",
+        ));
+    }
+    if build.opset >= 18 && build.has_input(1) && attributes.has("num_outputs") {
+        return Err(Error::graph(
+            "both the input of lengths and the attribute `num_outputs` are there, expected one of them",
+        ));
+    }
+    boxed(Split {
+        axis: attributes.int("axis", 0),
+        lengths: match build.opset < 13 {
+            true => attributes.sizes("split")?,
+            false => None,
+        },
+        parts: match attributes.optional_int("num_outputs") {
+            Some(count) => positive("num_outputs", count)?,
+            None => build.output_count(),
+        },
+        outputs: build.output_count(),
+        // Since version 18 the last part may be smaller.
+        is_uneven: build.opset >= 18,
+    })
 }
 
 /// An attribute that counts something.

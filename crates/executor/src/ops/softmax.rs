@@ -2,6 +2,7 @@
 
 use infer_kernels::functions;
 
+use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::Result;
 use crate::index::axis;
 use crate::moves::Rows;
@@ -12,26 +13,20 @@ use crate::with_real;
 
 use super::reduce::sum;
 
-pub(super) fn build(
-    domain: &str,
-    op_type: &str,
-    build: &mut Build<'_>,
-) -> Result<Option<Box<dyn Operator>>> {
-    if !domain.is_empty() {
-        return Ok(None);
-    }
-    let kind = match op_type {
-        "Softmax" => Kind::Softmax,
-        "LogSoftmax" => Kind::LogSoftmax,
-        "Hardmax" => Kind::Hardmax,
-        _ => return Ok(None),
-    };
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("Hardmax", |build| softmax(build, Kind::Hardmax)),
+    onnx("LogSoftmax", |build| softmax(build, Kind::LogSoftmax)),
+    onnx("Softmax", |build| softmax(build, Kind::Softmax)),
+];
+
+fn softmax(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
+    // Before version 13 the axes from `axis` on are one.
     let is_flat = build.opset < 13;
-    Ok(Some(Box::new(Softmax {
+    boxed(Softmax {
         kind,
         axis: build.attributes().int("axis", if is_flat { 1 } else { -1 }),
         is_flat,
-    })))
+    })
 }
 
 #[derive(Clone, Copy)]

@@ -1,0 +1,126 @@
+//! A row of the registry of operators: how a node's operator is named, built and laid out.
+
+use crate::error::{Error, Result};
+use crate::operator::{Build, Operator};
+
+/// Reads a node's attributes and builds its operator.
+///
+/// # Errors
+/// `Graph` for attributes that ONNX's specification does not allow, `Unsupported` for those that are not implemented.
+pub type Builder = fn(&mut Build<'_>) -> Result<Box<dyn Operator>>;
+
+/// Which memory layouts of an image tensor an operator computes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayoutRule {
+    /// The operator needs the layout that the file means: `[batch, channels, height, width]` for images.
+    AsInFile,
+    /// The operator computes each element of its first input on its own, in any layout. The other inputs are scalars.
+    Unary,
+    /// The operator computes each pair of elements of two inputs that are broadcast to each other. Any layout will do
+    /// that both inputs have.
+    Binary,
+    /// Joins its inputs along an axis, in any layout that all of them have, if the axis is changed to match.
+    Concatenation,
+    /// Has a channels-last kernel that pools FP32 windows.
+    Pooling,
+    /// Has a channels-last kernel that convolves.
+    Convolution,
+}
+
+/// One operator of the registry.
+///
+/// The row is data, but [`OperatorEntry::build`] leads to the operator's code. So only what loads a graph may refer to
+/// a row: code that runs inferences and does so keeps every operator in every artifact (ARCHITECTURE.md, on trimming).
+pub struct OperatorEntry {
+    /// The domain of its operator set; ONNX's own (`ai.onnx`) is empty.
+    pub domain: &'static str,
+    /// Its name, `op_type` in a file.
+    pub name: &'static str,
+    /// The first version of the operator set in which it is supported; later ones are too. Models may use an operator
+    /// before the version that introduced it, as some exporters do.
+    pub since_version: i64,
+    /// The layouts that it computes in.
+    pub layout: LayoutRule,
+    /// Whether another runtime (rten) may compute it faster, because it has kernels where this operator has plain
+    /// loops. A graph that has such an operator is worth measuring on both.
+    pub may_be_faster_elsewhere: bool,
+    builder: Builder,
+}
+
+/// A row for an operator of ONNX's own set.
+pub(super) const fn onnx(name: &'static str, builder: Builder) -> OperatorEntry {
+    OperatorEntry::new("", name, builder)
+}
+
+/// A row for an operator of ONNX Runtime's set, `com.microsoft`.
+pub(super) const fn microsoft(name: &'static str, builder: Builder) -> OperatorEntry {
+    OperatorEntry::new("com.microsoft", name, builder)
+}
+
+/// Wraps an operator that needs nothing of its node, or has already read it.
+///
+/// # Errors
+/// Never; the type is that of [`Builder`].
+pub(super) fn boxed(operator: impl Operator + 'static) -> Result<Box<dyn Operator>> {
+    Ok(Box::new(operator))
+}
+
+impl OperatorEntry {
+    /// A row for an operator that is supported in all versions and needs the file's layout.
+    pub(super) const fn new(domain: &'static str, name: &'static str, builder: Builder) -> Self {
+        Self {
+            domain,
+            name,
+            since_version: 1,
+            layout: LayoutRule::AsInFile,
+            may_be_faster_elsewhere: false,
+            builder,
+        }
+    }
+
+    /// The same row, supported from that version of the operator set on.
+    pub(super) const fn since(self, version: i64) -> Self {
+        Self {
+            since_version: version,
+            ..self
+        }
+    }
+
+    /// The same row with that layout rule.
+    pub(super) const fn layout(self, layout: LayoutRule) -> Self {
+        Self { layout, ..self }
+    }
+
+    /// The same row, with [`OperatorEntry::may_be_faster_elsewhere`] set.
+    pub(super) const fn faster_elsewhere(self) -> Self {
+        Self {
+            may_be_faster_elsewhere: true,
+            ..self
+        }
+    }
+
+    /// Builds the operator of a node.
+    ///
+    /// # Errors
+    /// As [`Builder`], and `Unsupported` for a version before [`OperatorEntry::since_version`].
+    pub fn build(&self, build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+        if build.opset < self.since_version {
+            return Err(Error::unsupported(format!(
+                "operator `{}` is not supported in version {} of the operator set `{}`, expected version {} or later",
+                self.name,
+                build.opset,
+                domain_name(self.domain),
+                self.since_version
+            )));
+        }
+        (self.builder)(build)
+    }
+}
+
+/// A domain as people name it: ONNX's own is empty in files.
+pub(super) fn domain_name(domain: &str) -> &str {
+    match domain {
+        "" => "ai.onnx",
+        domain => domain,
+    }
+}

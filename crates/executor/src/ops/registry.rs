@@ -1,0 +1,126 @@
+//! The registry: every operator that a graph may have, from the rows that stand beside their implementations.
+//!
+//! Adding an operator takes a function that builds it and a row in its family's `OPERATORS`; a new family takes a line in
+//! [`FAMILIES`] too.
+
+use super::entry::{OperatorEntry, domain_name};
+use super::{
+    activation, arithmetic, attention, cast, constant, control, convolution, cumulative, deformed,
+    detection, einsum, elementwise, gather, grams, layer_normalization, layout, linear_attention,
+    logic, loss, matmul, normalization, pad, pool, quantize, quantized, recurrent, reduce, resize,
+    sampling, scatter, select, sequence, shape, slice, softmax,
+};
+use crate::error::{Error, Result};
+use crate::operator::{Build, Operator};
+
+/// The rows of each family.
+///
+/// A `const` that only the functions below refer to: trimming finds the operators that an artifact needs by the pointers
+/// in a snapshot, and must not find this table, which leads to all of them.
+const FAMILIES: &[&[OperatorEntry]] = &[
+    activation::OPERATORS,
+    arithmetic::OPERATORS,
+    attention::OPERATORS,
+    cast::OPERATORS,
+    constant::OPERATORS,
+    control::OPERATORS,
+    convolution::OPERATORS,
+    cumulative::OPERATORS,
+    deformed::OPERATORS,
+    detection::OPERATORS,
+    einsum::OPERATORS,
+    elementwise::OPERATORS,
+    gather::OPERATORS,
+    grams::OPERATORS,
+    layer_normalization::OPERATORS,
+    layout::OPERATORS,
+    linear_attention::OPERATORS,
+    logic::OPERATORS,
+    loss::OPERATORS,
+    matmul::OPERATORS,
+    normalization::OPERATORS,
+    pad::OPERATORS,
+    pool::OPERATORS,
+    quantize::OPERATORS,
+    quantized::OPERATORS,
+    recurrent::OPERATORS,
+    reduce::OPERATORS,
+    resize::OPERATORS,
+    sampling::OPERATORS,
+    scatter::OPERATORS,
+    select::OPERATORS,
+    sequence::OPERATORS,
+    shape::OPERATORS,
+    slice::OPERATORS,
+    softmax::OPERATORS,
+];
+
+/// Every supported operator, once for each domain and name, in no order that means anything.
+///
+/// The list is for code that loads or describes graphs. Code that runs inferences must not call it ([`OperatorEntry`]).
+pub fn operators() -> impl Iterator<Item = &'static OperatorEntry> {
+    FAMILIES.iter().copied().flatten()
+}
+
+/// The operator of that domain (ONNX's own is empty) and name.
+///
+/// The rows are searched one by one: a graph is loaded once, and an index in memory would have to be kept out of the
+/// snapshot.
+#[must_use]
+pub fn find(domain: &str, name: &str) -> Option<&'static OperatorEntry> {
+    operators().find(|entry| entry.name == name && entry.domain == domain)
+}
+
+/// Builds the operator of a node.
+///
+/// # Errors
+/// `Unsupported` for an operator, a version or an attribute that is not supported, `Graph` for attributes that ONNX's
+/// specification does not allow.
+pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let domain = build.node.domain.as_deref().unwrap_or_default();
+    let name = build.node.op_type.as_deref().unwrap_or_default();
+    match find(domain, name) {
+        Some(entry) => entry.build(build),
+        None => Err(Error::unsupported(format!(
+            "operator `{name}` of `{}` version {} is not supported by the WebAssembly engine; a native backend may run it",
+            domain_name(domain),
+            build.opset
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_operator_has_two_rows() {
+        let mut seen = BTreeSet::new();
+        let twice: Vec<_> = operators()
+            .filter(|entry| !seen.insert((entry.domain, entry.name)))
+            .map(|entry| (entry.domain, entry.name))
+            .collect();
+        assert!(twice.is_empty(), "listed twice: {twice:?}");
+    }
+
+    #[test]
+    fn every_row_is_found_by_its_domain_and_name() {
+        let lost: Vec<_> = operators()
+            .filter(|entry| {
+                !find(entry.domain, entry.name).is_some_and(|it| std::ptr::eq(it, *entry))
+            })
+            .map(|entry| (entry.domain, entry.name))
+            .collect();
+        assert!(lost.is_empty(), "not found: {lost:?}");
+        for (domain, name) in [
+            ("com.microsoft", "Add"),
+            ("", "QGemm"),
+            ("ai.onnx", "Add"),
+            ("", ""),
+        ] {
+            assert!(find(domain, name).is_none(), "found {domain}.{name}");
+        }
+    }
+}
