@@ -38,7 +38,7 @@ impl Executor {
             Error::new(kind, format!("the model cannot be loaded: {error}"))
         })?;
         // What folding constants left.
-        executor::pool::clear();
+        executor::buffer_pool::clear();
         Ok(ExecutorModel {
             // A loop may have no end on zeros, so that such a graph is not measured.
             is_plain: has_plain_operator(&graph) && graph.is_deterministic(),

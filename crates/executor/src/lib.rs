@@ -8,24 +8,24 @@
 //! 3. [`graph`] builds an operator for each node, computes what is constant, and runs the rest.
 //! 4. [`ops`] has the operators, a file a family, all of them behind [`operator::Operator`].
 //!
-//! [`tensor`] is what flows, in any of ONNX's datatypes, and [`pool`] keeps memory for the next one; [`number`] and [`real`] are how
-//! elements are computed with; [`index`] goes through shapes and strides, [`broadcast`] computes and [`moves`]
+//! [`tensor`] is what flows, in any of ONNX's datatypes, and [`buffer_pool`] keeps memory for the next one; [`number`] and [`real`] are how
+//! elements are computed with; [`index`] goes through shapes and strides, [`broadcast`] computes and [`strided_copy`]
 //! copies along them; [`attributes`] reads what a node says of itself; [`error`] is what can go wrong.
 
 pub mod attributes;
 pub mod broadcast;
+pub mod buffer_pool;
 pub mod error;
 pub mod graph;
 pub mod index;
 pub mod ir;
 pub mod load;
-pub mod moves;
 pub mod number;
 pub mod operator;
 pub mod ops;
-pub mod pool;
 pub mod real;
 pub mod rewrite;
+pub mod strided_copy;
 pub mod tensor;
 mod tensor_proto;
 

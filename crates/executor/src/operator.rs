@@ -3,8 +3,8 @@
 use rten_onnx::onnx::NodeProto;
 
 use crate::attributes::Attributes;
+use crate::buffer_pool;
 use crate::error::{Error, Result};
-use crate::pool;
 use crate::tensor::{Element, Tensor};
 
 /// A node, ready to run.
@@ -104,7 +104,7 @@ impl Drop for Inputs<'_> {
     fn drop(&mut self) {
         for value in self.values.drain(..) {
             if let Some(Input::Owned(tensor)) = value {
-                pool::give(tensor);
+                buffer_pool::give(tensor);
             }
         }
     }

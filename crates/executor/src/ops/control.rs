@@ -3,8 +3,8 @@
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index;
-use crate::moves::{steps, strided};
 use crate::operator::{Build, Inputs, Operator, Subgraph};
+use crate::strided_copy::{signed_strides, strided_copy};
 use crate::tensor::{Element, Tensor, element_count, with_room};
 use crate::with_element;
 
@@ -223,11 +223,11 @@ fn stacked(rows: &[Tensor], axis: i64) -> Result<Tensor> {
 /// What a tensor has at one place along an axis.
 fn at(tensor: &Tensor, axis: usize, place: usize) -> Result<Tensor> {
     let mut shape = tensor.shape().to_vec();
-    let mut steps = steps(&shape);
+    let mut steps = signed_strides(&shape);
     let offset = place * index::strides(&shape)[axis];
     shape.remove(axis);
     steps.remove(axis);
-    let data = strided(tensor.data(), offset, &shape, &steps)?;
+    let data = strided_copy(tensor.data(), offset, &shape, &steps)?;
     Tensor::new(shape, data)
 }
 

@@ -3,9 +3,9 @@
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::axis;
-use crate::moves::Rows;
 use crate::number::{Arithmetic, Number};
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::Rows;
 use crate::tensor::Tensor;
 use crate::with_number;
 

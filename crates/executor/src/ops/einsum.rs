@@ -5,9 +5,9 @@ use super::entry::{OperatorEntry, boxed, onnx};
 use super::matmul::product;
 use super::reduce::sum_after;
 use crate::error::{Error, Result};
-use crate::moves::{steps, strided, transposed};
 use crate::number::Number;
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::{signed_strides, strided_copy, transposed};
 use crate::tensor::{Tensor, element_count};
 use crate::with_number;
 
@@ -184,7 +184,7 @@ fn labels(term: &Term, covered: usize) -> Vec<Label> {
 
 /// A tensor of whose axes with the same name only the diagonal is left.
 fn diagonal(names: Vec<Label>, tensor: Tensor) -> Result<Named> {
-    let own = steps(tensor.shape());
+    let own = signed_strides(tensor.shape());
     let (mut labels, mut shape, mut walk) = (Vec::new(), Vec::new(), Vec::new());
     for (axis, label) in names.iter().enumerate() {
         let size = tensor.shape()[axis];
@@ -206,7 +206,7 @@ fn diagonal(names: Vec<Label>, tensor: Tensor) -> Result<Named> {
     if labels.len() == names.len() {
         return Ok(Named { labels, tensor });
     }
-    let data = strided(tensor.data(), 0, &shape, &walk)?;
+    let data = strided_copy(tensor.data(), 0, &shape, &walk)?;
     Ok(Named {
         labels,
         tensor: Tensor::new(shape, data)?,

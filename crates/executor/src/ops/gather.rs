@@ -3,8 +3,8 @@
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::{Walk, axis, strides};
-use crate::moves::runs;
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::gather_runs;
 use crate::tensor::{Tensor, element_count, with_room};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
@@ -87,7 +87,7 @@ fn slices(input: &Tensor, at: usize, indices: &Tensor) -> Result<Tensor> {
             starts.extend(positions.iter().map(|at| (row * size + at) * run));
         }
     }
-    Tensor::new(shape, runs(input.data(), run, &starts)?)
+    Tensor::new(shape, gather_runs(input.data(), run, &starts)?)
 }
 
 /// GatherElements: for each position of the indices, the element there but for its axis, where the index says.
@@ -100,7 +100,7 @@ impl Operator for GatherElements {
         let (input, indices) = (inputs.required(0)?, inputs.required(1)?);
         let at = axis(self.axis, input.rank())?;
         let starts = element_offsets(input.shape(), at, indices)?;
-        let data = runs(input.data(), 1, &starts)?;
+        let data = gather_runs(input.data(), 1, &starts)?;
         Ok(vec![Tensor::new(indices.shape().to_vec(), data)?])
     }
 }
@@ -153,7 +153,10 @@ impl Operator for GatherNd {
         let mut shape = indices.shape()[..indices.rank() - 1].to_vec();
         shape.extend_from_slice(&input.shape()[batch + depth..]);
         if element_count(&shape)? == 0 {
-            return Ok(vec![Tensor::new(shape, runs(input.data(), 0, &[])?)?]);
+            return Ok(vec![Tensor::new(
+                shape,
+                gather_runs(input.data(), 0, &[])?,
+            )?]);
         }
         let items = element_count(&input.shape()[..batch])?;
         let stride = input.len() / items.max(1);
@@ -166,7 +169,10 @@ impl Operator for GatherNd {
             .map(|(at, offset)| at / each.max(1) * stride + offset)
             .collect();
         let run = element_count(&input.shape()[batch + depth..])?;
-        Ok(vec![Tensor::new(shape, runs(input.data(), run, &starts)?)?])
+        Ok(vec![Tensor::new(
+            shape,
+            gather_runs(input.data(), run, &starts)?,
+        )?])
     }
 }
 

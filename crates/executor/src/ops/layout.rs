@@ -3,8 +3,8 @@
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::{axis, broadcast, broadcast_strides};
-use crate::moves::{steps, strided, transposed};
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::{signed_strides, strided_copy, transposed};
 use crate::tensor::{Tensor, element_count};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
@@ -104,7 +104,7 @@ impl Operator for Expand {
             .iter()
             .map(|&step| step as isize)
             .collect();
-        let data = strided(input.data(), 0, &shape, &steps)?;
+        let data = strided_copy(input.data(), 0, &shape, &steps)?;
         Ok(vec![Tensor::new(shape, data)?])
     }
 }
@@ -144,13 +144,13 @@ impl Operator for Tile {
             .shape()
             .iter()
             .zip(&repeats)
-            .zip(&steps(input.shape()))
+            .zip(&signed_strides(input.shape()))
         {
             walked.extend([repeat, size]);
             walked_steps.extend([0, step]);
             shape.push(element_count(&[repeat, size])?);
         }
-        let data = strided(input.data(), 0, &walked, &walked_steps)?;
+        let data = strided_copy(input.data(), 0, &walked, &walked_steps)?;
         Ok(vec![Tensor::new(shape, data)?])
     }
 }

@@ -3,9 +3,9 @@
 use super::entry::{OperatorEntry, boxed, onnx};
 use super::softmax::log_softmax;
 use crate::error::{Error, Result};
-use crate::moves::Rows;
 use crate::number::{Arithmetic, Real};
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::Rows;
 use crate::tensor::{Tensor, element_count, with_room};
 use crate::with_real;
 

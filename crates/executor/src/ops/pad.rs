@@ -4,8 +4,8 @@ use super::entry::{OperatorEntry, boxed, onnx};
 use super::layout::sizes;
 use crate::error::{Error, Result};
 use crate::index::{axes, axis};
-use crate::moves::{FILLING, mapped, runs, transposed};
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::{FILL, gather_axes, gather_runs, transposed};
 use crate::tensor::{Tensor, element_count, with_room};
 use crate::with_number;
 
@@ -134,7 +134,7 @@ impl Operator for Pad {
             .zip(&borders)
             .map(|((&padded, &size), &border)| self.map(padded, size, border))
             .collect::<Result<Vec<_>>>()?;
-        Ok(vec![mapped(input, &maps, value.as_ref())?])
+        Ok(vec![gather_axes(input, &maps, value.as_ref())?])
     }
 }
 
@@ -163,7 +163,7 @@ impl Pad {
             let at = (at as i64).saturating_sub(before);
             let from = match self.mode {
                 _ if (0..size).contains(&at) => at,
-                Mode::Constant => return FILLING,
+                Mode::Constant => return FILL,
                 Mode::Edge => at.clamp(0, size - 1),
                 Mode::Reflect if size == 1 => 0,
                 Mode::Reflect => {
@@ -173,7 +173,7 @@ impl Pad {
                 }
                 Mode::Wrap => at.rem_euclid(size),
             };
-            usize::try_from(from).unwrap_or(FILLING)
+            usize::try_from(from).unwrap_or(FILL)
         }));
         Ok(map)
     }
@@ -215,11 +215,11 @@ impl Operator for CenterCropPad {
             let (cut, added) = (from.saturating_sub(to) / 2, to.saturating_sub(from) / 2);
             map.extend((0..to).map(|at| match at.checked_sub(added) {
                 Some(at) if at < from => at + cut,
-                _ => FILLING,
+                _ => FILL,
             }));
             maps.push(map);
         }
-        Ok(vec![mapped(input, &maps, None)?])
+        Ok(vec![gather_axes(input, &maps, None)?])
     }
 }
 
@@ -260,7 +260,7 @@ impl Operator for ReverseSequence {
                 (item * time + from) * run
             }));
         }
-        let data = runs(rows.data(), run, &starts)?;
+        let data = gather_runs(rows.data(), run, &starts)?;
         let mut inverse = vec![0; rank];
         for (at, &axis) in order.iter().enumerate() {
             inverse[axis] = at;

@@ -5,9 +5,9 @@ use infer_kernels::quantization::QuantParams;
 use infer_kernels::quantized::{Output, QuantizedConv};
 use infer_kernels::spec::Images;
 
+use crate::buffer_pool::{give, scratch};
 use crate::error::{Error, Result};
 use crate::operator::{Inputs, Operator};
-use crate::pool::{give, scratch};
 use crate::tensor::{Tensor, element_count};
 
 /// MatMul or Gemm with a constant second matrix, in FP32, with a bias, and values clamped.

@@ -7,9 +7,9 @@ use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use super::quantize::{integers, nearest, saturated};
 use crate::error::{Error, Result};
 use crate::index;
-use crate::moves::transposed;
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::reals;
+use crate::strided_copy::transposed;
 use crate::tensor::{Tensor, element_count, filled, with_room};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[

@@ -4,9 +4,9 @@ use super::arithmetic::narrowed;
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::axes;
-use crate::moves::transposed;
 use crate::number::{Arithmetic, Number};
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::transposed;
 use crate::tensor::{Data, Tensor, element_count, with_room};
 use crate::with_number;
 

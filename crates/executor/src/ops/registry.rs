@@ -5,10 +5,10 @@
 
 use super::entry::{OperatorEntry, domain_name};
 use super::{
-    activation, arithmetic, attention, cast, constant, control, convolution, cumulative, deformed,
-    detection, einsum, elementwise, gather, grams, layer_normalization, layout, linear_attention,
-    logic, loss, matmul, normalization, pad, pool, quantize, quantized, recurrent, reduce, resize,
-    sampling, scatter, select, sequence, shape, slice, softmax,
+    activation, arithmetic, attention, cast, constant, control, convolution, cumulative,
+    deform_conv, detection, einsum, elementwise, gather, layer_normalization, layout,
+    linear_attention, logic, loss, matmul, normalization, pad, pooling, quantize, quantized,
+    recurrent, reduce, resize, sampling, scatter, select, sequence, shape, slice, softmax, tf_idf,
 };
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
@@ -26,12 +26,11 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     control::OPERATORS,
     convolution::OPERATORS,
     cumulative::OPERATORS,
-    deformed::OPERATORS,
+    deform_conv::OPERATORS,
     detection::OPERATORS,
     einsum::OPERATORS,
     elementwise::OPERATORS,
     gather::OPERATORS,
-    grams::OPERATORS,
     layer_normalization::OPERATORS,
     layout::OPERATORS,
     linear_attention::OPERATORS,
@@ -40,7 +39,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     matmul::OPERATORS,
     normalization::OPERATORS,
     pad::OPERATORS,
-    pool::OPERATORS,
+    pooling::OPERATORS,
     quantize::OPERATORS,
     quantized::OPERATORS,
     recurrent::OPERATORS,
@@ -53,6 +52,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     shape::OPERATORS,
     slice::OPERATORS,
     softmax::OPERATORS,
+    tf_idf::OPERATORS,
 ];
 
 /// Every supported operator, once for each domain and name, in no order that means anything.

@@ -5,9 +5,9 @@ use super::quantize::{nearest, saturated};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::index;
-use crate::moves::{FILLING, mapped};
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, each, into_reals, reals, rounded};
+use crate::strided_copy::{FILL, gather_axes};
 use crate::tensor::{Data, Tensor, element_count, filled};
 use infer_model_card::Datatype;
 
@@ -336,11 +336,11 @@ impl Operator for Resize {
         if let Mode::Nearest(_) = self.mode {
             let mut maps = Vec::new();
             for axis in &plan {
-                let mut map = filled(axis.output, FILLING)?;
+                let mut map = filled(axis.output, FILL)?;
                 for (at, from) in map.iter_mut().enumerate() {
                     *from = match axis.is_same() {
                         true => at,
-                        false => self.taps(axis, at).map_or(FILLING, |taps| taps[0].0),
+                        false => self.taps(axis, at).map_or(FILL, |taps| taps[0].0),
                     };
                 }
                 maps.push(map);
@@ -357,7 +357,7 @@ impl Operator for Resize {
                 }
                 _ => None,
             };
-            return Ok(vec![mapped(&input, &maps, filling.as_ref())?]);
+            return Ok(vec![gather_axes(&input, &maps, filling.as_ref())?]);
         }
         let bytes = match input.data() {
             Data::U8(values) => Some(each(values, f32::from)?),

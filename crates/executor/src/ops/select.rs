@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::axis;
-use crate::moves::{Rows, runs, transposed};
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::{Rows, gather_runs, transposed};
 use crate::tensor::{Element, Tensor, element_count, filled, with_room};
 use crate::{with_element, with_number};
 
@@ -238,7 +238,7 @@ impl Operator for Unique {
         let starts: Vec<usize> = groups.iter().map(|group| group.first * run).collect();
         let mut shape = rows.shape().to_vec();
         shape[0] = groups.len();
-        let found = Tensor::new(shape, runs(rows.data(), run, &starts)?)?;
+        let found = Tensor::new(shape, gather_runs(rows.data(), run, &starts)?)?;
         let mut back = vec![0; order.len()];
         for (at, &axis) in order.iter().enumerate() {
             back[axis] = at;

@@ -4,8 +4,8 @@ use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::layout::sizes;
 use crate::error::{Error, Result};
 use crate::index::{axes, axis};
-use crate::moves::{steps, strided};
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::{signed_strides, strided_copy};
 use crate::tensor::{Tensor, element_count, with_room};
 use crate::with_element;
 
@@ -163,7 +163,7 @@ impl Operator for Slice {
         }
         axes(&named, input.rank())?;
         let mut shape = input.shape().to_vec();
-        let mut walk = steps(&shape);
+        let mut walk = signed_strides(&shape);
         let mut offset = 0usize;
         for (at, &one) in named.iter().enumerate() {
             let axis = axis(one, input.rank())?;
@@ -177,13 +177,13 @@ impl Operator for Slice {
                 _ => walk[axis] * strides[at] as isize,
             };
         }
-        if shape == input.shape() && walk == steps(&shape) {
+        if shape == input.shape() && walk == signed_strides(&shape) {
             return Ok(vec![inputs.take(0)?]);
         }
         if element_count(&shape)? == 0 {
             offset = 0;
         }
-        let data = strided(input.data(), offset, &shape, &walk)?;
+        let data = strided_copy(input.data(), offset, &shape, &walk)?;
         Ok(vec![Tensor::new(shape, data)?])
     }
 }
@@ -257,7 +257,7 @@ impl Operator for Split {
             (None, Some(tensor)) => Some(sizes(tensor)?),
             (None, None) => None,
         };
-        let walk = steps(input.shape());
+        let walk = signed_strides(input.shape());
         let mut start = 0;
         let mut outputs = Vec::new();
         for length in self.lengths(input.shape()[at], given)? {
@@ -268,7 +268,7 @@ impl Operator for Split {
                 0 => 0,
                 _ => start * walk[at] as usize,
             };
-            let data = strided(input.data(), offset, &shape, &walk)?;
+            let data = strided_copy(input.data(), offset, &shape, &walk)?;
             outputs.push(Tensor::new(shape, data)?);
             start += length;
         }

@@ -5,9 +5,9 @@ use infer_kernels::functions;
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::Result;
 use crate::index::axis;
-use crate::moves::Rows;
 use crate::number::{Arithmetic, Float, Real};
 use crate::operator::{Build, Inputs, Operator};
+use crate::strided_copy::Rows;
 use crate::tensor::{Element, Tensor, element_count, with_room};
 use crate::with_real;
 

@@ -14,7 +14,7 @@ use super::fold;
 use crate::attributes::Attributes;
 use crate::error::Result;
 use crate::ir::{Network, Node, ValueId};
-use crate::ops::levels::Rounding;
+use crate::ops::fake_quantize::FakeQuantize;
 use crate::ops::quantize::integers;
 use crate::tensor::Tensor;
 
@@ -358,7 +358,7 @@ fn pairs(mut network: Network) -> Network {
                 node.proto.op_type = Some(ROUNDING.to_owned());
                 node.inputs.truncate(1);
                 node.outputs = vec![Some(output)];
-                node.operator = Some(Box::new(Rounding(levels)));
+                node.operator = Some(Box::new(FakeQuantize(levels)));
                 node.levels = Some(levels);
             }
             node

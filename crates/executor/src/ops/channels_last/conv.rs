@@ -9,10 +9,10 @@ use infer_kernels::winograd::Winograd;
 
 use super::pads::Pads;
 use super::{images, shape};
+use crate::buffer_pool::scratch;
 use crate::error::{Error, Result};
 use crate::index::{Walk, broadcast, broadcast_strides};
 use crate::operator::{Inputs, Operator};
-use crate::pool::scratch;
 use crate::tensor::{Tensor, element_count};
 
 /// What computes it.

@@ -5,9 +5,9 @@ use infer_kernels::inverted_bottleneck::InvertedBottleneck;
 use super::conv::fit;
 use super::pads::Pads;
 use super::{images, shape};
+use crate::buffer_pool::{give, scratch};
 use crate::error::Result;
 use crate::operator::{Inputs, Operator};
-use crate::pool::{give, scratch};
 use crate::tensor::{Tensor, element_count};
 
 /// Both, channels last, in one step.

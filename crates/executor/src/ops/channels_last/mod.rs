@@ -3,7 +3,7 @@
 pub mod conv;
 pub mod expanded;
 pub mod pads;
-pub mod pool;
+pub mod pooling;
 pub mod quantized;
 pub mod rounded;
 pub mod transpose;

@@ -7,9 +7,9 @@ use infer_kernels::spec::{ConvSpec, Images};
 use super::conv::fit;
 use super::pads::Pads;
 use super::{images, shape};
+use crate::buffer_pool::scratch;
 use crate::error::Result;
 use crate::operator::{Inputs, Operator};
-use crate::pool::scratch;
 use crate::tensor::{Data, Tensor, element_count};
 
 /// What computes it.
@@ -108,7 +108,7 @@ impl Operator for QuantizedConvolution {
             }
         };
         if let Some(bytes) = converted {
-            crate::pool::give(Tensor::of(input.shape(), bytes)?);
+            crate::buffer_pool::give(Tensor::of(input.shape(), bytes)?);
         }
         Ok(vec![output])
     }

@@ -5,10 +5,10 @@ use infer_model_card::Datatype;
 
 use super::sizes;
 use super::transpose::transpose;
+use crate::buffer_pool::{give, scratch};
 use crate::error::Result;
 use crate::operator::{Inputs, Operator};
 use crate::ops::cast::cast;
-use crate::pool::{give, scratch};
 use crate::tensor::{Tensor, element_count, filled};
 
 /// Rounds images to levels and moves their channels: of each value how many levels above the lowest it is, in UINT8. One
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
     use crate::operator::Input;
     use crate::ops::channels_last::transpose::MoveChannels;
-    use crate::ops::levels::Rounding;
+    use crate::ops::fake_quantize::FakeQuantize;
 
     #[test]
     fn it_is_what_three_steps_are() {
@@ -84,7 +84,7 @@ mod tests {
                     .zip(beyond)
                     .for_each(|(value, other)| *value = other);
                 let images = Tensor::of(&shape, values).unwrap();
-                let rounded = run(&Rounding(levels), images.clone()).unwrap();
+                let rounded = run(&FakeQuantize(levels), images.clone()).unwrap();
                 let moved = run(&MoveChannels::Last, rounded).unwrap();
                 let mut expected = vec![0; count];
                 levels.quantize(moved.elements::<f32>().unwrap(), &mut expected);

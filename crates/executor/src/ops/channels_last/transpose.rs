@@ -1,9 +1,9 @@
 //! From NCHW to NHWC and back.
 
 use super::sizes;
+use crate::buffer_pool::scratch;
 use crate::error::Result;
 use crate::operator::{Inputs, Operator};
-use crate::pool::scratch;
 use crate::tensor::Tensor;
 
 /// Moves the channels of images.

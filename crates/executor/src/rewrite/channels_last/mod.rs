@@ -21,7 +21,7 @@ use crate::attributes::Attributes;
 use crate::error::Result;
 use crate::ir::{Network, Node, ValueId};
 use crate::operator::Operator;
-use crate::ops::channels_last::pool::GlobalAverage;
+use crate::ops::channels_last::pooling::GlobalAverage;
 use crate::ops::channels_last::quantized::QuantizedConvolution;
 use crate::ops::channels_last::transpose::MoveChannels;
 

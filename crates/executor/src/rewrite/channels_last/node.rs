@@ -6,7 +6,7 @@ use crate::attributes::Attributes;
 use crate::error::Result;
 use crate::ir::{Network, Node};
 use crate::ops::channels_last::pads::Pads;
-use crate::ops::channels_last::pool::{Kind, Pool};
+use crate::ops::channels_last::pooling::{Kind, Pooling};
 use crate::tensor::Tensor;
 
 /// A constant that is repeated over images, in channels-last form; none where that is not known without their
@@ -63,7 +63,7 @@ pub(in crate::rewrite) fn clamp(node: &Node, network: &Network) -> Option<Clamp>
 }
 
 /// The pool of a node; none for one that is not done in channels-last form.
-pub(super) fn pool(node: &Node) -> Result<Option<Pool>> {
+pub(super) fn pool(node: &Node) -> Result<Option<Pooling>> {
     let attributes = Attributes::new(&node.proto);
     let is_max = node.is("MaxPool");
     if attributes.flag("ceil_mode", false) || attributes.flag("storage_order", false) {
@@ -84,5 +84,5 @@ pub(super) fn pool(node: &Node) -> Result<Option<Pool>> {
             includes_padding: attributes.flag("count_include_pad", false),
         },
     };
-    Ok(Some(Pool { kind, window, pads }))
+    Ok(Some(Pooling { kind, window, pads }))
 }

@@ -5,15 +5,15 @@ use crate::index::{Walk, strides};
 use crate::tensor::{Data, Element, Tensor, element_count, with_room};
 use crate::with_element;
 
-/// Where [`mapped`] puts its filling instead of an element.
-pub const FILLING: usize = usize::MAX;
+/// Where [`gather_axes`] puts its filling instead of an element.
+pub const FILL: usize = usize::MAX;
 
 /// The elements that a walk over `shape` with these strides finds, from an offset on. Strides may be 0, and
 /// negative.
 ///
 /// # Errors
 /// `Memory` when there is no room, `Input` when the walk leaves the elements.
-pub fn strided(data: &Data, offset: usize, shape: &[usize], steps: &[isize]) -> Result<Data> {
+pub fn strided_copy(data: &Data, offset: usize, shape: &[usize], steps: &[isize]) -> Result<Data> {
     let count = element_count(shape)?;
     check_reach(data.len(), offset, shape, steps)?;
     with_element!(data.datatype(), T => {
@@ -105,7 +105,7 @@ fn merged(shape: &[usize], steps: &[isize]) -> (Vec<usize>, Vec<isize>) {
 
 /// The strides of a row-major tensor, as walks take them.
 #[must_use]
-pub fn steps(shape: &[usize]) -> Vec<isize> {
+pub fn signed_strides(shape: &[usize]) -> Vec<isize> {
     strides(shape).iter().map(|&step| step as isize).collect()
 }
 
@@ -114,10 +114,10 @@ pub fn steps(shape: &[usize]) -> Vec<isize> {
 /// # Errors
 /// `Memory` when there is no room.
 pub fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
-    let own = steps(tensor.shape());
+    let own = signed_strides(tensor.shape());
     let shape: Vec<usize> = order.iter().map(|&axis| tensor.shape()[axis]).collect();
     let steps: Vec<isize> = order.iter().map(|&axis| own[axis]).collect();
-    let data = strided(tensor.data(), 0, &shape, &steps)?;
+    let data = strided_copy(tensor.data(), 0, &shape, &steps)?;
     Tensor::new(shape, data)
 }
 
@@ -125,7 +125,7 @@ pub fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
 ///
 /// # Errors
 /// `Memory` when there is no room, `Input` when a run leaves the elements.
-pub fn runs(data: &Data, run: usize, starts: &[usize]) -> Result<Data> {
+pub fn gather_runs(data: &Data, run: usize, starts: &[usize]) -> Result<Data> {
     let count = element_count(&[run, starts.len()])?;
     with_element!(data.datatype(), T => {
         let from = T::slice(data).unwrap_or_default();
@@ -140,16 +140,20 @@ pub fn runs(data: &Data, run: usize, starts: &[usize]) -> Result<Data> {
     })
 }
 
-/// For each axis, from which position of it each position of the result comes; [`FILLING`] for none.
+/// For each axis, from which position of it each position of the result comes; [`FILL`] for none.
 ///
 /// # Errors
 /// `Memory` when there is no room, `Input` when a position is not there, `Unsupported` when the filling is of
 /// another datatype.
-pub fn mapped(tensor: &Tensor, maps: &[Vec<usize>], filling: Option<&Tensor>) -> Result<Tensor> {
+pub fn gather_axes(
+    tensor: &Tensor,
+    maps: &[Vec<usize>],
+    filling: Option<&Tensor>,
+) -> Result<Tensor> {
     let shape: Vec<usize> = maps.iter().map(Vec::len).collect();
     let count = element_count(&shape)?;
     for (map, &size) in maps.iter().zip(tensor.shape()) {
-        if let Some(&bad) = map.iter().find(|&&from| from != FILLING && from >= size) {
+        if let Some(&bad) = map.iter().find(|&&from| from != FILL && from >= size) {
             return Err(Error::input(format!(
                 "there is no position {bad} in {size}"
             )));
@@ -172,12 +176,12 @@ pub fn mapped(tensor: &Tensor, maps: &[Vec<usize>], filling: Option<&Tensor>) ->
         // The walk only counts; where a row comes from is what the maps say.
         for _ in Walk::new(&shape[..outer.len()], [&zeros]) {
             let start = outer.iter().zip(&own).zip(&position).try_fold(0, |sum, ((map, stride), &at)| {
-                (map[at] != FILLING).then(|| sum + map[at] * stride)
+                (map[at] != FILL).then(|| sum + map[at] * stride)
             });
             match start {
                 None => to.extend(std::iter::repeat_n(fill, inner.len())),
                 Some(start) => to.extend(inner.iter().map(|&at| match at {
-                    FILLING => fill,
+                    FILL => fill,
                     at => from[start + at],
                 })),
             }

@@ -4,9 +4,9 @@ use infer_kernels::spec::{Images, Window};
 
 use super::pads::Pads;
 use super::{images, shape};
+use crate::buffer_pool::scratch;
 use crate::error::Result;
 use crate::operator::{Inputs, Operator};
-use crate::pool::scratch;
 use crate::tensor::{Tensor, element_count};
 
 /// What a pool makes of the values under its window.
@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 /// A pool, channels last.
-pub struct Pool {
+pub struct Pooling {
     /// What it makes.
     pub kind: Kind,
     /// Over what.
@@ -31,7 +31,7 @@ pub struct Pool {
     pub pads: Pads,
 }
 
-impl Operator for Pool {
+impl Operator for Pooling {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;
@@ -62,7 +62,7 @@ impl Operator for Pool {
     }
 }
 
-impl Pool {
+impl Pooling {
     fn pixel(
         &self,
         window: &Window,

@@ -8,9 +8,9 @@ use crate::operator::{Inputs, Operator};
 use crate::tensor::Tensor;
 
 /// QuantizeLinear and DequantizeLinear with one scale: the nearest of the numbers that there are, in FP32.
-pub struct Rounding(pub QuantParams);
+pub struct FakeQuantize(pub QuantParams);
 
-impl Operator for Rounding {
+impl Operator for FakeQuantize {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = super::cast::cast(inputs.take(0)?, Datatype::Fp32)?;
         let shape = input.shape().to_vec();
