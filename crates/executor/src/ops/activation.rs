@@ -13,24 +13,15 @@ use crate::with_number;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Celu", |build| {
-        boxed(Map(Celu {
-            alpha: alpha(build, 1.0),
-        }))
+        with_alpha(build, 1.0, |alpha| Celu { alpha })
     }),
     onnx("Clip", clip).layout(LayoutRule::Unary),
-    onnx("Elu", |build| {
-        boxed(Map(Elu {
-            alpha: alpha(build, 1.0),
-        }))
-    })
-    .layout(LayoutRule::Unary),
+    onnx("Elu", |build| with_alpha(build, 1.0, |alpha| Elu { alpha })).layout(LayoutRule::Unary),
     onnx("Gelu", gelu),
     onnx("HardSigmoid", hard_sigmoid).layout(LayoutRule::Unary),
     onnx("HardSwish", |_| boxed(Map(HardSwish))).layout(LayoutRule::Unary),
     onnx("LeakyRelu", |build| {
-        boxed(Map(LeakyRelu {
-            alpha: alpha(build, 0.01),
-        }))
+        with_alpha(build, 0.01, |alpha| LeakyRelu { alpha })
     })
     .layout(LayoutRule::Unary),
     onnx("Mish", |_| boxed(Map(Mish))),
@@ -42,19 +33,23 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Softplus", |_| boxed(Map(Softplus))).layout(LayoutRule::Unary),
     onnx("Softsign", |_| boxed(Map(Softsign))),
     onnx("Swish", |build| {
-        boxed(Map(Swish {
-            alpha: alpha(build, 1.0),
-        }))
+        with_alpha(build, 1.0, |alpha| Swish { alpha })
     }),
     onnx("ThresholdedRelu", |build| {
-        boxed(Map(ThresholdedRelu {
-            alpha: alpha(build, 1.0),
-        }))
+        with_alpha(build, 1.0, |alpha| ThresholdedRelu { alpha })
     }),
 ];
 
 fn alpha(build: &Build<'_>, default: f32) -> f32 {
     build.attributes().float("alpha", default)
+}
+
+fn with_alpha<F: Function + 'static>(
+    build: &Build<'_>,
+    default: f32,
+    function: fn(f32) -> F,
+) -> Result<Box<dyn Operator>> {
+    boxed(Map(function(alpha(build, default))))
 }
 
 fn clip(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {

@@ -13,11 +13,13 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     }),
     onnx("Compress", compress),
     onnx("Gather", |build| boxed(Gather { axis: axis(build) })),
-    onnx("GatherElements", |build| {
-        boxed(GatherElements { axis: axis(build) })
-    }),
+    onnx("GatherElements", gather_elements),
     onnx("GatherND", gather_nd),
 ];
+
+fn gather_elements(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(GatherElements { axis: axis(build) })
+}
 
 fn axis(build: &Build<'_>) -> i64 {
     build.attributes().int("axis", 0)

@@ -12,28 +12,38 @@ use crate::{in_real, index};
 use infer_model_card::Datatype;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("LayerNormalization", |build| {
-        boxed(layer(build, Kind::Layer, 1e-5))
-    }),
+    onnx("LayerNormalization", |build| layer(build, Kind::Layer)),
     onnx("RMSNormalization", |build| {
-        boxed(layer(build, Kind::RootMeanSquare, 1e-5))
+        layer(build, Kind::RootMeanSquare)
     }),
     // ONNX Runtime's, from before the specification had RMSNormalization. Files have it in both domains.
     onnx("SimplifiedLayerNormalization", |build| {
-        boxed(layer(build, Kind::RootMeanSquare, 1e-5))
+        layer(build, Kind::RootMeanSquare)
     }),
     microsoft("SimplifiedLayerNormalization", |build| {
-        boxed(layer(build, Kind::RootMeanSquare, 1e-5))
+        layer(build, Kind::RootMeanSquare)
     }),
     microsoft("SkipLayerNormalization", |build| {
-        boxed(skip_layer(build, Kind::Layer))
+        skip_layer(build, Kind::Layer)
     }),
     microsoft("SkipSimplifiedLayerNormalization", |build| {
-        boxed(skip_layer(build, Kind::RootMeanSquare))
+        skip_layer(build, Kind::RootMeanSquare)
     }),
 ];
 
-fn layer(build: &Build<'_>, kind: Kind, default_epsilon: f32) -> LayerNormalization {
+fn layer(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
+    boxed(read(build, kind, 1e-5))
+}
+
+/// ONNX Runtime's fusion of an addition and the normalization after it.
+fn skip_layer(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
+    boxed(LayerNormalization {
+        has_skip: true,
+        ..read(build, kind, 1e-12)
+    })
+}
+
+fn read(build: &Build<'_>, kind: Kind, default_epsilon: f32) -> LayerNormalization {
     let attributes = build.attributes();
     LayerNormalization {
         axis: attributes.int("axis", -1),
@@ -42,14 +52,6 @@ fn layer(build: &Build<'_>, kind: Kind, default_epsilon: f32) -> LayerNormalizat
         is_wide: attributes.int("stash_type", 1) == 11,
         kind,
         has_skip: false,
-    }
-}
-
-/// ONNX Runtime's fusion of an addition and the normalization after it.
-fn skip_layer(build: &Build<'_>, kind: Kind) -> LayerNormalization {
-    LayerNormalization {
-        has_skip: true,
-        ..layer(build, kind, 1e-12)
     }
 }
 

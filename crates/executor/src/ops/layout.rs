@@ -8,19 +8,23 @@ use crate::strided_copy::{signed_strides, strided_copy, transposed};
 use crate::tensor::{Tensor, element_count};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("DepthToSpace", |build| {
-        let (block, depth_first) = blocks(build)?;
-        boxed(DepthToSpace { block, depth_first })
-    }),
+    onnx("DepthToSpace", depth_to_space),
     onnx("Expand", |_| boxed(Expand)),
-    onnx("SpaceToDepth", |build| {
-        let (block, depth_first) = blocks(build)?;
-        boxed(SpaceToDepth { block, depth_first })
-    }),
+    onnx("SpaceToDepth", space_to_depth),
     // Before version 6 the repeats were along one axis, in inputs of other names.
     onnx("Tile", |_| boxed(Tile)).since(6),
     onnx("Transpose", transpose),
 ];
+
+fn depth_to_space(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let (block, depth_first) = blocks(build)?;
+    boxed(DepthToSpace { block, depth_first })
+}
+
+fn space_to_depth(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let (block, depth_first) = blocks(build)?;
+    boxed(SpaceToDepth { block, depth_first })
+}
 
 fn transpose(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(Transpose {

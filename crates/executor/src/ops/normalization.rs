@@ -9,19 +9,23 @@ use crate::tensor::{Tensor, element_count, filled};
 use crate::{in_real, index};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("BatchNormalization", |build| {
-        batch_normalization(build, epsilon(build))
-    }),
+    onnx("BatchNormalization", batch_normalization),
     onnx("GroupNormalization", group_normalization),
-    onnx("InstanceNormalization", |build| {
-        boxed(InstanceNormalization {
-            epsilon: epsilon(build),
-        })
-    }),
+    onnx("InstanceNormalization", instance_normalization),
     onnx("LRN", lrn),
     onnx("LpNormalization", lp_normalization),
     onnx("MeanVarianceNormalization", mean_variance_normalization),
 ];
+
+fn batch_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    batch_normalization(build, epsilon(build))
+}
+
+fn instance_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(InstanceNormalization {
+        epsilon: epsilon(build),
+    })
+}
 
 fn epsilon(build: &Build<'_>) -> f64 {
     build.attributes().float("epsilon", 1e-5).into()

@@ -13,19 +13,23 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("GlobalAveragePool", |_| boxed(Global::Average)).layout(LayoutRule::Pooling),
     onnx("GlobalLpPool", |build| boxed(Global::Lp(exponent(build)))),
     onnx("GlobalMaxPool", |_| boxed(Global::Max)),
-    onnx("LpPool", |build| {
-        boxed(LpPool {
-            window: window(build)?,
-            p: exponent(build),
-        })
-    }),
+    onnx("LpPool", lp_pool),
     onnx("MaxPool", max_pool).layout(LayoutRule::Pooling),
-    onnx("MaxUnpool", |build| {
-        boxed(MaxUnpool {
-            window: window(build)?,
-        })
-    }),
+    onnx("MaxUnpool", max_unpool),
 ];
+
+fn lp_pool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(LpPool {
+        window: window(build)?,
+        p: exponent(build),
+    })
+}
+
+fn max_unpool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(MaxUnpool {
+        window: window(build)?,
+    })
+}
 
 fn average_pool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(AveragePool {

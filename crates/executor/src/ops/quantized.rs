@@ -13,20 +13,22 @@ use crate::strided_copy::transposed;
 use crate::tensor::{Tensor, element_count, filled, with_room};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("ConvInteger", |build| {
-        boxed(ConvInteger(Convolution::read(build)?))
-    })
-    .faster_elsewhere(),
-    onnx("QLinearConv", |build| {
-        boxed(QLinearConv(Convolution::read(build)?))
-    })
-    .faster_elsewhere(),
+    onnx("ConvInteger", conv_integer).faster_elsewhere(),
+    onnx("QLinearConv", qlinear_conv).faster_elsewhere(),
     onnx("QLinearMatMul", |_| boxed(QLinearMatMul)).faster_elsewhere(),
     microsoft("QGemm", |build| boxed(QGemm::read(build))),
     microsoft("QLinearAdd", |_| boxed(QLinearBinary(|a, b| a + b))),
     microsoft("QLinearGlobalAveragePool", global_average_pool),
     microsoft("QLinearMul", |_| boxed(QLinearBinary(|a, b| a * b))),
 ];
+
+fn conv_integer(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(ConvInteger(Convolution::read(build)?))
+}
+
+fn qlinear_conv(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(QLinearConv(Convolution::read(build)?))
+}
 
 fn global_average_pool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     if build.attributes().flag("channels_last", false) {

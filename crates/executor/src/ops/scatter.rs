@@ -15,13 +15,15 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     // The name of ScatterElements before version 11.
     onnx("Scatter", scatter_elements),
     onnx("ScatterElements", scatter_elements),
-    onnx("ScatterND", |build| {
-        boxed(ScatterNd {
-            reduction: reduction(build)?,
-        })
-    }),
+    onnx("ScatterND", scatter_nd),
     onnx("TensorScatter", tensor_scatter),
 ];
+
+fn scatter_nd(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(ScatterNd {
+        reduction: reduction(build)?,
+    })
+}
 
 fn one_hot(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(OneHot {

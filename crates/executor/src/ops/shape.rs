@@ -11,17 +11,21 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Reshape", reshape),
     onnx("Shape", shape),
     onnx("Size", |_| boxed(Size)),
-    onnx("Squeeze", |build| {
-        boxed(Squeeze {
-            axes: attribute_axes(build),
-        })
-    }),
-    onnx("Unsqueeze", |build| {
-        boxed(Unsqueeze {
-            axes: attribute_axes(build),
-        })
-    }),
+    onnx("Squeeze", squeeze),
+    onnx("Unsqueeze", unsqueeze),
 ];
+
+fn squeeze(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Squeeze {
+        axes: attribute_axes(build),
+    })
+}
+
+fn unsqueeze(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    boxed(Unsqueeze {
+        axes: attribute_axes(build),
+    })
+}
 
 /// The axes of Squeeze and Unsqueeze before version 13, in which they became an input.
 fn attribute_axes(build: &Build<'_>) -> Option<Vec<i64>> {
