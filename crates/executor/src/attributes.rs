@@ -1,4 +1,4 @@
-//! What a node says of itself.
+//! A node's attributes, by name and type.
 
 use rten_onnx::onnx::{AttributeProto, NodeProto, TensorProto};
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 pub struct Attributes<'a>(&'a [AttributeProto]);
 
 impl<'a> Attributes<'a> {
-    /// A node's.
+    /// The attributes of a node.
     #[must_use]
     pub fn new(node: &'a NodeProto) -> Self {
         Self(&node.attribute)
@@ -21,88 +21,88 @@ impl<'a> Attributes<'a> {
             .find(|attribute| attribute.name.as_deref() == Some(name))
     }
 
-    /// Whether there is one of that name.
+    /// Whether the node has the attribute.
     #[must_use]
     pub fn has(self, name: &str) -> bool {
         self.find(name).is_some()
     }
 
-    /// An INT, or the default.
+    /// An INT, or the default if the attribute is missing.
     #[must_use]
     pub fn int(self, name: &str, default: i64) -> i64 {
-        // protobuf leaves out a value of zero.
+        // Protobuf omits a value of zero.
         self.find(name)
             .map_or(default, |found| found.i.unwrap_or_default())
     }
 
-    /// An INT that is 0 or 1.
+    /// An INT that means true unless it is 0, or the default if the attribute is missing.
     #[must_use]
     pub fn flag(self, name: &str, default: bool) -> bool {
         self.int(name, default.into()) != 0
     }
 
-    /// An INT that may be missing.
+    /// An optional INT.
     #[must_use]
     pub fn optional_int(self, name: &str) -> Option<i64> {
         self.find(name).map(|found| found.i.unwrap_or_default())
     }
 
-    /// A FLOAT, or the default.
+    /// A FLOAT, or the default if the attribute is missing.
     #[must_use]
     pub fn float(self, name: &str, default: f32) -> f32 {
         self.find(name)
             .map_or(default, |found| found.f.unwrap_or_default())
     }
 
-    /// A FLOAT that may be missing.
+    /// An optional FLOAT.
     #[must_use]
     pub fn optional_float(self, name: &str) -> Option<f32> {
         self.find(name).map(|found| found.f.unwrap_or_default())
     }
 
-    /// A STRING, or the default.
+    /// A STRING, or the default if the attribute is missing.
     #[must_use]
     pub fn string(self, name: &str, default: &'a str) -> &'a str {
         self.find(name)
             .map_or(default, |found| found.s.as_deref().unwrap_or_default())
     }
 
-    /// INTS that may be missing.
+    /// Optional INTS.
     #[must_use]
     pub fn ints(self, name: &str) -> Option<&'a [i64]> {
         self.find(name).map(|found| found.ints.as_slice())
     }
 
-    /// FLOATS that may be missing.
+    /// Optional FLOATS.
     #[must_use]
     pub fn floats(self, name: &str) -> Option<&'a [f32]> {
         self.find(name).map(|found| found.floats.as_slice())
     }
 
-    /// STRINGS that may be missing.
+    /// Optional STRINGS.
     #[must_use]
     pub fn strings(self, name: &str) -> Option<&'a [String]> {
         self.find(name).map(|found| found.strings.as_slice())
     }
 
-    /// A TENSOR that may be missing.
+    /// An optional TENSOR.
     #[must_use]
     pub fn tensor(self, name: &str) -> Option<&'a TensorProto> {
         self.find(name).and_then(|found| found.t.as_ref())
     }
 
-    /// An INT that must be there.
+    /// A required INT.
     ///
     /// # Errors
-    /// `Graph` when it is not.
+    /// `Graph` if the attribute is missing.
     pub fn required_int(self, name: &str) -> Result<i64> {
         self.optional_int(name).ok_or_else(|| missing(name))
     }
 
-    /// A number of heads or groups that may be missing.
+    /// An optional INT that counts something, such as heads or groups.
     ///
     /// # Errors
-    /// `Graph` when it is less than 1.
+    /// `Graph` if it is less than 1.
     pub fn count(self, name: &str) -> Result<Option<usize>> {
         let Some(count) = self.optional_int(name) else {
             return Ok(None);
@@ -115,18 +115,18 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// One that must be there.
+    /// As [`Attributes::count`], but required.
     ///
     /// # Errors
-    /// `Graph` when it is not, or less than 1.
+    /// `Graph` if the attribute is missing, or less than 1.
     pub fn required_count(self, name: &str) -> Result<usize> {
         self.count(name)?.ok_or_else(|| missing(name))
     }
 
-    /// Sizes (`kernel_shape`, `strides`, …) that may be missing.
+    /// Optional INTS that are sizes, such as `kernel_shape` or `strides`.
     ///
     /// # Errors
-    /// `Graph` when one is negative.
+    /// `Graph` if one is negative.
     pub fn sizes(self, name: &str) -> Result<Option<Vec<usize>>> {
         self.ints(name)
             .map(|values| {

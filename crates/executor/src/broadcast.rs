@@ -1,22 +1,22 @@
-//! Functions of elements of tensors that are broadcast to each other, in runs that need no index arithmetic.
+//! Elementwise functions of tensors that are broadcast to each other, in contiguous runs without index arithmetic.
 
 use crate::error::Result;
 use crate::index::{Walk, broadcast, broadcast_strides};
 use crate::operator::Inputs;
 use crate::tensor::{Element, Tensor, element_count, with_room};
 
-/// Tensors looked at as if they had one shape, in runs along its last axes.
+/// `N` tensors broadcast to one shape, as runs along its last axes.
 pub struct Runs<const N: usize> {
     outer: Vec<usize>,
     outer_steps: [Vec<usize>; N],
-    /// How many elements a run has.
+    /// The number of elements of a run.
     pub len: usize,
-    /// From one element of a run to the next, in each tensor: 0 or 1.
+    /// The stride within a run, for each tensor: 0 or 1.
     pub steps: [usize; N],
 }
 
 impl<const N: usize> Runs<N> {
-    /// Runs over tensors of these shapes, all of which broadcast to the target.
+    /// Runs over tensors of these shapes, all of which must broadcast to the target.
     #[must_use]
     pub fn new(shapes: [&[usize]; N], target: &[usize]) -> Self {
         let all = shapes.map(|shape| broadcast_strides(shape, target));
@@ -26,7 +26,7 @@ impl<const N: usize> Runs<N> {
             if size == 1 {
                 continue;
             }
-            // An axis that goes on from the one before in all tensors is one with it.
+            // An axis that is contiguous with the one before it in all tensors is merged with it.
             let goes_on = steps
                 .iter()
                 .zip(&all)
@@ -57,7 +57,7 @@ impl<const N: usize> Runs<N> {
         }
     }
 
-    /// Where each run begins, in each tensor, in order.
+    /// The offset of each run in each tensor, in order.
     pub fn starts(&self) -> Walk<'_, N> {
         Walk::new(
             &self.outer,
@@ -66,10 +66,10 @@ impl<const N: usize> Runs<N> {
     }
 }
 
-/// A function of each pair of elements of two tensors, broadcast to each other.
+/// Applies a function to each pair of elements of two tensors that are broadcast to each other.
 ///
 /// # Errors
-/// `Input` when they cannot be broadcast, `Unsupported` for another datatype, `Memory`.
+/// `Input` if they cannot be broadcast, `Unsupported` for another datatype, `Memory`.
 pub fn zip<A: Element, B: Element, U: Element>(
     a: &Tensor,
     b: &Tensor,
@@ -101,7 +101,7 @@ pub fn zip<A: Element, B: Element, U: Element>(
     Tensor::of(&shape, to)
 }
 
-/// As [`zip`], of the first two inputs, in the memory of one that nobody else needs.
+/// As [`zip`] for the first two inputs, in place if one of them is owned and has the result's shape.
 ///
 /// # Errors
 /// As [`zip`].
@@ -124,7 +124,7 @@ pub fn combine<T: Element>(
     }
 }
 
-/// As [`zip`], in the memory of the first tensor, to whose shape the second broadcasts.
+/// As [`zip`], in place in the first tensor, to whose shape the second one must broadcast.
 fn into_first<T: Element>(a: Tensor, b: &Tensor, function: impl Fn(T, T) -> T) -> Result<Tensor> {
     let shape = a.shape().to_vec();
     let mut left = a.into_elements::<T>()?;
@@ -148,7 +148,7 @@ fn into_first<T: Element>(a: Tensor, b: &Tensor, function: impl Fn(T, T) -> T) -
     Tensor::of(&shape, left)
 }
 
-/// As [`zip`], of two tensors that are given away.
+/// As [`zip`], in place in the first tensor if it has the result's shape.
 ///
 /// # Errors
 /// As [`zip`].

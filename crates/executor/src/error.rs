@@ -1,20 +1,20 @@
-//! What can go wrong.
+//! The crate's error: its kind, and where in the graph it occurred.
 
-/// Of what kind an error is.
+/// The kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The file, a node of it or one of its weights is not what ONNX's specification says.
+    /// The file, one of its nodes or one of its weights violates ONNX's specification.
     Graph,
-    /// An operator, an attribute, a version or a datatype that is not done here.
+    /// An operator, a version, an attribute or a datatype is not supported.
     Unsupported,
-    /// Values or shapes that the graph cannot be computed with.
+    /// The graph cannot be run with these values or shapes.
     Input,
-    /// A tensor larger than the memory there is.
+    /// A tensor does not fit into memory.
     Memory,
 }
 
-/// An error, with where in the graph it was.
+/// An error, with the node that it occurred at.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{message}", at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default())]
 pub struct Error {
@@ -24,7 +24,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of that kind; the message says what was wrong, what was expected and what came.
+    /// An error of that kind. The message says what is wrong, what was expected and what came instead.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
@@ -34,25 +34,25 @@ impl Error {
         }
     }
 
-    /// A file or node that is not what the specification says.
+    /// An error of kind [`ErrorKind::Graph`].
     #[must_use]
     pub fn graph(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Graph, message)
     }
 
-    /// Something that is not done here.
+    /// An error of kind [`ErrorKind::Unsupported`].
     #[must_use]
     pub fn unsupported(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Unsupported, message)
     }
 
-    /// Values or shapes that do not go together.
+    /// An error of kind [`ErrorKind::Input`].
     #[must_use]
     pub fn input(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Input, message)
     }
 
-    /// The same error, with the node where it was; the innermost is kept.
+    /// The same error with the node that it occurred at. An error that has a node keeps it: the innermost one counts.
     #[must_use]
     pub fn at(mut self, node: &str, op_type: &str) -> Self {
         if self.at.is_none() {
@@ -65,12 +65,12 @@ impl Error {
         self
     }
 
-    /// Its kind.
+    /// The error's kind.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 }
 
-/// What most of this crate returns.
+/// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

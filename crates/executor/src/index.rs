@@ -1,4 +1,4 @@
-//! Shapes, strides, axes, broadcasting.
+//! Index arithmetic: shapes, strides, axes and broadcasting.
 
 use crate::error::{Error, Result};
 
@@ -7,16 +7,16 @@ use crate::error::{Error, Result};
 pub fn strides(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1usize; shape.len()];
     for axis in (1..shape.len()).rev() {
-        // A tensor without elements may have sizes whose product nothing holds.
+        // The sizes of an empty tensor may have a product that overflows.
         strides[axis - 1] = strides[axis].saturating_mul(shape[axis]);
     }
     strides
 }
 
-/// An axis as ONNX gives it, negative ones counted from the end.
+/// Resolves an axis; a negative one counts from the end.
 ///
 /// # Errors
-/// `Input` when there is no such axis.
+/// `Input` if the tensor has no such axis.
 pub fn axis(axis: i64, rank: usize) -> Result<usize> {
     let signed = i64::try_from(rank).unwrap_or(i64::MAX);
     let found = if axis < 0 { axis + signed } else { axis };
@@ -26,10 +26,10 @@ pub fn axis(axis: i64, rank: usize) -> Result<usize> {
         .ok_or_else(|| Error::input(format!("there is no axis {axis} in {rank} dimensions")))
 }
 
-/// Several axes, each at most once, in ascending order.
+/// Resolves several axes and sorts them in ascending order.
 ///
 /// # Errors
-/// `Input` when there is no such axis or one comes twice.
+/// `Input` if the tensor has no such axis, or if an axis is repeated.
 pub fn axes(given: &[i64], rank: usize) -> Result<Vec<usize>> {
     let mut found = given
         .iter()
@@ -37,15 +37,15 @@ pub fn axes(given: &[i64], rank: usize) -> Result<Vec<usize>> {
         .collect::<Result<Vec<_>>>()?;
     found.sort_unstable();
     if found.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(Error::input(format!("an axis comes twice in {given:?}")));
+        return Err(Error::input(format!("an axis is repeated in {given:?}")));
     }
     Ok(found)
 }
 
-/// The shape that all of these broadcast to (ONNX, Multidirectional Broadcasting).
+/// The shape that all of these broadcast to (multidirectional broadcasting, as ONNX and NumPy define it).
 ///
 /// # Errors
-/// `Input` when two sizes differ and neither is 1.
+/// `Input` if two sizes differ and neither is 1.
 pub fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>> {
     let rank = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
     let mut result = vec![1; rank];
@@ -56,7 +56,7 @@ pub fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>> {
                 *size = came;
             } else if came != 1 && came != *size {
                 return Err(Error::input(format!(
-                    "the shapes {shapes:?} cannot be broadcast to one"
+                    "the shapes {shapes:?} cannot be broadcast to each other"
                 )));
             }
         }
@@ -79,8 +79,8 @@ pub fn broadcast_strides(shape: &[usize], target: &[usize]) -> Vec<usize> {
     result
 }
 
-/// Goes through all positions of a shape in row-major order, with an offset into each of several tensors
-/// that have strides of their own.
+/// An iterator over all positions of a shape in row-major order. Each item has an offset into each of `N` tensors, by
+/// their own strides.
 pub struct Walk<'a, const N: usize> {
     shape: &'a [usize],
     strides: [&'a [usize]; N],
@@ -90,8 +90,8 @@ pub struct Walk<'a, const N: usize> {
 }
 
 impl<'a, const N: usize> Walk<'a, N> {
-    /// From the first position; each of `strides` has a stride for each axis of `shape`, whose sizes have a
-    /// product that a `usize` holds.
+    /// Starts at the first position. Each of `strides` has one stride per axis of `shape`, whose number of elements must
+    /// fit a `usize`.
     #[must_use]
     pub fn new(shape: &'a [usize], strides: [&'a [usize]; N]) -> Self {
         Self {

@@ -1,22 +1,22 @@
-//! How elements are computed with.
+//! Arithmetic on elements of any number datatype.
 //!
-//! Half-precision numbers are widened to FP32, computed with, and rounded once. Integers wrap, as in C and NumPy.
+//! Half-precision elements are widened to FP32, computed in FP32 and rounded once. Integers wrap, as in C and NumPy.
 
 use half::{bf16, f16};
 
 use crate::tensor::Element;
 
-/// A type that arithmetic is done in.
+/// A type that arithmetic is computed in: FP32, FP64 or an integer.
 pub trait Arithmetic: Element + PartialOrd {
     /// Zero.
     const ZERO: Self;
     /// One.
     const ONE: Self;
-    /// The lowest value: negative infinity of those that have it.
+    /// The lowest value: negative infinity for floats.
     const LOWEST: Self;
-    /// The highest value: infinity of those that have it.
+    /// The highest value: infinity for floats.
     const HIGHEST: Self;
-    /// Whether there are no fractions.
+    /// Whether the type is an integer.
     const IS_INTEGER: bool;
 
     /// The sum; integers wrap.
@@ -25,22 +25,22 @@ pub trait Arithmetic: Element + PartialOrd {
     fn minus(self, other: Self) -> Self;
     /// The product; integers wrap.
     fn times(self, other: Self) -> Self;
-    /// The quotient, towards zero for integers; none for an integer divided by zero.
+    /// The quotient, truncated towards zero for integers; `None` for an integer divided by zero.
     fn over(self, other: Self) -> Option<Self>;
-    /// What division leaves, with the dividend's sign (C's `fmod`); none for an integer divided by zero.
+    /// The remainder, with the dividend's sign (C's `fmod`); `None` for an integer divided by zero.
     fn remainder(self, other: Self) -> Option<Self>;
-    /// The nearest FP64.
+    /// The value as FP64, rounded to the nearest.
     fn to_f64(self) -> f64;
-    /// Its value without what follows the point.
+    /// The value truncated to an integer.
     fn to_i128(self) -> i128;
-    /// The nearest value, towards zero for integers.
+    /// Converts from FP64: rounded to the nearest for floats, truncated and saturated for integers.
     fn of_f64(value: f64) -> Self;
-    /// The value of an index or a count, as C casts it.
+    /// Converts an index or a count, as a C cast does.
     fn of_i64(value: i64) -> Self;
-    /// Whether it is not a number.
+    /// Whether the value is NaN.
     fn not_a_number(self) -> bool;
 
-    /// The larger, or NaN when one is.
+    /// The larger value, or NaN if either is NaN.
     fn larger(self, other: Self) -> Self {
         if self > other || self.not_a_number() {
             self
@@ -49,7 +49,7 @@ pub trait Arithmetic: Element + PartialOrd {
         }
     }
 
-    /// The smaller, or NaN when one is.
+    /// The smaller value, or NaN if either is NaN.
     fn smaller(self, other: Self) -> Self {
         if self < other || self.not_a_number() {
             self
@@ -58,7 +58,7 @@ pub trait Arithmetic: Element + PartialOrd {
         }
     }
 
-    /// The magnitude; the lowest integer has none and stays.
+    /// The absolute value; the lowest integer, which has none, stays.
     fn magnitude(self) -> Self {
         if self < Self::ZERO {
             Self::ZERO.minus(self)
@@ -205,33 +205,33 @@ macro_rules! integers {
 floats! { f32 f64 }
 integers! { i8 i16 i32 i64 u8 u16 u32 u64 }
 
-/// An element that is a number, and the type that it is computed with in.
+/// An element that is a number, with the type that it is computed in.
 pub trait Number: Element + PartialOrd {
-    /// FP32 for half precision, else the type itself.
+    /// FP32 for half precision, the type itself otherwise.
     type Wide: Arithmetic + Number<Wide = Self::Wide>;
-    /// Its value, in the type that is computed in.
+    /// Converts the value to the type that is computed in.
     fn widen(self) -> Self::Wide;
-    /// A result, rounded once.
+    /// Rounds a result to this type.
     fn narrow(wide: Self::Wide) -> Self;
 }
 
-/// A whole number.
+/// An integer.
 pub trait Integer: Number<Wide = Self> + Arithmetic + Ord {
-    /// The bits that both have.
+    /// Bitwise AND.
     fn bits_and(self, other: Self) -> Self;
-    /// The bits that one of them has.
+    /// Bitwise OR.
     fn bits_or(self, other: Self) -> Self;
-    /// The bits in which they differ.
+    /// Bitwise XOR.
     fn bits_xor(self, other: Self) -> Self;
-    /// The bits that it lacks.
+    /// Bitwise NOT.
     fn bits_not(self) -> Self;
-    /// Its bits, shifted left; 0 when it has no more bits than that.
+    /// Shifts left; 0 if `by` is at least the number of bits.
     fn left(self, by: u32) -> Self;
-    /// Its bits, shifted right; 0 when it has no more bits than that.
+    /// Shifts right; 0 if `by` is at least the number of bits.
     fn right(self, by: u32) -> Self;
-    /// Its value, as a number of bits to shift by; the highest one for what does not fit.
+    /// The value as a number of bits to shift by; `u32::MAX` if it does not fit.
     fn to_u32(self) -> u32;
-    /// Its power; it wraps.
+    /// Raises to a power; wraps.
     fn power(self, exponent: u64) -> Self;
 }
 
@@ -239,13 +239,13 @@ pub trait Integer: Number<Wide = Self> + Arithmetic + Ord {
 pub trait Float: Arithmetic + num_traits::Float {
     /// The error function.
     fn erf(self) -> Self;
-    /// The nearest integer, the even one of two.
+    /// Rounds to the nearest integer, halves to even.
     fn round_half_even(self) -> Self;
-    /// An attribute.
+    /// Converts an attribute's value.
     fn of(value: f32) -> Self {
         Self::of_f64(value.into())
     }
-    /// A constant.
+    /// Converts a constant.
     fn constant(value: f64) -> Self {
         Self::of_f64(value)
     }
@@ -269,7 +269,7 @@ impl Float for f64 {
     }
 }
 
-/// An element that has fractions.
+/// An element of a float datatype, half precision included.
 pub trait Real: Number<Wide: Float> {}
 
 macro_rules! reals {
@@ -294,7 +294,7 @@ reals! {
     bf16, f32, bf16::to_f32, bf16::from_f32;
 }
 
-/// Run a block with `$T` as the Rust type of a number's datatype, as `with_element!` does for any datatype.
+/// Runs a block with `$T` as the Rust type of a number datatype, as `with_element!` does for any datatype.
 #[macro_export]
 macro_rules! with_number {
     ($dt:expr, $T:ident => $body:expr) => {
@@ -304,7 +304,7 @@ macro_rules! with_number {
     };
 }
 
-/// Run a block with `$T` as the Rust type of a datatype with fractions.
+/// Runs a block with `$T` as the Rust type of a float datatype.
 #[macro_export]
 macro_rules! with_real {
     ($dt:expr, $T:ident => $body:expr) => {
@@ -313,7 +313,7 @@ macro_rules! with_real {
     };
 }
 
-/// Run a block with `$T` as the Rust type of an integer's datatype.
+/// Runs a block with `$T` as the Rust type of an integer datatype.
 #[macro_export]
 macro_rules! with_integer {
     ($dt:expr, $T:ident => $body:expr) => {

@@ -1,4 +1,4 @@
-//! What all operators have in common.
+//! The trait that all operators implement, their inputs, and what they are built from.
 
 use rten_onnx::onnx::NodeProto;
 
@@ -7,53 +7,55 @@ use crate::buffer_pool;
 use crate::error::{Error, Result};
 use crate::tensor::{Element, Tensor};
 
-/// A node, ready to run.
+/// A node's operator, ready to run.
 pub trait Operator {
-    /// Compute the outputs, as many as the node has (or more: those that nobody asked for are dropped).
+    /// Computes the outputs: at least as many as the node has. The caller drops the rest.
     ///
     /// # Errors
-    /// `Input` for values that do not go together, `Unsupported` for a datatype, `Memory`.
+    /// `Input` for values that do not fit together, `Unsupported` for a datatype, `Memory`.
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>>;
 
-    /// Whether the same inputs always give the same outputs, so that it can be run before the snapshot.
+    /// Whether equal inputs always give equal outputs in bounded time, so that the operator may run at load time,
+    /// before the snapshot.
     fn is_deterministic(&self) -> bool {
         true
     }
 }
 
-/// A tensor that an operator is given: to look at, or to keep when nobody needs it any more.
+/// An input of an operator: borrowed, or owned if this is its last use.
 pub enum Input<'a> {
-    /// Others need it.
+    /// Other nodes need the tensor.
     Borrowed(&'a Tensor),
-    /// Nobody else needs it: its memory can become the output's.
+    /// No other node needs the tensor, so that its memory can become the output's.
     Owned(Tensor),
 }
 
-/// The inputs of one run of an operator, by position; those left out are none.
+/// The inputs of one run of an operator, by position; an omitted input is `None`. Dropping them returns owned tensors to
+/// the buffer pool.
 pub struct Inputs<'a> {
     values: Vec<Option<Input<'a>>>,
 }
 
 impl<'a> Inputs<'a> {
-    /// Inputs by position.
+    /// Creates the inputs from their values, by position.
     #[must_use]
     pub fn new(values: Vec<Option<Input<'a>>>) -> Self {
         Self { values }
     }
 
-    /// How many positions there are, with those left out.
+    /// The number of positions, omitted inputs included.
     #[must_use]
     pub fn len(&self) -> usize {
         self.values.len()
     }
 
-    /// Whether there are none.
+    /// Whether there is no position at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
-    /// An input that may be left out.
+    /// An optional input.
     #[must_use]
     pub fn get(&self, position: usize) -> Option<&Tensor> {
         match self.values.get(position)? {
@@ -63,28 +65,28 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// An input that must be there.
+    /// A required input.
     ///
     /// # Errors
-    /// `Graph` when it is left out.
+    /// `Graph` if it is omitted.
     pub fn required(&self, position: usize) -> Result<&Tensor> {
         self.get(position).ok_or_else(|| missing(position))
     }
 
-    /// The elements of an input that must be there and of that type.
+    /// The elements of a required input of type `T`.
     ///
     /// # Errors
-    /// `Graph` when it is left out, `Unsupported` when it is of another type.
+    /// `Graph` if it is omitted, `Unsupported` if it has another datatype.
     pub fn elements<T: Element>(&self, position: usize) -> Result<&[T]> {
         self.required(position)?
             .elements()
             .map_err(|error| Error::unsupported(format!("input {position}: {error}")))
     }
 
-    /// An input to keep: its own memory where nobody else needs it, else a copy.
+    /// Takes a required input: its own memory if the input is owned, a copy otherwise.
     ///
     /// # Errors
-    /// `Graph` when it is left out.
+    /// `Graph` if it is omitted.
     pub fn take(&mut self, position: usize) -> Result<Tensor> {
         match self.values.get_mut(position).and_then(Option::take) {
             Some(Input::Owned(tensor)) => Ok(tensor),
@@ -93,7 +95,7 @@ impl<'a> Inputs<'a> {
         }
     }
 
-    /// Whether [`Inputs::take`] needs no copy.
+    /// Whether [`Inputs::take`] would return the input without a copy.
     #[must_use]
     pub fn is_owned(&self, position: usize) -> bool {
         matches!(self.values.get(position), Some(Some(Input::Owned(_))))
@@ -114,19 +116,19 @@ fn missing(position: usize) -> Error {
     Error::graph(format!("input {position} is missing"))
 }
 
-/// What an operator is built from.
+/// The node, and what is known of it, that an operator is built from.
 pub struct Build<'a> {
     /// The node.
     pub node: &'a NodeProto,
-    /// The version of the operator's set that the file asks for.
+    /// The version of the operator set that the file imports for the node's domain.
     pub opset: i64,
-    /// Values known before any request, by position; none for the others.
+    /// Constant inputs, by position; `None` for inputs that are computed or passed with a request.
     pub constants: Vec<Option<&'a Tensor>>,
-    /// Of the inputs, those that the operator has made its own of (packed weights, say): it is not given them
-    /// when it runs, and their tensors are dropped if nobody else needs them.
+    /// Positions of constant inputs that the operator has copied into a form of its own, such as packed weights. It does
+    /// not get them when it runs, and their tensors are dropped unless another node needs them.
     pub consumed: Vec<usize>,
-    /// The graphs among the attributes, by name. What they take from outside is given to the node after its
-    /// declared inputs, first what the first graph takes.
+    /// The graphs among the attributes, by name. The values that they capture are inputs of the node, after those that
+    /// it declares, in the order of the graphs.
     pub graphs: Vec<(String, Subgraph)>,
 }
 
@@ -167,19 +169,19 @@ impl<'a> Build<'a> {
         Attributes::new(self.node)
     }
 
-    /// How many outputs the node has, with those left out in between.
+    /// The number of the node's outputs, omitted ones included.
     #[must_use]
     pub fn output_count(&self) -> usize {
         self.node.output.len()
     }
 
-    /// How many inputs the node declares, with those left out in between.
+    /// The number of inputs that the node declares, omitted ones included.
     #[must_use]
     pub fn input_count(&self) -> usize {
         self.node.input.len()
     }
 
-    /// Whether the node has an input there.
+    /// Whether the node has an input at that position.
     #[must_use]
     pub fn has_input(&self, position: usize) -> bool {
         self.node
@@ -188,7 +190,7 @@ impl<'a> Build<'a> {
             .is_some_and(|name| !name.is_empty())
     }
 
-    /// Whether somebody may want the output there.
+    /// Whether the node's output at that position is named, so that another node may use it.
     #[must_use]
     pub fn has_output(&self, position: usize) -> bool {
         self.node
@@ -197,16 +199,16 @@ impl<'a> Build<'a> {
             .is_some_and(|name| !name.is_empty())
     }
 
-    /// An input that is known before any request.
+    /// A constant input; `None` if it is computed or passed with a request.
     #[must_use]
     pub fn constant(&self, position: usize) -> Option<&'a Tensor> {
         self.constants.get(position).copied().flatten()
     }
 
-    /// A graph among the attributes.
+    /// Takes the graph of that attribute.
     ///
     /// # Errors
-    /// `Graph` when there is none of that name.
+    /// `Graph` if the attribute is missing.
     pub fn graph(&mut self, name: &str) -> Result<Subgraph> {
         let found = self.graphs.iter().position(|(known, _)| known == name);
         found

@@ -1,4 +1,4 @@
-//! Computing with real numbers: FP16 and BF16 in FP32, rounded once at the end; FP64 in FP64.
+//! Arithmetic on float tensors: FP16 and BF16 are computed in FP32 and rounded once at the end; FP64 in FP64.
 
 use std::borrow::Cow;
 use std::ops::{AddAssign, MulAssign};
@@ -11,17 +11,17 @@ use crate::error::{Error, Result};
 use crate::operator::Inputs;
 use crate::tensor::{Data, Element, Tensor, with_room};
 
-/// Elements in another type.
+/// Converts each element.
 ///
 /// # Errors
-/// `Memory` when there is no room.
+/// `Memory` if the result does not fit into memory.
 pub(crate) fn each<A: Copy, B>(from: &[A], to: impl Fn(A) -> B) -> Result<Vec<B>> {
     let mut result = with_room(from.len())?;
     result.extend(from.iter().map(|&value| to(value)));
     Ok(result)
 }
 
-/// What sums of products are made of: real numbers, and integers that wrap.
+/// A type that sums of products are computed in: floats, and integers that wrap.
 pub trait Ring: Copy + Default + 'static {
     /// `self + a * b`.
     fn plus_product(self, a: Self, b: Self) -> Self;
@@ -45,24 +45,24 @@ impl Ring for i32 {
     }
 }
 
-/// A type that real numbers are computed in.
+/// A type that floats are computed in: FP32 or FP64.
 pub trait Real: Element + Float + Ring + AddAssign + MulAssign {
-    /// The nearest number of this type.
+    /// Converts from FP64, rounded to the nearest.
     fn of(value: f64) -> Self;
-    /// The same number as an `f64`.
+    /// Converts to FP64, exactly.
     fn wide(self) -> f64;
-    /// A tensor's elements in this type; none when they are not real numbers.
+    /// A tensor's elements in this type, converted if need be; `None` if the datatype is not a float's.
     ///
     /// # Errors
-    /// `Memory` when there is no room.
+    /// `Memory` if the result does not fit into memory.
     fn view(data: &Data) -> Result<Option<Cow<'_, [Self]>>>;
 
-    /// The same row for a kernel, if this is FP32.
+    /// The row for an FP32 kernel; `None` if this type is not FP32.
     fn fp32(_: &[Self]) -> Option<&[f32]> {
         None
     }
 
-    /// As [`Real::fp32`], to be changed.
+    /// As [`Real::fp32`], mutable.
     fn fp32_mut(_: &mut [Self]) -> Option<&mut [f32]> {
         None
     }
@@ -116,7 +116,7 @@ impl Real for f64 {
     }
 }
 
-/// Run a block with `$R` as the type in which numbers of a datatype are computed: `f64` for FP64, else `f32`.
+/// Runs a block with `$R` as the type that a datatype is computed in: `f64` for FP64, `f32` otherwise.
 #[macro_export]
 macro_rules! in_real {
     ($datatype:expr, $R:ident => $body:expr) => {
@@ -133,15 +133,15 @@ macro_rules! in_real {
     };
 }
 
-/// A tensor's elements, in the type in which they are computed.
+/// A tensor's elements in the type that they are computed in.
 ///
 /// # Errors
-/// `Unsupported` when they are not real numbers.
+/// `Unsupported` if the datatype is not a float's.
 pub fn reals<R: Real>(tensor: &Tensor) -> Result<Cow<'_, [R]>> {
     R::view(tensor.data())?.ok_or_else(|| not_real(tensor))
 }
 
-/// As [`reals`], to keep: the tensor's own memory where that has the type.
+/// As [`reals`], owned: in the tensor's own memory if it has the type.
 ///
 /// # Errors
 /// As [`reals`].
@@ -159,10 +159,10 @@ fn not_real(tensor: &Tensor) -> Error {
     ))
 }
 
-/// What was computed, as a tensor of that datatype.
+/// Makes a tensor of that datatype from computed values, each rounded once.
 ///
 /// # Errors
-/// `Unsupported` for a datatype that is not one of real numbers, `Memory`.
+/// `Unsupported` if the datatype is not a float's, `Memory`.
 pub fn rounded<R: Real>(shape: Vec<usize>, values: Vec<R>, datatype: Datatype) -> Result<Tensor> {
     let data = match datatype {
         same if same == R::DATATYPE => R::wrap(values),
@@ -179,10 +179,10 @@ pub fn rounded<R: Real>(shape: Vec<usize>, values: Vec<R>, datatype: Datatype) -
     Tensor::new(shape, data)
 }
 
-/// The datatype that the first input and those at `others`, where they are there, have in common.
+/// The datatype of the first input, which the inputs at `others` must have too unless they are omitted.
 ///
 /// # Errors
-/// `Graph` when the first is missing, `Input` when another has another datatype.
+/// `Graph` if the first input is missing, `Input` if datatypes differ.
 pub fn common_datatype(inputs: &Inputs<'_>, others: &[usize]) -> Result<Datatype> {
     let datatype = inputs.required(0)?.datatype();
     for &position in others {

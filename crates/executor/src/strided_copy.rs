@@ -1,18 +1,18 @@
-//! Copies of a tensor's elements to other places, whatever they are.
+//! Copies of tensors with strides, in runs or by index maps, for any datatype.
 
 use crate::error::{Error, Result};
 use crate::index::{Walk, strides};
 use crate::tensor::{Data, Element, Tensor, element_count, with_room};
 use crate::with_element;
 
-/// Where [`gather_axes`] puts its filling instead of an element.
+/// A position for which [`gather_axes`] writes the fill value.
 pub const FILL: usize = usize::MAX;
 
-/// The elements that a walk over `shape` with these strides finds, from an offset on. Strides may be 0, and
-/// negative.
+/// Copies the elements at an offset plus multiples of the strides, for each position of `shape`. Strides count elements and
+/// may be 0 or negative.
 ///
 /// # Errors
-/// `Memory` when there is no room, `Input` when the walk leaves the elements.
+/// `Memory` if the result does not fit into memory, `Input` if a position is outside the elements.
 pub fn strided_copy(data: &Data, offset: usize, shape: &[usize], steps: &[isize]) -> Result<Data> {
     let count = element_count(shape)?;
     check_reach(data.len(), offset, shape, steps)?;
@@ -24,7 +24,7 @@ pub fn strided_copy(data: &Data, offset: usize, shape: &[usize], steps: &[isize]
     })
 }
 
-/// That every position of the walk is an element.
+/// Checks that every position is inside the elements.
 fn check_reach(len: usize, offset: usize, shape: &[usize], steps: &[isize]) -> Result<()> {
     if shape.contains(&0) {
         return Ok(());
@@ -37,7 +37,7 @@ fn check_reach(len: usize, offset: usize, shape: &[usize], steps: &[isize]) -> R
     }
     if lowest < 0 || highest >= len as i128 {
         return Err(Error::input(format!(
-            "a walk over {shape:?} leaves a tensor of {len} elements"
+            "a strided copy of shape {shape:?} reads outside a tensor of {len} elements"
         )));
     }
     Ok(())
@@ -79,7 +79,7 @@ fn walk<T: Element>(from: &[T], offset: usize, shape: &[usize], steps: &[isize],
     }
 }
 
-/// The same walk over fewer axes: those of size 1 left out, and those that go on from each other made one.
+/// The same copy over fewer axes: without axes of size 1, and with contiguous axes merged.
 fn merged(shape: &[usize], steps: &[isize]) -> (Vec<usize>, Vec<isize>) {
     if shape.contains(&0) {
         return (vec![0], vec![0]);
@@ -103,16 +103,16 @@ fn merged(shape: &[usize], steps: &[isize]) -> (Vec<usize>, Vec<isize>) {
     result
 }
 
-/// The strides of a row-major tensor, as walks take them.
+/// The strides of a row-major tensor, as [`strided_copy`] takes them.
 #[must_use]
 pub fn signed_strides(shape: &[usize]) -> Vec<isize> {
     strides(shape).iter().map(|&step| step as isize).collect()
 }
 
-/// A tensor with its axes in another order: axis `i` of the result is axis `order[i]`.
+/// Permutes a tensor's axes: axis `i` of the result is axis `order[i]` of the tensor.
 ///
 /// # Errors
-/// `Memory` when there is no room.
+/// `Memory` if the result does not fit into memory.
 pub fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
     let own = signed_strides(tensor.shape());
     let shape: Vec<usize> = order.iter().map(|&axis| tensor.shape()[axis]).collect();
@@ -121,10 +121,10 @@ pub fn transposed(tensor: &Tensor, order: &[usize]) -> Result<Tensor> {
     Tensor::new(shape, data)
 }
 
-/// Runs of `run` elements, each from the element that is named.
+/// Copies runs of `run` elements, one for each of `starts`.
 ///
 /// # Errors
-/// `Memory` when there is no room, `Input` when a run leaves the elements.
+/// `Memory` if the result does not fit into memory, `Input` if a run ends outside the elements.
 pub fn gather_runs(data: &Data, run: usize, starts: &[usize]) -> Result<Data> {
     let count = element_count(&[run, starts.len()])?;
     with_element!(data.datatype(), T => {
@@ -140,11 +140,12 @@ pub fn gather_runs(data: &Data, run: usize, starts: &[usize]) -> Result<Data> {
     })
 }
 
-/// For each axis, from which position of it each position of the result comes; [`FILL`] for none.
+/// Copies a tensor by an index map for each axis: position `p` of the result's axis reads position `maps[axis][p]`, or
+/// the fill value (0 by default) for [`FILL`].
 ///
 /// # Errors
-/// `Memory` when there is no room, `Input` when a position is not there, `Unsupported` when the filling is of
-/// another datatype.
+/// `Memory` if the result does not fit into memory, `Input` if a position is outside its axis, `Unsupported` if the fill
+/// value has another datatype.
 pub fn gather_axes(
     tensor: &Tensor,
     maps: &[Vec<usize>],
@@ -173,7 +174,7 @@ pub fn gather_axes(
         let own = strides(tensor.shape());
         let zeros = vec![0; outer.len()];
         let mut position = vec![0; outer.len()];
-        // The walk only counts; where a row comes from is what the maps say.
+        // The walk only counts rows; the maps say where a row comes from.
         for _ in Walk::new(&shape[..outer.len()], [&zeros]) {
             let start = outer.iter().zip(&own).zip(&position).try_fold(0, |sum, ((map, stride), &at)| {
                 (map[at] != FILL).then(|| sum + map[at] * stride)
@@ -197,16 +198,16 @@ pub fn gather_axes(
     })
 }
 
-/// How a tensor is seen as rows along one axis: with the axis moved to the end.
+/// A tensor as rows along one axis, which is transposed to the end.
 pub struct Rows {
     order: Vec<usize>,
 }
 
 impl Rows {
-    /// A tensor with an axis that it has moved to the end, and how to move that back.
+    /// Transposes an axis to the end; the result's first part undoes that.
     ///
     /// # Errors
-    /// `Memory` when there is no room.
+    /// `Memory` if the result does not fit into memory.
     pub fn along(tensor: Tensor, axis: usize) -> Result<(Self, Tensor)> {
         let rank = tensor.rank();
         let mut order: Vec<usize> = (0..rank).filter(|&other| other != axis).collect();
@@ -218,10 +219,10 @@ impl Rows {
         Ok((Self { order }, tensor))
     }
 
-    /// A tensor made of the rows, perhaps of another length, with the axis where it was.
+    /// Transposes the axis back to its place; the rows may have another length by now.
     ///
     /// # Errors
-    /// `Memory` when there is no room.
+    /// `Memory` if the result does not fit into memory.
     pub fn back(&self, tensor: Tensor) -> Result<Tensor> {
         if self.order.is_sorted() {
             return Ok(tensor);

@@ -1,4 +1,4 @@
-//! What flows through a graph.
+//! Tensors of any ONNX datatype with a fixed size.
 
 use half::{bf16, f16};
 use infer_model_card::Datatype;
@@ -39,13 +39,13 @@ pub enum Data {
 
 /// A Rust type that is one of ONNX's element types.
 pub trait Element: Copy + Default + PartialEq + std::fmt::Debug + 'static {
-    /// Its name in the protocols.
+    /// The datatype, as the protocols name it.
     const DATATYPE: Datatype;
-    /// Elements as a tensor's data.
+    /// Wraps elements as a tensor's data.
     fn wrap(elements: Vec<Self>) -> Data;
-    /// The elements, if they are of this type.
+    /// Borrows the elements; `None` if they have another type.
     fn slice(data: &Data) -> Option<&[Self]>;
-    /// The elements, if they are of this type, without a copy.
+    /// Takes the elements without a copy; `None` if they have another type.
     fn take(data: Data) -> Option<Vec<Self>>;
 }
 
@@ -71,7 +71,7 @@ macro_rules! elements {
         })*
 
         impl Data {
-            /// How many elements there are.
+            /// The number of elements.
             #[must_use]
             pub fn len(&self) -> usize {
                 match self {
@@ -79,7 +79,7 @@ macro_rules! elements {
                 }
             }
 
-            /// Of which type they are.
+            /// The datatype of the elements.
             #[must_use]
             pub fn datatype(&self) -> Datatype {
                 match self {
@@ -90,8 +90,8 @@ macro_rules! elements {
     };
 }
 
-/// Run a block with `$T` as the Rust type of a datatype: `with_element!(datatype, T => { … })`.
-/// The block's value is the macro's; a datatype without a type here (BYTES) is an error that is returned.
+/// Runs a block with `$T` as the Rust type of a datatype: `with_element!(datatype, T => { … })`.
+/// The macro's value is the block's. It returns an `Unsupported` error for BYTES, whose elements have no fixed size.
 #[macro_export]
 macro_rules! with_element {
     ($dt:expr, $T:ident => $body:expr) => {
@@ -102,7 +102,7 @@ macro_rules! with_element {
     };
 }
 
-// The macros' arms name these types where they are used.
+// The macros' arms name these types at the place of use.
 #[doc(hidden)]
 pub mod types {
     pub use half::{bf16, f16};
@@ -125,27 +125,27 @@ elements! {
 }
 
 impl Data {
-    /// Whether there are none.
+    /// Whether there are no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// A tensor: a shape, and as many elements as that says, in row-major order.
+/// A tensor: a shape and its elements in row-major order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
     shape: Vec<usize>,
     data: Data,
 }
 
-/// The most elements that a tensor may have: what a 32-bit memory can hold of the widest.
+/// The largest number of elements: a 32-bit memory holds as many of the widest (8 bytes).
 const MAX_ELEMENTS: usize = 1 << 29;
 
-/// How many elements a shape has.
+/// The number of elements of a shape.
 ///
 /// # Errors
-/// `Memory` when they are more than any memory here could hold.
+/// `Memory` if no memory could hold them.
 pub fn element_count(shape: &[usize]) -> Result<usize> {
     if shape.contains(&0) {
         return Ok(0);
@@ -160,24 +160,24 @@ pub fn element_count(shape: &[usize]) -> Result<usize> {
 pub(crate) fn too_large(shape: &[usize]) -> Error {
     Error::new(
         ErrorKind::Memory,
-        format!("a tensor of shape {shape:?} is larger than the memory there is"),
+        format!("a tensor of shape {shape:?} does not fit into memory"),
     )
 }
 
-/// A vector of that many elements of the same value.
+/// A vector of `count` equal elements.
 ///
 /// # Errors
-/// `Memory` when there is no room.
+/// `Memory` if it does not fit into memory.
 pub fn filled<T: Clone>(count: usize, value: T) -> Result<Vec<T>> {
     let mut elements = with_room(count)?;
     elements.resize(count, value);
     Ok(elements)
 }
 
-/// An empty vector with room for that many elements.
+/// An empty vector with the capacity for `count` elements.
 ///
 /// # Errors
-/// `Memory` when there is no room.
+/// `Memory` if it does not fit into memory.
 pub fn with_room<T>(count: usize) -> Result<Vec<T>> {
     let mut elements = Vec::new();
     elements
@@ -190,7 +190,7 @@ impl Tensor {
     /// A tensor of that shape.
     ///
     /// # Errors
-    /// `Graph` when the elements are not as many as the shape says.
+    /// `Graph` if the number of elements does not match the shape.
     pub fn new(shape: Vec<usize>, data: Data) -> Result<Self> {
         let expected = element_count(&shape)?;
         if expected == data.len() {
@@ -203,7 +203,7 @@ impl Tensor {
         }
     }
 
-    /// A tensor of that shape, of the elements' type.
+    /// A tensor of that shape, with the elements' datatype.
     ///
     /// # Errors
     /// As [`Tensor::new`].
@@ -211,7 +211,7 @@ impl Tensor {
         Self::new(shape.to_vec(), T::wrap(elements))
     }
 
-    /// A tensor without dimensions.
+    /// A scalar: a tensor without axes.
     #[must_use]
     pub fn scalar<T: Element>(value: T) -> Self {
         Self {
@@ -220,7 +220,7 @@ impl Tensor {
         }
     }
 
-    /// A tensor with one dimension.
+    /// A tensor with one axis.
     #[must_use]
     pub fn vector<T: Element>(elements: Vec<T>) -> Self {
         Self {
@@ -229,52 +229,52 @@ impl Tensor {
         }
     }
 
-    /// Its shape.
+    /// The shape.
     #[must_use]
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// How many dimensions it has.
+    /// The number of axes.
     #[must_use]
     pub fn rank(&self) -> usize {
         self.shape.len()
     }
 
-    /// How many elements it has.
+    /// The number of elements.
     #[must_use]
     pub fn len(&self) -> usize {
         self.data.len()
     }
 
-    /// Whether it has none.
+    /// Whether the tensor has no elements.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.data.is_empty()
     }
 
-    /// The type of its elements.
+    /// The datatype of the elements.
     #[must_use]
     pub fn datatype(&self) -> Datatype {
         self.data.datatype()
     }
 
-    /// Its elements.
+    /// The elements.
     #[must_use]
     pub fn data(&self) -> &Data {
         &self.data
     }
 
-    /// Its elements, without a copy.
+    /// The elements, without a copy.
     #[must_use]
     pub fn into_data(self) -> Data {
         self.data
     }
 
-    /// Its elements.
+    /// The elements as type `T`.
     ///
     /// # Errors
-    /// `Unsupported` when they are of another type.
+    /// `Unsupported` if they have another datatype.
     pub fn elements<T: Element>(&self) -> Result<&[T]> {
         T::slice(&self.data).ok_or_else(|| {
             Error::unsupported(format!(
@@ -285,10 +285,10 @@ impl Tensor {
         })
     }
 
-    /// Its elements, without a copy.
+    /// The elements as type `T`, without a copy.
     ///
     /// # Errors
-    /// `Unsupported` when they are of another type.
+    /// `Unsupported` if they have another datatype.
     pub fn into_elements<T: Element>(self) -> Result<Vec<T>> {
         let came = self.datatype();
         T::take(self.data).ok_or_else(|| {
@@ -299,7 +299,7 @@ impl Tensor {
     /// The same elements in another shape.
     ///
     /// # Errors
-    /// `Input` when that has another number of elements.
+    /// `Input` if the shape has another number of elements.
     pub fn reshaped(self, shape: Vec<usize>) -> Result<Self> {
         if element_count(&shape)? == self.len() {
             Ok(Self {
@@ -314,16 +314,16 @@ impl Tensor {
         }
     }
 
-    /// Its elements as whole numbers: what shapes, axes, indices and the like are given as.
+    /// The elements as integers, as shapes, axes and indices are.
     ///
     /// # Errors
-    /// `Unsupported` for anything but INT64 and INT32.
+    /// `Unsupported` for other datatypes than INT64 and INT32.
     pub fn to_i64(&self) -> Result<Vec<i64>> {
         match &self.data {
             Data::I64(elements) => Ok(elements.clone()),
             Data::I32(elements) => Ok(elements.iter().map(|&element| element.into()).collect()),
             other => Err(Error::unsupported(format!(
-                "expected whole numbers (INT64 or INT32), came {}",
+                "expected integers (INT64 or INT32), came {}",
                 other.datatype()
             ))),
         }
