@@ -308,7 +308,7 @@ impl Tensor {
             })
         } else {
             Err(Error::input(format!(
-                "{:?} cannot take the shape {shape:?}: the number of elements differs",
+                "{:?} cannot be reshaped to {shape:?}: the number of elements differs",
                 self.shape
             )))
         }

@@ -219,7 +219,7 @@ fn what_control_flow_cannot_do_is_said() {
     let cases = [
         (
             node("If", "both", "o", &branches(one(), one())),
-            "If: a condition has 2 values, expected 1",
+            "If: the condition has 2 values, expected 1",
         ),
         (
             node("If", "three", "o", &branches(one(), one())),
@@ -235,15 +235,15 @@ fn what_control_flow_cannot_do_is_said() {
         ),
         (
             node("If", "yes", "o", &branches(one(), graph("a", "a", vec![]))),
-            "If: the graph inside has 1 inputs, expected 0",
+            "If: the subgraph has 1 inputs, expected 0",
         ),
         (
             node("Loop", "pair yes", "o", &body("n go", "go n")),
-            "Loop: a trip count has 2 values, expected 1",
+            "Loop: the trip count has 2 values, expected 1",
         ),
         (
             node("Loop", "three both", "o", &body("n go", "go n")),
-            "Loop: a condition has 2 values, expected 1",
+            "Loop: the condition has 2 values, expected 1",
         ),
         (
             node("Loop", "three yes", "o", &body("n go", "n n")),
@@ -251,19 +251,19 @@ fn what_control_flow_cannot_do_is_said() {
         ),
         (
             node("Loop", "none yes", "o", &body("n go", "go n")),
-            "Loop: without an iteration, the datatype of what is collected is not known",
+            "Loop: a loop or scan without iterations is not supported: the datatype of its scan outputs is unknown",
         ),
         (
             node("Loop", "three yes x", "o", &body("n go", "go n")),
-            "Loop: the graph inside has 2 inputs, expected 3",
+            "Loop: the subgraph has 2 inputs, expected 3",
         ),
         (
             node("Loop", "three yes x", "o", &body("n go s", "go")),
-            "Loop: the graph inside has 1 outputs, expected at least 2",
+            "Loop: the subgraph has 1 outputs, expected at least 2",
         ),
         (
             node("Loop", "three yes x", "o p", &[("body", growing)]),
-            "Loop: an iteration has INT64 of shape [3], the first had INT64 of shape [2]",
+            "Loop: a scan output is INT64 of shape [3], but INT64 of shape [2] in the first iteration",
         ),
         (
             node("Scan", "x", "o", &body("v", "v")),
@@ -271,7 +271,7 @@ fn what_control_flow_cannot_do_is_said() {
         ),
         (
             scan("", "o", graph("", "x", vec![])),
-            "Scan: the attribute `num_scan_inputs` is not in 1 to 0, the number of inputs",
+            "Scan: the attribute `num_scan_inputs` is not between 1 and 0, the number of inputs",
         ),
         (
             scan("three", "o", graph("v", "v", vec![])),

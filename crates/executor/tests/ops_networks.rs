@@ -54,7 +54,7 @@ fn what_does_not_go_together_is_said() {
             vec![],
             vec![zeros(&[1, 1, 4]), zeros(&[1, 1, 5])],
             Some(
-                "a window that reaches over 5 does not fit into 4 values with a padding of 0 and 0",
+                "a window that spans 5 values does not fit into 4 values with a padding of 0 and 0",
             ),
         ),
         (
@@ -63,7 +63,7 @@ fn what_does_not_go_together_is_said() {
             vec![],
             vec![zeros(&[1, 2, 4]), zeros(&[1, 1, 2])],
             Some(
-                "weights of shape [1, 1, 2] in 1 groups do not go with an input of shape [1, 2, 4]",
+                "weights of shape [1, 1, 2] in 1 groups do not match an input of shape [1, 2, 4]",
             ),
         ),
         (
@@ -99,7 +99,7 @@ fn what_does_not_go_together_is_said() {
             22,
             vec![("kernel_shape", ints(&[2, 2]))],
             vec![zeros(&[1, 1, 4])],
-            Some("a window of [2, 2] cannot slide over 1 spatial axes"),
+            Some("a window of [2, 2] does not match 1 spatial axes"),
         ),
         (
             "MaxPool",
@@ -120,7 +120,7 @@ fn what_does_not_go_together_is_said() {
             21,
             vec![("num_groups", Int(0))],
             vec![zeros(&[1, 2, 2]), zeros(&[2]), zeros(&[2])],
-            Some("2 channels cannot be in 0 groups"),
+            Some("2 channels cannot be split into 0 groups"),
         ),
         (
             "LayerNormalization",
@@ -134,14 +134,14 @@ fn what_does_not_go_together_is_said() {
             19,
             vec![],
             vec![zeros(&[2]), None, zeros(&[1])],
-            Some("the scales [0.0] are not all above zero"),
+            Some("the scales are [0.0], expected positive ones"),
         ),
         (
             "Resize",
             19,
             vec![],
             vec![zeros(&[2]), None, None, None],
-            Some("neither scales nor sizes came"),
+            Some("neither scales nor sizes are given, expected one of them"),
         ),
         (
             "LSTM",
@@ -162,21 +162,21 @@ fn what_does_not_go_together_is_said() {
             23,
             vec![],
             vec![zeros(&[1, 2, 4]), zeros(&[1, 2, 4]), zeros(&[1, 2, 4])],
-            Some("a shape of [1, 2, 4] cannot be split into an unknown number of heads"),
+            Some("the shape [1, 2, 4] cannot be split into an unknown number of heads"),
         ),
         (
             "QuantizeLinear",
             21,
             vec![],
             vec![zeros(&[2, 3]), zeros(&[2])],
-            Some("a scale of shape [2] does not go with [2, 3] on axis 1 in blocks of 0"),
+            Some("a scale of shape [2] does not match the shape [2, 3] on axis 1 in blocks of 0"),
         ),
         (
             "GridSample",
             20,
             vec![],
             vec![zeros(&[1, 1, 1, 1, 1, 1]), zeros(&[1, 1, 1, 1, 1, 4])],
-            Some("sampling 4 spatial axes is not done, at most 3 are"),
+            Some("sampling 4 spatial axes is not supported, expected at most 3"),
         ),
         // Of nothing there may be so much that it can neither be multiplied nor gone through.
         (

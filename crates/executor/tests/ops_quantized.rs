@@ -84,7 +84,7 @@ fn what_a_quantized_product_cannot_do_is_said() {
         (
             0,
             Some(Tensor::of(&[2, 3], vec![0f32; 6]).unwrap()),
-            "expected quantized numbers (integers of 8, 16 or 32 bits), came FP32",
+            "expected a quantized tensor (integers of 8, 16 or 32 bits), came FP32",
         ),
         (1, None, "input 1 is missing"),
         (
@@ -105,13 +105,13 @@ fn what_a_quantized_product_cannot_do_is_said() {
         (
             5,
             bytes(&[3]),
-            "a zero point has 3 values, which is done for 1 or 4",
+            "a zero point has 3 values, expected 1 or 4",
         ),
-        (6, ints(&[3]), "a bias of shape [3] does not go with [2, 4]"),
+        (6, ints(&[3]), "a bias of shape [3] cannot be broadcast to [2, 4]"),
         (
             6,
             ints(&[1, 2, 4]),
-            "a bias of shape [1, 2, 4] does not go with [2, 4]",
+            "a bias of shape [1, 2, 4] cannot be broadcast to [2, 4]",
         ),
         (
             6,
@@ -122,7 +122,7 @@ fn what_a_quantized_product_cannot_do_is_said() {
         (
             8,
             Some(Tensor::scalar(0i32)),
-            "quantizing to INT32 is not done, expected integers of 8 or 16 bits",
+            "quantizing to INT32 is not supported, expected integers of 8 or 16 bits",
         ),
     ];
     let mut failures = Vec::new();

@@ -1,4 +1,4 @@
-//! Activations: functions of one number that have parameters, and those that networks are made of.
+//! Activation functions.
 
 use infer_kernels::functions;
 
@@ -93,7 +93,7 @@ fn shrink(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     }))
 }
 
-// A unit struct ends with a semicolon and one with fields does not, which no one pattern writes.
+// Two patterns, since a unit struct ends with a semicolon and a struct with fields does not.
 macro_rules! function {
     ($(#[$doc:meta])* $name:ident: $x:ident => $value:expr $(, $vectorized:path)?) => {
         $(#[$doc])*
@@ -126,22 +126,22 @@ macro_rules! function {
 }
 
 function! {
-    /// Celu: x, and below zero alpha (e^(x / alpha) - 1).
+    /// Celu: x if x >= 0, else alpha (e^(x / alpha) - 1).
     Celu { alpha }: x => if x < F::ZERO { alpha * (x / alpha).exp_m1() } else { x }
 }
 function! {
-    /// Elu: x, and below zero alpha (e^x - 1).
+    /// Elu: x if x >= 0, else alpha (e^x - 1).
     Elu { alpha }: x => if x < F::ZERO { alpha * x.exp_m1() } else { x }
 }
 function! {
-    /// Gelu: x times the normal distribution's share below x.
+    /// Gelu: x times the normal distribution's cumulative probability of x.
     Gelu: x => {
         let half = F::constant(0.5);
         half * x * (F::ONE + (x * F::constant(std::f64::consts::FRAC_1_SQRT_2)).erf())
     }, functions::gelu
 }
 function! {
-    /// Gelu with `approximate` of `tanh`.
+    /// Gelu with `approximate` = `tanh`.
     GeluTanh: x => {
         let inner = F::constant((2.0 / std::f64::consts::PI).sqrt())
             * (x + F::constant(0.044_715) * x * x * x);
@@ -149,15 +149,15 @@ function! {
     }
 }
 function! {
-    /// HardSigmoid: alpha x + beta, between 0 and 1.
+    /// HardSigmoid: alpha x + beta, clamped to 0..1.
     HardSigmoid { alpha, beta }: x => (alpha * x + beta).smaller(F::ONE).larger(F::ZERO)
 }
 function! {
-    /// HardSwish: x times HardSigmoid with alpha 1/6.
+    /// HardSwish: x HardSigmoid(x), with alpha = 1/6.
     HardSwish: x => x * (x / F::constant(6.0) + F::constant(0.5)).smaller(F::ONE).larger(F::ZERO)
 }
 function! {
-    /// LeakyRelu: x, and below zero alpha x.
+    /// LeakyRelu: x if x >= 0, else alpha x.
     LeakyRelu { alpha }: x => if x < F::ZERO { alpha * x } else { x }
 }
 function! {
@@ -165,7 +165,7 @@ function! {
     Mish: x => x * Softplus.value(x).tanh()
 }
 function! {
-    /// Selu: gamma times Elu.
+    /// Selu: gamma Elu(x).
     Selu { alpha, gamma }: x => if x > F::ZERO {
         gamma * x
     } else {
@@ -177,14 +177,14 @@ function! {
     Sigmoid: x => F::ONE / (F::ONE + (-x).exp()), functions::sigmoid
 }
 function! {
-    /// Softplus: ln(e^x + 1), without overflow.
+    /// Softplus: ln(e^x + 1), computed without overflow.
     Softplus: x => x.larger(F::ZERO) + (-x.abs()).exp().ln_1p()
 }
 function! {
     /// Softsign: x / (1 + |x|).
     Softsign: x => x / (F::ONE + x.abs())
 }
-/// Swish: x times the sigmoid of alpha x.
+/// Swish: x sigmoid(alpha x).
 struct Swish {
     alpha: f32,
 }
@@ -201,11 +201,11 @@ impl Function for Swish {
 }
 
 function! {
-    /// ThresholdedRelu: x above alpha, else 0.
+    /// ThresholdedRelu: x if x > alpha, else 0.
     ThresholdedRelu { alpha }: x => if x > alpha { x } else { F::ZERO }
 }
 
-/// Relu: negative values become zero; NaN stays. Of integers too, since version 14.
+/// Relu: max(x, 0), where NaN stays NaN. Supports integers too (ONNX since version 14).
 struct Relu;
 
 impl Operator for Relu {
@@ -218,7 +218,7 @@ impl Operator for Relu {
     }
 }
 
-/// PRelu: x, and below zero a slope times x; the slope is broadcast to the input.
+/// PRelu: x if x >= 0, else slope x. The slope is broadcast to the input.
 struct PRelu;
 
 impl Operator for PRelu {
@@ -229,7 +229,7 @@ impl Operator for PRelu {
         let result = with_number!(input.datatype(), T => {
             zip_owned::<T>(input, slope, |x, slope| {
                 let wide = x.widen();
-                // Written so for types without a sign, of which no value is below zero.
+                // Unsigned values are never below zero, so that they never use the slope.
                 match wide.partial_cmp(&Arithmetic::ZERO) == Some(std::cmp::Ordering::Less) {
                     true => T::narrow(wide.times(slope.widen())),
                     false => x,
@@ -245,7 +245,7 @@ impl Operator for PRelu {
     }
 }
 
-/// Shrink: 0 between -lambda and lambda, else x moved towards 0 by a bias. Of integers too.
+/// Shrink: 0 from -lambda to lambda, else x moved towards 0 by `bias`. Supports integers too.
 struct Shrink(Shrunk);
 
 struct Shrunk {
@@ -281,7 +281,7 @@ impl Operator for Shrink {
     }
 }
 
-/// Clip: values between two, which are attributes before version 11 and inputs since.
+/// Clip: clamps to bounds, which are attributes before version 11 and inputs from then on.
 struct Clip {
     min: Option<f32>,
     max: Option<f32>,
@@ -302,7 +302,7 @@ impl Operator for Clip {
                 match tensor.elements::<T>()? {
                     [value] => Ok(Some(*value)),
                     other => Err(Error::input(format!(
-                        "a bound is expected to be one value, came {}",
+                        "a bound has {} values, expected 1",
                         other.len()
                     ))),
                 }

@@ -1,4 +1,4 @@
-//! Arithmetic of two or more tensors that are broadcast to each other.
+//! Arithmetic on tensors that are broadcast to each other.
 
 use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use crate::broadcast::{combine, zip, zip_owned};
@@ -21,8 +21,8 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Sum", |_| boxed(Sum { is_mean: false })),
 ];
 
-/// Builds an operator of two inputs that are broadcast to each other. Before version 7 an attribute said how, by a rule
-/// of its own, which is not supported.
+/// Builds an operator whose two inputs are broadcast to each other. Before version 7 the attribute `axis` could ask for
+/// another broadcasting rule, which is not supported.
 pub(super) fn broadcasting(
     build: &Build<'_>,
     operator: impl Operator + 'static,
@@ -43,7 +43,7 @@ fn modulo(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// Add, Sub, Mul and Div of all numbers. Integers wrap; their division is towards zero.
+/// Add, Sub, Mul and Div of all number datatypes. Integers wrap, and their division truncates towards zero.
 enum Operation {
     Add,
     Sub,
@@ -54,7 +54,7 @@ enum Operation {
 impl Operator for Operation {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let datatype = inputs.required(0)?.datatype();
-        // FP32 has loops of its own, which the compiler vectorizes; the others share one a datatype.
+        // FP32 has a loop per operation, which the compiler vectorizes; every other datatype shares one loop.
         if datatype == f32::DATATYPE {
             return Ok(vec![match self {
                 Self::Add => combine::<f32>(&mut inputs, |a, b| a + b),
@@ -78,19 +78,19 @@ impl Operator for Operation {
     }
 }
 
-/// That no integer is divided by zero.
+/// Rejects integer divisors of zero.
 fn no_zero<T: Number>(inputs: &Inputs<'_>) -> Result<()> {
     if T::Wide::IS_INTEGER && inputs.elements::<T>(1)?.contains(&T::default()) {
         return Err(Error::input(format!(
-            "a division of {} by zero",
+            "the divisor of an integer division ({}) has a zero",
             T::DATATYPE
         )));
     }
     Ok(())
 }
 
-/// Mod: what division leaves, with the divisor's sign, of integers (of all numbers since version 28); with
-/// `fmod` the dividend's, of all numbers.
+/// Mod: the remainder, with the divisor's sign, of integers (since version 28 of floats too). With `fmod` it has the
+/// dividend's sign, for all number datatypes.
 struct Mod {
     truncates: bool,
     floors_floats: bool,
@@ -122,7 +122,7 @@ impl Operator for Mod {
     }
 }
 
-/// Pow: the result has the base's datatype, the exponent any number's.
+/// Pow: the result has the base's datatype; the exponent may have another.
 struct Pow;
 
 impl Operator for Pow {
@@ -130,7 +130,7 @@ impl Operator for Pow {
         let exponent = inputs.required(1)?;
         let base = inputs.required(0)?;
         if let (Data::F32(_), Data::F32(exponents)) = (base.data(), exponent.data()) {
-            // Squares, cubes and roots are most of what networks ask for.
+            // Networks mostly use squares, cubes and square roots.
             return Ok(vec![match exponents[..] {
                 [2.0] => combine::<f32>(&mut inputs, |x, _| x * x),
                 [3.0] => combine::<f32>(&mut inputs, |x, _| x * x * x),
@@ -163,14 +163,14 @@ fn integer_power(base: &Tensor, exponent: &Tensor) -> Result<Tensor> {
         crate::with_integer!(exponent.datatype(), U => zip(base, exponent, |x: T, y: U| {
             match unsigned(y) {
                 Some(y) => x.power(y),
-                // One divided by the power: -1, 0 or 1, but for a base of 0, which C leaves open.
+                // The reciprocal of the power truncates to -1, 0 or 1; a base of 0 is undefined in C.
                 None => T::of_f64(x.to_f64().powf(y.to_f64())),
             }
         }))
     })
 }
 
-/// A value that is not below zero.
+/// The value as an unsigned integer; `None` if it is negative.
 fn unsigned(value: impl TryInto<u64>) -> Option<u64> {
     value.try_into().ok()
 }
@@ -183,7 +183,7 @@ fn to_f64(tensor: &Tensor) -> Result<Tensor> {
     Tensor::of(tensor.shape(), to)
 }
 
-/// Max and Min of any number of tensors; NaN where one is.
+/// Max and Min of any number of tensors; NaN if any of the values is NaN.
 struct Extreme {
     largest: bool,
 }
@@ -233,7 +233,7 @@ impl Operator for Sum {
     }
 }
 
-/// A tensor in the datatype that it is computed with in.
+/// Converts a tensor to the datatype that it is computed in.
 pub(super) fn widened<T: Number>(tensor: Tensor) -> Result<Tensor> {
     if T::DATATYPE == T::Wide::DATATYPE {
         tensor.elements::<T>()?;
@@ -244,7 +244,7 @@ pub(super) fn widened<T: Number>(tensor: Tensor) -> Result<Tensor> {
     Tensor::of(tensor.shape(), to)
 }
 
-/// Results, rounded to a tensor's datatype.
+/// Rounds results to a tensor's datatype.
 pub(super) fn narrowed<T: Number>(shape: &[usize], elements: Vec<T::Wide>) -> Result<Tensor> {
     if T::DATATYPE == T::Wide::DATATYPE {
         return Tensor::of(shape, elements);

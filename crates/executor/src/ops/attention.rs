@@ -1,4 +1,4 @@
-//! Attention, of versions 23 to 25.
+//! Attention (ONNX versions 23 to 25).
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ fn attention(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// Attention: each query's mean of the values, weighted by how well their keys go with it.
+/// Attention: softmax(Q K^T scale + mask) V, for each head.
 struct Attention {
     scale: Option<f64>,
     softcap: f64,
@@ -45,7 +45,7 @@ struct Attention {
     right: Option<i64>,
 }
 
-/// Batch, heads, length and size of a head, with the strides of the first three.
+/// A tensor as `[batch, heads, length, head size]`, with the strides of the first three axes.
 #[derive(Clone, Copy)]
 struct Heads {
     batch: usize,
@@ -73,7 +73,7 @@ impl Heads {
                 strides: [length * hidden, hidden / heads, hidden],
             }),
             _ => Err(Error::input(format!(
-                "a shape of {shape:?} cannot be split into {} heads",
+                "the shape {shape:?} cannot be split into {} heads",
                 heads.map_or_else(
                     || "an unknown number of".to_owned(),
                     |heads| heads.to_string()
@@ -89,7 +89,7 @@ impl Heads {
     }
 }
 
-/// What comes from a cache and then what is new, as batches of heads.
+/// Concatenates cached and new keys or values along the sequence, as `[batch, heads, length, head size]`.
 fn joined<R: Real>(
     past: Option<&Tensor>,
     new: &Tensor,
@@ -101,7 +101,7 @@ fn joined<R: Real>(
             [b, h, before, s] if (b, h, s) == (heads.batch, heads.heads, heads.size) => before,
             _ => {
                 return Err(Error::input(format!(
-                    "a cache of shape {:?} does not go with {} heads of {} in a batch of {}",
+                    "the cache has the shape {:?}, expected {} heads of {} in a batch of {}",
                     past.shape(),
                     heads.heads,
                     heads.size,
@@ -114,7 +114,7 @@ fn joined<R: Real>(
     let shape = vec![heads.batch, heads.heads, total, heads.size];
     let mut result = with_room(element_count(&shape)?)?;
     if shape.contains(&0) {
-        // Of nothing there may be more batches and heads than could be counted.
+        // Without elements the number of batches and heads may overflow.
         return Ok((shape, result));
     }
     let past = past.map(reals::<R>).transpose()?;
@@ -134,8 +134,7 @@ fn joined<R: Real>(
     Ok((shape, result))
 }
 
-/// What is added to scores: for each place of queries and keys, or for none. Negative infinity is a key that is not
-/// looked at.
+/// The mask that is added to scores, broadcast to `[batch, heads, queries, keys]`; negative infinity excludes a key.
 struct Mask<R> {
     values: Vec<R>,
     strides: [usize; 4],
@@ -150,7 +149,7 @@ impl<R: Real> Mask<R> {
         target[3] = length;
         let wrong = || {
             Error::input(format!(
-                "a mask of shape {own:?} does not go with {shape:?}"
+                "the mask has the shape {own:?}, which cannot be broadcast to {shape:?}"
             ))
         };
         if own.is_empty() || own.len() > 4 || length > shape[3] {
@@ -176,7 +175,7 @@ impl<R: Real> Mask<R> {
         })
     }
 
-    /// Fill a row; keys after the mask's end are not looked at.
+    /// Writes the mask of one query; keys past the mask's end are excluded.
     fn fill(&self, row: &mut [R], at: [usize; 3]) {
         let start: usize = at
             .iter()
@@ -192,7 +191,7 @@ impl<R: Real> Mask<R> {
     }
 }
 
-/// Scores to weights that sum to one; those of which nothing is left are zeros.
+/// Softmax of a row of scores, in place; a row in which every key is excluded becomes zeros.
 fn softmax<R: Real>(scores: &mut [R]) {
     let most = scores
         .iter()
@@ -228,7 +227,7 @@ impl Attention {
             && query.heads.is_multiple_of(key.heads);
         if !groups || q.rank() != k.rank() || k.rank() != v.rank() {
             return Err(Error::input(format!(
-                "queries of shape {:?}, keys of {:?} and values of {:?} do not go together",
+                "queries of shape {:?}, keys of shape {:?} and values of shape {:?} do not match",
                 q.shape(),
                 k.shape(),
                 v.shape()
@@ -238,7 +237,7 @@ impl Attention {
         let valid = inputs.get(6).map(Tensor::to_i64).transpose()?;
         if past_key.is_some() != past_value.is_some() || (valid.is_some() && past_key.is_some()) {
             return Err(Error::input(
-                "expected past keys and values together and without `nonpad_kv_seqlen`",
+                "expected either both of `past_key` and `past_value` or `nonpad_kv_seqlen`",
             ));
         }
         let before = past_key.map_or(0, |past| past.shape().get(2).copied().unwrap_or(0));
@@ -247,7 +246,7 @@ impl Attention {
         let total = key_shape[2];
         if value_shape[2] != total {
             return Err(Error::input(format!(
-                "there are {total} keys and {} values",
+                "there are {total} keys and {} values, expected as many of both",
                 value_shape[2]
             )));
         }
@@ -286,7 +285,7 @@ impl Attention {
             0
         };
         let mut all_scores: Vec<R> = with_room(kept)?;
-        // Where nothing comes out there may be more batches and heads than could be gone through.
+        // Without outputs the number of batches and heads may be too large to iterate over.
         let batches = if y.is_empty() && kept == 0 {
             0
         } else {
@@ -299,7 +298,7 @@ impl Attention {
                 let from = batch * key.heads + head / (query.heads / key.heads);
                 let keys = &keys[from * total * query.size..][..total * query.size];
                 let values = &values[from * total * value.size..][..total * value.size];
-                // Keys side by side, so that the inner loop goes along memory.
+                // Keys are transposed, so that the inner loop is contiguous.
                 for (at, &key) in keys.iter().enumerate() {
                     columns[at % query.size * total + at / query.size] = key;
                 }
@@ -338,7 +337,7 @@ impl Attention {
                     }
                     keep(1, &scores);
                     for (score, &bias) in scores.iter_mut().zip(&bias) {
-                        // A key that is not looked at stays so, whatever its score is.
+                        // An excluded key stays excluded, whatever its score.
                         *score = if bias == R::neg_infinity() {
                             bias
                         } else {
@@ -351,7 +350,7 @@ impl Attention {
                     if value.size > 0 {
                         let y = &mut y[output.at(batch, head, place)];
                         for (&weight, row) in scores.iter().zip(values.chunks_exact(value.size)) {
-                            // What is not looked at may be anything, infinities among it.
+                            // The value of an excluded key may be anything, even infinite.
                             if weight != R::zero() {
                                 y.iter_mut().zip(row).for_each(|(y, &v)| *y += weight * v);
                             }
@@ -372,7 +371,7 @@ impl Attention {
         Ok(outputs)
     }
 
-    /// Hide the keys that come after a query, that are outside its window, or that are padding.
+    /// Excludes keys that come after the query (causal), outside its window, or in the padding.
     fn limit<R: Real>(
         &self,
         bias: &mut [R],

@@ -1,4 +1,4 @@
-//! From one datatype to another.
+//! Conversion between datatypes: Cast, CastLike and BitCast.
 
 use half::{bf16, f16};
 use infer_model_card::Datatype;
@@ -20,10 +20,10 @@ fn to(build: &Build<'_>) -> Result<Datatype> {
     build.attributes().required_int("to").and_then(datatype)
 }
 
-/// A datatype by its number in ONNX's `TensorProto.DataType`.
+/// Reads a datatype from its number in ONNX's `TensorProto.DataType`.
 ///
 /// # Errors
-/// `Unsupported` for those that are not computed with, `Graph` for a number that is none.
+/// `Unsupported` for a datatype that tensors cannot have here, `Graph` for a number that ONNX does not define.
 pub(super) fn datatype(number: i64) -> Result<Datatype> {
     Ok(match number {
         1 => Datatype::Fp32,
@@ -42,24 +42,24 @@ pub(super) fn datatype(number: i64) -> Result<Datatype> {
         8 | 14 | 15 | 17..=26 => {
             let number = i32::try_from(number).unwrap_or_default();
             return Err(Error::unsupported(format!(
-                "tensors of {} are not computed with",
+                "tensors of {} are not supported",
                 rten_onnx::onnx::DataType(number)
             )));
         }
-        _ => return Err(Error::graph(format!("there is no datatype {number}"))),
+        _ => return Err(Error::graph(format!("the datatype {number} is unknown"))),
     })
 }
 
-/// A value that other datatypes can be made from.
+/// A value on the way from one datatype to another.
 enum Value {
     Real(f64),
     Whole(i64),
-    /// What only UINT64 holds.
+    /// A value that only UINT64 can hold.
     Large(u64),
 }
 
-/// How an element is cast: numbers with fractions lose them towards zero, and what an integer cannot hold becomes the
-/// nearest that it can (NaN becomes 0); integers keep their lowest bits; anything but 0 is true.
+/// Casts of one element: floats truncate towards zero and saturate (NaN becomes 0); integers keep their lowest bits; any
+/// value but 0 becomes `true`.
 trait Casts: Element {
     fn value(self) -> Value;
     fn of(value: Value) -> Self;
@@ -134,10 +134,10 @@ impl Casts for bool {
     }
 }
 
-/// A tensor in another datatype.
+/// Casts a tensor to another datatype.
 ///
 /// # Errors
-/// `Memory` when there is no room.
+/// `Memory` if the result does not fit into memory.
 pub(super) fn cast(tensor: Tensor, to: Datatype) -> Result<Tensor> {
     if tensor.datatype() == to {
         return Ok(tensor);
@@ -163,7 +163,7 @@ impl Operator for Cast {
     }
 }
 
-/// CastLike: to the datatype of another tensor.
+/// CastLike: casts to the datatype of the second input.
 struct CastLike;
 
 impl Operator for CastLike {
@@ -173,7 +173,7 @@ impl Operator for CastLike {
     }
 }
 
-/// An element as its bytes.
+/// An element as little-endian bytes.
 trait Bits: Element {
     fn bits(self) -> u64;
     fn of_bits(bits: u64) -> Self;
@@ -209,7 +209,7 @@ bits! {
     bool, x => x.into(), b => b & 0xff != 0;
 }
 
-/// BitCast: the same bits as another datatype of the same size.
+/// BitCast: reinterprets the bits as another datatype of the same size.
 struct BitCast {
     to: Datatype,
 }
@@ -222,7 +222,7 @@ impl Operator for BitCast {
             with_element!(self.to, U => {
                 if size_of::<T>() != size_of::<U>() {
                     return Err(Error::input(format!(
-                        "the bits of {} cannot be {}, which has another size",
+                        "the bits of {} cannot be reinterpreted as {}, which has another size",
                         T::DATATYPE,
                         U::DATATYPE
                     )));

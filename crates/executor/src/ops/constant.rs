@@ -1,4 +1,4 @@
-//! Tensors that are made rather than computed.
+//! Operators that create tensors: Constant, ConstantOfShape, EyeLike, Range and Trilu.
 
 use infer_model_card::Datatype;
 
@@ -48,7 +48,7 @@ fn trilu(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// Constant: a tensor in the file. Those of strings and sparse ones are refused.
+/// Constant: a tensor from the file. String and sparse tensors are not supported.
 struct Constant(Tensor);
 
 impl Operator for Constant {
@@ -73,15 +73,15 @@ fn constant(build: &Build<'_>) -> Result<Tensor> {
         for name in ["value_string", "value_strings", "sparse_value"] {
             if attributes.has(name) {
                 return Err(Error::unsupported(format!(
-                    "a constant's attribute `{name}` is not done here"
+                    "the attribute `{name}` is not supported"
                 )));
             }
         }
-        Err(Error::graph("a constant has no value"))
+        Err(Error::graph("the attribute `value` is missing"))
     }
 }
 
-/// ConstantOfShape: a tensor of one value.
+/// ConstantOfShape: a tensor of the given shape, all of one value.
 struct ConstantOfShape {
     value: Tensor,
 }
@@ -108,7 +108,7 @@ impl Operator for EyeLike {
         let input = inputs.required(0)?;
         let &[rows, columns] = input.shape() else {
             return Err(Error::input(format!(
-                "expected two axes, came the shape {:?}",
+                "expected a matrix, came the shape {:?}",
                 input.shape()
             )));
         };
@@ -129,7 +129,7 @@ impl Operator for EyeLike {
     }
 }
 
-/// Range: from a start up to a limit, in steps.
+/// Range: values from a start to a limit (exclusive), a step apart.
 struct Range;
 
 impl Operator for Range {
@@ -138,13 +138,13 @@ impl Operator for Range {
             let one = |at| match inputs.elements::<T>(at)? {
                 [value] => Ok(value.widen()),
                 other => Err(Error::input(format!(
-                    "input {at} is expected to be one value, came {}",
+                    "input {at} has {} values, expected 1",
                     other.len()
                 ))),
             };
             let (start, limit, step) = (one(0)?, one(1)?, one(2)?);
             if step == <T as Number>::Wide::ZERO || step.not_a_number() {
-                return Err(Error::input("the step of a range is 0 or not a number"));
+                return Err(Error::input("the step of the range is 0 or NaN"));
             }
             let count = steps(start, limit, step)?;
             let mut to = with_room(count)?;
@@ -164,11 +164,11 @@ impl Operator for Range {
     }
 }
 
-/// How many steps it takes from a start to a limit.
+/// The number of steps from a start to a limit.
 fn steps<A: Arithmetic>(start: A, limit: A, step: A) -> Result<usize> {
     let count = if A::IS_INTEGER {
         let (start, limit, step) = (start.to_i128(), limit.to_i128(), step.to_i128());
-        // Rounded up, whatever the signs.
+        // The quotient rounded up, for either sign.
         let way = limit - start;
         let count = way / step + i128::from(way % step != 0 && (way < 0) == (step < 0));
         usize::try_from(count.max(0)).ok()
@@ -177,14 +177,14 @@ fn steps<A: Arithmetic>(start: A, limit: A, step: A) -> Result<usize> {
         (!count.is_nan() && count <= MAX_STEPS).then_some(count.max(0.0) as usize)
     };
     let count =
-        count.ok_or_else(|| Error::input("a range has more values than a tensor can have"))?;
+        count.ok_or_else(|| Error::input("the range has more values than a tensor can have"))?;
     element_count(&[count])
 }
 
-/// More than a tensor can have.
+/// More elements than a tensor can have.
 const MAX_STEPS: f64 = 4e9;
 
-/// Trilu: of each matrix, the triangle above or below a diagonal, zeros elsewhere.
+/// Trilu: the upper or lower triangle of each matrix, zeros elsewhere.
 struct Trilu {
     is_upper: bool,
 }
@@ -197,7 +197,7 @@ impl Operator for Trilu {
                 [diagonal] => diagonal,
                 ref other => {
                     return Err(Error::input(format!(
-                        "the diagonal is expected to be one number, came {}",
+                        "the diagonal has {} values, expected 1",
                         other.len()
                     )));
                 }
@@ -207,14 +207,14 @@ impl Operator for Trilu {
         let shape = input.shape().to_vec();
         let [.., rows, columns] = shape[..] else {
             return Err(Error::input(format!(
-                "expected two axes or more, came the shape {shape:?}"
+                "expected at least two axes, came the shape {shape:?}"
             )));
         };
         with_element!(input.datatype(), T => {
             let mut elements = input.into_elements::<T>()?;
             if columns > 0 {
                 for (row, values) in elements.chunks_exact_mut(columns).enumerate() {
-                    // The first column of the row that is above the diagonal or on it.
+                    // The row's first column on or above the diagonal.
                     let first = ((row % rows) as i64).saturating_add(diagonal);
                     let zeros = match self.is_upper {
                         true => 0..usize::try_from(first).unwrap_or(0).min(columns),

@@ -1,4 +1,4 @@
-//! Graphs inside graphs: If, Loop and Scan.
+//! Control flow, which runs subgraphs: If, Loop and Scan.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
 ];
 
 fn branches(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
-    // Taking a graph out of the node changes what the next one's captures come after.
+    // Before the first branch is taken: the second one's captures come after those of the first.
     let starts = [
         first_capture(build, "then_branch"),
         first_capture(build, "else_branch"),
@@ -49,13 +49,13 @@ fn looped(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(Loop { body, states })
 }
 
-/// A graph, and where among the node's inputs what it takes from outside begins.
+/// A subgraph, and the position of its first captured value among the node's inputs.
 struct Body {
     graph: Subgraph,
     first_capture: usize,
 }
 
-/// What graphs take from outside comes after the declared inputs, in the order of the attributes.
+/// The position of a subgraph's first captured value: captures follow the declared inputs, in the order of the subgraphs.
 fn first_capture(build: &Build<'_>, name: &str) -> usize {
     let before = build.graphs.iter().take_while(|(other, _)| other != name);
     build.input_count() + before.map(|(_, graph)| graph.captures).sum::<usize>()
@@ -71,7 +71,7 @@ fn body(build: &mut Build<'_>, name: &str) -> Result<Body> {
 }
 
 impl Body {
-    /// Refuse a graph that is not given `inputs` values, besides those from outside, or has fewer outputs.
+    /// Rejects a subgraph that does not take `inputs` values beside its captures, or has fewer than `least_outputs`.
     fn expect(&self, inputs: usize, least_outputs: usize) -> Result<()> {
         let (came, outputs) = (
             self.graph.graph.input_count(),
@@ -79,13 +79,13 @@ impl Body {
         );
         if came != inputs + self.graph.captures {
             return Err(Error::graph(format!(
-                "the graph inside has {} inputs, expected {inputs}",
+                "the subgraph has {} inputs, expected {inputs}",
                 came.saturating_sub(self.graph.captures)
             )));
         }
         if outputs < least_outputs {
             return Err(Error::graph(format!(
-                "the graph inside has {outputs} outputs, expected at least {least_outputs}"
+                "the subgraph has {outputs} outputs, expected at least {least_outputs}"
             )));
         }
         Ok(())
@@ -100,18 +100,18 @@ impl Body {
     }
 }
 
-/// One BOOL.
+/// Reads a condition: one BOOL.
 fn condition(tensor: &Tensor) -> Result<bool> {
     match tensor.elements::<bool>()? {
         [condition] => Ok(*condition),
         other => Err(Error::input(format!(
-            "a condition has {} values, expected 1",
+            "the condition has {} values, expected 1",
             other.len()
         ))),
     }
 }
 
-/// If: the outputs of one of two graphs.
+/// If: runs one of two subgraphs.
 struct If {
     then: Body,
     otherwise: Body,
@@ -126,7 +126,7 @@ impl Operator for If {
         branch.run(Vec::new(), &inputs)
     }
 
-    /// A branch may have a loop in it.
+    /// A branch may contain a loop.
     fn is_deterministic(&self) -> bool {
         [&self.then, &self.otherwise]
             .iter()
@@ -134,7 +134,7 @@ impl Operator for If {
     }
 }
 
-/// Loop: a graph again and again, each time given what it put out the last time.
+/// Loop: runs a subgraph repeatedly, with the outputs of each iteration as inputs of the next.
 struct Loop {
     body: Body,
     states: usize,
@@ -147,7 +147,7 @@ impl Operator for Loop {
                 [trips] => *trips,
                 other => {
                     return Err(Error::input(format!(
-                        "a trip count has {} values, expected 1",
+                        "the trip count has {} values, expected 1",
                         other.len()
                     )));
                 }
@@ -178,17 +178,17 @@ impl Operator for Loop {
         Ok(states)
     }
 
-    /// A loop may never end. While a request is computed the host stops it at its time limit; nothing would while a
-    /// file is loaded, so that a loop of constants is not computed beforehand.
+    /// A loop may never end. The host's time limit stops it during a request, but nothing would stop it at load time: a
+    /// loop over constants is not computed in advance.
     fn is_deterministic(&self) -> bool {
         false
     }
 }
 
-/// Tensors of one shape, side by side along a new axis.
+/// Stacks tensors of one shape along a new axis.
 fn stacked(rows: &[Tensor], axis: i64) -> Result<Tensor> {
     let first = rows.first().ok_or_else(|| {
-        Error::unsupported("without an iteration, the datatype of what is collected is not known")
+        Error::unsupported("a loop or scan without iterations is not supported: the datatype of its scan outputs is unknown")
     })?;
     let rank = first.rank() + 1;
     let axis = index::axis(axis, rank)?;
@@ -197,7 +197,7 @@ fn stacked(rows: &[Tensor], axis: i64) -> Result<Tensor> {
         .find(|row| row.shape() != first.shape() || row.datatype() != first.datatype())
     {
         return Err(Error::input(format!(
-            "an iteration has {} of shape {:?}, the first had {} of shape {:?}",
+            "a scan output is {} of shape {:?}, but {} of shape {:?} in the first iteration",
             other.datatype(),
             other.shape(),
             first.datatype(),
@@ -220,7 +220,7 @@ fn stacked(rows: &[Tensor], axis: i64) -> Result<Tensor> {
     })
 }
 
-/// What a tensor has at one place along an axis.
+/// Copies the slice at one position of an axis.
 fn at(tensor: &Tensor, axis: usize, place: usize) -> Result<Tensor> {
     let mut shape = tensor.shape().to_vec();
     let mut steps = signed_strides(&shape);
@@ -231,8 +231,8 @@ fn at(tensor: &Tensor, axis: usize, place: usize) -> Result<Tensor> {
     Tensor::new(shape, data)
 }
 
-/// Scan: a graph for each place along an axis of some inputs, with states that go from one to the next. In
-/// version 8 each of a batch on its own.
+/// Scan: runs a subgraph for each position along an axis of the scan inputs, and passes states from one iteration to the
+/// next. In version 8 it runs for each item of a batch.
 struct Scan {
     body: Body,
     states: usize,
@@ -256,7 +256,7 @@ impl Scan {
             .filter(|&scans| scans > 0 && scans <= given)
             .ok_or_else(|| {
                 Error::graph(format!(
-                    "the attribute `num_scan_inputs` is not in 1 to {given}, the number of inputs"
+                    "the attribute `num_scan_inputs` is not between 1 and {given}, the number of inputs"
                 ))
             })?;
         let states = given - scans;
@@ -304,7 +304,7 @@ impl Scan {
             let own = scan.shape()[axis];
             if *length.get_or_insert(own) != own {
                 return Err(Error::input(format!(
-                    "one input is scanned over {} places and another over {own}",
+                    "the scan inputs have different lengths, {} and {own}",
                     length.unwrap_or(own)
                 )));
             }
@@ -350,7 +350,7 @@ impl Operator for Scan {
         }
         if inputs.get(0).is_some() {
             return Err(Error::unsupported(
-                "sequence lengths are not done in Scan of version 8",
+                "the input of sequence lengths, which Scan has in version 8, is not supported",
             ));
         }
         let batch = given[self.states].shape().first().copied().unwrap_or(0);
@@ -358,7 +358,7 @@ impl Operator for Scan {
             .iter()
             .any(|tensor| tensor.shape().first() != Some(&batch))
         {
-            return Err(Error::input("the inputs are of different batches"));
+            return Err(Error::input("the inputs have different batch sizes"));
         }
         let mut columns: Vec<Vec<Tensor>> = vec![Vec::new(); self.states + self.outputs];
         for image in 0..batch {
@@ -376,7 +376,7 @@ impl Operator for Scan {
         columns.iter().map(|column| stacked(column, 0)).collect()
     }
 
-    /// The graph inside may have a loop in it.
+    /// The subgraph may contain a loop.
     fn is_deterministic(&self) -> bool {
         self.body.graph.graph.is_deterministic()
     }

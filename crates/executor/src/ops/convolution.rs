@@ -1,4 +1,4 @@
-//! Convolutions, forwards and backwards, over any number of spatial axes.
+//! Conv, ConvTranspose and Col2Im over any number of spatial axes, in plain loops.
 
 use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::window::{AutoPad, Frame, Window, spatial};
@@ -36,27 +36,27 @@ fn groups(build: &Build<'_>) -> Result<usize> {
     Ok(build.attributes().count("group")?.unwrap_or(1))
 }
 
-/// What convolutions of all datatypes have in common.
+/// The attributes of a convolution, for all datatypes.
 pub struct Convolution {
     window: Window,
     groups: usize,
 }
 
-/// Where a convolution's windows are, and how its channels belong together.
+/// A convolution planned for the shapes of its input and weights.
 pub struct Plan {
     frame: Frame,
     batch: usize,
     groups: usize,
-    /// Channels of a group.
+    /// Input channels per group.
     inputs: usize,
     outputs: usize,
 }
 
 impl Convolution {
-    /// Read a node's attributes.
+    /// Reads a node's attributes.
     ///
     /// # Errors
-    /// `Graph` for those that the specification does not allow.
+    /// `Graph` for attributes that ONNX's specification does not allow.
     pub fn read(build: &Build<'_>) -> Result<Self> {
         Ok(Self {
             window: Window::read(build.attributes())?,
@@ -64,18 +64,17 @@ impl Convolution {
         })
     }
 
-    /// The plan for an input and weights of these shapes.
+    /// Plans the convolution for an input and weights of these shapes.
     ///
     /// # Errors
-    /// `Input` for shapes that do not go together.
+    /// `Input` for shapes that do not match.
     pub fn plan(&self, input: &[usize], weights: &[usize]) -> Result<Plan> {
         let (batch, channels, values) = spatial(input)?;
         let (outputs, inputs, kernel) = spatial(weights)?;
         let groups = self.groups;
         if inputs.checked_mul(groups) != Some(channels) || !outputs.is_multiple_of(groups) {
             return Err(Error::input(format!(
-                "weights of shape {weights:?} in {groups} groups do not go with an input of shape \
-                 {input:?}"
+                "weights of shape {weights:?} in {groups} groups do not match an input of shape {input:?}"
             )));
         }
         Ok(Plan {
@@ -97,10 +96,10 @@ impl Plan {
         shape
     }
 
-    /// The convolution, on top of a bias for each output channel where there is one.
+    /// Computes the convolution, plus a bias per output channel if there is one.
     ///
     /// # Errors
-    /// `Memory`.
+    /// `Memory` if the output does not fit into memory.
     pub fn run<T: Ring>(&self, input: &[T], weights: &[T], bias: Option<&[T]>) -> Result<Vec<T>> {
         let count = element_count(&self.shape())?;
         let mut output = filled(count, T::default())?;
@@ -149,10 +148,10 @@ fn add_bias<T: Ring>(output: &mut [T], bias: Option<&[T]>, plane: usize, channel
     }
 }
 
-/// A bias for each of `channels`, where the input is there.
+/// Reads the optional bias, one value per channel.
 ///
 /// # Errors
-/// `Input` when it has another shape.
+/// `Input` if it has another shape.
 pub fn bias<'a>(inputs: &'a Inputs<'_>, at: usize, channels: usize) -> Result<Option<&'a Tensor>> {
     match inputs.get(at) {
         Some(bias) if bias.shape() != [channels] => Err(Error::input(format!(
@@ -163,7 +162,7 @@ pub fn bias<'a>(inputs: &'a Inputs<'_>, at: usize, channels: usize) -> Result<Op
     }
 }
 
-/// Conv: each window's values times the weights, summed.
+/// Conv: the weighted sum of each window's values.
 struct Conv(Convolution);
 
 impl Operator for Conv {
@@ -187,7 +186,7 @@ impl Operator for Conv {
     }
 }
 
-/// ConvTranspose: each value times the weights, added to where its window is.
+/// ConvTranspose: adds each input value times the weights to the window at its position.
 struct ConvTranspose {
     window: Window,
     groups: usize,
@@ -196,7 +195,7 @@ struct ConvTranspose {
 }
 
 impl ConvTranspose {
-    /// The windows are the input's values, what they are over is the output.
+    /// Places one window per input value over the output.
     fn frame(&self, input: &[usize], kernel: &[usize]) -> Result<Frame> {
         let rank = input.len();
         let per_axis = |name: &str, given: &Option<Vec<usize>>| match given {
@@ -208,14 +207,14 @@ impl ConvTranspose {
         };
         if kernel.len() != rank {
             return Err(Error::input(format!(
-                "a window of {kernel:?} cannot slide over {rank} spatial axes"
+                "a window of {kernel:?} does not match {rank} spatial axes"
             )));
         }
         let extra = per_axis("output_padding", &self.output_padding)?.unwrap_or(vec![0; rank]);
         let asked = per_axis("output_shape", &self.output_shape)?;
         let mut frame = self.window.frame(kernel)?;
         frame.windows = input.to_vec();
-        let too_large = || Error::input("the output is larger than any memory");
+        let too_large = || Error::input("the output does not fit into memory");
         for axis in 0..rank {
             let full = input[axis]
                 .saturating_sub(1)
@@ -249,7 +248,7 @@ impl ConvTranspose {
             let pads = frame.begin[axis] + frame.end[axis];
             frame.values[axis] = full.checked_sub(pads).filter(|&s| s > 0).ok_or_else(|| {
                 Error::input(format!(
-                    "a padding of {} and {} leaves nothing of {full} values",
+                    "a padding of {} and {} leaves none of {full} values",
                     frame.begin[axis], frame.end[axis]
                 ))
             })?;
@@ -263,7 +262,7 @@ impl ConvTranspose {
         let (from, to, kernel) = spatial(w.shape())?;
         if from != channels || !channels.is_multiple_of(self.groups) {
             return Err(Error::input(format!(
-                "weights of shape {:?} in {} groups do not go with an input of shape {:?}",
+                "weights of shape {:?} in {} groups do not match an input of shape {:?}",
                 w.shape(),
                 self.groups,
                 x.shape()
@@ -272,7 +271,7 @@ impl ConvTranspose {
         let frame = self.frame(values, kernel)?;
         let outputs = to.checked_mul(self.groups).ok_or_else(|| {
             Error::input(format!(
-                "{to} channels in {} groups are too many",
+                "the number of channels overflows: {to} in each of {} groups",
                 self.groups
             ))
         })?;
@@ -305,7 +304,7 @@ impl ConvTranspose {
     }
 }
 
-/// Add each window's value times a weight to what its tap is over.
+/// Adds each window's value times a weight to the value under its tap.
 fn scatter<T: Ring>(
     plane: &mut [T],
     windows: &[T],
@@ -331,7 +330,7 @@ impl Operator for ConvTranspose {
     }
 }
 
-/// Col2Im: blocks of an image, as columns, put back where they were; where they overlap they are summed.
+/// Col2Im: puts the blocks of an image, given as columns, back into place. Overlapping values are summed.
 struct Col2Im {
     window: Window,
 }
@@ -356,13 +355,13 @@ impl Operator for Col2Im {
         let window_count = element_count(&frame.windows)?;
         let &[batch, rows, length] = columns.shape() else {
             return Err(Error::input(format!(
-                "expected columns of 3 dimensions, came the shape {:?}",
+                "expected columns with 3 axes, came the shape {:?}",
                 columns.shape()
             )));
         };
         if taps == 0 || !rows.is_multiple_of(taps) || length != window_count {
             return Err(Error::input(format!(
-                "columns of shape {:?} are not {window_count} blocks of {block:?}",
+                "columns of shape {:?} do not match {window_count} blocks of {block:?}",
                 columns.shape()
             )));
         }
@@ -372,7 +371,7 @@ impl Operator for Col2Im {
         let value_count = element_count(&image)?;
         let count = element_count(&shape)?;
         let step = frame.step();
-        // Each block's value is added: that is a product with one.
+        // Adding a block is a transposed convolution with weights of 1.
         fn add<T: Ring>(
             (input, output): (&[T], &mut [T]),
             (frame, one): (&Frame, T),

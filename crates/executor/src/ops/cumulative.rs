@@ -1,4 +1,4 @@
-//! Sums and products that go on along an axis.
+//! Cumulative sums and products along an axis.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
@@ -23,8 +23,8 @@ fn cumulative(build: &Build<'_>, is_product: bool) -> Result<Box<dyn Operator>> 
     })
 }
 
-/// CumSum and CumProd: the sum, or product, of the elements up to each one along an axis; without it if exclusive; from
-/// the end if in reverse.
+/// CumSum and CumProd: the sum or product of all elements up to each one along an axis; without the element itself if
+/// `exclusive`, from the end if `reverse`.
 struct Cumulative {
     is_product: bool,
     is_exclusive: bool,
@@ -37,7 +37,7 @@ impl Operator for Cumulative {
             [given] => given,
             ref other => {
                 return Err(Error::input(format!(
-                    "the axis is expected to be one number, came {}",
+                    "the axis has {} values, expected 1",
                     other.len()
                 )));
             }

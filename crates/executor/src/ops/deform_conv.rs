@@ -1,4 +1,4 @@
-//! DeformConv: convolution whose taps are moved, each by an offset of its own at each place.
+//! DeformConv: convolution whose taps are displaced, each by its own offset at each output position.
 
 use infer_kernels::spec::Window;
 
@@ -18,7 +18,7 @@ fn deform_conv(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         match given[..] {
             [down, across] if down > 0 && across > 0 => Ok([down, across]),
             _ => Err(Error::unsupported(format!(
-                "the attribute `{name}` is {given:?}, and two numbers above zero are what is done"
+                "the attribute `{name}` is {given:?}, which is not supported, expected two positive numbers"
             ))),
         }
     };
@@ -27,12 +27,16 @@ fn deform_conv(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         usize::try_from(given)
             .ok()
             .filter(|&count| count > 0)
-            .ok_or_else(|| Error::graph(format!("the attribute `{name}` is {given}")))
+            .ok_or_else(|| {
+                Error::graph(format!(
+                    "the attribute `{name}` is {given}, expected at least 1"
+                ))
+            })
     };
     let pads = attributes.sizes("pads")?.unwrap_or_else(|| vec![0; 4]);
     let [top, left, bottom, right] = pads[..] else {
         return Err(Error::unsupported(format!(
-            "the attribute `pads` is {pads:?}, and four numbers are what is done"
+            "the attribute `pads` is {pads:?}, which is not supported, expected four numbers"
         )));
     };
     boxed(DeformConv {
@@ -48,16 +52,16 @@ fn deform_conv(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// DeformConv over images.
+/// DeformConv of images (two spatial axes).
 struct DeformConv {
-    /// Its kernel's size is that of the weights.
+    /// The window; the weights give its size.
     window: Window,
     groups: usize,
-    /// Groups of input channels that have offsets of their own.
+    /// The number of groups of input channels, each with its own offsets.
     offset_groups: usize,
 }
 
-/// What is at a place between four pixels.
+/// Bilinear interpolation between four pixels.
 fn between<R: Real>(plane: &[R], [height, width]: [usize; 2], [y, x]: [f64; 2]) -> R {
     let mut sum = R::zero();
     for (line, down) in [
@@ -68,7 +72,7 @@ fn between<R: Real>(plane: &[R], [height, width]: [usize; 2], [y, x]: [f64; 2]) 
             (x.floor(), 1.0 - (x - x.floor())),
             (x.floor() + 1.0, x - x.floor()),
         ] {
-            // Around the image is nothing.
+            // Pixels outside the image are 0.
             let is_inside =
                 (0.0..height as f64).contains(&line) && (0.0..width as f64).contains(&column);
             if is_inside {
@@ -90,7 +94,7 @@ impl DeformConv {
             (x.shape(), weights.shape())
         else {
             return Err(Error::unsupported(format!(
-                "images and windows of two dimensions are what is done, came {:?} and {:?}",
+                "an input of shape {:?} with weights of shape {:?} is not supported, expected two spatial axes",
                 x.shape(),
                 weights.shape()
             )));
@@ -104,7 +108,7 @@ impl DeformConv {
         };
         let Some([lines, columns]) = window.output([height, width]).filter(|_| fits) else {
             return Err(Error::input(format!(
-                "windows of {:?} in {} groups, {} with offsets, do not go with images of {:?}",
+                "weights of shape {:?} in {} groups and {} offset groups do not match an input of shape {:?}",
                 weights.shape(),
                 self.groups,
                 self.offset_groups,
@@ -116,14 +120,14 @@ impl DeformConv {
         let expected = [batch, element_count(&[moved, 2])?, lines, columns];
         if offsets.shape() != expected {
             return Err(Error::input(format!(
-                "offsets of shape {:?} came, expected {expected:?}",
+                "the offsets have the shape {:?}, expected {expected:?}",
                 offsets.shape()
             )));
         }
         let mask = match inputs.get(4) {
             Some(mask) if mask.shape() != [batch, moved, lines, columns] => {
                 return Err(Error::input(format!(
-                    "a mask of shape {:?} came, expected {:?}",
+                    "the mask has the shape {:?}, expected {:?}",
                     mask.shape(),
                     [batch, moved, lines, columns]
                 )));
@@ -133,7 +137,7 @@ impl DeformConv {
         let bias = match inputs.get(3) {
             Some(bias) if bias.shape() != [channels_out] => {
                 return Err(Error::input(format!(
-                    "a bias of shape {:?} came, expected {:?}",
+                    "the bias has the shape {:?}, expected {:?}",
                     bias.shape(),
                     [channels_out]
                 )));
@@ -142,7 +146,7 @@ impl DeformConv {
         };
         let shape = vec![batch, channels_out, lines, columns];
         let mut output = filled(element_count(&shape)?, R::zero())?;
-        // What is under the window at one place: of each input channel, its taps.
+        // The values under the window at one position, tap by tap for each input channel (im2col).
         let mut patch = filled(element_count(&[channels, taps])?, R::zero())?;
         let (values, weights, offsets) =
             (reals::<R>(x)?, reals::<R>(weights)?, reals::<f64>(offsets)?);

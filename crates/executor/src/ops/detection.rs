@@ -1,4 +1,4 @@
-//! Boxes: NonMaxSuppression.
+//! Object detection: NonMaxSuppression.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
@@ -14,12 +14,12 @@ fn non_max_suppression(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// NonMaxSuppression: the boxes with the best scores, without those that overlap a better one.
+/// NonMaxSuppression: selects boxes by score, and drops those that overlap a better one.
 struct NonMaxSuppression {
     is_centered: bool,
 }
 
-/// A box's least and largest y and x.
+/// A box, as its smallest and largest y and x.
 type Sides = [f32; 4];
 
 impl NonMaxSuppression {
@@ -34,7 +34,7 @@ impl NonMaxSuppression {
     }
 }
 
-/// How much of two boxes together both have.
+/// Intersection over union of two boxes.
 fn overlap(a: Sides, b: Sides) -> f32 {
     let height = a[2].min(b[2]) - a[0].max(b[0]);
     let width = a[3].min(b[3]) - a[1].max(b[1]);
@@ -60,7 +60,7 @@ impl Operator for NonMaxSuppression {
         };
         if (batch, count) != (scored, places) {
             return Err(Error::input(format!(
-                "boxes of shape {:?} do not go with scores of {:?}",
+                "boxes of shape {:?} do not match scores of shape {:?}",
                 boxes.shape(),
                 scores.shape()
             )));
@@ -78,13 +78,13 @@ impl Operator for NonMaxSuppression {
         let most = threshold(3)?.unwrap_or(0.0);
         if !(0.0..=1.0).contains(&most) {
             return Err(Error::input(format!(
-                "the threshold of overlap is {most}, expected 0 to 1"
+                "the IoU threshold is {most}, expected 0 to 1"
             )));
         }
         let least = threshold(4)?;
         let signed = |at: usize| i64::try_from(at).unwrap_or(i64::MAX);
         let mut selected = Vec::new();
-        // Of no boxes there may be more batches and classes than could be gone through.
+        // Without boxes the number of batches and classes may be too large to iterate over.
         let batch = if scores.is_empty() { 0 } else { batch };
         for image in 0..batch {
             let sides: Vec<Sides> = boxes[image * count * 4..][..count * 4]

@@ -1,4 +1,4 @@
-//! Einsum: sums of products, by an equation of letters.
+//! Einsum: sums of products of tensors, by an equation such as `ij,jk->ik`.
 
 use super::arithmetic::{narrowed, widened};
 use super::entry::{OperatorEntry, boxed, onnx};
@@ -17,26 +17,26 @@ fn einsum(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(Einsum::parse(build.attributes().string("equation", ""))?)
 }
 
-/// The name of an axis: a letter, or (beyond all letters) a place in the ellipsis, counted from its end.
+/// An axis's label: a letter, or (beyond all letters) a position in the ellipsis, counted from its end.
 type Label = u32;
 
-/// The first of the ellipsis's labels.
+/// The ellipsis's first label.
 const ELLIPSIS: Label = 1 << 16;
 
-/// A term of an equation: letters, and where among them the ellipsis is.
+/// A term of an equation: its letters, and the position of the ellipsis among them.
 #[derive(Clone, Debug)]
 struct Term {
     letters: Vec<Label>,
     ellipsis: Option<usize>,
 }
 
-/// Einsum. Two operands at a time become batches of matrices, whose product is what is summed up.
+/// Einsum. Operands are contracted two at a time, each time as a batched matrix product.
 struct Einsum {
     inputs: Vec<Term>,
     output: Option<Term>,
 }
 
-/// A tensor whose axes have names, each once.
+/// A tensor with a distinct label for each axis.
 struct Named {
     labels: Vec<Label>,
     tensor: Tensor,
@@ -57,8 +57,8 @@ impl Einsum {
         })
     }
 
-    /// The output's labels: those given, or (as the specification says) the ellipsis and then the letters that come once,
-    /// in alphabetical order.
+    /// The output's labels: those of the equation or, if it has no `->`, the ellipsis and then the letters that occur once,
+    /// in alphabetical order (as ONNX specifies).
     fn output(&self, ellipsis: usize) -> Vec<Label> {
         if let Some(output) = &self.output {
             return labels(output, ellipsis);
@@ -89,7 +89,7 @@ impl Einsum {
             let fits = covered.filter(|&covered| covered == 0 || term.ellipsis.is_some());
             let Some(covered) = fits else {
                 return Err(Error::input(format!(
-                    "input {position} of shape {:?} does not have the axes of its term in the equation",
+                    "input {position} has the shape {:?}, which does not match its term in the equation",
                     tensor.shape()
                 )));
             };
@@ -103,7 +103,7 @@ impl Einsum {
                 .any(|operand| operand.labels.contains(label));
             if !is_known || output[..at].contains(label) {
                 return Err(Error::graph(
-                    "the equation's output has an axis that no input has, or one twice",
+                    "the equation's output has a label that no input has, or repeats one",
                 ));
             }
         }
@@ -144,7 +144,7 @@ impl Operator for Einsum {
 fn parse(text: &str, equation: &str) -> Result<Term> {
     let wrong = || {
         Error::graph(format!(
-            "the equation `{equation}` is expected to have letters, commas, one `->` and one `...` a term"
+            "the equation is `{equation}`, expected letters, commas, at most one `->`, and at most one `...` per term"
         ))
     };
     let mut term = Term {
@@ -170,7 +170,7 @@ fn parse(text: &str, equation: &str) -> Result<Term> {
     Ok(term)
 }
 
-/// A term's labels, where its ellipsis covers that many axes.
+/// A term's labels, with an ellipsis of that many axes.
 fn labels(term: &Term, covered: usize) -> Vec<Label> {
     let mut labels = term.letters.clone();
     if let Some(at) = term.ellipsis {
@@ -182,7 +182,7 @@ fn labels(term: &Term, covered: usize) -> Vec<Label> {
     labels
 }
 
-/// A tensor of whose axes with the same name only the diagonal is left.
+/// Takes the diagonal of axes with the same label, so that each label is left once.
 fn diagonal(names: Vec<Label>, tensor: Tensor) -> Result<Named> {
     let own = signed_strides(tensor.shape());
     let (mut labels, mut shape, mut walk) = (Vec::new(), Vec::new(), Vec::new());
@@ -197,7 +197,7 @@ fn diagonal(names: Vec<Label>, tensor: Tensor) -> Result<Named> {
             Some(at) if shape[at] == size => walk[at] += own[axis],
             Some(_) => {
                 return Err(Error::input(format!(
-                    "axes of {:?} that have the same letter differ in size",
+                    "axes of {:?} have the same label but different sizes",
                     tensor.shape()
                 )));
             }
@@ -213,7 +213,7 @@ fn diagonal(names: Vec<Label>, tensor: Tensor) -> Result<Named> {
     })
 }
 
-/// Removes axes of size 1 that are larger in another operand: what is broadcast need not be copied.
+/// Removes axes of size 1 that are larger in another operand, so that broadcasting needs no copy.
 fn spread(operands: &mut [Named]) -> Result<()> {
     let sizes: std::collections::BTreeMap<Label, usize> = operands
         .iter()
@@ -230,7 +230,7 @@ fn spread(operands: &mut [Named]) -> Result<()> {
                 shape.push(size);
             } else if size != 1 {
                 return Err(Error::input(format!(
-                    "an axis has the size {size} in one input and {expected} in another"
+                    "a label has the size {size} in one input and {expected} in another"
                 )));
             }
         }
@@ -241,20 +241,20 @@ fn spread(operands: &mut [Named]) -> Result<()> {
     Ok(())
 }
 
-/// A tensor with its axes in the order of the labels, all of which it has.
+/// Permutes a tensor's axes into the order of the labels, all of which it must have.
 fn ordered(named: &Named, labels: &[Label]) -> Result<Tensor> {
     let order = labels
         .iter()
         .map(|label| named.labels.iter().position(|own| own == label))
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| Error::graph("the equation's output has an axis that no input has"))?;
+        .ok_or_else(|| Error::graph("the equation's output has a label that no input has"))?;
     match order.is_sorted() {
         true => Ok(named.tensor.clone()),
         false => transposed(&named.tensor, &order),
     }
 }
 
-/// A tensor summed up along the axes that are not kept.
+/// Sums a tensor along the axes whose labels are not kept.
 fn summed<A: Number>(named: Named, is_kept: impl Fn(&Label) -> bool) -> Result<Named> {
     let (kept, dropped): (Vec<Label>, Vec<Label>) = named
         .labels
@@ -272,7 +272,7 @@ fn summed<A: Number>(named: Named, is_kept: impl Fn(&Label) -> bool) -> Result<N
     })
 }
 
-/// The product of two tensors, summed up along the axes that are not kept.
+/// Multiplies two tensors and sums along the axes whose labels are not kept.
 fn contract<A: crate::number::Arithmetic + Number<Wide = A>>(
     a: Named,
     b: Named,

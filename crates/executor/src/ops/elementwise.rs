@@ -1,4 +1,4 @@
-//! Operators that go element by element over one tensor: functions of mathematics, signs, bits, tests.
+//! Elementwise operators of one tensor: mathematical functions, signs, bits and tests.
 
 use infer_kernels::functions;
 
@@ -43,7 +43,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
 
 fn dropout(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(Dropout {
-        // From version 7 to 11 the mask has the input's datatype in the schema's text alone; since 10 it is BOOL.
+        // The mask is BOOL, as it is since version 10; versions 7 to 9 describe one of the input's datatype.
         mask: build.has_output(1),
         training: build.opset < 7 && build.attributes().int("is_test", 0) == 0,
     })
@@ -66,18 +66,18 @@ fn is_nan(_: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// A function of one number with fractions.
+/// A function of one float.
 pub(super) trait Function {
-    /// Its value.
+    /// The function's value at `x`.
     fn value<F: Float>(&self, x: F) -> F;
 
-    /// Compute it of each, by a kernel; whether there is one.
+    /// Computes the function of each value with a kernel. Returns whether there is one.
     fn vectorized(&self, _: &mut [f32]) -> bool {
         false
     }
 }
 
-/// Computes a function of each element: in place where nobody else needs the input.
+/// The operator that applies a function to each element, in place if the input is owned.
 pub(super) struct Map<T>(pub T);
 
 impl<T: Function> Operator for Map<T> {
@@ -87,7 +87,7 @@ impl<T: Function> Operator for Map<T> {
     }
 }
 
-/// A function of each element.
+/// Applies a function to each element of a float tensor.
 pub(super) fn map<F: Function>(mut input: Tensor, function: &F) -> Result<Tensor> {
     if input.datatype() == f32::DATATYPE {
         let shape = input.shape().to_vec();
@@ -103,7 +103,7 @@ pub(super) fn map<F: Function>(mut input: Tensor, function: &F) -> Result<Tensor
     })
 }
 
-/// Each element, replaced.
+/// Replaces each element.
 pub(super) fn in_place<T: Element>(input: Tensor, function: impl Fn(T) -> T) -> Result<Tensor> {
     let shape = input.shape().to_vec();
     let mut elements = input.into_elements::<T>()?;
@@ -113,7 +113,7 @@ pub(super) fn in_place<T: Element>(input: Tensor, function: impl Fn(T) -> T) -> 
     Tensor::new(shape, T::wrap(elements))
 }
 
-/// Something of each element, of another datatype.
+/// Applies a function whose result has another datatype to each element.
 fn other<T: Element, U: Element>(input: &Tensor, function: impl Fn(T) -> U) -> Result<Tensor> {
     let elements = input.elements::<T>()?;
     let mut to = with_room(elements.len())?;
@@ -140,49 +140,49 @@ macro_rules! functions {
 }
 
 functions! {
-    /// Acos: the angle whose cosine it is, in radians.
+    /// Acos: arc cosine, in radians.
     Acos: x => x.acos();
-    /// Acosh: the inverse of the hyperbolic cosine.
+    /// Acosh: inverse hyperbolic cosine.
     Acosh: x => x.acosh();
-    /// Asin: the angle whose sine it is, in radians.
+    /// Asin: arc sine, in radians.
     Asin: x => x.asin();
-    /// Asinh: the inverse of the hyperbolic sine.
+    /// Asinh: inverse hyperbolic sine.
     Asinh: x => x.asinh();
-    /// Atan: the angle whose tangent it is, in radians.
+    /// Atan: arc tangent, in radians.
     Atan: x => x.atan();
-    /// Atanh: the inverse of the hyperbolic tangent.
+    /// Atanh: inverse hyperbolic tangent.
     Atanh: x => x.atanh();
-    /// Ceil: the integer above.
+    /// Ceil: rounds up to an integer.
     Ceil: x => x.ceil();
-    /// Cos: the cosine of an angle in radians.
+    /// Cos: cosine of an angle in radians.
     Cos: x => x.cos();
-    /// Cosh: the hyperbolic cosine.
+    /// Cosh: hyperbolic cosine.
     Cosh: x => x.cosh();
     /// Erf: the error function.
     Erf: x => x.erf(), functions::erf;
-    /// Exp: e to that power.
+    /// Exp: e^x.
     Exp: x => x.exp(), functions::exp;
-    /// Floor: the integer below.
+    /// Floor: rounds down to an integer.
     Floor: x => x.floor();
-    /// Log: the natural logarithm.
+    /// Log: natural logarithm.
     Log: x => x.ln();
-    /// Reciprocal: one divided by it.
+    /// Reciprocal: 1 / x.
     Reciprocal: x => F::ONE / x;
-    /// Round: the nearest integer, the even one of two.
+    /// Round: rounds to the nearest integer, halves to even.
     Round: x => x.round_half_even();
-    /// Sin: the sine of an angle in radians.
+    /// Sin: sine of an angle in radians.
     Sin: x => x.sin();
-    /// Sinh: the hyperbolic sine.
+    /// Sinh: hyperbolic sine.
     Sinh: x => x.sinh();
-    /// Sqrt: the square root.
+    /// Sqrt: square root.
     Sqrt: x => x.sqrt();
-    /// Tan: the tangent of an angle in radians.
+    /// Tan: tangent of an angle in radians.
     Tan: x => x.tan();
-    /// Tanh: the hyperbolic tangent.
+    /// Tanh: hyperbolic tangent.
     Tanh: x => x.tanh(), functions::tanh;
 }
 
-/// Identity.
+/// Identity: the input itself.
 struct Identity;
 
 impl Operator for Identity {
@@ -191,12 +191,12 @@ impl Operator for Identity {
     }
 }
 
-/// A function of one number of any datatype.
+/// A function of one number, of any number datatype.
 trait NumberFunction {
     fn value<A: Arithmetic>(&self, x: A) -> A;
 }
 
-/// Computes a function of each element of any number's datatype.
+/// The operator that applies a function to each element of a number datatype.
 struct Numbers<T>(T);
 
 impl<F: NumberFunction> Operator for Numbers<F> {
@@ -208,7 +208,7 @@ impl<F: NumberFunction> Operator for Numbers<F> {
     }
 }
 
-/// Abs: the magnitude; that of the lowest integer wraps to itself.
+/// Abs: absolute value; that of the lowest integer wraps to itself.
 struct Magnitude;
 
 impl NumberFunction for Magnitude {
@@ -217,14 +217,14 @@ impl NumberFunction for Magnitude {
     }
 }
 
-/// Neg: the value with the other sign.
+/// Neg: -x.
 struct Negate;
 
 impl NumberFunction for Negate {
     fn value<A: Arithmetic>(&self, x: A) -> A {
         match A::IS_INTEGER {
             true => A::ZERO.minus(x),
-            // Zero less zero would lose zero's sign.
+            // 0 - 0 would lose the sign of a float zero.
             false => x.times(A::ZERO.minus(A::ONE)),
         }
     }
@@ -245,7 +245,7 @@ impl NumberFunction for Sign {
     }
 }
 
-/// Not: of BOOL.
+/// Not: logical negation of BOOL.
 struct Not;
 
 impl Operator for Not {
@@ -254,7 +254,7 @@ impl Operator for Not {
     }
 }
 
-/// BitwiseNot: of integers.
+/// BitwiseNot: inverts the bits of integers.
 struct BitwiseNot;
 
 impl Operator for BitwiseNot {
@@ -266,7 +266,7 @@ impl Operator for BitwiseNot {
     }
 }
 
-/// IsNaN and IsInf: whether each element is not a number, or infinite.
+/// IsNaN and IsInf: whether each element is NaN, or infinite with one of the signs.
 struct Test {
     nan: bool,
     negative: bool,
@@ -287,8 +287,8 @@ impl Operator for Test {
     }
 }
 
-/// Dropout, of inference: the input as it is. Training, which since version 12 an input asks for, is refused, but for a ratio
-/// of 0, which drops nothing.
+/// Dropout for inference: the input itself. Training mode (an input since version 12) is supported only with a ratio of 0,
+/// which drops nothing.
 struct Dropout {
     mask: bool,
     training: bool,

@@ -1,4 +1,4 @@
-//! Numbers that are quantized and at once dequantized.
+//! Fake quantization: QuantizeLinear directly followed by DequantizeLinear.
 
 use infer_kernels::quantization::QuantParams;
 use infer_model_card::Datatype;
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::operator::{Inputs, Operator};
 use crate::tensor::Tensor;
 
-/// QuantizeLinear and DequantizeLinear with one scale: the nearest of the numbers that there are, in FP32.
+/// QuantizeLinear and DequantizeLinear with the same per-tensor scale: rounds to the nearest quantized value, in FP32.
 pub struct FakeQuantize(pub QuantParams);
 
 impl Operator for FakeQuantize {

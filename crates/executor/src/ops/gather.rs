@@ -1,4 +1,4 @@
-//! Elements by their indices.
+//! Gathering elements by index.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
@@ -37,10 +37,10 @@ fn gather_nd(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(GatherNd { batch })
 }
 
-/// An index into an axis, negative ones counted from its end.
+/// Resolves an index into an axis; a negative one counts from its end.
 ///
 /// # Errors
-/// `Input` when it is outside.
+/// `Input` if it is outside the axis.
 pub(super) fn position(index: i64, size: usize) -> Result<usize> {
     let signed = i64::try_from(size).unwrap_or(i64::MAX);
     let found = if index < 0 { index + signed } else { index };
@@ -49,12 +49,12 @@ pub(super) fn position(index: i64, size: usize) -> Result<usize> {
         .filter(|&found| found < size)
         .ok_or_else(|| {
             Error::input(format!(
-                "the index {index} is outside an axis of the size {size}"
+                "the index {index} is outside an axis of size {size}"
             ))
         })
 }
 
-/// Gather: slices along an axis, those that indices name.
+/// Gather: copies the slices along an axis that the indices name.
 struct Gather {
     axis: i64,
 }
@@ -92,7 +92,8 @@ fn slices(input: &Tensor, at: usize, indices: &Tensor) -> Result<Tensor> {
     Tensor::new(shape, gather_runs(input.data(), run, &starts)?)
 }
 
-/// GatherElements: for each position of the indices, the element there but for its axis, where the index says.
+/// GatherElements: for each position of the indices, the element at that position, with the index in place of the
+/// position on `axis`.
 struct GatherElements {
     axis: i64,
 }
@@ -107,13 +108,14 @@ impl Operator for GatherElements {
     }
 }
 
-/// For each position of the indices, the offset of the element there but for its axis, where the index says.
+/// For each position of the indices, the offset of the element at that position, with the index in place of the position on
+/// `axis`.
 pub(super) fn element_offsets(shape: &[usize], at: usize, indices: &Tensor) -> Result<Vec<usize>> {
     let fits = indices.rank() == shape.len()
         && (0..shape.len()).all(|axis| axis == at || indices.shape()[axis] <= shape[axis]);
     if !fits {
         return Err(Error::input(format!(
-            "indices of shape {:?} do not go into {shape:?} along the axis {at}",
+            "indices of shape {:?} do not match the shape {shape:?} along axis {at}",
             indices.shape()
         )));
     }
@@ -131,7 +133,7 @@ pub(super) fn element_offsets(shape: &[usize], at: usize, indices: &Tensor) -> R
     Ok(offsets)
 }
 
-/// GatherND: slices by indices into several axes at once, after axes of a batch.
+/// GatherND: copies slices by indices into several axes at once, after the batch axes.
 struct GatherNd {
     batch: usize,
 }
@@ -147,7 +149,7 @@ impl Operator for GatherNd {
             && indices.rank() > 0;
         if !fits {
             return Err(Error::input(format!(
-                "indices of shape {:?} do not go into {:?} after {batch} axes of a batch",
+                "indices of shape {:?} do not match the shape {:?} with `batch_dims` {batch}",
                 indices.shape(),
                 input.shape()
             )));
@@ -178,7 +180,7 @@ impl Operator for GatherNd {
     }
 }
 
-/// The offsets of the slices that tuples of indices, the last axis of a tensor, name.
+/// The offsets of slices named by index tuples, which are the last axis of `indices`.
 pub(super) fn tuple_offsets(
     shape: &[usize],
     indices: &Tensor,
@@ -198,7 +200,7 @@ pub(super) fn tuple_offsets(
     Ok(offsets)
 }
 
-/// Compress: slices along an axis, or elements without one, where a condition is true.
+/// Compress: the slices along an axis (without one: the elements) for which a condition is true.
 struct Compress {
     axis: Option<i64>,
 }
@@ -219,18 +221,20 @@ impl Operator for Compress {
     }
 }
 
-/// ArrayFeatureExtractor: along the last axis, what indices name.
+/// ArrayFeatureExtractor: the elements along the last axis that the indices name.
 struct ArrayFeatureExtractor;
 
 impl Operator for ArrayFeatureExtractor {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let (input, indices) = (inputs.required(0)?, inputs.required(1)?);
         let Some(at) = input.rank().checked_sub(1) else {
-            return Err(Error::input("a tensor without axes has no features"));
+            return Err(Error::input(
+                "expected at least one axis of features, came a scalar",
+            ));
         };
         let count = indices.len();
         let found = slices(input, at, &indices.clone().reshaped(vec![count])?)?;
-        // Of one row, the result is a row too.
+        // The result of a vector is a matrix with one row.
         match at {
             0 => Ok(vec![found.reshaped(vec![1, count])?]),
             _ => Ok(vec![found]),

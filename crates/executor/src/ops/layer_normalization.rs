@@ -1,4 +1,4 @@
-//! Normalizations over the last axes: those of transformers.
+//! Normalization over the last axes, as transformers use it.
 
 use infer_kernels::functions;
 
@@ -16,7 +16,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("RMSNormalization", |build| {
         layer(build, Kind::RootMeanSquare)
     }),
-    // ONNX Runtime's, from before the specification had RMSNormalization. Files have it in both domains.
+    // ONNX Runtime's name of RMSNormalization, from before ONNX had it. Exporters use both domains.
     onnx("SimplifiedLayerNormalization", |build| {
         layer(build, Kind::RootMeanSquare)
     }),
@@ -48,7 +48,7 @@ fn read(build: &Build<'_>, kind: Kind, default_epsilon: f32) -> LayerNormalizati
     LayerNormalization {
         axis: attributes.int("axis", -1),
         epsilon: attributes.float("epsilon", default_epsilon).into(),
-        // FLOAT unless the file says another; DOUBLE is 11, and 1, 10 and 16 all are computed in FP32.
+        // DOUBLE is 11; FLOAT (1, the default), FLOAT16 (10) and BFLOAT16 (16) are all computed in FP32.
         is_wide: attributes.int("stash_type", 1) == 11,
         kind,
         has_skip: false,
@@ -61,8 +61,7 @@ enum Kind {
     RootMeanSquare,
 }
 
-/// LayerNormalization and RMSNormalization, and ONNX Runtime's of two tensors that are summed first
-/// (SkipLayerNormalization).
+/// LayerNormalization and RMSNormalization; with `has_skip`, ONNX Runtime's versions that first add two tensors.
 struct LayerNormalization {
     axis: i64,
     epsilon: f64,
@@ -71,11 +70,11 @@ struct LayerNormalization {
     has_skip: bool,
 }
 
-/// A tensor's value for each of the last values of `shape`, repeated as broadcasting does.
+/// Broadcasts a scale or bias to the last axes of `shape`.
 fn expanded<R: Real>(tensor: &Tensor, shape: &[usize]) -> Result<Vec<R>> {
     if index::broadcast(&[tensor.shape(), shape])? != shape {
         return Err(Error::input(format!(
-            "a scale or bias of shape {:?} does not go with {shape:?}",
+            "a scale or bias of shape {:?} cannot be broadcast to {shape:?}",
             tensor.shape()
         )));
     }
@@ -99,7 +98,7 @@ impl LayerNormalization {
         let mut summed = None;
         let (scale_at, bias_at) = if self.has_skip { (2, 3) } else { (1, 2) };
         if self.has_skip {
-            // The third is added before the bias of RMS, which has none.
+            // SkipSimplifiedLayerNormalization has no bias of its own; the next input is added to the sum.
             let is_layer = self.kind == Kind::Layer;
             let added = [Some(1), Some(if is_layer { 4 } else { 3 })];
             for position in added.into_iter().flatten() {
@@ -117,7 +116,7 @@ impl LayerNormalization {
             summed = Some(rounded(shape.clone(), copy, datatype)?);
         }
         let size = element_count(&shape[axis..])?;
-        // A scale that is not the same for all rows needs a value for each.
+        // A scale that differs between rows is expanded to all rows.
         let own = |tensor: &Tensor| tensor.rank() > shape.len() - axis;
         let vector = |position: usize| -> Result<Option<Vec<R>>> {
             match inputs.get(position) {
@@ -186,7 +185,7 @@ impl LayerNormalization {
             }
         }
         if let Some(summed) = summed {
-            // The mean and the deviation that the outputs in between would be are for training.
+            // The outputs in between, mean and standard deviation, are for training.
             while outputs.len() < 3 {
                 outputs.push(outputs[outputs.len() - 1].clone());
             }

@@ -1,4 +1,4 @@
-//! The same elements in another order, or more than once.
+//! Operators that reorder or repeat elements.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("DepthToSpace", depth_to_space),
     onnx("Expand", |_| boxed(Expand)),
     onnx("SpaceToDepth", space_to_depth),
-    // Before version 6 the repeats were along one axis, in inputs of other names.
+    // Version 1 took the number of tiles and an axis as inputs.
     onnx("Tile", |_| boxed(Tile)).since(6),
     onnx("Transpose", transpose),
 ];
@@ -32,7 +32,7 @@ fn transpose(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// The size of a block of pixels, and whether its places come before the channels (`DCR`).
+/// Reads `blocksize`, and whether the block's position is the outer part of the channel axis (`mode` = `DCR`).
 fn blocks(build: &Build<'_>) -> Result<(usize, bool)> {
     let attributes = build.attributes();
     let block = attributes.required_int("blocksize")?;
@@ -53,10 +53,10 @@ fn blocks(build: &Build<'_>) -> Result<(usize, bool)> {
     }
 }
 
-/// The largest block: its square is a number of channels.
+/// The largest block size: the number of channels is a multiple of its square.
 const MAX_BLOCK: usize = 1 << 14;
 
-/// Transpose: the axes in another order; turned around without one.
+/// Transpose: permutes the axes; reverses them without `perm`.
 struct Transpose {
     order: Option<Vec<i64>>,
 }
@@ -82,7 +82,7 @@ impl Operator for Transpose {
                 found
             }
         };
-        // Only axes of size 1 move past the others: the elements stay where they are.
+        // If only axes of size 1 move, the elements stay in order.
         let sized = |&axis: &usize| input.shape()[axis] != 1;
         if order.iter().copied().filter(sized).is_sorted() {
             let shape = order.iter().map(|&axis| input.shape()[axis]).collect();
@@ -92,7 +92,7 @@ impl Operator for Transpose {
     }
 }
 
-/// Expand: broadcast to a shape, which may itself be broadcast to the input's.
+/// Expand: broadcasts the input to a shape, by the rules of both-sided broadcasting.
 struct Expand;
 
 impl Operator for Expand {
@@ -113,10 +113,10 @@ impl Operator for Expand {
     }
 }
 
-/// Sizes out of a tensor.
+/// Reads a tensor of sizes.
 ///
 /// # Errors
-/// `Input` when one is negative or too large.
+/// `Input` if one is negative or too large.
 pub(super) fn sizes(tensor: &Tensor) -> Result<Vec<usize>> {
     let given = tensor.to_i64()?;
     given
@@ -128,7 +128,7 @@ pub(super) fn sizes(tensor: &Tensor) -> Result<Vec<usize>> {
         .collect()
 }
 
-/// Tile: as often along each axis as the second input says.
+/// Tile: repeats the input along each axis.
 struct Tile;
 
 impl Operator for Tile {
@@ -137,12 +137,12 @@ impl Operator for Tile {
         let repeats = sizes(inputs.required(1)?)?;
         if repeats.len() != input.rank() {
             return Err(Error::input(format!(
-                "expected a number of repeats for each of {} axes, came {}",
+                "expected one number of repeats for each of {} axes, came {}",
                 input.rank(),
                 repeats.len()
             )));
         }
-        // Each axis becomes two, of which the first repeats.
+        // Each axis becomes two; the first one repeats with a stride of 0.
         let (mut walked, mut walked_steps, mut shape) = (Vec::new(), Vec::new(), Vec::new());
         for ((&size, &repeat), &step) in input
             .shape()
@@ -168,7 +168,7 @@ fn four(tensor: &Tensor) -> Result<[usize; 4]> {
     })
 }
 
-/// DepthToSpace: channels become blocks of pixels.
+/// DepthToSpace: rearranges channels into blocks of pixels.
 struct DepthToSpace {
     block: usize,
     depth_first: bool,
@@ -181,7 +181,7 @@ impl Operator for DepthToSpace {
         let block = self.block;
         if channels % (block * block) != 0 {
             return Err(Error::input(format!(
-                "{channels} channels do not make blocks of {block} by {block}"
+                "{channels} channels cannot be split into blocks of {block} by {block}"
             )));
         }
         let depth = channels / (block * block);
@@ -204,7 +204,7 @@ impl Operator for DepthToSpace {
     }
 }
 
-/// SpaceToDepth: blocks of pixels become channels; with a `mode` since version 28.
+/// SpaceToDepth: rearranges blocks of pixels into channels; has a `mode` since version 28.
 struct SpaceToDepth {
     block: usize,
     depth_first: bool,
@@ -217,7 +217,7 @@ impl Operator for SpaceToDepth {
         let block = self.block;
         if height % block != 0 || width % block != 0 {
             return Err(Error::input(format!(
-                "a height of {height} and a width of {width} are not blocks of {block}"
+                "an image of {height} by {width} cannot be split into blocks of {block}"
             )));
         }
         let (high, wide) = (height / block, width / block);

@@ -1,4 +1,4 @@
-//! LinearAttention, of version 27.
+//! LinearAttention (ONNX version 27).
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
@@ -44,13 +44,14 @@ fn linear_attention(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// A state for each head of keys and values, a matrix that each token changes and each query of that token reads: it
-/// fades by `exp(decay)`, and gains the product of key and value, or `beta` times that of the key and what the value is
-/// other than what the state has for the key.
+/// Linear attention: each key-value head has a state matrix `S` of `[key size, value size]`.
+///
+/// For each token, `S` is scaled by `exp(decay)` (gated rules). Then `key^T value` is added or, with the delta rules,
+/// `beta key^T (value - key S)`. The output is `scale query S`.
 struct LinearAttention {
     q_heads: usize,
     kv_heads: usize,
-    /// The inverse root of a key's size where there is none.
+    /// The scale of outputs; `None` for the inverse square root of the key's size.
     scale: Option<f32>,
 }
 
@@ -141,7 +142,7 @@ impl Operator for LinearAttention {
                         *state += key * change;
                     }
                 }
-                // Each of these heads is read by as many queries.
+                // Several query heads share a key-value head.
                 let readers = self.q_heads / heads;
                 for reader in head * readers..(head + 1) * readers {
                     let query = &q[(place * self.q_heads + reader) * size..][..size];
@@ -163,8 +164,7 @@ impl Operator for LinearAttention {
     }
 }
 
-/// What states fade by, or change by, for each token: a number for all heads, one for each, or one for each row of
-/// each head's state.
+/// The decay or beta of each token: one value for all heads, one per head, or one per row of each head's state.
 struct Gate {
     values: Vec<f32>,
     width: usize,
@@ -172,7 +172,7 @@ struct Gate {
 }
 
 impl Gate {
-    /// One of the widths is what it has for a token.
+    /// Checks that the tensor has one of the two widths per token.
     fn new(
         name: &str,
         tensor: &Tensor,
@@ -195,7 +195,7 @@ impl Gate {
         }
     }
 
-    /// That of a token, a head and a row of its state.
+    /// The value for a token, a head and a row of the head's state.
     fn at(&self, token: usize, head: usize, row: usize) -> f32 {
         let values = &self.values[token * self.width..][..self.width];
         match self.width {
@@ -206,7 +206,7 @@ impl Gate {
     }
 }
 
-/// The size of each of so many heads.
+/// The size of a head.
 fn split(name: &str, tensor: &Tensor, hidden: usize, heads: usize) -> Result<usize> {
     match hidden.is_multiple_of(heads) {
         true => Ok(hidden / heads),

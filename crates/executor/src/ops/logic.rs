@@ -1,4 +1,4 @@
-//! Logic, bits, comparisons and choices.
+//! Logical, bitwise and comparison operators, and Where.
 
 use super::arithmetic::broadcasting;
 use super::entry::{OperatorEntry, onnx};
@@ -40,7 +40,7 @@ fn bit_shift(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     }
 }
 
-/// And, Or and Xor, of BOOL.
+/// And, Or and Xor of BOOL.
 struct Logic(fn(bool, bool) -> bool);
 
 impl Operator for Logic {
@@ -49,8 +49,8 @@ impl Operator for Logic {
     }
 }
 
-/// BitwiseAnd, BitwiseOr, BitwiseXor and BitShift, of integers. Shifts by as many bits as there are, or more,
-/// or by a negative number, give 0, and -1 of negative numbers to the right.
+/// BitwiseAnd, BitwiseOr, BitwiseXor and BitShift of integers. A shift by a negative number, or by at least the number of
+/// bits, gives 0; a right shift of a negative number gives -1.
 enum Bitwise {
     And,
     Or,
@@ -68,7 +68,7 @@ impl Operator for Bitwise {
                 Self::Xor => Integer::bits_xor,
                 Self::Left => |a, b| a.left(b.to_u32()),
                 Self::Right => |a, b| match a.partial_cmp(&Arithmetic::ZERO) {
-                    // The sign's bit fills what is left.
+                    // An arithmetic shift repeats the sign bit.
                     Some(std::cmp::Ordering::Less) => {
                         a.right(b.to_u32().min(8 * size_of::<T>() as u32 - 1))
                     }
@@ -80,7 +80,7 @@ impl Operator for Bitwise {
     }
 }
 
-/// Equal of all datatypes; Less, LessOrEqual, Greater and GreaterOrEqual of all numbers.
+/// Equal of all datatypes; Less, LessOrEqual, Greater and GreaterOrEqual of all number datatypes.
 enum Comparison {
     Equal,
     Less,
@@ -108,7 +108,7 @@ impl Operator for Comparison {
     }
 }
 
-/// Where: of two tensors, elements of the first where a third says so, else of the second.
+/// Where: elements of the second input where the first is true, of the third elsewhere.
 struct Where;
 
 impl Operator for Where {

@@ -1,4 +1,4 @@
-//! Losses: how far scores are from labels.
+//! Loss functions.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use super::softmax::log_softmax;
@@ -38,11 +38,11 @@ enum Reduction {
     Sum,
 }
 
-/// NegativeLogLikelihoodLoss of logarithms of probabilities, SoftmaxCrossEntropyLoss of scores, whose logarithms of
-/// probabilities are its second output. The classes are the second axis.
+/// NegativeLogLikelihoodLoss of log-probabilities, and SoftmaxCrossEntropyLoss of scores, whose second output is the
+/// log-probabilities. The classes are the second axis.
 struct Loss {
     from_scores: bool,
-    /// The label of what does not count.
+    /// The label that is left out of the loss.
     ignored: Option<i64>,
     reduction: Reduction,
 }
@@ -57,7 +57,7 @@ impl Operator for Loss {
             && labels.shape()[1..] == input.shape()[2..];
         if !fits {
             return Err(Error::input(format!(
-                "labels of shape {:?} do not go with scores of shape {:?}, whose second axis is the classes",
+                "labels of shape {:?} do not match scores of shape {:?}, whose second axis is the classes",
                 labels.shape(),
                 input.shape()
             )));
@@ -69,7 +69,7 @@ impl Operator for Loss {
                 None => None,
             };
             if inputs.get(2).is_some() && weights.is_none_or(|weights| weights.len() != classes) {
-                return Err(Error::input(format!("expected a weight for each of {classes} classes")));
+                return Err(Error::input(format!("expected one weight for each of {classes} classes")));
             }
             let (order, rows) = Rows::along(input, 1)?;
             let shape = rows.shape().to_vec();
@@ -106,7 +106,7 @@ impl Loss {
                 .ok()
                 .filter(|&class| class < classes)
                 .ok_or_else(|| {
-                    Error::input(format!("the label {label} is none of {classes} classes"))
+                    Error::input(format!("the label {label} is outside {classes} classes"))
                 })?;
             let weight = weights.map_or(T::Wide::ONE, |weights| weights[class].widen());
             let loss = -rows[row * classes + class].widen() * weight;

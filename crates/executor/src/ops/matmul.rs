@@ -1,4 +1,4 @@
-//! Products of matrices, and determinants: the general ones, of every rank and datatype.
+//! Matrix products and determinants, for every rank and datatype.
 
 use std::cell::RefCell;
 
@@ -35,8 +35,8 @@ fn gemm(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// Adds the product of a row-major m by k and a k by n matrix to an m by n one: the inner loop goes along rows of the
-/// second and of the result, which are contiguous.
+/// Adds the product of row-major matrices of m by k and k by n to an m by n matrix. The inner loop runs along rows of the
+/// second matrix and of the result, which are contiguous.
 pub(super) fn multiply_add<A: Arithmetic>(a: &[A], b: &[A], k: usize, n: usize, to: &mut [A]) {
     if n == 0 || k == 0 {
         return;
@@ -50,11 +50,11 @@ pub(super) fn multiply_add<A: Arithmetic>(a: &[A], b: &[A], k: usize, n: usize, 
     }
 }
 
-/// The products of all matrices in two tensors whose axes before the last two are broadcast, with what NumPy's `matmul` does
-/// for vectors.
+/// Multiplies two tensors of matrices, as NumPy's `matmul` does: axes before the last two are broadcast, and a vector
+/// counts as a row on the left or a column on the right.
 ///
 /// # Errors
-/// `Input` when the shapes do not go together, `Memory`.
+/// `Input` if the shapes do not match, `Memory`.
 pub(super) fn product<A: Arithmetic>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let wrong = || {
         Error::input(format!(
@@ -97,11 +97,11 @@ pub(super) fn product<A: Arithmetic>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 thread_local! {
-    /// The last matrix that was packed, whose memory is used again.
+    /// The matrix that was packed last; the next one reuses its memory.
     static PACKED: RefCell<Packed> = RefCell::default();
 }
 
-/// Products of matrices in FP32 by the kernel: each right side is packed when it comes.
+/// Multiplies FP32 matrices with the packed kernel; packs each right-hand matrix first.
 fn products(
     matrices: Walk<'_, 2>,
     (a, b): (&[f32], &[f32]),
@@ -125,8 +125,7 @@ fn products(
     Ok(to)
 }
 
-/// A shape as matrices: the axes before them, their rows and columns. A vector is a row on the left and a column on the
-/// right.
+/// Splits a shape into batch axes, rows and columns. A vector is a row on the left and a column on the right.
 fn matrix(shape: &[usize], is_left: bool) -> Option<(&[usize], usize, usize)> {
     match shape {
         [] => None,
@@ -136,7 +135,7 @@ fn matrix(shape: &[usize], is_left: bool) -> Option<(&[usize], usize, usize)> {
     }
 }
 
-/// A tensor in the datatype that it is computed with in; none when it is so already.
+/// Converts a tensor to the datatype that it is computed in; `None` if it has that already.
 fn wide<T: Number>(tensor: &Tensor) -> Result<Option<Tensor>> {
     let elements = tensor.elements::<T>()?;
     if T::DATATYPE == T::Wide::DATATYPE {
@@ -147,7 +146,7 @@ fn wide<T: Number>(tensor: &Tensor) -> Result<Option<Tensor>> {
     Tensor::of(tensor.shape(), to).map(Some)
 }
 
-/// MatMul.
+/// MatMul: the product of matrices, batches of them, or vectors.
 struct MatMul;
 
 impl Operator for MatMul {
@@ -163,7 +162,7 @@ impl Operator for MatMul {
     }
 }
 
-/// Gemm: alpha A B + beta C, of two matrices, each perhaps transposed, and one that is broadcast to their product.
+/// Gemm: alpha A B + beta C. A and B may be transposed; C is broadcast to the product.
 struct Gemm {
     alpha: f32,
     beta: f32,
@@ -205,7 +204,7 @@ impl Operator for Gemm {
             };
             if sum.shape() != shape {
                 return Err(Error::input(format!(
-                    "what is added cannot be broadcast to the product's shape {shape:?}"
+                    "input 2 cannot be broadcast to the product's shape {shape:?}"
                 )));
             }
             Ok(vec![narrowed::<T>(&shape, sum.into_elements()?)?])
@@ -219,7 +218,7 @@ fn scaled<A: Arithmetic>(tensor: Tensor, factor: f32) -> Result<Tensor> {
     }
     if A::IS_INTEGER && factor.fract() != 0.0 {
         return Err(Error::unsupported(format!(
-            "a factor of {factor} of {} is not done here",
+            "a factor of {factor} is not supported for {}, expected an integer",
             A::DATATYPE
         )));
     }
@@ -227,7 +226,7 @@ fn scaled<A: Arithmetic>(tensor: Tensor, factor: f32) -> Result<Tensor> {
     super::elementwise::in_place::<A>(tensor, |x| x.times(factor))
 }
 
-/// MatMulInteger: of INT8 and UINT8, less their zero points, in INT32.
+/// MatMulInteger: the INT32 product of INT8 or UINT8 matrices, minus their zero points.
 struct MatMulInteger;
 
 impl Operator for MatMulInteger {
@@ -238,13 +237,13 @@ impl Operator for MatMulInteger {
     }
 }
 
-/// Integers of 8 bits as INT32, less a zero point: one for all, for each row on the left, for each column on the right.
+/// Converts INT8 or UINT8 to INT32 and subtracts the zero point: per tensor, per row (left) or per column (right).
 fn centered(tensor: &Tensor, zero: Option<&Tensor>, by_row: bool) -> Result<Tensor> {
     if let Some(zero) = zero.filter(|zero| zero.datatype() != tensor.datatype()) {
         return Err(Error::input(format!(
-            "expected a zero point of {}, came {}",
-            tensor.datatype(),
-            zero.datatype()
+            "the zero point is {}, expected {} as the input",
+            zero.datatype(),
+            tensor.datatype()
         )));
     }
     let to_i32 = |tensor: &Tensor| match tensor.datatype() {
@@ -259,7 +258,7 @@ fn centered(tensor: &Tensor, zero: Option<&Tensor>, by_row: bool) -> Result<Tens
     };
     let zero = to_i32(zero)?;
     let zero = match zero.shape() {
-        // Along the rows, which are the axis before the last.
+        // Per row: broadcast along the axis before the last.
         &[count] if by_row && count != 1 => zero.reshaped(vec![count, 1])?,
         _ => zero,
     };
@@ -268,7 +267,7 @@ fn centered(tensor: &Tensor, zero: Option<&Tensor>, by_row: bool) -> Result<Tens
     match centered.shape() == shape {
         true => Ok(centered),
         false => Err(Error::input(format!(
-            "zero points of shape {:?} do not go with {shape:?}",
+            "zero points of shape {:?} do not match the shape {shape:?}",
             zero.shape()
         ))),
     }
@@ -295,7 +294,7 @@ impl Operator for Det {
             let elements = input.elements::<T>()?;
             let count = element_count(outer)?;
             let mut to = with_room(count)?;
-            // Where there is no matrix, its sizes may have a product that no number holds.
+            // Without matrices their sizes may have a product that overflows.
             let size = match count {
                 0 => 0,
                 _ => element_count(&[rows, columns])?,
@@ -312,7 +311,7 @@ impl Operator for Det {
     }
 }
 
-/// By elimination, with the largest element of a column as the pivot.
+/// The determinant by Gaussian elimination with partial pivoting.
 fn determinant<F: Float>(matrix: &mut [F], size: usize) -> F {
     let mut product = F::ONE;
     for column in 0..size {

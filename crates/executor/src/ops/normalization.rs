@@ -1,4 +1,4 @@
-//! Normalizations over batches, channels and groups: those whose axes the specification fixes.
+//! Normalization over batches, channels and groups, whose axes ONNX fixes.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use super::window::spatial;
@@ -35,7 +35,7 @@ fn group_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(GroupNormalization {
         epsilon: epsilon(build),
         groups: build.attributes().required_int("num_groups")?,
-        // The first version has a scale and a bias for each group.
+        // Before version 21 scale and bias are per group.
         is_by_channel: build.opset >= 21,
     })
 }
@@ -46,7 +46,9 @@ fn lrn(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         size: usize::try_from(attributes.required_int("size")?)
             .ok()
             .filter(|&size| size > 0)
-            .ok_or_else(|| Error::graph("the attribute `size` is not above zero"))?,
+            .ok_or_else(|| {
+                Error::graph("the attribute `size` is 0 or negative, expected at least 1")
+            })?,
         alpha: attributes.float("alpha", 1e-4).into(),
         beta: attributes.float("beta", 0.75).into(),
         bias: attributes.float("bias", 1.0).into(),
@@ -76,7 +78,7 @@ fn mean_variance_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator
     boxed(MeanVarianceNormalization { axes })
 }
 
-/// The mean and the variance (of the population) of numbers.
+/// The mean and the population variance of values.
 pub fn moments<R: Real>(values: &[R]) -> (R, R) {
     let count = R::of(values.len() as f64);
     let mean = values.iter().fold(R::default(), |sum, &v| sum + v) / count;
@@ -90,18 +92,18 @@ fn batch_normalization(build: &Build<'_>, epsilon: f64) -> Result<Box<dyn Operat
     let attributes = build.attributes();
     let is_training = match build.opset {
         14.. => attributes.flag("training_mode", false),
-        // What a training step puts out was said without an attribute, and how it is computed nowhere.
+        // Before version 14 the number of outputs told training from inference, and its computation is not specified.
         7..14 => (1..5).any(|output| build.has_output(output)),
         _ => !attributes.flag("is_test", false),
     };
     if is_training && build.opset < 14 {
         return Err(Error::unsupported(
-            "BatchNormalization of a version before 14 is done for inference only",
+            "training mode is not supported before version 14, expected one output",
         ));
     }
     if build.opset < 9 && !attributes.flag("spatial", true) {
         return Err(Error::unsupported(
-            "the attribute `spatial` is 0, which is done for 1 only",
+            "the attribute `spatial` is 0, which is not supported, expected 1",
         ));
     }
     Ok(Box::new(BatchNormalization {
@@ -111,7 +113,7 @@ fn batch_normalization(build: &Build<'_>, epsilon: f64) -> Result<Box<dyn Operat
     }))
 }
 
-/// One number a channel.
+/// Reads an input with one value per channel.
 fn by_channel<R: Real>(inputs: &Inputs<'_>, at: usize, channels: usize) -> Result<Vec<R>> {
     let input = inputs.required(at)?;
     if input.shape() != [channels] {
@@ -123,8 +125,8 @@ fn by_channel<R: Real>(inputs: &Inputs<'_>, at: usize, channels: usize) -> Resul
     Ok(reals::<R>(input)?.into_owned())
 }
 
-/// BatchNormalization: with the mean and the variance that it is given, or, in training, with the batch's own; it
-/// then puts out running ones as well.
+/// BatchNormalization, with the given mean and variance. In training mode it uses those of the batch, and also outputs the
+/// running mean and variance.
 struct BatchNormalization {
     epsilon: f64,
     momentum: f64,
@@ -138,12 +140,10 @@ impl BatchNormalization {
         let shape = input.shape().to_vec();
         let (batch, channels) = match shape[..] {
             [batch, channels, ..] => (batch, channels),
-            // The specification has one channel where there is no axis of them.
+            // ONNX counts an input without a channel axis as one channel.
             [batch] => (batch, 1),
             [] => {
-                return Err(Error::input(
-                    "expected a batch, came a tensor without dimensions",
-                ));
+                return Err(Error::input("expected a batch, came a scalar"));
             }
         };
         let scale = by_channel::<R>(&inputs, 1, channels)?;
@@ -198,12 +198,13 @@ impl Operator for BatchNormalization {
     }
 }
 
-/// InstanceNormalization: each channel of each image with its own mean and variance.
+/// InstanceNormalization: normalizes each channel of each image by its own mean and variance.
 struct InstanceNormalization {
     epsilon: f64,
 }
 
-/// Each run of `size` values with its own mean and variance, then `scale` and `bias` for each run of `plane`.
+/// Normalizes each run of `size` values by its own mean and variance, then applies `scale` and `bias` to each run of
+/// `plane` values.
 fn normalize<R: Real>(
     values: &mut [R],
     (size, plane): (usize, usize),
@@ -246,7 +247,7 @@ impl Operator for InstanceNormalization {
     }
 }
 
-/// GroupNormalization: each group of channels of each image with its own mean and variance.
+/// GroupNormalization: normalizes each group of channels of each image by its own mean and variance.
 struct GroupNormalization {
     epsilon: f64,
     groups: i64,
@@ -265,7 +266,7 @@ impl Operator for GroupNormalization {
             .filter(|&groups| groups > 0 && channels.is_multiple_of(groups))
             .ok_or_else(|| {
                 Error::input(format!(
-                    "{channels} channels cannot be in {} groups",
+                    "{channels} channels cannot be split into {} groups",
                     self.groups
                 ))
             })?;
@@ -285,7 +286,7 @@ impl Operator for GroupNormalization {
     }
 }
 
-/// LRN: each value by the squares of those in the same place of the channels around.
+/// LRN: divides each value by a power of the sum of squares over neighboring channels.
 struct Lrn {
     size: usize,
     alpha: f64,
@@ -326,7 +327,7 @@ impl Operator for Lrn {
     }
 }
 
-/// LpNormalization: each vector along an axis by its norm; one of zeros stays.
+/// LpNormalization: divides each vector along an axis by its norm; a zero vector stays.
 struct LpNormalization {
     axis: i64,
     p: i64,
@@ -366,8 +367,7 @@ impl Operator for LpNormalization {
     }
 }
 
-/// MeanVarianceNormalization: over axes of one's choice, with the specification's epsilon of 1e-9 beside the
-/// standard deviation.
+/// MeanVarianceNormalization: normalizes over the given axes. ONNX adds an epsilon of 1e-9 to the standard deviation.
 struct MeanVarianceNormalization {
     axes: Vec<i64>,
 }
@@ -379,7 +379,7 @@ impl Operator for MeanVarianceNormalization {
         let shape = input.shape().to_vec();
         let axes = index::axes(&self.axes, shape.len())?;
         let mut kept = shape.clone();
-        // A tensor without elements may have sizes whose product nothing holds.
+        // The sizes of an empty tensor may have a product that overflows.
         let mut count = 1usize;
         for &axis in &axes {
             count = count.saturating_mul(shape[axis]);

@@ -1,4 +1,4 @@
-//! Borders: added to tensors and taken from them; and rows turned around.
+//! Pad, CenterCropPad and ReverseSequence.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use super::layout::sizes;
@@ -57,20 +57,20 @@ fn reverse_sequence(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// What a border is made of.
+/// The values of the padding.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Constant,
     /// The outermost element.
     Edge,
-    /// The elements as a mirror at the outermost one shows them.
+    /// The elements mirrored at the outermost one, which is not repeated.
     Reflect,
-    /// The elements from the other side.
+    /// The elements of the opposite side.
     Wrap,
 }
 
-/// Pad: a border around a tensor; a negative one is cut off. The sizes and the value are inputs since version 11,
-/// with axes since 18.
+/// Pad: adds padding around a tensor; negative padding crops. The sizes and the value are inputs since version 11, the axes
+/// since version 18.
 struct Pad {
     mode: Mode,
     attributes: Option<(Vec<i64>, f32)>,
@@ -98,7 +98,7 @@ impl Operator for Pad {
         let named: Vec<i64> = named.unwrap_or_else(|| (0..rank).map(|axis| axis as i64).collect());
         if pads.len() != 2 * named.len() {
             return Err(Error::input(format!(
-                "expected {} sizes of borders, two for each of {} axes, came {}",
+                "expected {} sizes of padding, two for each of {} axes, came {}",
                 2 * named.len(),
                 named.len(),
                 pads.len()
@@ -106,7 +106,7 @@ impl Operator for Pad {
         }
         if let Some(value) = value.as_ref().filter(|value| value.len() != 1) {
             return Err(Error::input(format!(
-                "the value of a border is expected to be one, came {}",
+                "the padding has {} values, expected 1",
                 value.len()
             )));
         }
@@ -120,11 +120,11 @@ impl Operator for Pad {
             let padded = size as i128 + i128::from(before) + i128::from(after);
             shape.push(usize::try_from(padded).map_err(|_| {
                 Error::input(format!(
-                    "a size of {size} cannot have borders of {before} and {after}"
+                    "a size of {size} cannot be padded by {before} and {after}"
                 ))
             })?);
         }
-        // Before the maps are made: each of them is as long as its axis.
+        // Checked before the maps, which are as long as the axes, are allocated.
         if element_count(&shape)? == 0 {
             return Ok(vec![empty(input, shape)?]);
         }
@@ -138,28 +138,28 @@ impl Operator for Pad {
     }
 }
 
-/// A tensor without elements, of another's datatype.
+/// An empty tensor of another tensor's datatype.
 fn empty(like: &Tensor, shape: Vec<usize>) -> Result<Tensor> {
     crate::with_element!(like.datatype(), T => Tensor::of(&shape, Vec::<T>::new()))
 }
 
 impl Pad {
-    /// From which position of an axis each position of the padded one comes.
+    /// The index map of an axis: for each padded position, the position that it comes from.
     fn map(&self, padded: usize, size: usize, (before, after): (i64, i64)) -> Result<Vec<usize>> {
         if self.mode != Mode::Constant && (before < 0 || after < 0) {
             return Err(Error::unsupported(
-                "negative borders are done here with the mode `constant` alone",
+                "negative padding is not supported with this mode, expected the mode `constant`",
             ));
         }
         if self.mode != Mode::Constant && size == 0 && padded > 0 {
             return Err(Error::input(
-                "an axis without elements has none to make a border of",
+                "an axis without elements cannot be padded with this mode",
             ));
         }
         let size = i64::try_from(size).unwrap_or(i64::MAX);
         let mut map = with_room(padded)?;
         map.extend((0..padded).map(|at| {
-            // A border may be cut that is longer than any axis, where the other side is as long: no element is there.
+            // Cropping may exceed the axis if the other side is padded by as much; then no element is left.
             let at = (at as i64).saturating_sub(before);
             let from = match self.mode {
                 _ if (0..size).contains(&at) => at,
@@ -179,7 +179,7 @@ impl Pad {
     }
 }
 
-/// CenterCropPad: as much cut off, or zeros added, on both sides as gives a shape.
+/// CenterCropPad: crops or zero-pads both sides to a shape.
 struct CenterCropPad {
     axes: Option<Vec<i64>>,
 }
@@ -195,7 +195,7 @@ impl Operator for CenterCropPad {
         };
         if named.len() != asked.len() {
             return Err(Error::input(format!(
-                "expected a size for each of {} axes, came {}",
+                "expected one size for each of {} axes, came {}",
                 named.len(),
                 asked.len()
             )));
@@ -211,7 +211,7 @@ impl Operator for CenterCropPad {
         let mut maps = Vec::with_capacity(rank);
         for (&to, &from) in shape.iter().zip(input.shape()) {
             let mut map = with_room(to)?;
-            // What is odd is cut off, and added, at the end.
+            // An odd difference is cropped or padded at the end.
             let (cut, added) = (from.saturating_sub(to) / 2, to.saturating_sub(from) / 2);
             map.extend((0..to).map(|at| match at.checked_sub(added) {
                 Some(at) if at < from => at + cut,
@@ -223,7 +223,7 @@ impl Operator for CenterCropPad {
     }
 }
 
-/// ReverseSequence: of each item of a batch, the first elements along time turned around.
+/// ReverseSequence: reverses the first elements along the time axis, as many as each item's length.
 struct ReverseSequence {
     batch_axis: i64,
     time_axis: i64,
@@ -236,7 +236,7 @@ impl Operator for ReverseSequence {
         let (batch_axis, time_axis) = (axis(self.batch_axis, rank)?, axis(self.time_axis, rank)?);
         if batch_axis == time_axis {
             return Err(Error::graph(format!(
-                "the attributes `batch_axis` and `time_axis` are both {batch_axis}"
+                "the attributes `batch_axis` and `time_axis` are both {batch_axis}, expected different axes"
             )));
         }
         let (batch, time) = (input.shape()[batch_axis], input.shape()[time_axis]);

@@ -1,4 +1,4 @@
-//! Pooling: one number out of all those in a window.
+//! Pooling: each window is reduced to one value.
 
 use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::window::{Frame, Window, spatial};
@@ -63,7 +63,7 @@ fn exponent(build: &Build<'_>) -> f64 {
     }
 }
 
-/// The windows over an input, and the output's shape.
+/// Places the windows over an input. Returns them with the output's shape.
 fn frame(window: &Window, input: &[usize]) -> Result<(Frame, Vec<usize>)> {
     let (batch, channels, values) = spatial(input)?;
     let frame = window.over(values, window.kernel.as_deref().unwrap_or_default())?;
@@ -72,7 +72,7 @@ fn frame(window: &Window, input: &[usize]) -> Result<(Frame, Vec<usize>)> {
     Ok((frame, shape))
 }
 
-/// For each tap, plane and run: the windows' numbers and the values under them.
+/// Calls `visit` for each tap, plane and run with the windows' offsets and the values under the tap.
 fn fold<T: Copy, O>(
     frame: &Frame,
     input: &[T],
@@ -99,7 +99,7 @@ fn fold<T: Copy, O>(
     })
 }
 
-/// AveragePool: the mean of each window's values, with the padding among them where that is asked for.
+/// AveragePool: the mean of each window's values, with padding included if `count_include_pad`.
 struct AveragePool {
     window: Window,
     counts_padding: bool,
@@ -124,7 +124,7 @@ impl Operator for AveragePool {
             if !counts.is_empty() {
                 for plane in output.chunks_exact_mut(counts.len()) {
                     for (sum, &count) in plane.iter_mut().zip(&counts) {
-                        // A window of padding alone is a mean of nothing.
+                        // A window of padding alone has no values to average.
                         *sum /= R::of(count);
                     }
                 }
@@ -135,10 +135,10 @@ impl Operator for AveragePool {
 }
 
 impl AveragePool {
-    /// How many values each window's mean is of. What lies past the padding, which `ceil_mode` lets windows do,
-    /// never counts.
+    /// The number of values that each window's mean counts. Positions past the padding, which `ceil_mode` lets windows
+    /// reach, never count.
     fn counts(&self, frame: &Frame) -> Result<Vec<f64>> {
-        // Of padding there may be more than a `usize` counts.
+        // The padding may be larger than a `usize`.
         let mut counts = vec![1.0];
         for axis in 0..frame.windows.len() {
             let (dilation, begin) = (frame.dilations[axis], frame.begin[axis]);
@@ -190,7 +190,7 @@ impl Operator for LpPool {
     }
 }
 
-/// MaxPool: the largest of each window's values, and where it is; NaN is the largest.
+/// MaxPool: the largest of each window's values, and its index; NaN counts as the largest.
 struct MaxPool {
     window: Window,
     is_column_major: bool,
@@ -248,7 +248,7 @@ impl MaxPool {
     }
 }
 
-/// Whether `value` is larger than what was found, or the first NaN.
+/// Whether `value` is larger than the largest so far, or the first NaN.
 #[expect(
     clippy::eq_op,
     reason = "only NaN differs from itself, and integers have none"
@@ -257,7 +257,7 @@ fn replaces<T: PartialOrd>(value: T, found: T) -> bool {
     value > found || (value != value && found == found)
 }
 
-/// The offset, first axis first, of an offset that is last axis first.
+/// Converts a row-major offset to a column-major one.
 fn column_major(mut offset: usize, shape: &[usize]) -> usize {
     let mut stride: usize = shape.iter().product();
     let mut result = 0;
@@ -287,7 +287,7 @@ impl Operator for MaxPool {
     }
 }
 
-/// MaxUnpool: values put back where MaxPool's indices say that they were, and zeros elsewhere.
+/// MaxUnpool: puts values back at MaxPool's indices, zeros elsewhere.
 struct MaxUnpool {
     window: Window,
 }
@@ -300,7 +300,7 @@ impl MaxUnpool {
             .frame(self.window.kernel.as_deref().unwrap_or_default())?;
         if frame.kernel.len() != values.len() {
             return Err(Error::input(format!(
-                "a window of {:?} cannot slide over {} spatial axes",
+                "a window of {:?} does not match {} spatial axes",
                 frame.kernel,
                 values.len()
             )));
@@ -313,9 +313,7 @@ impl MaxUnpool {
                 .and_then(|size| size.checked_add(frame.kernel[axis]))
                 .and_then(|size| size.checked_sub(frame.begin[axis] + frame.end[axis]))
                 .ok_or_else(|| {
-                    Error::input(format!(
-                        "there is no output for an input of shape {input:?}"
-                    ))
+                    Error::input(format!("an input of shape {input:?} has no output"))
                 })?;
         }
         let Some(asked) = asked else { return Ok(shape) };
@@ -335,7 +333,7 @@ impl MaxUnpool {
             })
             .ok_or_else(|| {
                 Error::input(format!(
-                    "an output of shape {asked:?} is asked for, expected at least {shape:?}"
+                    "the output shape is {asked:?}, expected at least {shape:?}"
                 ))
             })
     }
@@ -345,7 +343,7 @@ impl Operator for MaxUnpool {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let indices = inputs.elements::<i64>(1)?;
-        // The indices are into the output that the attributes give, which may be smaller than what is asked for.
+        // Indices refer to the output shape that the attributes give, which may be smaller than the requested one.
         let own = self.shape(input.shape(), None)?;
         let shape = self.shape(input.shape(), inputs.get(2))?;
         if inputs.required(1)?.shape() != input.shape() {
@@ -364,7 +362,7 @@ impl Operator for MaxUnpool {
             for (&value, &index) in values.iter().zip(indices) {
                 let found = usize::try_from(index).ok().filter(|&index| index < own_count);
                 let mut index = found.ok_or_else(|| {
-                    Error::input(format!("there is no value {index} among {own_count}"))
+                    Error::input(format!("the index {index} is outside {own_count} values"))
                 })?;
                 let (mut at, mut stride) = (0, 1);
                 for (own, asked) in own.iter().zip(&shape).rev() {
@@ -379,7 +377,7 @@ impl Operator for MaxUnpool {
     }
 }
 
-/// GlobalAveragePool, GlobalMaxPool and GlobalLpPool: one number out of each channel.
+/// GlobalAveragePool, GlobalMaxPool and GlobalLpPool: each channel is reduced to one value.
 enum Global {
     Average,
     Max,

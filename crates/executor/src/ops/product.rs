@@ -1,4 +1,4 @@
-//! Products with a constant matrix.
+//! Matrix products with a constant matrix, whose weights are packed at load time.
 
 use infer_kernels::gemm::{Clamp, Packed, gemm};
 use infer_kernels::quantization::QuantParams;
@@ -10,15 +10,15 @@ use crate::error::{Error, Result};
 use crate::operator::{Inputs, Operator};
 use crate::tensor::{Tensor, element_count};
 
-/// MatMul or Gemm with a constant second matrix, in FP32, with a bias, and values clamped.
+/// MatMul or Gemm with a constant second matrix, in FP32, with fused bias, clamp and fake quantization.
 pub struct Product {
-    /// The matrix, with what each column's sum begins with.
+    /// The packed matrix, with the bias of each column.
     pub matrix: Packed,
-    /// What comes at the end.
+    /// The fused activation.
     pub clamp: Clamp,
-    /// What values are rounded to after that.
+    /// The quantization that results are rounded to after the activation.
     pub levels: Option<QuantParams>,
-    /// Whether only a matrix may be multiplied with it.
+    /// Whether the input must be a matrix (Gemm), not a batch of matrices.
     pub is_gemm: bool,
 }
 
@@ -37,11 +37,11 @@ impl Operator for Product {
     }
 }
 
-/// The same of values that are levels, and a matrix of numbers of eight bits.
+/// The same product of quantized inputs with an int8 matrix.
 pub struct QuantizedProduct {
-    /// The matrix as a convolution of one pixel after another, a pixel for each row, with what comes at the end.
+    /// The matrix as a pointwise convolution, with one pixel per row, and the fused activation.
     pub conv: QuantizedConv,
-    /// Whether only a matrix may be multiplied with it.
+    /// Whether the input must be a matrix (Gemm), not a batch of matrices.
     pub is_gemm: bool,
 }
 
@@ -69,7 +69,7 @@ impl Operator for QuantizedProduct {
     }
 }
 
-/// How many rows a product has, and its shape.
+/// The number of rows of the product, and its shape.
 fn result(shape: &[usize], [k, n]: [usize; 2], is_gemm: bool) -> Result<(usize, Vec<usize>)> {
     let fits = shape.last() == Some(&k) && (!is_gemm || shape.len() == 2);
     if !fits {

@@ -1,4 +1,4 @@
-//! To whole numbers of 8 and 16 bits with a scale and a zero point, and back.
+//! Quantization to integers of 8 and 16 bits with scale and zero point, and dequantization.
 
 use infer_model_card::Datatype;
 
@@ -54,10 +54,10 @@ fn quantize_linear(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// The whole numbers of a quantized tensor.
+/// Converts a quantized tensor to INT32.
 ///
 /// # Errors
-/// `Unsupported` for anything but integers of up to 32 bits.
+/// `Unsupported` for other datatypes than integers of up to 32 bits.
 pub fn integers(tensor: &Tensor) -> Result<Vec<i32>> {
     fn all<T: Copy + Into<i32>>(values: &[T]) -> Result<Vec<i32>> {
         let mut result = with_room(values.len())?;
@@ -71,16 +71,16 @@ pub fn integers(tensor: &Tensor) -> Result<Vec<i32>> {
         Data::U16(values) => all(values),
         Data::I32(values) => all(values),
         other => Err(Error::unsupported(format!(
-            "expected quantized numbers (integers of 8, 16 or 32 bits), came {}",
+            "expected a quantized tensor (integers of 8, 16 or 32 bits), came {}",
             other.datatype()
         ))),
     }
 }
 
-/// Rounded numbers as a quantized tensor: those outside the datatype's range are its ends.
+/// Makes a quantized tensor from rounded values, saturated to the datatype's range.
 ///
 /// # Errors
-/// `Unsupported` for anything but integers of 8 and 16 bits.
+/// `Unsupported` for other datatypes than integers of 8 and 16 bits.
 pub fn saturated(shape: Vec<usize>, values: &[i64], datatype: Datatype) -> Result<Tensor> {
     macro_rules! to {
         ($variant:ident, $type:ty) => {{
@@ -101,26 +101,25 @@ pub fn saturated(shape: Vec<usize>, values: &[i64], datatype: Datatype) -> Resul
         Datatype::Uint16 => to!(U16, u16),
         other => {
             return Err(Error::unsupported(format!(
-                "quantizing to {other} is not done, expected integers of 8 or 16 bits"
+                "quantizing to {other} is not supported, expected integers of 8 or 16 bits"
             )));
         }
     };
     Tensor::new(shape, data)
 }
 
-/// Which scale a value has: one for all, one for each place on an axis, or one for each block on it.
+/// The granularity of scales: per tensor, per position on an axis (per-channel), or per block on it.
 struct Layout {
     axis: i64,
     block: usize,
 }
 
 impl Layout {
-    /// For each value of `shape`, by runs of values that have the same one: the scale's offset. The scale is walked
-    /// as a tensor of three axes.
+    /// Maps a tensor of `shape` to its scales, in runs of values that share one.
     fn strides(&self, shape: &[usize], scale: &Tensor) -> Result<([usize; 3], [usize; 3], usize)> {
         let wrong = || {
             Error::input(format!(
-                "a scale of shape {:?} does not go with {shape:?} on axis {} in blocks of {}",
+                "a scale of shape {:?} does not match the shape {shape:?} on axis {} in blocks of {}",
                 scale.shape(),
                 self.axis,
                 self.block
@@ -154,7 +153,7 @@ impl Layout {
         ))
     }
 
-    /// Call with the offset of each value and of its scale.
+    /// Calls `visit` with the offset of each value and the offset of its scale.
     fn each(
         &self,
         shape: &[usize],
@@ -162,7 +161,7 @@ impl Layout {
         mut visit: impl FnMut(usize, usize),
     ) -> Result<()> {
         let ([outer, size, inner], strides, block) = self.strides(shape, scale)?;
-        // Of nothing there may be more rows than could be gone through.
+        // Without elements the number of rows may be too large to iterate over.
         if shape.contains(&0) {
             return Ok(());
         }
@@ -185,14 +184,14 @@ fn zero_points(inputs: &Inputs<'_>, at: usize, scale: &Tensor) -> Result<Option<
         None => Ok(None),
         Some(zero) if zero.len() == scale.len() => integers(zero).map(Some),
         Some(zero) => Err(Error::input(format!(
-            "the zero point has the shape {:?}, the scale has {:?}",
+            "the zero point has the shape {:?}, expected the scale's, {:?}",
             zero.shape(),
             scale.shape()
         ))),
     }
 }
 
-/// QuantizeLinear: by the scale, rounded to the nearest (halves to even), plus the zero point, saturated.
+/// QuantizeLinear: saturate(round(x / scale) + zero point), with halves rounded to even.
 struct QuantizeLinear {
     layout: Layout,
     datatype: Option<Datatype>,
@@ -205,14 +204,14 @@ impl Operator for QuantizeLinear {
         let datatype = match (inputs.get(2), self.datatype) {
             (Some(zero), Some(asked)) if zero.datatype() != asked => {
                 return Err(Error::input(format!(
-                    "the zero point is {}, the attribute `output_dtype` asks for {asked}",
+                    "the zero point is {}, expected {asked} as the attribute `output_dtype`",
                     zero.datatype()
                 )));
             }
             (Some(zero), _) => zero.datatype(),
             (None, asked) => asked.unwrap_or(Datatype::Uint8),
         };
-        // INT32 is exact in FP64 only.
+        // Only FP64 represents every INT32 exactly.
         let wide = match input.data() {
             Data::I32(values) => {
                 let mut wide: Vec<f64> = with_room(values.len())?;
@@ -234,12 +233,12 @@ impl Operator for QuantizeLinear {
     }
 }
 
-/// The nearest whole number; of two, the even one. NaN is 0, and what is too large the largest.
+/// Rounds to the nearest integer, halves to even. NaN becomes 0; values out of range saturate.
 pub fn nearest<R: Real>(value: R) -> i64 {
     value.wide().round_ties_even() as i64
 }
 
-/// DequantizeLinear: minus the zero point, times the scale.
+/// DequantizeLinear: (x - zero point) scale.
 struct DequantizeLinear {
     layout: Layout,
 }
@@ -252,7 +251,7 @@ impl Operator for DequantizeLinear {
             && zero.datatype() != input.datatype()
         {
             return Err(Error::input(format!(
-                "the zero point is {}, expected {} as the numbers",
+                "the zero point is {}, expected {} as the input",
                 zero.datatype(),
                 input.datatype()
             )));
@@ -272,7 +271,7 @@ impl Operator for DequantizeLinear {
     }
 }
 
-/// DynamicQuantizeLinear: to UINT8, with the scale and zero point that the values' range asks for.
+/// DynamicQuantizeLinear: quantizes to UINT8 with a scale and zero point computed from the values' range.
 struct DynamicQuantizeLinear;
 
 impl Operator for DynamicQuantizeLinear {
@@ -282,7 +281,7 @@ impl Operator for DynamicQuantizeLinear {
             (least.min(v), most.max(v))
         });
         let scale = (most - least) / 255.0;
-        // Zeros alone have no range: any scale will do, and the specification's would divide by zero.
+        // If all values are 0 any scale will do; ONNX's formula would divide by zero.
         let scale = if scale == 0.0 { 1.0 } else { scale };
         let zero = nearest((-least / scale).clamp(0.0, 255.0));
         let mut result = with_room(values.len())?;

@@ -1,4 +1,4 @@
-//! Products and convolutions of quantized numbers: sums in INT32, rescaled where the result is quantized too.
+//! Quantized products and convolutions: INT32 sums, requantized if the output is quantized.
 
 use std::borrow::Cow;
 
@@ -39,7 +39,7 @@ fn global_average_pool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(QLinearGlobalAveragePool)
 }
 
-/// One scale; or one for each of `count`.
+/// Reads a scale: per tensor, or one for each of `count` channels.
 fn scales(inputs: &Inputs<'_>, at: usize, count: usize) -> Result<Vec<f64>> {
     let found = reals::<f64>(inputs.required(at)?)?.into_owned();
     one_or_each(found, at, count)
@@ -65,12 +65,12 @@ fn one_or_each<T>(found: Vec<T>, at: usize, count: usize) -> Result<Vec<T>> {
     )))
 }
 
-/// What one value, or one of several, is at a place.
+/// The value at a position of a per-tensor or per-channel parameter.
 fn of<T: Copy>(all: &[T], at: usize) -> T {
     all[at % all.len()]
 }
 
-/// A convolution's sums, of an input and weights at two positions, with the zero points at two others.
+/// The INT32 sums of a convolution. The arguments are positions of the input, the weights and their zero points.
 fn convolved(
     plan: &Plan,
     inputs: &Inputs<'_>,
@@ -96,7 +96,7 @@ fn convolved(
     plan.run(&input, &weights, bias)
 }
 
-/// ConvInteger: a convolution of integers of 8 bits, in INT32.
+/// ConvInteger: a convolution of INT8 or UINT8 values, in INT32.
 struct ConvInteger(Convolution);
 
 impl Operator for ConvInteger {
@@ -109,7 +109,7 @@ impl Operator for ConvInteger {
     }
 }
 
-/// QLinearConv: a convolution of quantized numbers, quantized again.
+/// QLinearConv: a quantized convolution with a requantized output.
 struct QLinearConv(Convolution);
 
 impl Operator for QLinearConv {
@@ -146,8 +146,8 @@ impl Operator for QLinearConv {
     }
 }
 
-/// The sums of a matrix product, over broadcast batches; zero points are one for all, or one for each row of the
-/// first and each column of the second.
+/// The INT32 sums of a matrix product over broadcast batches. Zero points are per tensor, or per row of the first and per
+/// column of the second matrix.
 fn product(
     (a, b): (&Tensor, &Tensor),
     (a_zero, b_zero): (Option<&Tensor>, Option<&Tensor>),
@@ -183,7 +183,7 @@ fn product(
         let each = if is_first { rows } else { columns };
         if zero.len() != 1 && zero.len() != each {
             return Err(Error::unsupported(format!(
-                "a zero point has {} values, which is done for 1 or {each}",
+                "a zero point has {} values, expected 1 or {each}",
                 zero.len()
             )));
         }
@@ -226,7 +226,7 @@ fn product(
     Ok((shape, sums))
 }
 
-/// QLinearMatMul: a matrix product of quantized numbers, quantized again.
+/// QLinearMatMul: a quantized matrix product with a requantized output.
 struct QLinearMatMul;
 
 impl Operator for QLinearMatMul {
@@ -260,8 +260,8 @@ impl Operator for QLinearMatMul {
     }
 }
 
-/// ONNX Runtime's QGemm: a product of two quantized matrices plus a bias in the scale of the product, quantized again
-/// where the output has a zero point, else FP32.
+/// ONNX Runtime's QGemm: the product of two quantized matrices plus a bias, which has the product's scale. The output is
+/// requantized if it has a zero point, FP32 otherwise.
 struct QGemm {
     alpha: f64,
     transposes: [bool; 2],
@@ -280,7 +280,7 @@ impl QGemm {
     }
 }
 
-/// A matrix, transposed where that is asked for.
+/// Reads a matrix, and transposes it if asked to.
 fn matrix(tensor: &Tensor, transposes: bool) -> Result<Cow<'_, Tensor>> {
     match (tensor.rank(), transposes) {
         (2, false) => Ok(Cow::Borrowed(tensor)),
@@ -301,7 +301,7 @@ impl Operator for QGemm {
         if let Some(bias) = inputs.get(6) {
             let wrong = || {
                 Error::input(format!(
-                    "a bias of shape {:?} does not go with {shape:?}",
+                    "a bias of shape {:?} cannot be broadcast to {shape:?}",
                     bias.shape()
                 ))
             };
@@ -335,7 +335,7 @@ impl Operator for QGemm {
     }
 }
 
-/// ONNX Runtime's QLinearAdd and QLinearMul: of numbers as they were before they were quantized.
+/// ONNX Runtime's QLinearAdd and QLinearMul: the operation on dequantized values, requantized.
 struct QLinearBinary(fn(f64, f64) -> f64);
 
 impl Operator for QLinearBinary {
@@ -365,7 +365,7 @@ impl Operator for QLinearBinary {
     }
 }
 
-/// ONNX Runtime's QLinearGlobalAveragePool: each channel's mean.
+/// ONNX Runtime's QLinearGlobalAveragePool: the mean of each channel, requantized.
 struct QLinearGlobalAveragePool;
 
 impl Operator for QLinearGlobalAveragePool {
@@ -376,7 +376,7 @@ impl Operator for QLinearGlobalAveragePool {
         let mut shape = vec![batch, channels];
         shape.resize(input.rank(), 1);
         if plane == 0 {
-            return Err(Error::input("there is no mean of a channel without values"));
+            return Err(Error::input("a channel has no values to average"));
         }
         let x_zero = i64::from(of(&zeros(&inputs, 2, 1)?, 0));
         let zero = i64::from(of(&zeros(&inputs, 4, 1)?, 0));

@@ -75,7 +75,7 @@ enum Kind {
     Lstm,
 }
 
-/// A function of one number, with its parameters.
+/// An activation function with its parameters.
 #[derive(Clone, Copy)]
 struct Activation {
     function: Function,
@@ -99,7 +99,7 @@ enum Function {
 }
 
 impl Activation {
-    /// The parameters of those that have some come from lists in the order of the functions.
+    /// Reads an activation by name. Functions with parameters take the next ones of `alphas` and `betas`.
     fn read<'a>(
         name: &str,
         alphas: &mut impl Iterator<Item = &'a f32>,
@@ -120,7 +120,7 @@ impl Activation {
             "thresholdedrelu" => (ThresholdedRelu, Some(1.0), None),
             _ => {
                 return Err(Error::unsupported(format!(
-                    "the activation `{name}` is not done here"
+                    "the activation `{name}` is not supported"
                 )));
             }
         };
@@ -155,7 +155,7 @@ impl Activation {
     }
 }
 
-/// RNN, GRU and LSTM: a state that goes from one step of a sequence to the next.
+/// RNN, GRU and LSTM: recurrent layers over sequences.
 struct Recurrent {
     kind: Kind,
     /// Whether each direction is reversed.
@@ -167,7 +167,7 @@ struct Recurrent {
     is_linear_before_reset: bool,
 }
 
-/// One direction's weights, transposed so that a gate's are side by side with the others' for one input.
+/// One direction's weights, transposed so that the weights of all gates are contiguous for each input.
 struct Weights<R> {
     input: Vec<R>,
     hidden: Vec<R>,
@@ -186,7 +186,7 @@ fn transposed<R: Real>(values: &[R], rows: usize, columns: usize) -> Result<Vec<
     Ok(result)
 }
 
-/// Add a vector times a matrix, of which some columns are wanted.
+/// Adds the product of a vector and some columns of a matrix.
 fn add_product<R: Real>(sums: &mut [R], vector: &[R], matrix: &[R], from: usize, width: usize) {
     for (&value, row) in vector.iter().zip(matrix.chunks_exact(width)) {
         let row = &row[from..from + sums.len()];
@@ -212,7 +212,7 @@ impl Recurrent {
         }
     }
 
-    /// One step of one sequence.
+    /// Computes one step of one sequence.
     fn step<R: Real>(
         &self,
         weights: &Weights<R>,
@@ -226,7 +226,7 @@ impl Recurrent {
         let mut inputs = weights.input_bias.clone();
         add_product(&mut inputs, x, &weights.input, 0, width);
         let mut hiddens = weights.hidden_bias.clone();
-        // GRU's third gate sees the state after its reset, or is itself reset.
+        // With `linear_before_reset`, GRU resets the hidden gate's product instead of the state that it multiplies.
         let at_once = match self.kind {
             Kind::Gru if !self.is_linear_before_reset => 2 * size,
             _ => width,
@@ -293,7 +293,7 @@ impl Recurrent {
         let (gates, directions) = (self.gates(), self.directions.len());
         let (&[a, b, features], &[.., size]) = (x.shape(), r.shape()) else {
             return Err(Error::input(format!(
-                "expected sequences of 3 dimensions, came the shape {:?}",
+                "expected sequences with 3 axes, came the shape {:?}",
                 x.shape()
             )));
         };
@@ -307,7 +307,7 @@ impl Recurrent {
         };
         let width = gates
             .checked_mul(size)
-            .ok_or_else(|| Error::input("the state is too large"))?;
+            .ok_or_else(|| Error::input("the state does not fit into memory"))?;
         expect("weights", Some(w), &[directions, width, features])?;
         expect("recurrence weights", Some(r), &[directions, width, size])?;
         expect("biases", inputs.get(3), &[directions, 2 * width])?;
@@ -328,7 +328,7 @@ impl Recurrent {
                     .map(|&l| usize::try_from(l).ok().filter(|&l| l <= steps));
                 found.collect::<Option<_>>().ok_or_else(|| {
                     Error::input(format!(
-                        "sequences of {lengths:?} steps do not fit into {steps}"
+                        "the sequence lengths are {lengths:?}, expected 0 to {steps}"
                     ))
                 })?
             }
@@ -359,7 +359,9 @@ impl Recurrent {
             .map(reals::<R>)
             .transpose()?;
         if size == 0 {
-            return Err(Error::input("there are no hidden units"));
+            return Err(Error::input(
+                "the number of hidden units is 0, expected at least 1",
+            ));
         }
         for (direction, &reversed) in self.directions.iter().enumerate() {
             let part = |all: Option<&[R]>, from: usize, count: usize| match all {

@@ -1,4 +1,4 @@
-//! Reductions: several elements become one.
+//! Reductions along axes.
 
 use super::arithmetic::narrowed;
 use super::entry::{OperatorEntry, boxed, onnx};
@@ -57,13 +57,13 @@ enum Kind {
 }
 
 /// ReduceL1, ReduceL2, ReduceLogSum, ReduceLogSumExp, ReduceMax, ReduceMean, ReduceMin, ReduceProd, ReduceSum and
-/// ReduceSumSquare: along some axes, or all. Of no elements, the sum is 0, the product 1, the maximum the lowest value.
+/// ReduceSumSquare, along some or all axes. Without elements the sum is 0, the product 1 and the maximum the lowest value.
 struct Reduce {
     kind: Kind,
-    /// An attribute in older versions.
+    /// The axes, if they are an attribute (older versions).
     axes: Option<Vec<i64>>,
     keeps_axes: bool,
-    /// Without axes, each element is reduced alone.
+    /// Whether an empty list of axes means no axes instead of all (`noop_with_empty_axes`).
     keeps_all: bool,
 }
 
@@ -92,14 +92,14 @@ impl Operator for Reduce {
         if let Data::Bool(_) = input.data() {
             return Ok(vec![self.of_bool(input, &reduced, &shape)?]);
         }
-        // The specification has these of the narrow integers alone, whose other sums would not fit.
+        // ONNX allows narrow integers for maximum and minimum only, since other reductions would overflow.
         if matches!(
             input.data(),
             Data::I8(_) | Data::U8(_) | Data::I16(_) | Data::U16(_)
         ) && !matches!(self.kind, Kind::Max | Kind::Min)
         {
             return Err(Error::unsupported(format!(
-                "expected integers of 32 bits or more, or fractions, came {}",
+                "expected floats, or integers of at least 32 bits, came {}",
                 input.datatype()
             )));
         }
@@ -117,7 +117,7 @@ impl Operator for Reduce {
 }
 
 impl Reduce {
-    /// ReduceMax and ReduceMin of BOOL, since version 20: whether any is true, or all are.
+    /// ReduceMax and ReduceMin of BOOL (since version 20): whether any element is true, or all are.
     fn of_bool(&self, input: Tensor, reduced: &[usize], shape: &[usize]) -> Result<Tensor> {
         let (rows, len) = rows(input, reduced)?;
         let count = element_count(shape)?;
@@ -139,7 +139,7 @@ impl Reduce {
     }
 }
 
-/// A tensor with the reduced axes moved to its end, and how many elements they have together.
+/// Transposes the reduced axes to the end. Also returns the number of elements that each reduction covers.
 fn rows(input: Tensor, reduced: &[usize]) -> Result<(Tensor, usize)> {
     let rank = input.rank();
     let sizes: Vec<usize> = reduced.iter().map(|&axis| input.shape()[axis]).collect();
@@ -180,7 +180,7 @@ impl Kind {
     }
 }
 
-/// The sum of a function of each element: eight sums beside each other, which the compiler makes vectors of.
+/// The sum of a function of each element, as eight partial sums, which the compiler vectorizes.
 pub(super) fn sum<T: Number>(row: &[T], function: impl Fn(T::Wide) -> T::Wide) -> T::Wide {
     let mut sums = [T::Wide::ZERO; 8];
     let (chunks, rest) = row.as_chunks::<8>();
@@ -199,7 +199,7 @@ pub(super) fn sum<T: Number>(row: &[T], function: impl Fn(T::Wide) -> T::Wide) -
     total
 }
 
-/// The logarithm of the sum of the powers of e, in FP64 and without overflow.
+/// ln(sum(e^x)), computed in FP64 without overflow.
 fn log_sum_exp<T: Number>(row: &[T]) -> f64 {
     let largest = row.iter().fold(f64::NEG_INFINITY, |found, x| {
         found.larger(x.widen().to_f64())
@@ -214,10 +214,10 @@ fn log_sum_exp<T: Number>(row: &[T]) -> f64 {
     largest + total.ln()
 }
 
-/// The sum along all axes but the first `kept`, in the datatype that is computed in.
+/// Sums along all axes but the first `kept`, in the datatype that is computed in.
 ///
 /// # Errors
-/// `Memory` when there is no room.
+/// `Memory` if the result does not fit into memory.
 pub(super) fn sum_after<T: Number>(tensor: Tensor, kept: usize) -> Result<Tensor> {
     let (shape, rest) = tensor.shape().split_at(kept);
     let (count, len) = (element_count(shape)?, element_count(rest)?);

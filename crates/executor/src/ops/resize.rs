@@ -16,7 +16,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Upsample", |build| resize(build, true)),
 ];
 
-/// Builds Resize; `is_old` is for the rules of before version 11, which are Upsample's.
+/// Builds Resize; `is_old` selects the rules of Upsample, which Resize had before version 11 too.
 fn resize(build: &Build<'_>, is_old: bool) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     let wrong = |name: &str, came: &str| {
@@ -60,7 +60,7 @@ fn resize(build: &Build<'_>, is_old: bool) -> Result<Box<dyn Operator>> {
             "not_smaller" => Policy::NotSmaller,
             other => return Err(wrong("keep_aspect_ratio_policy", other)),
         },
-        // Before version 11 there is no region of interest between the input and the scales.
+        // Before version 11 the scales directly follow the input; later the region of interest is in between.
         scales_at: if is_old { 1 } else { 2 },
         scales: attributes.floats("scales").map(<[f32]>::to_vec),
     })
@@ -78,7 +78,7 @@ enum Rounding {
     PreferCeil,
     Floor,
     Ceil,
-    /// Before version 11, which does not say: up where it gets smaller and down else, as ONNX Runtime does.
+    /// The rule before version 11, which ONNX does not specify: up for downsampling and down otherwise, as in ONNX Runtime.
     Simple,
 }
 
@@ -98,7 +98,7 @@ enum Policy {
     NotSmaller,
 }
 
-/// Resize, and Upsample before it: values between those of the input, axis by axis.
+/// Resize, and its predecessor Upsample: interpolates along one axis after another.
 struct Resize {
     mode: Mode,
     coordinates: Coordinates,
@@ -111,7 +111,7 @@ struct Resize {
     scales: Option<Vec<f32>>,
 }
 
-/// How one axis is resized.
+/// The resizing of one axis.
 struct Axis {
     input: usize,
     output: usize,
@@ -148,7 +148,7 @@ impl Resize {
         let count = |name: &str, came: usize, expected: usize| match came == expected {
             true => Ok(()),
             false => Err(Error::input(format!(
-                "{came} {name} came, expected {expected}"
+                "expected {expected} {name}, came {came}"
             ))),
         };
         let sizes = if self.scales_at == 2 { given(3) } else { None };
@@ -157,10 +157,15 @@ impl Resize {
             count("sizes", sizes.len(), axes.len())?;
             let mut scales = Vec::new();
             for (&axis, &size) in axes.iter().zip(&sizes) {
-                plan[axis].output = usize::try_from(size)
-                    .map_err(|_| Error::input(format!("the sizes {sizes:?} are negative")))?;
+                plan[axis].output = usize::try_from(size).map_err(|_| {
+                    Error::input(format!(
+                        "the sizes are {sizes:?}, expected no negative ones"
+                    ))
+                })?;
                 if plan[axis].input == 0 && size > 0 {
-                    return Err(Error::input("nothing cannot be resized to something"));
+                    return Err(Error::input(
+                        "an axis without elements cannot be resized to a size above 0",
+                    ));
                 }
                 plan[axis].scale = size as f64 / plan[axis].input.max(1) as f64;
                 scales.push(plan[axis].scale);
@@ -180,17 +185,21 @@ impl Resize {
             let scales = match (&self.scales, given(self.scales_at)) {
                 (_, Some(scales)) => reals::<f32>(scales)?.into_owned(),
                 (Some(scales), None) => scales.clone(),
-                (None, None) => return Err(Error::input("neither scales nor sizes came")),
+                (None, None) => {
+                    return Err(Error::input(
+                        "neither scales nor sizes are given, expected one of them",
+                    ));
+                }
             };
             count("scales", scales.len(), axes.len())?;
             for (&axis, &scale) in axes.iter().zip(&scales) {
                 if !(scale.is_finite() && scale > 0.0) {
                     return Err(Error::input(format!(
-                        "the scales {scales:?} are not all above zero"
+                        "the scales are {scales:?}, expected positive ones"
                     )));
                 }
                 plan[axis].scale = scale.into();
-                // In FP32, as ONNX Runtime: what a file's author expects of 0.7 times 10 is 7.
+                // In FP32, as ONNX Runtime does, so that 0.7 times 10 is 7.
                 plan[axis].output = (scale * plan[axis].input as f32) as usize;
             }
         }
@@ -198,7 +207,11 @@ impl Resize {
             let region =
                 given(1).ok_or_else(|| Error::input("the region of interest is missing"))?;
             let region = reals::<f64>(region)?;
-            count("numbers of a region", region.len(), 2 * axes.len())?;
+            count(
+                "bounds of a region of interest",
+                region.len(),
+                2 * axes.len(),
+            )?;
             for (at, &axis) in axes.iter().enumerate() {
                 plan[axis].region = (region[at], region[axes.len() + at]);
             }
@@ -206,7 +219,7 @@ impl Resize {
         Ok(plan)
     }
 
-    /// Where in the input an output's place is; none outside of a cropped one.
+    /// The input coordinate of an output position; `None` outside the cropped region.
     fn origin(&self, axis: &Axis, at: usize) -> Option<f64> {
         let (x, input) = (at as f64, axis.input as f64);
         let output = axis.scale * input;
@@ -233,12 +246,13 @@ impl Resize {
         })
     }
 
-    /// The input's places that an output's is made of, with their weights; none where it is extrapolated.
+    /// The input positions that an output position is interpolated from, with their weights; `None` if it is
+    /// extrapolated.
     fn taps(&self, axis: &Axis, at: usize) -> Option<Vec<(usize, f64)>> {
         let origin = self.origin(axis, at)?;
         let inside = |place: f64| place.clamp(0.0, axis.input.saturating_sub(1) as f64) as usize;
         let (floor, fraction) = (origin.floor(), origin - origin.floor());
-        // Kernels widen where many values become few.
+        // Antialiasing widens the kernel when downsampling.
         let scale = if self.is_antialiased {
             axis.scale.min(1.0)
         } else {

@@ -1,4 +1,4 @@
-//! GridSample, values of an image at places that a grid gives, and AffineGrid, such a grid.
+//! GridSample, which interpolates an image at the positions of a grid, and AffineGrid, which creates such a grid.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use super::window::spatial;
@@ -9,8 +9,8 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled, with_room};
 
-/// The most spatial axes: a value is made of those around it, 4 on each axis, so that more would let a small file
-/// ask for any amount of memory. The specification's own cases have 2 and 3.
+/// The largest number of spatial axes. An interpolation uses up to 4 positions per axis, so that with more axes a small file
+/// could ask for any amount of memory. ONNX's own test cases have 2 and 3.
 const MAX_AXES: usize = 3;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
@@ -68,7 +68,7 @@ enum Padding {
     Reflection,
 }
 
-/// GridSample: each place's value, made of those around it.
+/// GridSample: interpolates the input at each position of the grid.
 struct GridSample {
     mode: Mode,
     padding: Padding,
@@ -90,7 +90,7 @@ impl GridSample {
         if range <= 0.0 || (least..=most).contains(&place) {
             return place.clamp(least, most);
         }
-        // There and back again is twice the range.
+        // Reflection has a period of twice the range.
         let along = (place - least).rem_euclid(2.0 * range);
         least
             + if along > range {
@@ -100,7 +100,7 @@ impl GridSample {
             }
     }
 
-    /// The places on one axis that a coordinate from -1 to 1 is made of, with their weights.
+    /// The positions on one axis that a coordinate (-1 to 1) is interpolated from, with their weights.
     fn taps(&self, coordinate: f64, size: usize) -> Vec<(usize, f64)> {
         let length = size as f64;
         let mut at = match self.is_aligned {
@@ -151,12 +151,12 @@ impl GridSample {
         let rank = sizes.len();
         if rank > MAX_AXES {
             return Err(Error::unsupported(format!(
-                "sampling {rank} spatial axes is not done, at most {MAX_AXES} are"
+                "sampling {rank} spatial axes is not supported, expected at most {MAX_AXES}"
             )));
         }
         if given.len() != x.rank() || given[0] != batch || given[rank + 1] != rank {
             return Err(Error::input(format!(
-                "a grid of shape {given:?} does not go with an input of {:?}",
+                "a grid of shape {given:?} does not match an input of shape {:?}",
                 x.shape()
             )));
         }
@@ -166,9 +166,7 @@ impl GridSample {
         let places = element_count(&given[1..=rank])?;
         let plane = element_count(sizes)?;
         if plane == 0 && !output.is_empty() {
-            return Err(Error::input(
-                "there is nothing to sample in an image without values",
-            ));
+            return Err(Error::input("an image without values cannot be sampled"));
         }
         let (values, grid) = (reals::<R>(x)?, reals::<f64>(grid)?);
         let strides = index::strides(sizes);
@@ -176,7 +174,7 @@ impl GridSample {
             return Ok(vec![rounded(shape, output, x.datatype())?]);
         }
         for (at, point) in grid.chunks_exact(rank).enumerate() {
-            // The grid has the last axis first.
+            // A grid's coordinates begin with the last axis.
             let mut taps = vec![(0, 1.0)];
             for (axis, &coordinate) in point.iter().rev().enumerate() {
                 let own = self.taps(coordinate, sizes[axis]);
@@ -205,17 +203,17 @@ impl Operator for GridSample {
     }
 }
 
-/// AffineGrid: of each place of an image that is wanted, the one of another image that matrices `theta` make of it.
+/// AffineGrid: maps each position of the output image by the affine matrices `theta`.
 struct AffineGrid {
     is_aligned: bool,
 }
 
 impl AffineGrid {
-    /// A coordinate from -1 to 1.
+    /// The coordinate (-1 to 1) of a position.
     fn coordinate(&self, at: usize, size: usize) -> f64 {
         let (at, size) = (at as f64, size as f64);
         match self.is_aligned {
-            // Of one place alone, the middle.
+            // The only position of an axis is in the middle.
             true if size <= 1.0 => 0.0,
             true => 2.0 * at / (size - 1.0) - 1.0,
             false => (2.0 * at + 1.0) / size - 1.0,
@@ -232,13 +230,13 @@ impl AffineGrid {
         });
         let Some((batch, spatial)) = spatial else {
             return Err(Error::input(format!(
-                "a size of {size:?} came, expected four or five numbers, none below zero"
+                "the size is {size:?}, expected four or five numbers, none negative"
             )));
         };
         let rank = spatial.len();
         if theta.shape() != [batch, rank, rank + 1] {
             return Err(Error::input(format!(
-                "matrices of shape {:?} came, expected {:?}",
+                "`theta` has the shape {:?}, expected {:?}",
                 theta.shape(),
                 [batch, rank, rank + 1]
             )));
@@ -248,7 +246,7 @@ impl AffineGrid {
         let places = element_count(spatial)?;
         for matrix in reals::<f64>(theta)?.chunks_exact(rank * (rank + 1)) {
             for place in 0..places {
-                // The last axis first, and a one at the end.
+                // Homogeneous coordinates: the last axis first, and a 1 at the end.
                 let mut rest = place;
                 let mut point = [1.0; MAX_AXES + 1];
                 for (coordinate, &size) in point.iter_mut().zip(spatial.iter().rev()) {

@@ -1,4 +1,4 @@
-//! Elements put where indices say.
+//! Scattering elements by index.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use super::gather::{element_offsets, position, tuple_offsets};
@@ -54,7 +54,7 @@ fn tensor_scatter(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// What becomes of an element that is there already.
+/// How an update is combined with the element that it replaces.
 #[derive(Clone, Copy)]
 enum Reduction {
     None,
@@ -79,7 +79,7 @@ fn reduction(build: &Build<'_>) -> Result<Reduction> {
     })
 }
 
-/// A tensor with runs of updates put into it, each from the offset that is named for it.
+/// Writes runs of updates into a tensor, each run at its offset.
 fn scatter(
     into: Tensor,
     updates: &Tensor,
@@ -124,8 +124,8 @@ fn put<T: Element>(
     Tensor::of(&shape, elements)
 }
 
-/// ScatterElements, called Scatter before version 11: for each position of the indices, the update there put where
-/// the index says along an axis. With a reduction since version 16.
+/// ScatterElements (Scatter before version 11): for each position of the indices, writes the update to that position, with
+/// the index in place of the position on `axis`. Has a reduction since version 16.
 struct ScatterElements {
     axis: i64,
     reduction: Reduction,
@@ -138,9 +138,9 @@ impl Operator for ScatterElements {
         let at = axis(self.axis, into.rank())?;
         if indices.shape() != updates.shape() {
             return Err(Error::input(format!(
-                "expected updates of the indices' shape {:?}, came {:?}",
-                indices.shape(),
-                updates.shape()
+                "the updates have the shape {:?}, expected that of the indices, {:?}",
+                updates.shape(),
+                indices.shape()
             )));
         }
         let offsets = element_offsets(into.shape(), at, indices)?;
@@ -148,7 +148,7 @@ impl Operator for ScatterElements {
     }
 }
 
-/// ScatterND: slices put where tuples of indices say. With a reduction since version 16.
+/// ScatterND: writes slices to the positions that index tuples name. Has a reduction since version 16.
 struct ScatterNd {
     reduction: Reduction,
 }
@@ -165,7 +165,7 @@ impl Operator for ScatterNd {
         });
         let Some((&depth, outer)) = fits else {
             return Err(Error::input(format!(
-                "indices of shape {:?} and updates of shape {:?} do not go into {:?}",
+                "indices of shape {:?} and updates of shape {:?} do not match the shape {:?}",
                 indices.shape(),
                 updates.shape(),
                 into.shape()
@@ -181,7 +181,7 @@ impl Operator for ScatterNd {
     }
 }
 
-/// TensorScatter: new elements of a sequence put into a cache, for each item of a batch from another place on.
+/// TensorScatter: writes new elements of sequences into a cache, at a position per batch item.
 struct TensorScatter {
     axis: i64,
     is_circular: bool,
@@ -199,7 +199,7 @@ impl Operator for TensorScatter {
             });
         if at == 0 || !fits {
             return Err(Error::input(format!(
-                "{:?} does not go into a cache of {:?} along the axis {at}",
+                "an update of shape {:?} does not match a cache of shape {:?} along axis {at}",
                 updates.shape(),
                 cache.shape()
             )));
@@ -211,7 +211,7 @@ impl Operator for TensorScatter {
         };
         if places.len() != batch {
             return Err(Error::input(format!(
-                "expected {batch} indices to write at, came {}",
+                "expected {batch} write indices, came {}",
                 places.len()
             )));
         }
@@ -229,7 +229,7 @@ impl Operator for TensorScatter {
                         false => place.checked_add(step).filter(|&at| at < length).ok_or_else(
                             || {
                                 Error::input(format!(
-                                    "{added} elements from {place} on do not go into a cache of {length}"
+                                    "{added} elements from position {place} on do not fit into a cache of length {length}"
                                 ))
                             },
                         )?,
@@ -248,7 +248,7 @@ impl Operator for TensorScatter {
     }
 }
 
-/// OneHot: a new axis, with one value where an index says and another elsewhere.
+/// OneHot: a new axis, with the on value at the index and the off value elsewhere.
 struct OneHot {
     axis: i64,
 }
@@ -262,9 +262,7 @@ impl Operator for OneHot {
             _ => None,
         };
         let Some(depth) = depth else {
-            return Err(Error::input(
-                "the depth is expected to be one number of 0 or more",
-            ));
+            return Err(Error::input("the depth is not one number, or negative"));
         };
         let at = axis(self.axis, indices.rank() + 1)?;
         let mut shape = indices.shape().to_vec();
@@ -274,14 +272,14 @@ impl Operator for OneHot {
         with_element!(values.datatype(), T => {
             let &[off, on] = values.elements::<T>()? else {
                 return Err(Error::input(format!(
-                    "expected two values, for off and for on, came {}",
+                    "expected two values (off and on), came {}",
                     values.len()
                 )));
             };
             let mut to = filled(count, off)?;
             if count > 0 {
                 for (place, index) in whole(indices)?.into_iter().enumerate() {
-                    // What is out of range is off everywhere.
+                    // An index out of range is off everywhere.
                     if let Ok(index) = position(index, depth) {
                         to[(place / run * depth + index) * run + place % run] = on;
                     }
@@ -292,7 +290,7 @@ impl Operator for OneHot {
     }
 }
 
-/// Numbers of any datatype as integers, what follows the point cut off.
+/// Converts numbers of any datatype to integers, truncated.
 fn whole(tensor: &Tensor) -> Result<Vec<i64>> {
     if let Data::I64(elements) = tensor.data() {
         return Ok(elements.clone());

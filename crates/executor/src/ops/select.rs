@@ -1,4 +1,4 @@
-//! Elements by their values: the largest, the different, those that are not zero.
+//! Selecting elements by value: ArgMax, ArgMin, NonZero, TopK and Unique.
 
 use std::cmp::Ordering;
 
@@ -48,15 +48,15 @@ fn unique(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// An order of all values: NaN, which is in no order, comes after the others.
+/// A total order of values: NaN comes after all others.
 fn compare<T: PartialOrd>(a: &T, b: &T) -> Ordering {
     let is_nan = |x: &T| x.partial_cmp(x).is_none();
     a.partial_cmp(b)
         .unwrap_or_else(|| is_nan(a).cmp(&is_nan(b)))
 }
 
-/// ArgMax and ArgMin: where along an axis the largest, or smallest, element is; of several, the first or (since version
-/// 12, if asked for) the last.
+/// ArgMax and ArgMin: the index of the largest or smallest element along an axis. Of equal ones it is the first or, with
+/// `select_last_index` (since version 12), the last.
 struct ArgMax {
     axis: i64,
     keeps_axis: bool,
@@ -77,7 +77,7 @@ impl Operator for ArgMax {
         let count = element_count(&shape)?;
         if len == 0 && count > 0 {
             return Err(Error::input(format!(
-                "the axis {at} has no elements to find the largest or smallest of"
+                "axis {at} has no elements, expected at least 1"
             )));
         }
         let (_, rows) = Rows::along(input, at)?;
@@ -103,13 +103,13 @@ impl Operator for ArgMax {
     }
 }
 
-/// NonZero: the positions of the elements that are not zero, an axis a row.
+/// NonZero: the positions of the elements that are not zero, with one row per axis.
 struct NonZero;
 
 impl Operator for NonZero {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
-        // A tensor without axes is looked at as one with one.
+        // A scalar counts as a tensor with one axis.
         let shape = match input.shape() {
             [] => vec![1],
             shape => shape.to_vec(),
@@ -131,11 +131,11 @@ impl Operator for NonZero {
     }
 }
 
-/// TopK: the largest (since version 11 also the smallest) elements along an axis, and where they are; the first of
-/// equal ones first. They come sorted whether that is asked for or not.
+/// TopK: the largest (or, since version 11, smallest) elements along an axis, and their indices; equal ones in order of
+/// index. The result is always sorted.
 struct TopK {
     axis: i64,
-    /// An attribute before version 10.
+    /// The number of elements, if it is an attribute (before version 10).
     count: Option<i64>,
     largest: bool,
 }
@@ -155,7 +155,7 @@ impl Operator for TopK {
         };
         let Some(count) = count else {
             return Err(Error::input(format!(
-                "the number of elements is expected to be one from 0 to {len}, came {asked:?}"
+                "the number of elements is {asked:?}, expected one number from 0 to {len}"
             )));
         };
         let (order, rows) = Rows::along(input, at)?;
@@ -194,14 +194,14 @@ impl Operator for TopK {
     }
 }
 
-/// Unique: the different elements, or slices along an axis; where each is first, which of them each element is, and how
-/// often each comes.
+/// Unique: the distinct elements, or slices along an axis; the index of the first of each, the inverse indices, and the
+/// counts.
 struct Unique {
     axis: Option<i64>,
     is_sorted: bool,
 }
 
-/// The items that are the same.
+/// A set of equal items.
 struct Group {
     first: usize,
     count: i64,
@@ -210,7 +210,7 @@ struct Group {
 impl Operator for Unique {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.take(0)?;
-        // The items are made the first axis.
+        // The items are transposed to the first axis.
         let (rows, order) = match self.axis {
             None => {
                 let count = input.len();
@@ -225,10 +225,10 @@ impl Operator for Unique {
         };
         let items = rows.shape()[0];
         let run = element_count(&rows.shape()[1..])?;
-        // There may be any number of them for no bytes at all, and going through them would take as long.
+        // A file can declare any number of empty slices without using memory; iterating over them could take forever.
         if run == 0 && items > 0 {
             return Err(Error::input(format!(
-                "slices of shape {:?} have no elements to be told apart by",
+                "slices of shape {:?} have no elements, expected at least 1",
                 &rows.shape()[1..]
             )));
         }

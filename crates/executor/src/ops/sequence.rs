@@ -1,5 +1,4 @@
-//! What goes along a sequence: CausalConvWithState, which has a state; and RotaryEmbedding, which turns
-//! queries and keys by where they are in one.
+//! Operators on sequences: CausalConvWithState and RotaryEmbedding.
 
 use super::convolution::bias;
 use super::entry::{OperatorEntry, boxed, onnx};
@@ -44,7 +43,8 @@ fn rotary_embedding(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// CausalConvWithState: each channel's convolution over the past, of which what is needed next is put out.
+/// CausalConvWithState: a depthwise convolution over the past of a sequence. The second output is the state that the next
+/// part of the sequence needs.
 struct CausalConvWithState {
     is_silu: bool,
 }
@@ -64,7 +64,7 @@ impl CausalConvWithState {
         let past = inputs.get(3);
         if rows != channels || taps == 0 || past.is_some_and(|past| past.shape() != state_shape) {
             return Err(Error::input(format!(
-                "weights of shape {:?} and a state of {:?} do not go with an input of {:?}",
+                "weights of shape {:?} and a state of shape {:?} do not match an input of shape {:?}",
                 w.shape(),
                 past.map(Tensor::shape),
                 x.shape()
@@ -110,7 +110,7 @@ impl Operator for CausalConvWithState {
     }
 }
 
-/// RotaryEmbedding: pairs of numbers, turned by an angle that its place has.
+/// RotaryEmbedding: rotates pairs of values by an angle that depends on the position.
 struct RotaryEmbedding {
     is_interleaved: bool,
     turned: usize,
@@ -121,7 +121,7 @@ impl RotaryEmbedding {
     fn compute<R: Real>(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.take(0)?;
         let (datatype, shape) = (input.datatype(), input.shape().to_vec());
-        // Batch, heads, length, size, and how a vector's position is counted.
+        // Batch, heads, length and head size, and the strides of a vector's position.
         let (batch, heads, length, size) = match shape[..] {
             [batch, heads, length, size] => (batch, heads, length, size),
             [batch, length, hidden] if self.heads > 0 && hidden.is_multiple_of(self.heads) => {
@@ -138,7 +138,7 @@ impl RotaryEmbedding {
         let half = turned / 2;
         if turned > size || !turned.is_multiple_of(2) {
             return Err(Error::input(format!(
-                "{turned} of {size} numbers cannot be turned in pairs"
+                "{turned} of {size} values cannot be rotated in pairs"
             )));
         }
         let (cos, sin) = (inputs.required(1)?, inputs.required(2)?);
@@ -148,7 +148,7 @@ impl RotaryEmbedding {
             (&[b, l, width], None) if (b, l, width) == (batch, length, half) => b * l,
             _ => {
                 return Err(Error::input(format!(
-                    "cosines of shape {:?} do not go with an input of {shape:?}",
+                    "cosines of shape {:?} do not match an input of shape {shape:?}",
                     cos.shape()
                 )));
             }
@@ -156,7 +156,7 @@ impl RotaryEmbedding {
         if sin.shape() != cos.shape() || places.as_ref().is_some_and(|p| p.len() != batch * length)
         {
             return Err(Error::input(format!(
-                "sines of shape {:?} and positions do not go with cosines of {:?}",
+                "sines of shape {:?} and the positions do not match cosines of shape {:?}",
                 sin.shape(),
                 cos.shape()
             )));
@@ -177,7 +177,7 @@ impl RotaryEmbedding {
                         .filter(|&row| row < rows)
                         .ok_or_else(|| {
                             Error::input(format!(
-                                "there is no position {} in {rows}",
+                                "the position {} is outside {rows} rows",
                                 places[place]
                             ))
                         })?,

@@ -1,4 +1,4 @@
-//! Shapes: what a tensor's is, and other shapes for the same elements.
+//! Operators that read a shape, or give the same elements another one.
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ fn unsqueeze(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// The axes of Squeeze and Unsqueeze before version 13, in which they became an input.
+/// The axes of Squeeze and Unsqueeze, which are an attribute before version 13 and an input from then on.
 fn attribute_axes(build: &Build<'_>) -> Option<Vec<i64>> {
     match build.opset < 13 {
         true => build.attributes().ints("axes").map(<[i64]>::to_vec),
@@ -64,7 +64,7 @@ fn signed(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-/// Shape: the sizes of a tensor's axes; since version 15, of those from `start` to `end`.
+/// Shape: the shape as a tensor; since version 15 of the axes from `start` to `end`.
 struct Shape {
     start: i64,
     end: Option<i64>,
@@ -74,7 +74,7 @@ impl Operator for Shape {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let shape = inputs.required(0)?.shape();
         let rank = signed(shape.len());
-        // Both are brought into range, as the specification says, rather than refused.
+        // Both are clamped to the range, as ONNX specifies.
         let position = |given: i64| {
             let from_start = if given < 0 { given + rank } else { given };
             usize::try_from(from_start.clamp(0, rank)).unwrap_or_default()
@@ -87,7 +87,7 @@ impl Operator for Shape {
     }
 }
 
-/// Size: how many elements a tensor has.
+/// Size: the number of elements.
 struct Size;
 
 impl Operator for Size {
@@ -96,9 +96,9 @@ impl Operator for Size {
     }
 }
 
-/// Reshape: -1 is what is left, 0 the input's own size; with `allowzero` (since version 14) 0 is 0.
+/// Reshape: -1 is inferred, 0 copies the input's size; with `allowzero` (since version 14) 0 is 0.
 struct Reshape {
-    /// An attribute before version 5.
+    /// The shape, if it is an attribute (before version 5).
     shape: Option<Vec<i64>>,
     allow_zero: bool,
 }
@@ -118,14 +118,14 @@ impl Operator for Reshape {
 impl Reshape {
     fn resolve(&self, asked: &[i64], from: &[usize], count: usize) -> Result<Vec<usize>> {
         let wrong =
-            |why: &str| Error::input(format!("{from:?} cannot take the shape {asked:?}: {why}"));
+            |why: &str| Error::input(format!("{from:?} cannot be reshaped to {asked:?}: {why}"));
         let mut shape = Vec::with_capacity(asked.len());
         let mut inferred = None;
         for (at, &size) in asked.iter().enumerate() {
             shape.push(match size {
-                -1 if inferred.is_some() => return Err(wrong("-1 comes twice")),
+                -1 if inferred.is_some() => return Err(wrong("-1 is repeated")),
                 -1 if self.allow_zero && asked.contains(&0) => {
-                    return Err(wrong("with `allowzero` it has both 0 and -1"));
+                    return Err(wrong("it has both 0 and -1 with `allowzero`"));
                 }
                 -1 => {
                     inferred = Some(at);
@@ -133,7 +133,7 @@ impl Reshape {
                 }
                 0 if !self.allow_zero => *from
                     .get(at)
-                    .ok_or_else(|| wrong("a 0 takes a size that is not there"))?,
+                    .ok_or_else(|| wrong("a 0 copies a size that the input does not have"))?,
                 size => {
                     usize::try_from(size).map_err(|_| wrong("expected sizes of -1, 0 or more"))?
                 }
@@ -142,7 +142,7 @@ impl Reshape {
         if let Some(at) = inferred {
             let known = crate::tensor::element_count(&shape)?;
             if known == 0 || !count.is_multiple_of(known) {
-                return Err(wrong("no size for -1 gives as many elements"));
+                return Err(wrong("no size for -1 gives the same number of elements"));
             }
             shape[at] = count / known;
         }
@@ -150,7 +150,7 @@ impl Reshape {
     }
 }
 
-/// Flatten: two axes, the first of all axes before `axis`, the second of the others.
+/// Flatten: reshapes to a matrix; the axes before `axis` become its rows, the others its columns.
 struct Flatten {
     axis: i64,
 }
@@ -160,19 +160,19 @@ impl Operator for Flatten {
         let input = inputs.take(0)?;
         let rank = input.rank();
         let at = match usize::try_from(self.axis) {
-            // The axis after the last one is allowed.
+            // `axis` may equal the rank.
             Ok(at) if at == rank => rank,
             _ => axis(self.axis, rank)?,
         };
         let (before, after) = input.shape().split_at(at);
-        // Of a tensor without elements, the product of the sizes on one side may be too large for a number.
+        // The sizes of an empty tensor may have a product that overflows on one side.
         let product = |sizes: &[usize]| crate::tensor::element_count(sizes);
         let shape = vec![product(before)?, product(after)?];
         Ok(vec![input.reshaped(shape)?])
     }
 }
 
-/// The axes that an operator is given: an attribute, or since version 13 an input.
+/// The axes of an operator, from the attribute or (since version 13) the input.
 fn given(attribute: &Option<Vec<i64>>, inputs: &Inputs<'_>) -> Result<Option<Vec<i64>>> {
     match (attribute, inputs.get(1)) {
         (Some(axes), _) => Ok(Some(axes.clone())),
@@ -181,7 +181,7 @@ fn given(attribute: &Option<Vec<i64>>, inputs: &Inputs<'_>) -> Result<Option<Vec
     }
 }
 
-/// Squeeze: without axes of size 1, all or those that are named.
+/// Squeeze: removes axes of size 1, all or the given ones.
 struct Squeeze {
     axes: Option<Vec<i64>>,
 }
@@ -197,7 +197,7 @@ impl Operator for Squeeze {
         };
         if let Some(&axis) = removed.iter().find(|&&axis| shape[axis] != 1) {
             return Err(Error::input(format!(
-                "the axis {axis} of {shape:?} is expected to have the size 1"
+                "axis {axis} of {shape:?} cannot be squeezed, expected the size 1"
             )));
         }
         let left = (0..shape.len())
@@ -208,7 +208,7 @@ impl Operator for Squeeze {
     }
 }
 
-/// Unsqueeze: with more axes of size 1, at those places of the result.
+/// Unsqueeze: inserts axes of size 1 at the given positions of the result.
 struct Unsqueeze {
     axes: Option<Vec<i64>>,
 }

@@ -1,4 +1,4 @@
-//! Parts of tensors, and tensors put together.
+//! Concat, Slice and Split.
 
 use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::layout::sizes;
@@ -66,7 +66,7 @@ fn split(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// An attribute that counts something.
+/// Reads an attribute that must be positive.
 fn positive(name: &str, value: i64) -> Result<usize> {
     usize::try_from(value)
         .ok()
@@ -78,7 +78,7 @@ fn positive(name: &str, value: i64) -> Result<usize> {
         })
 }
 
-/// Concat: tensors one after another along an axis.
+/// Concat: concatenates tensors along an axis.
 struct Concat {
     axis: i64,
 }
@@ -100,7 +100,7 @@ impl Operator for Concat {
                     && (0..shape.len()).all(|axis| axis == at || part.shape()[axis] == shape[axis]);
                 if !same {
                     return Err(Error::input(format!(
-                        "{:?} and {:?} cannot be put together along the axis {at}",
+                        "{:?} and {:?} cannot be concatenated along axis {at}",
                         first.shape(),
                         part.shape()
                     )));
@@ -111,7 +111,7 @@ impl Operator for Concat {
             }
             let count = element_count(&shape)?;
             let mut to = with_room(count)?;
-            // Empty parts may be as many as no loop should count.
+            // There may be too many empty parts to iterate over.
             let rows = match count {
                 0 => 0,
                 _ => element_count(&shape[..at])?,
@@ -129,8 +129,8 @@ impl Operator for Concat {
 /// `starts`, `ends` and `axes` as attributes.
 type Range = (Vec<i64>, Vec<i64>, Option<Vec<i64>>);
 
-/// Slice: from `starts` to `ends` along some axes, each in steps, which may go backwards. All of them are
-/// inputs since version 10.
+/// Slice: from `starts` to `ends` along some axes, with steps, which may be negative. All of them are inputs since version
+/// 10.
 struct Slice {
     attributes: Option<Range>,
 }
@@ -168,10 +168,10 @@ impl Operator for Slice {
         for (at, &one) in named.iter().enumerate() {
             let axis = axis(one, input.rank())?;
             let (first, length) = range(starts[at], ends[at], strides[at], shape[axis])?;
-            // Without elements the strides may be more than a number holds, and the offset is not used.
+            // The strides of an empty tensor may overflow, and its offset is unused.
             offset = first.wrapping_mul(walk[axis] as usize).wrapping_add(offset);
             shape[axis] = length;
-            // Of one element no step is taken, and a step may be more than any size.
+            // A slice of one element takes no step, and the step may exceed any size.
             walk[axis] = match length {
                 0 | 1 => 0,
                 _ => walk[axis] * strides[at] as isize,
@@ -188,7 +188,7 @@ impl Operator for Slice {
     }
 }
 
-/// Where a slice of an axis begins, and how long it is.
+/// The start and the length of a slice of an axis.
 fn range(start: i64, end: i64, step: i64, size: usize) -> Result<(usize, usize)> {
     if step == 0 {
         return Err(Error::input("the step of a slice is 0"));
@@ -211,7 +211,7 @@ fn range(start: i64, end: i64, step: i64, size: usize) -> Result<(usize, usize)>
     })
 }
 
-/// Split: parts along an axis, of the lengths given or of the same.
+/// Split: splits along an axis into parts of the given lengths, or of equal ones.
 struct Split {
     axis: i64,
     lengths: Option<Vec<usize>>,
@@ -241,7 +241,7 @@ impl Split {
             )));
         }
         let each = size.div_ceil(parts.max(1));
-        // Only the outputs that there are: a file may name any number of parts.
+        // Only as many as there are outputs: a file may ask for any number of parts.
         Ok((0..self.outputs)
             .map(|part| each.min(size.saturating_sub(part.saturating_mul(each))))
             .collect())
@@ -263,7 +263,7 @@ impl Operator for Split {
         for length in self.lengths(input.shape()[at], given)? {
             let mut shape = input.shape().to_vec();
             shape[at] = length;
-            // Without elements the strides may be more than a number holds, and the offset is not used.
+            // The strides of an empty tensor may overflow, and its offset is unused.
             let offset = match element_count(&shape)? {
                 0 => 0,
                 _ => start * walk[at] as usize,

@@ -1,4 +1,4 @@
-//! Distributions along an axis.
+//! Softmax, LogSoftmax and Hardmax.
 
 use infer_kernels::functions;
 
@@ -20,7 +20,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
 ];
 
 fn softmax(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
-    // Before version 13 the axes from `axis` on are one.
+    // Before version 13 the axes from `axis` on count as one.
     let is_flat = build.opset < 13;
     boxed(Softmax {
         kind,
@@ -36,7 +36,7 @@ enum Kind {
     Hardmax,
 }
 
-/// Softmax, LogSoftmax and Hardmax. Before version 13, along the axis and all after it as if they were one.
+/// Softmax, LogSoftmax and Hardmax along an axis; before version 13 along that axis and all later ones as if they were one.
 struct Softmax {
     kind: Kind,
     axis: i64,
@@ -107,7 +107,7 @@ fn softmax<T: Real>(row: &mut [T], powers: &mut Vec<T::Wide>) {
     }
 }
 
-/// In place, the logarithm of the softmax.
+/// Computes the log-softmax of a row, in place.
 pub(super) fn log_softmax<T: Real>(row: &mut [T]) {
     let largest = largest(row);
     let total = sum(row, |x| num_traits::Float::exp(x - largest));
@@ -117,7 +117,7 @@ pub(super) fn log_softmax<T: Real>(row: &mut [T]) {
     }
 }
 
-/// In place, 1 for the first of the largest elements and 0 for the others.
+/// Replaces the first largest element of a row by 1 and all others by 0.
 fn hardmax<T: Real>(row: &mut [T]) {
     let mut found = 0;
     for at in 1..row.len() {

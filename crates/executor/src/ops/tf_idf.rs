@@ -1,4 +1,4 @@
-//! TfIdfVectorizer: how often runs of numbers (n-grams) are in rows of them.
+//! TfIdfVectorizer: counts n-grams in rows of integers.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ fn tf_idf_vectorizer(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         .is_some_and(|pool| !pool.is_empty())
     {
         return Err(Error::unsupported(
-            "the attribute `pool_strings` is given, and tensors of strings are not done here",
+            "the attribute `pool_strings` is not supported, since tensors of strings are not; expected `pool_int64s`",
         ));
     }
     let positive = |name: &str, least: i64| -> Result<usize> {
@@ -26,7 +26,7 @@ fn tf_idf_vectorizer(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
             .filter(|_| given >= least)
             .ok_or_else(|| {
                 Error::graph(format!(
-                    "the attribute `{name}` is {given}, expected {least} at least"
+                    "the attribute `{name}` is {given}, expected at least {least}"
                 ))
             })
     };
@@ -57,7 +57,7 @@ fn tf_idf_vectorizer(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let is_right = starts.is_sorted() && starts.last().is_none_or(|&last| last <= pool.len());
     if !is_right {
         return Err(Error::graph(format!(
-            "the attribute `ngram_counts` is {starts:?}, expected ascending places in a pool of {}",
+            "the attribute `ngram_counts` is {starts:?}, expected ascending positions in a pool of {}",
             pool.len()
         )));
     }
@@ -68,7 +68,7 @@ fn tf_idf_vectorizer(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         for gram in pool[start..end].chunks_exact(length) {
             let Some((at, &column)) = all.next() else {
                 return Err(Error::graph(format!(
-                    "the attribute `ngram_indexes` has {} columns, which is fewer than there are n-grams",
+                    "the attribute `ngram_indexes` has {} columns, expected one for each n-gram",
                     columns.len()
                 )));
             };
@@ -97,41 +97,41 @@ fn tf_idf_vectorizer(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     })
 }
 
-/// What a column says.
+/// The value of a column.
 #[derive(Clone, Copy)]
 enum Mode {
-    /// How often.
+    /// The number of occurrences (`TF`).
     Frequency,
-    /// The weight, if at all.
+    /// The weight if the n-gram occurs (`IDF`).
     Presence,
-    /// The weight as often.
+    /// The weight times the number of occurrences (`TFIDF`).
     Both,
 }
 
-/// Where an n-gram is counted.
+/// The output column of an n-gram, and its weight.
 struct Column {
     column: usize,
     weight: f32,
 }
 
-/// TfIdfVectorizer of whole numbers.
+/// TfIdfVectorizer of integers.
 struct TfIdfVectorizer {
     mode: Mode,
     grams: BTreeMap<Vec<i64>, Column>,
     shortest: usize,
     longest: usize,
-    /// The most numbers between one of an n-gram and the next.
+    /// The largest number of values that may be skipped between two of an n-gram.
     max_skip: usize,
-    /// How many columns there are.
+    /// The number of columns.
     width: usize,
 }
 
 impl TfIdfVectorizer {
-    /// Count the n-grams of a row.
+    /// Counts the n-grams of a row.
     fn count(&self, row: &[i64], counts: &mut [f32]) {
         let mut shortest = self.shortest;
         let mut gram = Vec::with_capacity(self.longest);
-        // From so many numbers on no two are that far apart.
+        // A larger distance than the row's length cannot occur.
         for step in 1..=self.max_skip.saturating_add(1).min(row.len()) {
             if shortest > self.longest {
                 return;
@@ -151,7 +151,7 @@ impl TfIdfVectorizer {
                     }
                 }
             }
-            // Single numbers are the same whatever is skipped.
+            // A 1-gram has no gaps: count it once, not for each skip.
             shortest = shortest.max(2);
         }
     }
@@ -165,7 +165,7 @@ impl Operator for TfIdfVectorizer {
             [rows, _] => (rows, vec![rows, self.width]),
             ref other => {
                 return Err(Error::input(format!(
-                    "expected one row or several, came a tensor of shape {other:?}"
+                    "expected a vector or a matrix, came the shape {other:?}"
                 )));
             }
         };

@@ -1,30 +1,29 @@
-//! Windows that slide over the spatial axes of a tensor: what convolutions and pooling have in common.
+//! Windows that slide over the spatial axes of a tensor, for convolution and pooling.
 
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::index::strides as row_major;
 use crate::tensor::with_room;
 
-/// The largest size, stride, dilation or padding that a file may ask for: no tensor is longer, and products of
-/// two of them fit an `i64`.
+/// The largest size, stride, dilation or padding: no tensor is longer, and the product of two of them fits an `i64`.
 const MAX_SIZE: usize = 1 << 29;
 
-/// How padding is found.
+/// How the padding is determined (`auto_pad`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AutoPad {
-    /// As `pads` says.
+    /// By the attribute `pads`.
     NotSet,
-    /// So that there are as many windows as values by stride; what is odd goes to the end.
+    /// So that there are ceil(size / stride) windows; odd padding is larger at the end.
     SameUpper,
-    /// The same; what is odd goes to the beginning.
+    /// The same; odd padding is larger at the beginning.
     SameLower,
-    /// None.
+    /// No padding.
     Valid,
 }
 
-/// What a node says of its windows.
+/// The attributes that describe a node's windows.
 pub struct Window {
-    /// How many values are in a window, on each axis; weights say it for the operators that have some.
+    /// The size of a window on each axis; operators with weights may omit it.
     pub kernel: Option<Vec<usize>>,
     /// How padding is found.
     pub auto_pad: AutoPad,
@@ -35,7 +34,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Read `kernel_shape`, `strides`, `dilations`, `pads`, `auto_pad` and `ceil_mode`.
+    /// Reads `kernel_shape`, `strides`, `dilations`, `pads`, `auto_pad` and `ceil_mode`.
     pub fn read(attributes: Attributes<'_>) -> Result<Self> {
         let sizes = |name: &str, least: usize| -> Result<Option<Vec<usize>>> {
             let found = attributes.sizes(name)?;
@@ -70,8 +69,8 @@ impl Window {
         })
     }
 
-    /// Stride, dilation and padding for each of `rank` spatial axes, with `kernel` as the window; the number of
-    /// windows and of values is for the caller to fill in.
+    /// The stride, dilation and padding of `rank` spatial axes, with `kernel` as the window's size. The caller fills in the
+    /// numbers of windows and of values.
     pub fn frame(&self, kernel: &[usize]) -> Result<Frame> {
         let rank = kernel.len();
         let per_axis = |name: &str, given: &Option<Vec<usize>>, default: usize, count: usize| {
@@ -89,13 +88,11 @@ impl Window {
             && given != kernel
         {
             return Err(Error::input(format!(
-                "the attribute `kernel_shape` is {given:?}, the weights have {kernel:?}"
+                "the attribute `kernel_shape` is {given:?}, expected the weights' {kernel:?}"
             )));
         }
         if kernel.iter().any(|&size| size == 0 || size > MAX_SIZE) {
-            return Err(Error::input(format!(
-                "a window of {kernel:?} has nothing in it"
-            )));
+            return Err(Error::input(format!("a window of {kernel:?} is empty")));
         }
         let pads = match self.auto_pad {
             AutoPad::NotSet => per_axis("pads", &self.pads, 0, 2 * rank)?,
@@ -112,14 +109,14 @@ impl Window {
         })
     }
 
-    /// Windows of `kernel` over `values`.
+    /// Places windows of size `kernel` over `values`.
     ///
     /// # Errors
-    /// `Input` when the attributes are of another rank or no window fits.
+    /// `Input` if the attributes have another rank, or if no window fits.
     pub fn over(&self, values: &[usize], kernel: &[usize]) -> Result<Frame> {
         if values.len() != kernel.len() {
             return Err(Error::input(format!(
-                "a window of {kernel:?} cannot slide over {} spatial axes",
+                "a window of {kernel:?} does not match {} spatial axes",
                 values.len()
             )));
         }
@@ -130,7 +127,7 @@ impl Window {
             let reach = frame.reach(axis)?;
             if matches!(self.auto_pad, AutoPad::SameUpper | AutoPad::SameLower) {
                 let windows = size.div_ceil(stride);
-                // One that no memory holds is refused with the output that it is for.
+                // A number of windows that does not fit into memory is rejected with the output.
                 let needed = (windows.saturating_sub(1) * stride).saturating_add(reach);
                 let total = needed.saturating_sub(size);
                 let less = total / 2;
@@ -144,18 +141,17 @@ impl Window {
             let padded = frame.begin[axis]
                 .checked_add(frame.end[axis])
                 .and_then(|pads| pads.checked_add(size))
-                .ok_or_else(|| Error::input("the padding is larger than any memory"))?;
+                .ok_or_else(|| Error::input("the padding does not fit into memory"))?;
             let room = padded.checked_sub(reach).ok_or_else(|| {
                 Error::input(format!(
-                    "a window that reaches over {reach} does not fit into {size} values with a \
-                     padding of {} and {}",
+                    "a window that spans {reach} values does not fit into {size} values with a padding of {} and {}",
                     frame.begin[axis], frame.end[axis]
                 ))
             })?;
             let mut windows = room / stride + 1;
             if self.is_ceil {
                 windows = room.div_ceil(stride) + 1;
-                // A window that begins in the padding after the values has nothing to look at.
+                // A window that begins in the padding after the values would contain no value.
                 if (windows - 1).saturating_mul(stride) >= size + frame.begin[axis] {
                     windows -= 1;
                 }
@@ -166,67 +162,67 @@ impl Window {
     }
 }
 
-/// Where windows are: on each axis, window `w`'s tap `t` is value `w * stride + t * dilation - begin`.
+/// The positions of windows: on each axis, tap `t` of window `w` is value `w * stride + t * dilation - begin`.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// How many taps a window has.
+    /// The number of taps of a window.
     pub kernel: Vec<usize>,
-    /// How far apart windows are.
+    /// The distance between windows.
     pub strides: Vec<usize>,
-    /// How far apart a window's taps are.
+    /// The distance between a window's taps.
     pub dilations: Vec<usize>,
     /// Padding before the first value.
     pub begin: Vec<usize>,
     /// Padding after the last value.
     pub end: Vec<usize>,
-    /// How many windows there are.
+    /// The number of windows.
     pub windows: Vec<usize>,
-    /// How many values there are.
+    /// The number of values.
     pub values: Vec<usize>,
 }
 
-/// Windows side by side on the last axis that have a value under one tap: values are a stride apart.
+/// Consecutive windows on the last axis that have a value under one tap; the values are a stride apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// The offset of the first window.
     pub window: usize,
-    /// The offset of its value.
+    /// The offset of the value under its tap.
     pub value: usize,
-    /// How many windows there are.
+    /// The number of windows.
     pub count: usize,
 }
 
 impl Run {
-    /// The windows of the run.
+    /// The offsets of the run's windows.
     pub fn windows(&self) -> std::ops::Range<usize> {
         self.window..self.window + self.count
     }
 
-    /// From the first value to the last.
+    /// The offsets from the first value to the last.
     pub fn values(&self, step: usize) -> std::ops::Range<usize> {
         self.value..self.value + (self.count - 1) * step + 1
     }
 }
 
 impl Frame {
-    /// How many values a window reaches over.
+    /// The number of values that a window spans.
     pub fn reach(&self, axis: usize) -> Result<usize> {
         (self.kernel[axis] - 1)
             .checked_mul(self.dilations[axis])
             .and_then(|reach| reach.checked_add(1))
-            .ok_or_else(|| Error::input("a window reaches over more than any memory"))
+            .ok_or_else(|| Error::input("a window spans more values than fit into memory"))
     }
 
-    /// How far apart the values of a run are.
+    /// The distance between the values of a run.
     pub fn step(&self) -> usize {
         self.strides.last().copied().unwrap_or(1)
     }
 
-    /// Call `visit` with each tap that is over a value in some window, as its offset in the kernel and the runs
-    /// of such windows. What is padding is in no run.
+    /// Calls `visit` for each tap that is over a value in some window, with its offset in the kernel and the runs of such
+    /// windows. Padding is in no run.
     pub fn for_each_tap(&self, mut visit: impl FnMut(usize, &[Run])) -> Result<()> {
         let rank = self.kernel.len();
-        // Only taps that some window has over a value: a kernel far larger than the values costs nothing.
+        // Skips taps that no window has over a value, so that a kernel far larger than the input costs nothing.
         let mut ranges = Vec::with_capacity(rank);
         for axis in 0..rank {
             if self.values[axis] == 0 || self.windows[axis] == 0 {
@@ -248,7 +244,7 @@ impl Frame {
         loop {
             self.runs(&tap, &mut runs)?;
             if !runs.is_empty() {
-                // Only kernels of weights are asked where a tap is, and these fit into memory.
+                // The offset is only used for kernels with weights, which fit into memory.
                 let at = tap
                     .iter()
                     .zip(&self.kernel)
@@ -321,10 +317,10 @@ impl Frame {
     }
 }
 
-/// The sizes of a tensor's spatial axes: those after the batch and the channels.
+/// The sizes of a tensor's spatial axes, which follow the batch and the channels.
 ///
 /// # Errors
-/// `Input` when there are none.
+/// `Input` if there are none.
 pub fn spatial(shape: &[usize]) -> Result<(usize, usize, &[usize])> {
     match shape {
         [batch, channels, spatial @ ..] if !spatial.is_empty() => Ok((*batch, *channels, spatial)),

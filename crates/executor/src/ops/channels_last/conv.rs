@@ -1,4 +1,4 @@
-//! Convolution.
+//! FP32 convolution, channels last.
 
 use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
@@ -15,13 +15,13 @@ use crate::index::{Walk, broadcast, broadcast_strides};
 use crate::operator::{Inputs, Operator};
 use crate::tensor::{Tensor, element_count};
 
-/// What computes it.
+/// The kernel that computes a convolution.
 pub enum Kernel {
-    /// Each output channel from all input channels of its group.
+    /// Computes each output channel from all input channels of its group.
     Whole(Conv2d),
-    /// The same with fewer multiplications.
+    /// The same by Winograd's algorithm, with fewer multiplications.
     Winograd(Winograd),
-    /// Each output channel from its own.
+    /// Depthwise: computes each output channel from its own input channel.
     Depthwise(Depthwise),
 }
 
@@ -35,7 +35,7 @@ impl Kernel {
         }
     }
 
-    /// The same weights with another form.
+    /// The same weights for another form.
     fn with_spec(&self, form: ConvSpec) -> Self {
         match self {
             Self::Whole(kernel) => Self::Whole(kernel.with_spec(form)),
@@ -59,13 +59,13 @@ impl Kernel {
     }
 }
 
-/// A convolution, channels last; where it has a residual, that is its second input, added before values are clamped.
+/// A convolution, channels last. If it has a residual, that is the second input, added before the activation.
 pub struct Convolution {
-    /// With its weights packed.
+    /// The kernel, with packed weights.
     pub kernel: Kernel,
-    /// How its padding is found.
+    /// How the padding is determined.
     pub pads: Pads,
-    /// Whether there is a second input.
+    /// Whether the second input is a residual.
     pub has_residual: bool,
 }
 
@@ -84,7 +84,7 @@ pub(super) fn fit(form: &ConvSpec, pads: Pads, input: Images) -> Result<(ConvSpe
     let form = ConvSpec { window, ..*form };
     match form.output(input) {
         Some(output) => Ok((form, output)),
-        None => Err(Error::input("the window does not fit")),
+        None => Err(Error::input("the window does not fit into the image")),
     }
 }
 

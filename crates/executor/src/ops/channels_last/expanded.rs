@@ -1,4 +1,4 @@
-//! A pointwise convolution and a depthwise one of what it gives.
+//! The fused inverted bottleneck: a pointwise convolution and the depthwise convolution of its output, in one pass.
 
 use infer_kernels::inverted_bottleneck::InvertedBottleneck;
 
@@ -10,11 +10,11 @@ use crate::error::Result;
 use crate::operator::{Inputs, Operator};
 use crate::tensor::{Tensor, element_count};
 
-/// Both, channels last, in one step.
+/// A fused inverted bottleneck, channels last.
 pub struct ExpandedConvolution {
-    /// With their weights packed.
+    /// The kernel, with packed weights of both convolutions.
     pub kernel: InvertedBottleneck,
-    /// How the padding of the second is found.
+    /// How the padding of the depthwise convolution is determined.
     pub pads: Pads,
 }
 

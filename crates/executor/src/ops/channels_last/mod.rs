@@ -1,4 +1,5 @@
-//! What rewritten networks compute in channels-last (NHWC) form: convolutions, pools, and the ways there and back.
+//! Operators in channels-last (NHWC) layout, which optimization passes put into a graph: convolution, pooling, and the
+//! conversion of layouts.
 
 pub mod conv;
 pub mod expanded;
@@ -13,18 +14,20 @@ use infer_kernels::spec::Images;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
-/// A tensor's four sizes.
+/// The four sizes of a tensor of images.
 ///
 /// # Errors
-/// `Input` when it has not four dimensions.
+/// `Input` if the tensor does not have four axes.
 fn sizes(tensor: &Tensor) -> Result<[usize; 4]> {
     let shape = tensor.shape();
-    shape
-        .try_into()
-        .map_err(|_| Error::input(format!("expected images (four dimensions), came {shape:?}")))
+    shape.try_into().map_err(|_| {
+        Error::input(format!(
+            "expected images (four axes), came the shape {shape:?}"
+        ))
+    })
 }
 
-/// A tensor's sizes as images, channels last.
+/// The sizes of a tensor of channels-last images.
 ///
 /// # Errors
 /// As [`sizes`].

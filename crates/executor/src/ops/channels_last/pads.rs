@@ -1,26 +1,26 @@
-//! Windows and their padding, as ONNX's attributes give them.
+//! Two-dimensional windows and their padding, as ONNX's attributes describe them.
 
 use infer_kernels::spec::{Images, Window};
 
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 
-/// How a window's padding is found.
+/// How the padding of a window is determined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pads {
-    /// It is what the window says.
+    /// By the window itself.
     Given,
-    /// So that there is an output for each stride; what is odd goes after (`SAME_UPPER`).
+    /// So that there are ceil(size / stride) outputs; odd padding is larger at the end (`SAME_UPPER`).
     SameUpper,
-    /// As before; what is odd goes before.
+    /// The same; odd padding is larger at the beginning (`SAME_LOWER`).
     SameLower,
 }
 
 impl Pads {
-    /// The window that a node's attributes say; none for one that is not two-dimensional or has negative padding.
+    /// Reads the window of a node; `None` if it is not two-dimensional or has negative padding.
     ///
     /// # Errors
-    /// `Graph` for attributes that the specification does not allow.
+    /// `Graph` for attributes that ONNX's specification does not allow.
     pub fn window(
         attributes: Attributes<'_>,
         kernel: [usize; 2],
@@ -33,7 +33,9 @@ impl Pads {
             return Ok(None);
         };
         if kernel.contains(&0) || strides.contains(&0) || dilations.contains(&0) {
-            return Err(Error::graph("a kernel, stride or dilation is zero"));
+            return Err(Error::graph(
+                "a kernel size, stride or dilation is 0, expected at least 1",
+            ));
         }
         let mut window = Window {
             kernel,
@@ -72,10 +74,10 @@ impl Pads {
         Ok(Some((window, pads)))
     }
 
-    /// The window for those images.
+    /// The window with its padding for images of that size.
     ///
     /// # Errors
-    /// `Input` when it is larger than they are.
+    /// `Input` if the window does not fit into the images.
     pub fn fit(self, window: Window, images: Images) -> Result<Window> {
         let mut window = window;
         if self != Self::Given {

@@ -1,4 +1,4 @@
-//! Pooling.
+//! FP32 pooling, channels last.
 
 use infer_kernels::spec::{Images, Window};
 
@@ -9,25 +9,25 @@ use crate::error::Result;
 use crate::operator::{Inputs, Operator};
 use crate::tensor::{Tensor, element_count};
 
-/// What a pool makes of the values under its window.
+/// The value of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The largest.
+    /// The largest value.
     Max,
-    /// Their mean; the padding counts as zeros or not at all.
+    /// The mean of the values.
     Average {
-        /// Whether it counts.
+        /// Whether padding counts, as zeros.
         includes_padding: bool,
     },
 }
 
-/// A pool, channels last.
+/// Max or average pooling, channels last.
 pub struct Pooling {
-    /// What it makes.
+    /// The value of each window.
     pub kind: Kind,
-    /// Over what.
+    /// The window.
     pub window: Window,
-    /// How its padding is found.
+    /// How the padding is determined.
     pub pads: Pads,
 }
 
@@ -88,7 +88,7 @@ impl Pooling {
                     &image[(line * images.width + column) * images.channels..][..images.channels];
                 count += 1;
                 match self.kind {
-                    // NaN is larger than anything, and stays. Without a branch, for the sake of SIMD.
+                    // NaN counts as the largest value and stays. Without branches, so that the loop is vectorized.
                     Kind::Max => output.iter_mut().zip(values).for_each(|(largest, &value)| {
                         let is_larger = (value > *largest) | value.is_nan();
                         *largest = if is_larger { value } else { *largest };

@@ -1,4 +1,4 @@
-//! Convolution of numbers of eight bits.
+//! Int8 convolution, channels last.
 
 use infer_kernels::quantization::QuantParams;
 use infer_kernels::quantized::{Output, QuantizedConv, QuantizedDepthwise};
@@ -12,11 +12,11 @@ use crate::error::Result;
 use crate::operator::{Inputs, Operator};
 use crate::tensor::{Data, Tensor, element_count};
 
-/// What computes it.
+/// The kernel that computes a convolution.
 pub enum Kernel {
-    /// Each output channel from all input channels.
+    /// Computes each output channel from all input channels.
     Whole(QuantizedConv),
-    /// Each output channel from its own.
+    /// Depthwise: computes each output channel from its own input channel.
     Depthwise(QuantizedDepthwise),
 }
 
@@ -28,7 +28,7 @@ impl Kernel {
         }
     }
 
-    /// The same weights with another form.
+    /// The same weights for another form.
     fn with_spec(&self, form: ConvSpec) -> Self {
         match self {
             Self::Whole(kernel) => Self::Whole(kernel.with_spec(form)),
@@ -51,24 +51,24 @@ impl Kernel {
     }
 }
 
-/// A convolution, channels last, of values that are levels: FP32, or UINT8 where the convolution before it puts
-/// those out.
+/// An int8 convolution, channels last. Its input holds quantized values: dequantized in FP32, or as UINT8 if the node before
+/// it outputs that.
 pub struct QuantizedConvolution {
-    /// With its weights packed.
+    /// The kernel, with packed weights.
     pub kernel: Kernel,
-    /// How its padding is found.
+    /// How the padding is determined.
     pub pads: Pads,
-    /// Whether it puts out how many levels above the lowest a value is, in UINT8, and not the value.
+    /// Whether the output is UINT8 (each value's distance from the lowest in units of the scale) instead of FP32.
     pub gives_bytes: bool,
 }
 
 impl QuantizedConvolution {
-    /// The levels that it takes images for.
+    /// The quantization of its input.
     pub fn input(&self) -> QuantParams {
         self.kernel.input()
     }
 
-    /// Whether what it puts out can be bytes.
+    /// Whether the output can be UINT8.
     pub fn has_levels(&self) -> bool {
         let levels = self.kernel.spec().quantization;
         levels.is_some_and(|levels| levels.fits_u8())

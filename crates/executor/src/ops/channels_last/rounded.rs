@@ -1,4 +1,4 @@
-//! From NCHW in FP32 to NHWC in bytes.
+//! Quantization and layout conversion in one pass: from NCHW in FP32 to NHWC in UINT8.
 
 use infer_kernels::quantization::QuantParams;
 use infer_model_card::Datatype;
@@ -11,11 +11,11 @@ use crate::operator::{Inputs, Operator};
 use crate::ops::cast::cast;
 use crate::tensor::{Tensor, element_count, filled};
 
-/// Rounds images to levels and moves their channels: of each value how many levels above the lowest it is, in UINT8. One
-/// step instead of three, with a quarter of the memory.
+/// Quantizes images and converts them to channels-last layout. The output is UINT8: each value's distance from the lowest
+/// in units of the scale. One pass instead of three, with a quarter of the memory.
 pub struct RoundedChannelsLast(pub QuantParams);
 
-/// Values of a channel that are rounded at a time.
+/// The number of values of a channel that are quantized at a time.
 const SOME: usize = 256;
 
 impl Operator for RoundedChannelsLast {

@@ -1,4 +1,4 @@
-//! From NCHW to NHWC and back.
+//! Conversion between the layouts NCHW and NHWC.
 
 use super::sizes;
 use crate::buffer_pool::scratch;
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::operator::{Inputs, Operator};
 use crate::tensor::Tensor;
 
-/// Moves the channels of images.
+/// Converts the layout of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveChannels {
     /// NCHW to NHWC.
@@ -27,7 +27,7 @@ impl Operator for MoveChannels {
         }
         let input = inputs.elements::<f32>(0)?;
         let mut output = scratch(input.len())?;
-        // Images without a pixel have no chunks.
+        // `chunks_exact` panics for images without pixels.
         let an_image = (rows * columns).max(1);
         for (input, output) in input
             .chunks_exact(an_image)
@@ -39,12 +39,12 @@ impl Operator for MoveChannels {
     }
 }
 
-/// Rows and columns of a block that is moved as one, so that whole cache lines are.
+/// The rows and columns of a block that is transposed at a time, so that whole cache lines are used.
 const BLOCK: usize = 16;
 
-/// The columns of a matrix of that many rows one after the other.
+/// Transposes a matrix with that many rows.
 pub(super) fn transpose<T: Copy>(input: &[T], output: &mut [T], rows: usize, columns: usize) {
-    // Pictures.
+    // RGB images.
     if rows == 3 {
         let (red, rest) = input.split_at(columns);
         let (green, blue) = rest.split_at(columns);
