@@ -62,9 +62,7 @@ fn what_does_not_go_together_is_said() {
             22,
             vec![],
             vec![zeros(&[1, 2, 4]), zeros(&[1, 1, 2])],
-            Some(
-                "weights of shape [1, 1, 2] in 1 groups do not match an input of shape [1, 2, 4]",
-            ),
+            Some("weights of shape [1, 1, 2] in 1 groups do not match an input of shape [1, 2, 4]"),
         ),
         (
             "Conv",

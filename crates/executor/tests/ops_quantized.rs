@@ -102,12 +102,12 @@ fn what_a_quantized_product_cannot_do_is_said() {
             Some(Tensor::vector(vec![1f32; 3])),
             "input 4 has 3 values, expected 1 or 4",
         ),
+        (5, bytes(&[3]), "a zero point has 3 values, expected 1 or 4"),
         (
-            5,
-            bytes(&[3]),
-            "a zero point has 3 values, expected 1 or 4",
+            6,
+            ints(&[3]),
+            "a bias of shape [3] cannot be broadcast to [2, 4]",
         ),
-        (6, ints(&[3]), "a bias of shape [3] cannot be broadcast to [2, 4]"),
         (
             6,
             ints(&[1, 2, 4]),

@@ -12,16 +12,22 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
         boxed(ArrayFeatureExtractor)
     }),
     onnx("Compress", compress),
-    onnx("Gather", |build| boxed(Gather { axis: axis(build) })),
+    onnx("Gather", |build| {
+        boxed(Gather {
+            axis: axis_attribute(build),
+        })
+    }),
     onnx("GatherElements", gather_elements),
     onnx("GatherND", gather_nd),
 ];
 
 fn gather_elements(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
-    boxed(GatherElements { axis: axis(build) })
+    boxed(GatherElements {
+        axis: axis_attribute(build),
+    })
 }
 
-fn axis(build: &Build<'_>) -> i64 {
+fn axis_attribute(build: &Build<'_>) -> i64 {
     build.attributes().int("axis", 0)
 }
 

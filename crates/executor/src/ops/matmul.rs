@@ -20,12 +20,12 @@ use crate::{with_number, with_real};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Det", |_| boxed(Det)),
-    onnx("Gemm", gemm),
+    onnx("Gemm", build_gemm),
     onnx("MatMul", |_| boxed(MatMul)),
     onnx("MatMulInteger", |_| boxed(MatMulInteger)).faster_elsewhere(),
 ];
 
-fn gemm(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+fn build_gemm(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     boxed(Gemm {
         alpha: attributes.float("alpha", 1.0),

@@ -17,10 +17,6 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("MeanVarianceNormalization", mean_variance_normalization),
 ];
 
-fn batch_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
-    batch_normalization(build, epsilon(build))
-}
-
 fn instance_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(InstanceNormalization {
         epsilon: epsilon(build),
@@ -88,7 +84,7 @@ pub fn moments<R: Real>(values: &[R]) -> (R, R) {
     (mean, squares / count)
 }
 
-fn batch_normalization(build: &Build<'_>, epsilon: f64) -> Result<Box<dyn Operator>> {
+fn batch_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     let is_training = match build.opset {
         14.. => attributes.flag("training_mode", false),
@@ -107,7 +103,7 @@ fn batch_normalization(build: &Build<'_>, epsilon: f64) -> Result<Box<dyn Operat
         ));
     }
     Ok(Box::new(BatchNormalization {
-        epsilon,
+        epsilon: epsilon(build),
         momentum: attributes.float("momentum", 0.9).into(),
         is_training,
     }))

@@ -14,12 +14,12 @@ use crate::with_real;
 use super::reduce::sum;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("Hardmax", |build| softmax(build, Kind::Hardmax)),
-    onnx("LogSoftmax", |build| softmax(build, Kind::LogSoftmax)),
-    onnx("Softmax", |build| softmax(build, Kind::Softmax)),
+    onnx("Hardmax", |build| build_softmax(build, Kind::Hardmax)),
+    onnx("LogSoftmax", |build| build_softmax(build, Kind::LogSoftmax)),
+    onnx("Softmax", |build| build_softmax(build, Kind::Softmax)),
 ];
 
-fn softmax(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
+fn build_softmax(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
     // Before version 13 the axes from `axis` on count as one.
     let is_flat = build.opset < 13;
     boxed(Softmax {
