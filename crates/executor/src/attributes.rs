@@ -1,6 +1,6 @@
 //! A node's attributes, by name and type.
 
-use rten_onnx::onnx::{AttributeProto, NodeProto, TensorProto};
+use rten_onnx::onnx::{AttributeProto, TensorProto};
 
 use crate::error::{Error, Result};
 
@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 pub struct Attributes<'a>(&'a [AttributeProto]);
 
 impl<'a> Attributes<'a> {
-    /// The attributes of a node.
+    /// The attributes in this list.
     #[must_use]
-    pub fn new(node: &'a NodeProto) -> Self {
-        Self(&node.attribute)
+    pub fn new(attributes: &'a [AttributeProto]) -> Self {
+        Self(attributes)
     }
 
     fn find(self, name: &str) -> Option<&'a AttributeProto> {

@@ -1,16 +1,16 @@
-//! A graph that is ready to run.
+//! Runs graphs.
 
 use std::collections::BTreeMap;
 
 use rten_onnx::onnx::ModelProto;
 
 use crate::error::{Error, Result};
-use crate::ir::{Network, Node, ValueId};
-use crate::operator::{Build, Input, Inputs, Operator, Runnable};
+use crate::ir::{Network, Node, Op, ValueId};
+use crate::operator::{Input, Inputs, Operator, Runnable, Subgraph};
 use crate::tensor::Tensor;
-use crate::{load, ops, rewrite};
+use crate::{build, load, optimize};
 
-/// A graph: its operators, in the order in which they run, and what is known before any request.
+/// A graph that is ready to run: operators in the order in which they run, and constants.
 pub struct Graph {
     steps: Vec<Step>,
     constants: BTreeMap<ValueId, Tensor>,
@@ -19,38 +19,40 @@ pub struct Graph {
     values: usize,
 }
 
-pub(crate) struct Step {
+/// A node that is ready to run.
+struct Step {
     name: String,
     op_type: String,
-    is_rewritten: bool,
+    /// Whether an optimization pass made the operator.
+    is_optimized: bool,
     operator: Box<dyn Operator>,
     inputs: Vec<Option<Use>>,
     outputs: Vec<Option<ValueId>>,
 }
 
-/// A value that a step uses.
+/// An input of a step.
 #[derive(Clone, Copy)]
 struct Use {
     value: ValueId,
-    /// Nobody needs it afterwards.
+    /// Whether no later step and no output of the graph uses the value, so that the operator may have it.
     is_last: bool,
 }
 
 impl Graph {
-    /// Read a model's graph and make it ready to run.
+    /// Loads and optimizes a model's graph.
     ///
     /// # Errors
-    /// `Graph` for what the specification does not allow, `Unsupported` for an operator, an attribute or a
-    /// datatype that is not done here.
+    /// `Graph` for a file that the specification does not allow, `Unsupported` for an operator, an attribute or a
+    /// datatype that is not supported.
     pub fn load(model: ModelProto) -> Result<Self> {
-        Self::build(rewrite::rewrite(load::network(model)?)?)
+        Self::build(optimize::optimize(load::network(model)?)?)
     }
 
-    /// Build an operator for each node, and run those whose inputs are all constant.
+    /// Builds an operator for each node, and computes the nodes whose inputs are all constant.
     ///
     /// # Errors
     /// As [`Graph::load`].
-    pub fn build(network: Network) -> Result<Self> {
+    pub(crate) fn build(network: Network) -> Result<Self> {
         let Network {
             nodes,
             mut constants,
@@ -61,8 +63,8 @@ impl Graph {
         } = network;
         let mut steps = Vec::with_capacity(nodes.len());
         for node in nodes {
-            let name = node.proto.name.clone().unwrap_or_default();
-            let op_type = node.op_type().to_owned();
+            let name = node.name.clone();
+            let op_type = node.op.name().to_owned();
             step(node, &mut constants)
                 .map(|built| steps.extend(built))
                 .map_err(|error| error.at(&name, &op_type))?;
@@ -78,21 +80,21 @@ impl Graph {
         Ok(graph)
     }
 
-    /// How many inputs it takes.
+    /// The number of inputs.
     #[must_use]
     pub fn input_count(&self) -> usize {
         self.inputs.len()
     }
 
-    /// How many outputs it gives.
+    /// The number of outputs.
     #[must_use]
     pub fn output_count(&self) -> usize {
         self.outputs.len()
     }
 
-    /// The operators of the steps that no rewriting has made, by their ONNX names.
+    /// The names of the ONNX operators that no optimization pass has replaced.
     pub fn operators(&self) -> impl Iterator<Item = &str> {
-        let plain = self.steps.iter().filter(|step| !step.is_rewritten);
+        let plain = self.steps.iter().filter(|step| !step.is_optimized);
         plain.map(|step| step.op_type.as_str())
     }
 
@@ -105,7 +107,7 @@ impl Graph {
         }
         for step in self.steps.iter_mut().rev() {
             for input in step.inputs.iter_mut().flatten() {
-                // Of two inputs of one step that are the same value, neither is the last.
+                // If a step uses a value twice, neither use is the last.
                 input.is_last = !needed[input.value];
                 used[input.value] = true;
             }
@@ -126,22 +128,22 @@ impl Graph {
         self.constants.retain(|&id, _| used[id]);
     }
 
-    /// Run the graph; inputs and outputs are in its own order.
+    /// Runs the graph. Inputs and outputs are in the graph's order, of any shape and datatype that its operators take.
     ///
     /// # Errors
-    /// `Input` for values that it cannot be computed with, `Unsupported`, `Memory`.
+    /// `Input` for values that do not fit the graph or each other, `Unsupported` for a datatype, `Memory`.
     pub fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>> {
         self.run_with(inputs, &[])
     }
 
-    /// As [`Graph::run`], with the last of the inputs lent instead of given: a graph inside another one that runs
-    /// many times takes what is outside of it without a copy each time.
+    /// Runs the graph with its last inputs borrowed, so that the body of a loop can use captured values without a copy
+    /// for each iteration.
     ///
     /// # Errors
     /// As [`Graph::run`].
     pub fn run_with(&self, inputs: Vec<Tensor>, lent: &[&Tensor]) -> Result<Vec<Tensor>> {
         let own = inputs.len();
-        let mut values = self.given(inputs, lent.len())?;
+        let mut values = self.initial(inputs, lent.len())?;
         let lent = self.inputs[own..].iter().copied().zip(lent.iter().copied());
         let lent: BTreeMap<ValueId, &Tensor> = lent.collect();
         for step in &self.steps {
@@ -162,16 +164,16 @@ impl Graph {
         Ok(outputs)
     }
 
-    /// Whether the same inputs always give the same outputs, after a time that the inputs' sizes bound: each of
-    /// its operators says so.
+    /// Whether equal inputs give equal outputs, after a time that the inputs' sizes bound: whether every operator is
+    /// deterministic.
     #[must_use]
     pub fn is_deterministic(&self) -> bool {
         let mut steps = self.steps.iter();
         steps.all(|step| step.operator.is_deterministic())
     }
 
-    /// The values before the first step, of which the last `lent` inputs are none.
-    fn given(&self, inputs: Vec<Tensor>, lent: usize) -> Result<Vec<Option<Tensor>>> {
+    /// The values before the first step; the last `lent` inputs are left out.
+    fn initial(&self, inputs: Vec<Tensor>, lent: usize) -> Result<Vec<Option<Tensor>>> {
         let came = inputs.len() + lent;
         if came != self.inputs.len() {
             return Err(Error::input(format!(
@@ -187,15 +189,15 @@ impl Graph {
         Ok(values)
     }
 
-    /// Run the graph that often and give, for each step in its order, its operator and the least seconds that it
-    /// took.
+    /// Runs the graph several times. Returns, for each step in order, the operator's name and its shortest time in
+    /// seconds.
     ///
     /// # Errors
     /// As [`Graph::run`].
     pub fn profile(&self, inputs: Vec<Tensor>, runs: usize) -> Result<Vec<(String, f64)>> {
         let mut least = vec![f64::MAX; self.steps.len()];
         for _ in 0..runs {
-            let mut values = self.given(inputs.clone(), 0)?;
+            let mut values = self.initial(inputs.clone(), 0)?;
             for (step, least) in self.steps.iter().zip(&mut least) {
                 let start = std::time::Instant::now();
                 self.run_step(step, &mut values, &BTreeMap::new())
@@ -213,7 +215,7 @@ impl Graph {
         values: &mut [Option<Tensor>],
         lent: &BTreeMap<ValueId, &Tensor>,
     ) -> Result<()> {
-        // Those that nobody else needs are taken out first; what is left can be lent.
+        // Inputs that the step owns are taken out first; the others can then be borrowed.
         let mut owned: Vec<Option<Tensor>> = step
             .inputs
             .iter()
@@ -241,7 +243,7 @@ impl Graph {
         let outputs = step.operator.run(Inputs::new(inputs))?;
         if outputs.len() < step.outputs.len() {
             return Err(Error::unsupported(format!(
-                "{} outputs are asked for, there are {}",
+                "the node has {} outputs, the operator {}",
                 step.outputs.len(),
                 outputs.len()
             )));
@@ -273,72 +275,46 @@ impl Runnable for Graph {
     }
 }
 
-/// A node's step; none when it could be run at once, which is when all it needs is constant.
-pub(crate) fn step(node: Node, constants: &mut BTreeMap<ValueId, Tensor>) -> Result<Option<Step>> {
+/// The step that runs a node; `None` if its inputs are constant and its outputs have become constants too.
+fn step(node: Node, constants: &mut BTreeMap<ValueId, Tensor>) -> Result<Option<Step>> {
     let Node {
-        proto,
-        opset,
+        name,
+        op,
         mut inputs,
         outputs,
-        graphs,
-        operator,
-        levels: _,
     } = node;
-    let is_rewritten = operator.is_some();
-    let operator = match operator {
-        Some(operator) => operator,
-        None => {
-            let mut build = Build {
-                node: &proto,
-                opset,
-                constants: inputs
-                    .iter()
-                    .map(|id| id.and_then(|id| constants.get(&id)))
-                    .collect(),
-                consumed: Vec::new(),
-                graphs,
-            };
-            let operator = ops::build(&mut build)?;
-            for position in build.consumed {
-                inputs[position] = None;
+    let op_type = op.name().to_owned();
+    let is_optimized = op.onnx().is_none();
+    let operator = match op {
+        Op::Onnx(mut onnx) => {
+            let mut graphs = Vec::with_capacity(onnx.graphs.len());
+            for subnetwork in &mut onnx.graphs {
+                let network = std::mem::take(&mut subnetwork.network);
+                let subgraph = Subgraph {
+                    graph: Box::new(Graph::build(network)?),
+                    captures: subnetwork.captures,
+                };
+                graphs.push((subnetwork.attribute.clone(), subgraph));
             }
-            operator
+            build::onnx(&onnx, &mut inputs, &outputs, graphs, constants)?
         }
+        op => build::optimized(op)?,
     };
-    let known: Option<Vec<Option<Input>>> = inputs
-        .iter()
-        .map(|id| match id {
-            None => Some(None),
-            Some(id) => constants
-                .get(id)
-                .map(|tensor| Some(Input::Borrowed(tensor))),
-        })
-        .collect();
-    if let Some(known) = known.filter(|_| operator.is_deterministic()) {
-        let computed = operator.run(Inputs::new(known))?;
-        if computed.len() >= outputs.len() {
-            for (id, tensor) in outputs.iter().zip(computed) {
-                if let Some(id) = id {
-                    constants.insert(*id, tensor);
-                }
-            }
-            return Ok(None);
-        }
+    if build::fold(&*operator, &inputs, &outputs, constants)? {
+        return Ok(None);
     }
+    let inputs = inputs.into_iter().map(|id| {
+        id.map(|value| Use {
+            value,
+            is_last: false,
+        })
+    });
     Ok(Some(Step {
-        name: proto.name.unwrap_or_default(),
-        op_type: proto.op_type.unwrap_or_default(),
-        is_rewritten,
+        name,
+        op_type,
+        is_optimized,
         operator,
-        inputs: inputs
-            .into_iter()
-            .map(|id| {
-                id.map(|value| Use {
-                    value,
-                    is_last: false,
-                })
-            })
-            .collect(),
+        inputs: inputs.collect(),
         outputs,
     }))
 }

@@ -1,32 +1,31 @@
-//! From an ONNX file (onnx.proto3) to a network.
+//! Reads an ONNX model (onnx.proto3) into the intermediate representation.
 
 use std::collections::BTreeMap;
 
 use rten_onnx::onnx::{GraphProto, ModelProto, NodeProto};
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
-use crate::ir::{Network, Node, ValueId};
-use crate::operator::Subgraph;
+use crate::ir::{Network, Node, OnnxNode, Op, Subnetwork, ValueId};
 use crate::tensor_proto::tensor;
 
-/// How deep graphs may be in graphs.
+/// Graphs inside each other that a model may have.
 const MAX_DEPTH: usize = 32;
 
-/// The versions of the operator sets that a file asks for, by domain; the empty one is ONNX's own.
+/// The versions of the operator sets that a file imports, by domain; ONNX's default domain is the empty string.
 type Opsets = BTreeMap<String, i64>;
 
-/// Read a model's graph.
+/// Reads a model's graph.
 ///
 /// # Errors
-/// `Graph` for what the specification does not allow, `Unsupported` for what is not done here.
-pub fn network(model: ModelProto) -> Result<Network> {
+/// `Graph` for a file that the specification does not allow, `Unsupported` for a datatype or a nesting that is not
+/// supported and for weights in another file.
+pub(crate) fn network(model: ModelProto) -> Result<Network> {
     let opsets = model
         .opset_import
         .iter()
         .map(|opset| {
             let domain = opset.domain.clone().unwrap_or_default();
-            // An older name of ONNX's own domain.
+            // Another name of the default domain.
             let domain = if domain == "ai.onnx" {
                 String::new()
             } else {
@@ -41,7 +40,7 @@ pub fn network(model: ModelProto) -> Result<Network> {
     let (network, captures) = Loader::new(&opsets, 0)?.load(graph)?;
     match captures.first() {
         Some(name) => Err(Error::graph(format!(
-            "`{name}` is used, but nothing in the graph makes it"
+            "`{name}` is used, but it is neither an input, an initializer nor an output of a node"
         ))),
         None => Ok(network),
     }
@@ -52,7 +51,7 @@ struct Loader<'a> {
     depth: usize,
     network: Network,
     names: BTreeMap<String, ValueId>,
-    /// What comes from the graph around this one, in the order of the inputs added for it.
+    /// The names of values that are captured from the graph around this one, in the order of the inputs added for them.
     captures: Vec<String>,
 }
 
@@ -81,7 +80,7 @@ impl<'a> Loader<'a> {
         }
         for input in &graph.input {
             let name = input.name.as_deref().unwrap_or_default();
-            // A default is what the file's initializer of the same name is; it cannot be overridden here.
+            // An input that has an initializer is a constant: requests cannot override the default.
             if !self.names.contains_key(name) {
                 let id = self.define(name)?;
                 self.network.inputs.push(id);
@@ -107,7 +106,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The value of that name; one that this graph does not make comes from the graph around it.
+    /// The value of that name. A value that this graph does not define is captured from the graph around it.
     fn value(&mut self, name: &str) -> ValueId {
         if let Some(&id) = self.names.get(name) {
             return id;
@@ -124,9 +123,8 @@ impl<'a> Loader<'a> {
             None | Some("ai.onnx") => String::new(),
             Some(domain) => domain.to_owned(),
         };
-        // A file that imports no set of its own domain has the first version of that.
-        let opset = self.opsets.get(&domain).copied().unwrap_or(1);
-        proto.domain = Some(domain);
+        // Some files do not import the set of a domain whose operators they use.
+        let version = self.opsets.get(&domain).copied().unwrap_or(1);
         let mut inputs: Vec<Option<ValueId>> = Vec::new();
         for position in 0..proto.input.len() {
             let name = proto.input[position].clone();
@@ -142,11 +140,11 @@ impl<'a> Loader<'a> {
                 let id = self.value(name);
                 inputs.push(Some(id));
             }
-            let subgraph = Subgraph {
-                graph: Box::new(Graph::build(network)?),
+            graphs.push(Subnetwork {
+                attribute: attribute.name.clone().unwrap_or_default(),
+                network,
                 captures: captures.len(),
-            };
-            graphs.push((attribute.name.clone().unwrap_or_default(), subgraph));
+            });
         }
         let mut outputs = Vec::new();
         for position in 0..proto.output.len() {
@@ -157,20 +155,22 @@ impl<'a> Loader<'a> {
             });
         }
         self.network.nodes.push(Node {
-            proto,
-            opset,
+            name: proto.name.unwrap_or_default(),
+            op: Op::Onnx(OnnxNode {
+                domain,
+                op_type: proto.op_type.unwrap_or_default(),
+                version,
+                attributes: proto.attribute,
+                graphs,
+            }),
             inputs,
             outputs,
-            graphs,
-            operator: None,
-            levels: None,
         });
         Ok(())
     }
 }
 
-/// Nodes in an order in which each comes after those whose outputs it uses. The specification asks files for
-/// that; not all keep to it.
+/// Nodes in topological order. The specification requires that order, but some exporters write another.
 fn sorted(nodes: Vec<NodeProto>) -> Result<Vec<NodeProto>> {
     let makers: BTreeMap<&str, usize> = nodes
         .iter()
@@ -196,7 +196,7 @@ fn sorted(nodes: Vec<NodeProto>) -> Result<Vec<NodeProto>> {
             users[maker].push(at);
         }
     }
-    // Those that are ready, the first in the file first.
+    // Of the nodes whose inputs are computed, the first in the file is next.
     let mut ready: std::collections::BTreeSet<usize> =
         (0..nodes.len()).filter(|&at| missing[at] == 0).collect();
     let mut order = Vec::with_capacity(nodes.len());
@@ -210,13 +210,13 @@ fn sorted(nodes: Vec<NodeProto>) -> Result<Vec<NodeProto>> {
         }
     }
     if order.len() < nodes.len() {
-        return Err(Error::graph("the nodes use each other in a circle"));
+        return Err(Error::graph("the nodes of the graph form a cycle"));
     }
     let mut nodes: Vec<Option<NodeProto>> = nodes.into_iter().map(Some).collect();
     Ok(order.iter().filter_map(|&at| nodes[at].take()).collect())
 }
 
-/// The names that a node uses, and those that the graphs in it do.
+/// Adds the names of the values that a node and its subgraphs use.
 fn used_names<'a>(node: &'a NodeProto, depth: usize, names: &mut Vec<&'a str>) {
     names.extend(
         node.input

@@ -1,7 +1,5 @@
 //! The trait that all operators implement, their inputs, and what they are built from.
 
-use rten_onnx::onnx::NodeProto;
-
 use crate::attributes::Attributes;
 use crate::buffer_pool;
 use crate::error::{Error, Result};
@@ -118,10 +116,18 @@ fn missing(position: usize) -> Error {
 
 /// The node, and what is known of it, that an operator is built from.
 pub struct Build<'a> {
-    /// The node.
-    pub node: &'a NodeProto,
-    /// The version of the operator set that the file imports for the node's domain.
+    /// The operator's domain; empty for ONNX's default domain.
+    pub domain: &'a str,
+    /// The operator's name in its domain.
+    pub op_type: &'a str,
+    /// The version of the domain's operator set that the file imports.
     pub opset: i64,
+    /// The node's attributes, without the graphs among them.
+    pub attributes: Attributes<'a>,
+    /// For each declared input, whether it is present.
+    pub inputs: Vec<bool>,
+    /// For each output, whether it is present.
+    pub outputs: Vec<bool>,
     /// Constant inputs, by position; `None` for inputs that are computed or passed with a request.
     pub constants: Vec<Option<&'a Tensor>>,
     /// Positions of constant inputs that the operator has copied into a form of its own, such as packed weights. It does
@@ -166,37 +172,31 @@ impl<'a> Build<'a> {
     /// The node's attributes.
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        Attributes::new(self.node)
+        self.attributes
     }
 
     /// The number of the node's outputs, omitted ones included.
     #[must_use]
     pub fn output_count(&self) -> usize {
-        self.node.output.len()
+        self.outputs.len()
     }
 
     /// The number of inputs that the node declares, omitted ones included.
     #[must_use]
     pub fn input_count(&self) -> usize {
-        self.node.input.len()
+        self.inputs.len()
     }
 
     /// Whether the node has an input at that position.
     #[must_use]
     pub fn has_input(&self, position: usize) -> bool {
-        self.node
-            .input
-            .get(position)
-            .is_some_and(|name| !name.is_empty())
+        self.inputs.get(position) == Some(&true)
     }
 
     /// Whether the node's output at that position is named, so that another node may use it.
     #[must_use]
     pub fn has_output(&self, position: usize) -> bool {
-        self.node
-            .output
-            .get(position)
-            .is_some_and(|name| !name.is_empty())
+        self.outputs.get(position) == Some(&true)
     }
 
     /// A constant input; `None` if it is computed or passed with a request.

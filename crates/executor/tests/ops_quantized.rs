@@ -1,27 +1,25 @@
 //! QGemm beside ONNX Runtime, and what it refuses. The expected values are what references/quantized.py prints.
 
+use infer_executor::attributes::Attributes;
 use infer_executor::operator::{Build, Input, Inputs};
 use infer_executor::{Tensor, ops};
-use rten_onnx::onnx::{AttributeProto, NodeProto};
+use rten_onnx::onnx::AttributeProto;
 
 type Given = Vec<Option<Tensor>>;
 
 fn gemm(inputs: &Given) -> Result<Tensor, String> {
-    let node = NodeProto {
-        op_type: Some("QGemm".to_owned()),
-        domain: Some("com.microsoft".to_owned()),
-        attribute: vec![AttributeProto {
-            name: Some("transB".to_owned()),
-            i: Some(1),
-            ..AttributeProto::default()
-        }],
-        input: (0..inputs.len()).map(|at| format!("i{at}")).collect(),
-        output: vec!["o".to_owned()],
-        ..NodeProto::default()
-    };
+    let attributes = [AttributeProto {
+        name: Some("transB".to_owned()),
+        i: Some(1),
+        ..AttributeProto::default()
+    }];
     let mut build = Build {
-        node: &node,
+        domain: "com.microsoft",
+        op_type: "QGemm",
         opset: 1,
+        attributes: Attributes::new(&attributes),
+        inputs: vec![true; inputs.len()],
+        outputs: vec![true],
         constants: vec![None; inputs.len()],
         consumed: Vec::new(),
         graphs: Vec::new(),

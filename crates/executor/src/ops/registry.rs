@@ -77,8 +77,7 @@ pub fn find(domain: &str, name: &str) -> Option<&'static OperatorEntry> {
 /// `Unsupported` for an operator, a version or an attribute that is not supported, `Graph` for attributes that ONNX's
 /// specification does not allow.
 pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
-    let domain = build.node.domain.as_deref().unwrap_or_default();
-    let name = build.node.op_type.as_deref().unwrap_or_default();
+    let (domain, name) = (build.domain, build.op_type);
     match find(domain, name) {
         Some(entry) => entry.build(build),
         None => Err(Error::unsupported(format!(

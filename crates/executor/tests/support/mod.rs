@@ -1,9 +1,10 @@
 //! One node, built and run.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+use infer_executor::attributes::Attributes;
 use infer_executor::operator::{Build, Input, Inputs};
 use infer_executor::{Tensor, ops};
-use rten_onnx::onnx::{AttributeProto, NodeProto};
+use rten_onnx::onnx::AttributeProto;
 
 /// An attribute's value.
 pub enum Value {
@@ -46,16 +47,14 @@ pub fn run(
         }
         attribute
     });
-    let node = NodeProto {
-        op_type: Some(op_type.to_owned()),
-        attribute: attribute.collect(),
-        input: (0..inputs.len()).map(|at| format!("i{at}")).collect(),
-        output: (0..outputs).map(|at| format!("o{at}")).collect(),
-        ..NodeProto::default()
-    };
+    let attributes: Vec<AttributeProto> = attribute.collect();
     let mut build = Build {
-        node: &node,
+        domain: "",
+        op_type,
         opset,
+        attributes: Attributes::new(&attributes),
+        inputs: vec![true; inputs.len()],
+        outputs: vec![true; outputs],
         constants: vec![None; inputs.len()],
         consumed: Vec::new(),
         graphs: Vec::new(),

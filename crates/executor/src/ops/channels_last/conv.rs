@@ -46,7 +46,7 @@ impl Kernel {
 
     /// Compute it; a residual is never added to what each channel makes of its own ([`FusedConv`]).
     ///
-    /// [`FusedConv`]: crate::rewrite
+    /// [`FusedConv`]: crate::optimize
     fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
         match self {
             Self::Whole(kernel) => kernel.run(images, input, residual, output),

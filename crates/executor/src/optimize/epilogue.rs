@@ -1,0 +1,168 @@
+//! What kernels compute at the end of a convolution or a product: a sum, a clamp, fake quantization.
+
+use infer_kernels::gemm::Clamp;
+
+use super::fusion::{Fused, Fusion};
+use super::matmul::of_columns;
+use super::pattern::{Match, Pattern, any, constant, onnx, optimized};
+use crate::ir::{Epilogue, FusedConv, FusedMatMul, Network, Node, Op, ValueId};
+
+/// The fusions of this file, for nodes in their final layout.
+pub(super) fn fusions() -> Vec<Fusion<'static>> {
+    let conv = || -> Pattern {
+        let conv = optimized(|op| matches!(op, Op::Conv(_)), [any("x")]);
+        conv.with_more_inputs().named("conv").into()
+    };
+    vec![
+        residual([any("residual"), conv()]),
+        residual([conv(), any("residual")]),
+        bias(),
+        clamped("Relu"),
+        clamped("Clip"),
+        fake_quantized(),
+    ]
+}
+
+/// Adds a second image to a convolution, in the place of the sum, where that image has been computed.
+fn residual(operands: [Pattern; 2]) -> Fusion<'static> {
+    let pattern = onnx("Add", operands).in_order();
+    Fusion::new(pattern, "conv", |found, network| {
+        let (Some(node), Some(residual)) = (found.node("conv"), found.value("residual")) else {
+            return Ok(None);
+        };
+        let Op::Conv(conv) = &node.op else {
+            return Ok(None);
+        };
+        let is_open = conv.epilogue == Epilogue::NONE && !conv.has_residual && !conv.is_depthwise();
+        if !is_open || network.constants.contains_key(&residual) {
+            return Ok(None);
+        }
+        let conv = FusedConv {
+            has_residual: true,
+            ..(**conv).clone()
+        };
+        let inputs = node.inputs.iter().copied().flatten().chain([residual]);
+        Ok(Some(Fused::new(
+            Op::Conv(Box::new(conv)),
+            inputs.collect::<Vec<_>>(),
+        )))
+    })
+}
+
+/// Adds a constant to each column of a product.
+fn bias() -> Fusion<'static> {
+    let matmul = optimized(|op| matches!(op, Op::MatMul(_)), [any("x")]).named("matmul");
+    let pattern = onnx("Add", [matmul.into(), constant("bias")]);
+    Fusion::new(pattern, "matmul", |found, network| {
+        let (Some(Op::MatMul(matmul)), Some(x), Some(bias)) = (
+            found.node("matmul").map(|node| &node.op),
+            found.value("x"),
+            found.value("bias"),
+        ) else {
+            return Ok(None);
+        };
+        let is_open = matmul.bias.is_none() && matmul.epilogue == Epilogue::NONE;
+        // A product has at least one dimension, and gets no further ones from a vector.
+        let bias = network.constants.get(&bias);
+        let bias = bias.filter(|bias| is_open && (bias.rank() <= 1 || matmul.is_gemm));
+        let bias = bias.and_then(|bias| of_columns(matmul, bias));
+        Ok(bias.map(|bias| {
+            let matmul = FusedMatMul {
+                bias: Some(bias),
+                ..(**matmul).clone()
+            };
+            Fused::new(Op::MatMul(Box::new(matmul)), [x])
+        }))
+    })
+    .in_its_place()
+}
+
+/// Limits the range of the output.
+fn clamped(op_type: &'static str) -> Fusion<'static> {
+    let pattern = onnx(op_type, [fusible()]);
+    let pattern = pattern.with_more_inputs().named("clamp");
+    Fusion::new(pattern, "fused", |found, network| {
+        let clamp = found.node("clamp").and_then(|node| clamp(node, network));
+        Ok(with_epilogue(found, |epilogue| {
+            (epilogue == Epilogue::NONE).then_some(Epilogue {
+                clamp: clamp?,
+                quantization: None,
+            })
+        }))
+    })
+    .in_its_place()
+}
+
+/// Rounds the output to values that a quantized datatype represents.
+fn fake_quantized() -> Fusion<'static> {
+    let pattern = optimized(|op| matches!(op, Op::FakeQuantize(_)), [fusible()]);
+    let pattern = pattern.named("fake quantize");
+    Fusion::new(pattern, "fused", |found, _| {
+        let Some(Op::FakeQuantize(parameters)) = found.node("fake quantize").map(|node| &node.op)
+        else {
+            return Ok(None);
+        };
+        Ok(with_epilogue(found, |epilogue| {
+            (epilogue.quantization.is_none()).then_some(Epilogue {
+                quantization: Some(*parameters),
+                ..epilogue
+            })
+        }))
+    })
+    .in_its_place()
+}
+
+/// A convolution or a product, bound to the name `fused`.
+fn fusible() -> Pattern {
+    let op = optimized(|op| matches!(op, Op::Conv(_) | Op::MatMul(_)), [any("x")]);
+    op.with_more_inputs().named("fused").into()
+}
+
+/// The convolution or product of a match with another epilogue; `None` if there is none.
+fn with_epilogue(
+    found: &Match<'_>,
+    change: impl FnOnce(Epilogue) -> Option<Epilogue>,
+) -> Option<Fused> {
+    let node = found.node("fused")?;
+    let op = match &node.op {
+        Op::Conv(conv) => Op::Conv(Box::new(FusedConv {
+            epilogue: change(conv.epilogue)?,
+            ..(**conv).clone()
+        })),
+        Op::MatMul(matmul) => Op::MatMul(Box::new(FusedMatMul {
+            epilogue: change(matmul.epilogue)?,
+            ..(**matmul).clone()
+        })),
+        _ => return None,
+    };
+    let inputs: Vec<ValueId> = node.inputs.iter().copied().flatten().collect();
+    Some(Fused::new(op, inputs))
+}
+
+/// The range of a Relu or Clip whose bounds are constant.
+fn clamp(node: &Node, network: &Network) -> Option<Clamp> {
+    if node.is("Relu") {
+        return Some(Clamp {
+            min: 0.0,
+            max: f32::INFINITY,
+        });
+    }
+    let onnx = node.op.onnx()?;
+    let bound = |position: usize, name: &str, default: f32| -> Option<f32> {
+        if onnx.version < 11 {
+            return Some(onnx.attributes().float(name, default));
+        }
+        match node.input(position) {
+            None => Some(default),
+            Some(id) => {
+                let bound = network.constants.get(&id)?.elements().ok()?;
+                bound.first().copied()
+            }
+        }
+    };
+    let clamp = Clamp {
+        min: bound(1, "min", f32::NEG_INFINITY)?,
+        max: bound(2, "max", f32::INFINITY)?,
+    };
+    (clamp.min <= clamp.max).then_some(clamp)
+}
