@@ -7,8 +7,8 @@ use crate::ir::{OnnxNode, Op, ValueId};
 use crate::operator::{Build, Input, Inputs, Operator, Subgraph};
 use crate::ops;
 use crate::ops::channels_last::pooling::GlobalAverage;
-use crate::ops::channels_last::rounded::RoundedChannelsLast;
-use crate::ops::channels_last::transpose::MoveChannels;
+use crate::ops::channels_last::quantize::QuantizeToChannelsLast;
+use crate::ops::channels_last::transpose::TransposeChannels;
 use crate::ops::fake_quantize::FakeQuantize;
 use crate::tensor::Tensor;
 
@@ -57,9 +57,9 @@ pub(crate) fn onnx(
 pub(crate) fn optimized(op: Op) -> Result<Box<dyn Operator>> {
     Ok(match op {
         Op::FakeQuantize(parameters) => Box::new(FakeQuantize(parameters)),
-        Op::ToChannelsLast => Box::new(MoveChannels::Last),
-        Op::ToChannelsFirst => Box::new(MoveChannels::First),
-        Op::QuantizeToChannelsLast(parameters) => Box::new(RoundedChannelsLast(parameters)),
+        Op::ToChannelsLast => Box::new(TransposeChannels::Last),
+        Op::ToChannelsFirst => Box::new(TransposeChannels::First),
+        Op::QuantizeToChannelsLast(parameters) => Box::new(QuantizeToChannelsLast(parameters)),
         Op::Pooling(pooling) => Box::new(pooling),
         Op::GlobalAveragePool => Box::new(GlobalAverage),
         Op::ConvKernel(conv) => conv,

@@ -9,7 +9,7 @@ use super::fused::{FusedConv, FusedMatMul};
 use super::value::{QuantizedConstant, ValueId};
 use crate::attributes::Attributes;
 use crate::ops::channels_last::conv::Convolution;
-use crate::ops::channels_last::expanded::ExpandedConvolution;
+use crate::ops::channels_last::inverted_bottleneck::InvertedBottleneck;
 use crate::ops::channels_last::pooling::{Kind, Pooling};
 use crate::ops::channels_last::quantized::QuantizedConvolution;
 use crate::ops::product::{Product, QuantizedProduct};
@@ -145,7 +145,7 @@ pub(crate) enum Op {
     /// An int8 convolution, NHWC; FP32 or uint8 on both sides.
     QuantizedConvKernel(Box<QuantizedConvolution>),
     /// A pointwise and a depthwise convolution, NHWC, FP32.
-    InvertedBottleneck(Box<ExpandedConvolution>),
+    InvertedBottleneck(Box<InvertedBottleneck>),
     /// A product with a constant matrix, FP32.
     MatMulKernel(Box<Product>),
     /// An int8 product with a constant matrix, FP32 on both sides.
@@ -159,16 +159,17 @@ impl Op {
         let matmul = |is_gemm| if is_gemm { "Gemm" } else { "MatMul" };
         match self {
             Self::Onnx(onnx) => &onnx.op_type,
-            Self::FakeQuantize(_) => "QuantizeDequantizeLinear",
-            Self::ToChannelsLast | Self::ToChannelsFirst => "MoveChannels",
-            Self::QuantizeToChannelsLast(_) => "QuantizeMoveChannels",
+            Self::FakeQuantize(_) => "FakeQuantize",
+            Self::ToChannelsLast => "ToChannelsLast",
+            Self::ToChannelsFirst => "ToChannelsFirst",
+            Self::QuantizeToChannelsLast(_) => "QuantizeToChannelsLast",
             Self::Pooling(pooling) => match pooling.kind {
                 Kind::Max => "MaxPool",
                 Kind::Average { .. } => "AveragePool",
             },
             Self::GlobalAveragePool => "GlobalAveragePool",
             Self::Conv(_) | Self::ConvKernel(_) | Self::QuantizedConvKernel(_) => "Conv",
-            Self::InvertedBottleneck(_) => "PointwiseDepthwiseConv",
+            Self::InvertedBottleneck(_) => "InvertedBottleneck",
             Self::MatMul(fused) => matmul(fused.is_gemm),
             Self::MatMulKernel(product) => matmul(product.is_gemm),
             Self::QuantizedMatMulKernel(product) => matmul(product.is_gemm),

@@ -17,7 +17,7 @@ pub struct Product {
     /// The fused activation.
     pub clamp: Clamp,
     /// The quantization that results are rounded to after the activation.
-    pub levels: Option<QuantParams>,
+    pub quantization: Option<QuantParams>,
     /// Whether the input must be a matrix (Gemm), not a batch of matrices.
     pub is_gemm: bool,
 }
@@ -30,8 +30,8 @@ impl Operator for Product {
         let (m, result) = result(input.shape(), sizes, self.is_gemm)?;
         let mut output = scratch(element_count(&result)?)?;
         gemm(m, values, &self.matrix, None, self.clamp, &mut output);
-        if let Some(levels) = self.levels {
-            levels.fake_quantize(&mut output);
+        if let Some(parameters) = self.quantization {
+            parameters.fake_quantize(&mut output);
         }
         Ok(vec![Tensor::of(&result, output)?])
     }

@@ -1,14 +1,14 @@
 //! Fuses a pointwise convolution and the depthwise convolution after it, the first half of an inverted bottleneck
 //! (MobileNetV2).
 
-use infer_kernels::inverted_bottleneck::InvertedBottleneck;
+use infer_kernels::inverted_bottleneck::InvertedBottleneck as FusedKernel;
 
 use super::fusion::Fused;
 use super::fusion::Fusion;
 use super::pattern::{any, optimized};
 use crate::ir::{Node, Op};
 use crate::ops::channels_last::conv::{Convolution, Kernel};
-use crate::ops::channels_last::expanded::ExpandedConvolution;
+use crate::ops::channels_last::inverted_bottleneck::InvertedBottleneck;
 use crate::ops::channels_last::pads::Pads;
 
 /// The fusion, for nodes that have kernels. The values between both convolutions then stay in the cache.
@@ -29,7 +29,7 @@ fn is_kernel(op: &Op) -> bool {
 }
 
 /// Both convolutions in one, if they are a pointwise one and a depthwise one.
-fn fused(pointwise: &Node, depthwise: &Node) -> Option<ExpandedConvolution> {
+fn fused(pointwise: &Node, depthwise: &Node) -> Option<InvertedBottleneck> {
     let (Op::ConvKernel(first), Op::ConvKernel(second)) = (&pointwise.op, &depthwise.op) else {
         return None;
     };
@@ -48,8 +48,8 @@ fn fused(pointwise: &Node, depthwise: &Node) -> Option<ExpandedConvolution> {
         ) if pointwise.spec().window.is_pointwise()
             && pointwise.spec().channels_out == depthwise.spec().channels_in =>
         {
-            Some(ExpandedConvolution {
-                kernel: InvertedBottleneck::new(pointwise.clone(), depthwise.clone()),
+            Some(InvertedBottleneck {
+                kernel: FusedKernel::new(pointwise.clone(), depthwise.clone()),
                 pads: *pads,
             })
         }

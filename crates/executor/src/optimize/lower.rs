@@ -90,7 +90,7 @@ fn quantized_conv(
     Some(QuantizedConvolution {
         kernel,
         pads: conv.pads,
-        gives_bytes: false,
+        outputs_u8: false,
     })
 }
 
@@ -109,7 +109,7 @@ fn matmul_kernel(matmul: &FusedMatMul, network: &Network) -> Result<Op> {
     Ok(Op::MatMulKernel(Box::new(Product {
         matrix: Packed::new(k, n, value, bias),
         clamp: matmul.epilogue.clamp,
-        levels: matmul.epilogue.quantization,
+        quantization: matmul.epilogue.quantization,
         is_gemm: matmul.is_gemm,
     })))
 }

@@ -29,7 +29,7 @@ fn select_outputs(network: &mut Network) {
     for node in &mut network.nodes {
         let is_float = node.output().is_none_or(|output| floats.contains(&output));
         if let Op::QuantizedConvKernel(conv) = &mut node.op {
-            conv.gives_bytes = conv.has_levels() && !is_float;
+            conv.outputs_u8 = conv.may_output_u8() && !is_float;
         }
     }
 }

@@ -2,11 +2,11 @@
 //! conversion of layouts.
 
 pub mod conv;
-pub mod expanded;
+pub mod inverted_bottleneck;
 pub mod pads;
 pub mod pooling;
+pub mod quantize;
 pub mod quantized;
-pub mod rounded;
 pub mod transpose;
 
 use infer_kernels::spec::Images;

@@ -59,7 +59,7 @@ pub struct QuantizedConvolution {
     /// How the padding is determined.
     pub pads: Pads,
     /// Whether the output is UINT8 (each value's distance from the lowest in units of the scale) instead of FP32.
-    pub gives_bytes: bool,
+    pub outputs_u8: bool,
 }
 
 impl QuantizedConvolution {
@@ -69,9 +69,9 @@ impl QuantizedConvolution {
     }
 
     /// Whether the output can be UINT8.
-    pub fn has_levels(&self) -> bool {
-        let levels = self.kernel.spec().quantization;
-        levels.is_some_and(|levels| levels.fits_u8())
+    pub fn may_output_u8(&self) -> bool {
+        let quantization = self.kernel.spec().quantization;
+        quantization.is_some_and(|parameters| parameters.fits_u8())
     }
 }
 
@@ -95,7 +95,7 @@ impl Operator for QuantizedConvolution {
         };
         let result = shape(result);
         let count = element_count(&result)?;
-        let output = match self.gives_bytes {
+        let output = match self.outputs_u8 {
             true => {
                 let mut output = scratch(count)?;
                 kernel.run(images, bytes, Output::U8(&mut output));

@@ -8,14 +8,14 @@ use crate::tensor::Tensor;
 
 /// Converts the layout of images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MoveChannels {
+pub enum TransposeChannels {
     /// NCHW to NHWC.
     Last,
     /// NHWC to NCHW.
     First,
 }
 
-impl Operator for MoveChannels {
+impl Operator for TransposeChannels {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let [count, b, c, d] = sizes(inputs.required(0)?)?;
         let (target, rows, columns) = match self {

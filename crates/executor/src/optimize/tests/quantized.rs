@@ -6,9 +6,9 @@ use crate::optimize::{fake_quantize, quantization};
 use crate::tensor::Tensor;
 
 #[test]
-fn quantized_networks_compute_the_same_in_fp32() {
+fn quantized_networks_are_fake_quantized_and_compute_the_same() {
     let mut wrong = Vec::new();
-    // What of each is left as it is.
+    // The ONNX operators that are left of each graph.
     let rows: [(&str, &[&str]); 23] = [
         (
             "QuantizeLinear x steps zero -> q; DequantizeLinear q steps zero -> y",
@@ -27,7 +27,7 @@ fn quantized_networks_compute_the_same_in_fp32() {
              DequantizeLinear q steps zero -> b; Mul a b -> y",
             &["Mul"],
         ),
-        // Other numbers are meant, or the quantized ones are needed.
+        // Other parameters, or quantized values that are needed.
         (
             "QuantizeLinear x steps zero -> q; DequantizeLinear q wide zero -> y",
             &["QuantizeLinear", "DequantizeLinear"],
@@ -47,7 +47,7 @@ fn quantized_networks_compute_the_same_in_fp32() {
             ],
         ),
         ("QuantizeLinear x steps zero -> y", &["QuantizeLinear"]),
-        // Convolutions: rounded, quantized, with one scale and with several, and none that follows.
+        // Convolutions with a per-channel and with a per-tensor scale.
         (
             "Reshape x image -> i; QuantizeLinear i steps zero -> q; \
              QLinearConv q steps zero window each nones wide some offsets -> c; DequantizeLinear c wide some -> y",
@@ -96,7 +96,7 @@ fn quantized_networks_compute_the_same_in_fp32() {
              com.microsoft:QGemm q steps zero matrix steps none offsets -> y",
             &[],
         ),
-        // What only gives the numbers another form does so dequantized.
+        // Operators that only change the shape run on dequantized values.
         (
             "QuantizeLinear x steps zero -> q; Flatten q -> f; Transpose f -> t; DequantizeLinear t steps zero -> y",
             &["Flatten", "Transpose"],
@@ -124,7 +124,7 @@ fn quantized_networks_compute_the_same_in_fp32() {
                 "Add",
             ],
         ),
-        // Scales that are not known before the request.
+        // Scales that are not constant.
         (
             "Abs x -> a; ReduceMax a -> k; Squeeze k -> m; QuantizeLinear x m zero -> q; DequantizeLinear q m zero -> y",
             &[
@@ -162,7 +162,7 @@ fn quantized_networks_compute_the_same_in_fp32() {
 }
 
 #[test]
-fn images_for_convolutions_of_bytes_are_rounded_and_moved_in_one_step() {
+fn images_for_int8_convolutions_are_quantized_and_transposed_in_one_step() {
     let conv = "QLinearConv q steps zero window each nones wide some -> c; DequantizeLinear c wide some -> a";
     let rows = [
         (format!("{conv}; Abs a -> y"), true),
@@ -174,7 +174,7 @@ fn images_for_convolutions_of_bytes_are_rounded_and_moved_in_one_step() {
             ),
             true,
         ),
-        // What is rounded is used otherwise, before it is moved or after.
+        // Other operators use the quantized values, before the transpose or after it.
         (
             format!("{conv}; DequantizeLinear q steps zero -> d; ReduceMax d -> m; Add a m -> y"),
             false,
@@ -183,7 +183,7 @@ fn images_for_convolutions_of_bytes_are_rounded_and_moved_in_one_step() {
             format!("{conv}; DequantizeLinear q steps zero -> d; Conv d floats -> b; Add a b -> y"),
             false,
         ),
-        // Values are quantized, but not as the convolution takes them.
+        // The convolution quantizes with other parameters than the values had before.
         (
             "DequantizeLinear q steps zero -> d; QuantizeLinear d wide some -> r; \
              QLinearConv r wide some window each nones wide some -> c; DequantizeLinear c wide some -> y"
@@ -202,7 +202,11 @@ fn images_for_convolutions_of_bytes_are_rounded_and_moved_in_one_step() {
         values[..3].copy_from_slice(&[1e9, f32::NEG_INFINITY, f32::INFINITY]);
         let input = Tensor::of(&[4, 3], values).unwrap();
         let steps = graphs[1].profile(vec![input.clone()], 1).unwrap();
-        if steps.iter().any(|(name, _)| name == "QuantizeMoveChannels") != expected {
+        if steps
+            .iter()
+            .any(|(name, _)| name == "QuantizeToChannelsLast")
+            != expected
+        {
             wrong.push(format!("{nodes}: {steps:?}"));
         }
         if let Some(difference) = difference(graphs, &input, 1e-5) {

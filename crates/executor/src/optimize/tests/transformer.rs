@@ -32,7 +32,7 @@ fn gelu_and_layer_normalization_are_fused_and_compute_the_same() {
                 .to_owned(),
             Some("Gelu"),
         ),
-        // Other numbers, another tensor, something that is needed elsewhere, a constant that adds dimensions.
+        // Other constants, another tensor, an inner value that is used elsewhere, a constant that adds dimensions.
         (format!("{gelu}Mul x c -> d; Mul d two -> y"), None),
         ("Div x two -> a; Erf a -> b; Add b one -> c; Mul x c -> d; Mul d half -> y".to_owned(), None),
         ("Div root x -> a; Erf a -> b; Add b one -> c; Mul x c -> d; Mul d half -> y".to_owned(), None),
@@ -48,7 +48,7 @@ fn gelu_and_layer_normalization_are_fused_and_compute_the_same() {
                 .to_owned(),
             Some("LayerNormalization"),
         ),
-        // Another axis, another tensor, something needed elsewhere, a scale of rows, another order, no square.
+        // Another axis, another order, no square, an inner value that is used elsewhere, a scale for each row.
         (norm.replacen("last", "first", 1) + "Mul n scale -> o; Add o bias -> y", None),
         (norm.replace("p last", "p first") + "Mul n scale -> o; Add o bias -> y", None),
         (norm.replace("Sub x m", "Sub m x") + "Mul n scale -> o; Add o bias -> y", None),

@@ -1,6 +1,6 @@
 //! The fused inverted bottleneck: a pointwise convolution and the depthwise convolution of its output, in one pass.
 
-use infer_kernels::inverted_bottleneck::InvertedBottleneck;
+use infer_kernels::inverted_bottleneck::InvertedBottleneck as Kernel;
 
 use super::conv::fit;
 use super::pads::Pads;
@@ -11,14 +11,14 @@ use crate::operator::{Inputs, Operator};
 use crate::tensor::{Tensor, element_count};
 
 /// A fused inverted bottleneck, channels last.
-pub struct ExpandedConvolution {
+pub struct InvertedBottleneck {
     /// The kernel, with packed weights of both convolutions.
-    pub kernel: InvertedBottleneck,
+    pub kernel: Kernel,
     /// How the padding of the depthwise convolution is determined.
     pub pads: Pads,
 }
 
-impl Operator for ExpandedConvolution {
+impl Operator for InvertedBottleneck {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;

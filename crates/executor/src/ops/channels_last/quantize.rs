@@ -13,12 +13,12 @@ use crate::tensor::{Tensor, element_count, filled};
 
 /// Quantizes images and converts them to channels-last layout. The output is UINT8: each value's distance from the lowest
 /// in units of the scale. One pass instead of three, with a quarter of the memory.
-pub struct RoundedChannelsLast(pub QuantParams);
+pub struct QuantizeToChannelsLast(pub QuantParams);
 
 /// The number of values of a channel that are quantized at a time.
 const SOME: usize = 256;
 
-impl Operator for RoundedChannelsLast {
+impl Operator for QuantizeToChannelsLast {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let images = cast(inputs.take(0)?, Datatype::Fp32)?;
         let [count, channels, height, width] = sizes(&images)?;
@@ -50,7 +50,7 @@ impl Operator for RoundedChannelsLast {
 mod tests {
     use super::*;
     use crate::operator::Input;
-    use crate::ops::channels_last::transpose::MoveChannels;
+    use crate::ops::channels_last::transpose::TransposeChannels;
     use crate::ops::fake_quantize::FakeQuantize;
 
     #[test]
@@ -85,10 +85,10 @@ mod tests {
                     .for_each(|(value, other)| *value = other);
                 let images = Tensor::of(&shape, values).unwrap();
                 let rounded = run(&FakeQuantize(levels), images.clone()).unwrap();
-                let moved = run(&MoveChannels::Last, rounded).unwrap();
+                let moved = run(&TransposeChannels::Last, rounded).unwrap();
                 let mut expected = vec![0; count];
                 levels.quantize(moved.elements::<f32>().unwrap(), &mut expected);
-                let came = run(&RoundedChannelsLast(levels), images).unwrap();
+                let came = run(&QuantizeToChannelsLast(levels), images).unwrap();
                 if came.shape() != moved.shape() || came.elements::<u8>().unwrap() != expected {
                     wrong.push(format!("{shape:?}, {levels:?}"));
                 }
@@ -96,7 +96,11 @@ mod tests {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         let matrix = Tensor::of(&[2, 3], vec![0.0f32; 6]).unwrap();
-        let error = run(&RoundedChannelsLast(QuantParams::new(1.0, 0, 255)), matrix).unwrap_err();
+        let error = run(
+            &QuantizeToChannelsLast(QuantParams::new(1.0, 0, 255)),
+            matrix,
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("came [2, 3]"), "{error}");
     }
 }
