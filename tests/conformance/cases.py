@@ -1,4 +1,4 @@
-"""Write the node tests of the `onnx` package as cases for `cargo infer conformance`.
+"""Write the node tests of the `onnx` package as cases for `cargo xtask conformance`.
 
 usage: python3 cases.py FOLDER        (after: pip install -r requirements.txt)
 

@@ -1,6 +1,6 @@
 //! A bare server of one network: axum over ONNX Runtime, without anything that a service has beside.
 //!
-//! It is the ceiling in `cargo infer bench servers`, so everything in it is the fastest that is known:
+//! It is the ceiling in `cargo xtask bench servers`, so everything in it is the fastest that is known:
 //! sessions that are there before the first request, no copy of a raw body, SIMD for JSON and for
 //! resizing, a build for this very processor. It answers what that benchmark asks, and no more:
 //! `POST /infer/{model}` with a raw tensor or a JPEG, `POST /v2/models/{model}/infer` with JSON.

@@ -1,10 +1,7 @@
 //! The command line, `cargo infer …`: a dispatcher, with a file a subcommand.
 
 mod backend;
-mod bench;
 mod build;
-mod conformance;
-mod loopback;
 mod models;
 mod progress;
 mod up;
@@ -32,8 +29,6 @@ enum Command {
     Check(models::Check),
     Remove(models::Remove),
     Backend(backend::Backend),
-    Bench(bench::Bench),
-    Conformance(conformance::Conformance),
 }
 
 fn main() -> ExitCode {
@@ -46,8 +41,6 @@ fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Remove(remove) => remove.run(),
         Command::Backend(backend) => backend.run(),
-        Command::Bench(bench) => bench.run(),
-        Command::Conformance(conformance) => conformance.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

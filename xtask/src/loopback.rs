@@ -8,7 +8,7 @@ use infer_host::{App, Server};
 use tokio::runtime::Runtime;
 
 /// A server that runs until this is dropped.
-pub struct Loopback {
+pub(crate) struct Loopback {
     address: SocketAddr,
     /// Held for its threads.
     _runtime: Runtime,
@@ -16,7 +16,7 @@ pub struct Loopback {
 
 impl Loopback {
     /// Serve at any port of this machine's own address.
-    pub fn start(app: Arc<App>) -> Result<Self> {
+    pub(crate) fn start(app: Arc<App>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
@@ -31,13 +31,13 @@ impl Loopback {
     }
 
     /// Where it serves.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
 /// A client that gives answers of every status: why a request is refused is in the answer's body.
-pub fn agent() -> ureq::Agent {
+pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)
         .build()

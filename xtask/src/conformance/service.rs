@@ -13,8 +13,8 @@ use super::case::{Case, Tensor};
 use super::compare::compare;
 use super::repository::Asked;
 use crate::loopback::{Loopback, agent};
-use crate::progress::Terminal;
-use crate::workspace;
+use crate::project::Steps;
+use crate::project;
 
 /// Where the protocol says how much of a body is JSON, before the tensors.
 const HEADER: &str = "inference-header-content-length";
@@ -31,8 +31,8 @@ pub(super) struct Service {
 impl Service {
     /// Build the models that `options` name, and serve them as `cargo infer up --backend wasm` does.
     pub(super) fn start(options: &BuildOptions) -> Result<Self> {
-        let artifacts = infer_pack::build(options, &Terminal::new())?;
-        let mut manifest = Manifest::read(&options.root.join(workspace::MANIFEST))?;
+        let artifacts = infer_pack::build(options, &Steps)?;
+        let mut manifest = Manifest::read(&options.root.join(project::MANIFEST))?;
         manifest.source = artifacts.composed;
         let models = options.root.join("models");
         for mount in &mut manifest.mounts {

@@ -13,7 +13,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use bindings::exports::wasi::nn::tensor::TensorType;
 
 mod bindings {
-    wasmtime::component::bindgen!({ world: "engine", path: "../engine/wit" });
+    wasmtime::component::bindgen!({ world: "engine", path: "../crates/engine/wit" });
 }
 
 /// The snapshotted engine, compiled.

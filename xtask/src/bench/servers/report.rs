@@ -272,7 +272,7 @@ pub(super) mod tests {
             date: "2026-11-25".to_owned(),
             machine: "2 cores, some".to_owned(),
             versions: "axum 1".to_owned(),
-            command: "cargo infer bench servers".to_owned(),
+            command: "cargo xtask bench servers".to_owned(),
             seconds: 2.0,
             rounds: 2,
             left_out: vec!["`wasmtime serve`, since it is not installed".to_owned()],
@@ -296,7 +296,7 @@ pub(super) mod tests {
     fn tables_have_what_was_measured() {
         let page = report().markdown();
         for line in [
-            "    cargo infer bench servers",
+            "    cargo xtask bench servers",
             "- Left out: `wasmtime serve`, since it is not installed",
             "| network | form | server | 8 |",
             "| net | raw tensor | infer, ONNX Runtime | 0.70 [0.50 to 0.90] |",

@@ -7,12 +7,11 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use infer_host::nn::Library;
 
-use crate::backend::install;
 use crate::bench::command::succeed;
 use crate::bench::networks::Served;
 use crate::bench::python::Environment;
+use crate::infer::Infer;
 
 /// A server, whatever its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -184,7 +183,7 @@ impl Contestant {
     ) -> Result<Command> {
         Ok(match &self.setting {
             Setting::Backend(backend) => {
-                let mut command = Command::new(std::env::current_exe()?);
+                let mut command = tools.infer.command();
                 command
                     .current_dir(&tools.root)
                     .args(["up", "--backend", backend])
@@ -244,6 +243,7 @@ impl Contestant {
 /// What the servers need, made ready.
 pub(super) struct Tools {
     root: PathBuf,
+    infer: Infer,
     fastapi: Option<Environment>,
     /// The server, and ONNX Runtime's library.
     axum: Option<(PathBuf, PathBuf)>,
@@ -251,9 +251,16 @@ pub(super) struct Tools {
 
 impl Tools {
     /// Install, compile and look for what these kinds need; what is not to be had, and why.
-    pub(super) fn prepare(root: &Path, kinds: &[Kind]) -> (Self, Vec<(Kind, anyhow::Error)>) {
+    ///
+    /// # Errors
+    /// When `infer` does not compile.
+    pub(super) fn prepare(
+        root: &Path,
+        kinds: &[Kind],
+    ) -> Result<(Self, Vec<(Kind, anyhow::Error)>)> {
         let mut tools = Self {
             root: root.to_owned(),
+            infer: Infer::build(root)?,
             fastapi: None,
             axum: None,
         };
@@ -278,15 +285,15 @@ impl Tools {
             missing.push((Kind::Wasmtime, error));
         }
         missing.retain(|(kind, _)| kinds.contains(kind));
-        (tools, missing)
+        Ok((tools, missing))
     }
 
     fn compile_axum(&self) -> Result<(PathBuf, PathBuf)> {
         // The file that this service computes with, where it is installed; else the wheel's, of the same
         // version.
-        let library = install::folder(Library::OnnxRuntime)
-            .ok()
-            .and_then(|folder| Library::OnnxRuntime.find(&folder).ok())
+        let library = self
+            .infer
+            .onnx_runtime(&self.root)
             .or_else(|| {
                 let environment = self.fastapi.as_ref()?;
                 environment.onnx_runtime()

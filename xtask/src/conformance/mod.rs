@@ -1,4 +1,4 @@
-//! `cargo infer conformance`: operator cases, asked of the service over HTTP.
+//! `cargo xtask conformance`: operator cases, asked of the service over HTTP.
 //!
 //! [`case`] reads them, [`repository`] makes models of them, [`service`] serves these and asks, [`compare`] judges what
 //! comes, [`operator`] says what a case is of, [`report`] writes the table.
@@ -23,7 +23,7 @@ use self::operator::Operators;
 use self::report::Row;
 use self::repository::Asked;
 use self::service::Service;
-use crate::workspace;
+use crate::project;
 
 /// Models of one service: each has a card in the memory of every instance.
 const GROUP: usize = 800;
@@ -37,7 +37,7 @@ const PROGRESS: usize = 100;
 /// `dtype` as NumPy calls it, `shape` and `file`) and these files, raw and little-endian. Floats may be apart by
 /// 0.00001 and a thousandth; integers and BOOL may not.
 #[derive(Args)]
-pub struct Conformance {
+pub(crate) struct Conformance {
     /// The folder of cases
     #[arg(value_name = "DIR")]
     cases: PathBuf,
@@ -88,7 +88,7 @@ impl Outcome {
 
 impl Conformance {
     /// Run all cases and print the table; fails when they cannot be run, or fewer pass than were asked for.
-    pub fn run(self) -> Result<()> {
+    pub(crate) fn run(self) -> Result<()> {
         let cases = self
             .cases
             .canonicalize()
@@ -127,7 +127,7 @@ fn run(dir: &Path) -> Result<Vec<Row>> {
         };
         outcomes.insert(name, outcome);
     }
-    let options = BuildOptions::new(workspace::root()?).with_models(dir.to_owned());
+    let options = BuildOptions::new(project::root()).with_models(dir.to_owned());
     let _lock = lock(&options.folder)?;
     for (number, group) in asked.chunks(GROUP).enumerate() {
         let first = number * GROUP;

@@ -1,10 +1,10 @@
-//! `cargo infer bench`: measurements, side by side in one run on one machine.
+//! `cargo xtask bench`: measurements, side by side in one run on one machine.
 //!
 //! [`component`] takes this service apart: what serving adds to computing. [`engine`] compares the engine in WebAssembly
 //! with onnxruntime-web, and [`servers`] the service, as a whole, with what a user would pick instead.
 
 mod alone;
-mod command;
+pub(crate) mod command;
 mod component;
 mod engine;
 mod networks;
@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 /// `engine` (the engine beside onnxruntime-web) or `servers` (this service beside others).
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub struct Bench {
+pub(crate) struct Bench {
     #[command(subcommand)]
     what: Option<What>,
     #[command(flatten)]
@@ -35,7 +35,7 @@ enum What {
 
 impl Bench {
     /// Measure what was asked for.
-    pub fn run(self) -> Result<()> {
+    pub(crate) fn run(self) -> Result<()> {
         match self.what {
             None => self.component.run(),
             Some(What::Component(component)) => component.run(),

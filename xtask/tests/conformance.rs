@@ -1,6 +1,4 @@
-//! `cargo infer conformance`: cases of every kind that it tells apart, and the table that it writes of them.
-
-mod support;
+//! `cargo xtask conformance`: cases of every kind that it tells apart, and the table that it writes of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,10 +6,15 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+/// The root of the checkout.
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 /// What the command printed on standard output, or what it said was wrong in the end.
 fn run(arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(env!("CARGO_BIN_EXE_infer"))
-        .current_dir(support::root())
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .current_dir(root())
         .arg("conformance")
         .args(arguments)
         .output()
@@ -40,7 +43,7 @@ type Tensor<'a> = (&'a str, &'a str, &'a [u64], Vec<u8>);
 fn case(cases: &Path, name: &str, graph: &str, inputs: &[Tensor], outputs: &[Tensor]) {
     let folder = cases.join(name);
     fs::create_dir_all(&folder).unwrap();
-    let graphs = support::root().join("crates/engine/tests/graphs");
+    let graphs = root().join("crates/engine/tests/graphs");
     fs::copy(graphs.join(graph), folder.join("model.onnx")).unwrap();
     let entries = |kind: &str, tensors: &[Tensor]| -> Vec<Value> {
         let entry = |(at, (name, dtype, shape, data)): (usize, &Tensor)| {
@@ -131,7 +134,7 @@ fn each_way_to_fail_is_told_apart() {
     let file = folder("conformance-table").join("table.md");
     fs::write(
         &file,
-        "By hand.\n\n<!-- What follows is written by `cargo infer conformance`. -->\n\nOld.\n",
+        "By hand.\n\n<!-- What follows is written by `cargo xtask conformance`. -->\n\nOld.\n",
     )
     .unwrap();
     let table = run(&[cases, "--write", file.to_str().unwrap(), "--at-least", "5"]).unwrap();
@@ -139,7 +142,7 @@ fn each_way_to_fail_is_told_apart() {
     assert_eq!(
         fs::read_to_string(&file).unwrap(),
         format!(
-            "By hand.\n\n<!-- What follows is written by `cargo infer conformance`. -->\n\n{TABLE}"
+            "By hand.\n\n<!-- What follows is written by `cargo xtask conformance`. -->\n\n{TABLE}"
         )
     );
     assert_eq!(

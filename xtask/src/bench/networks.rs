@@ -11,7 +11,7 @@ use infer_pack::BuildOptions;
 
 use super::command::succeed;
 use super::python::Environment;
-use crate::progress::Terminal;
+use crate::project::Steps;
 
 /// A network of `bench/networks.py`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -182,7 +182,7 @@ pub(super) fn serve(root: &Path, networks: &Path, network: Network) -> Result<Se
     }
     let repository = repository.canonicalize()?;
     let options = BuildOptions::new(root.to_owned()).with_models(repository.clone());
-    let artifacts = infer_pack::build(&options, &Terminal::new())?;
+    let artifacts = infer_pack::build(&options, &Steps)?;
     Ok(Served {
         network: name.to_owned(),
         repository,
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn names_are_the_command_lines_and_the_scripts() {
-        let script = include_str!("../../../../bench/networks.py");
+        let script = include_str!("../../../bench/networks.py");
         for network in Network::ALL {
             let name = network.name();
             assert_eq!(Network::from_str(name, false), Ok(network));

@@ -1,4 +1,4 @@
-//! `cargo infer bench component`: what serving adds to computing.
+//! `cargo xtask bench component`: what serving adds to computing.
 //!
 //! For every model of a repository, in one run on one machine: the time until an instance has its
 //! models ready, the warm compute time in the engine alone, and the time of a request over HTTP with
@@ -19,13 +19,13 @@ use infer_pack::BuildOptions;
 use super::alone::{Alone, Tensor};
 use super::stats::{Stats, ms};
 use crate::loopback::Loopback;
-use crate::progress::Terminal;
-use crate::workspace;
+use crate::project::Steps;
+use crate::project;
 pub(super) use forms::protocol_json;
 
 /// Measure what serving adds to computing, for each model of a repository.
 #[derive(Args)]
-pub struct Component {
+pub(super) struct Component {
     /// The model repository [default: models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
@@ -46,17 +46,17 @@ struct Row {
 
 impl Component {
     /// Build the repository's artifact, measure, print a table.
-    pub fn run(self) -> Result<()> {
-        let root = workspace::root()?;
+    pub(super) fn run(self) -> Result<()> {
+        let root = project::root();
         let mut options = BuildOptions::new(root.clone());
         if let Some(models) = self.models {
             options = options.with_models(models);
         }
-        let artifacts = infer_pack::build(&options, &Terminal::new())?;
+        let artifacts = infer_pack::build(&options, &Steps)?;
         let manifest = Manifest {
             source: artifacts.composed.clone(),
             mounts: Vec::new(),
-            ..Manifest::read(&root.join(workspace::MANIFEST))?
+            ..Manifest::read(&root.join(project::MANIFEST))?
         };
         let cache_dir = root.join("target/infer/cache");
         let limits = Limits::default();

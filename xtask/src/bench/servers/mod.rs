@@ -1,4 +1,4 @@
-//! `cargo infer bench servers`: this service, portable and native, beside what a user would pick instead.
+//! `cargo xtask bench servers`: this service, portable and native, beside what a user would pick instead.
 //!
 //! In one run on one machine: FastAPI over onnxruntime, a bare Rust server over ONNX Runtime as the ceiling,
 //! stock `wasmtime serve` where it is installed. All of them are asked the same bytes for the same network,
@@ -23,7 +23,7 @@ use anyhow::{Context, Result, ensure};
 use clap::{Args, ValueEnum};
 
 use super::networks::{self, Network};
-use crate::workspace;
+use crate::project;
 use contestants::{Contestant, Kind, Tools};
 use forms::Form;
 use measure::Plan;
@@ -90,7 +90,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 impl Servers {
     /// Make everything ready, measure, write.
     pub(super) fn run(self) -> Result<()> {
-        let root = workspace::root()?;
+        let root = project::root();
         let cores = thread::available_parallelism()?.get();
         let (tools, contestants, mut left_out) = self.contestants(&root, cores)?;
         let networks = match &self.models {
@@ -148,7 +148,7 @@ impl Servers {
             Some(kinds) => kinds.clone(),
             None => Kind::value_variants().to_vec(),
         };
-        let (tools, missing) = Tools::prepare(root, &kinds);
+        let (tools, missing) = Tools::prepare(root, &kinds)?;
         let mut left_out = Vec::new();
         for (kind, reason) in &missing {
             ensure!(
@@ -185,5 +185,5 @@ impl Servers {
 /// As it was typed.
 fn command(arguments: impl Iterator<Item = String>) -> String {
     let arguments: Vec<String> = arguments.collect();
-    format!("cargo infer {}", arguments.join(" "))
+    format!("cargo xtask {}", arguments.join(" "))
 }

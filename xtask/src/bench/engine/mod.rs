@@ -1,4 +1,4 @@
-//! `cargo infer bench engine`: the engine in WebAssembly beside onnxruntime-web, in one thread each.
+//! `cargo xtask bench engine`: the engine in WebAssembly beside onnxruntime-web, in one thread each.
 //!
 //! Both compute the same networks on the same inputs, by turns in one run: the snapshotted engine in Wasmtime as the host
 //! configures it, and onnxruntime-web under Node. What each is of the machine's SIMD is told by a loop
@@ -16,12 +16,12 @@ use infer_host::Limits;
 use super::alone::{Alone, Tensor};
 use super::networks::{self, Network, Served};
 use super::stats::{Stats, ms};
-use crate::workspace;
+use crate::project;
 use onnxruntime_web::OnnxRuntimeWeb;
 
 /// Measure the engine in WebAssembly beside onnxruntime-web.
 #[derive(Args)]
-pub struct Engine {
+pub(super) struct Engine {
     /// Which networks
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Network::ALL)]
     networks: Vec<Network>,
@@ -56,8 +56,8 @@ impl Row {
 
 impl Engine {
     /// Measure, and print tables.
-    pub fn run(self) -> Result<()> {
-        let root = workspace::root()?;
+    pub(super) fn run(self) -> Result<()> {
+        let root = project::root();
         let folder = match &self.models {
             Some(folder) => folder.clone(),
             None => networks::write(&root, &self.networks)?,

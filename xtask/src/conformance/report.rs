@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use super::Outcome;
 
 /// Where the table begins in a file that has more than it.
-const MARK: &str = "<!-- What follows is written by `cargo infer conformance`. -->";
+const MARK: &str = "<!-- What follows is written by `cargo xtask conformance`. -->";
 
 /// A refusal may be as long as a list of all operators.
 const MAX_REASON_CHARS: usize = 200;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 /// Run a command to its end; what it wrote to standard error when it fails.
-pub(super) fn succeed(command: &mut Command) -> Result<String> {
+pub(crate) fn succeed(command: &mut Command) -> Result<String> {
     let name = Path::new(command.get_program()).to_owned();
     let output = command
         .stdin(Stdio::null())
