@@ -111,22 +111,29 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
 }
 
 #[test]
-fn who_answers_before_he_reads_is_sent_the_body_all_the_same() {
+fn a_guest_that_begins_its_response_first_is_sent_the_body_all_the_same() {
     let host = host(limits());
-    let mut stream = TcpStream::connect(host.address).unwrap();
-    stream
-        .set_read_timeout(Some(Duration::from_secs(60)))
-        .unwrap();
-    // The guest begins its answer and then reads.
-    let head = b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\n\
-                 content-length: 5\r\n\r\n";
-    stream.write_all(head).unwrap();
-    let mut told = [0; 25];
-    stream.read_exact(&mut told).unwrap();
-    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
-    stream.write_all(b"first").unwrap();
-    let answer = read_answer(stream);
-    assert_eq!((answer.status, answer.text().as_str()), (200, "first"));
+    for path in ["/echo", "/late-echo"] {
+        let mut stream = TcpStream::connect(host.address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\n\
+             content-length: 5\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut interim = [0; 25];
+        stream.read_exact(&mut interim).unwrap();
+        assert_eq!(
+            String::from_utf8_lossy(&interim),
+            "HTTP/1.1 100 Continue\r\n\r\n",
+            "{path}"
+        );
+        stream.write_all(b"first").unwrap();
+        let answer = read_answer(stream);
+        assert_eq!((answer.status, answer.text().as_str()), (200, "first"));
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use wasmtime_wasi::runtime::AbortOnDropJoinHandle;
 use wasmtime_wasi_http::Error;
 
+use crate::http::expect::Wanted;
 use crate::http::pace::{Pace, TooSlow};
 use crate::response;
 
@@ -32,8 +33,8 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct RequestBody {
     incoming: Option<Incoming>,
     runtime: Handle,
-    /// The client waits for `100 Continue`, so there is nothing to drain unless reading began.
-    waits_for_continue: bool,
+    /// Set while the client waits for `100 Continue`, so there is nothing to drain.
+    wanted: Option<Wanted>,
     watch: Option<Watch>,
 }
 
@@ -50,11 +51,11 @@ pub(crate) type Stalled = Arc<Notify>;
 
 impl RequestBody {
     /// A body without timeout or byte count.
-    pub(crate) fn new(incoming: Incoming, waits_for_continue: bool) -> Self {
+    pub(crate) fn new(incoming: Incoming, wanted: Option<Wanted>) -> Self {
         Self {
             incoming: Some(incoming),
             runtime: Handle::current(),
-            waits_for_continue,
+            wanted,
             watch: None,
         }
     }
@@ -89,7 +90,9 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
-        this.waits_for_continue = false;
+        if let Some(wanted) = this.wanted.take() {
+            wanted.decide();
+        }
         if this.is_stalled() {
             // The guest is about to be stopped. It must not see an end of the body and respond to a part of it.
             return Poll::Pending;
@@ -140,12 +143,17 @@ impl Watch {
 
 impl Drop for RequestBody {
     fn drop(&mut self) {
+        // A client that still waits for `100 Continue` sends nothing, so there is nothing to drain.
+        if let Some(wanted) = self.wanted.take() {
+            wanted.decide();
+            return;
+        }
         // A stalled body is not drained.
         let is_stalled = self.is_stalled();
         let Some(incoming) = self.incoming.take().filter(|_| !is_stalled) else {
             return;
         };
-        if !incoming.is_end_stream() && !self.waits_for_continue {
+        if !incoming.is_end_stream() {
             self.runtime.spawn(async move {
                 // hyper closes the connection if the body was not read to its end.
                 _ = tokio::time::timeout(DRAIN_TIMEOUT, drain(incoming)).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, EXPECT, HOST, HeaderValue};
+use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -15,6 +15,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 use crate::app::App;
 use crate::http::body::{Failed, RequestBody, ResponseBody, Stalled};
 use crate::http::connection::Serving;
+use crate::http::expect::Wanted;
 use crate::http::pace::Pace;
 use crate::instance::guest::{Ended, Guest, drop_later};
 use crate::instance::guest_log::GuestLog;
@@ -122,8 +123,8 @@ async fn respond(
     let (sender, mut receiver) = oneshot::channel::<Handed>();
     let failed = Failed::default();
     let stalled = Stalled::default();
-    let waits_for_continue = waits_for_continue(&request);
-    let request = prepare(app, request, record, &stalled);
+    let wanted = Wanted::of(&request);
+    let request = prepare(app, request, record, &stalled, wanted.clone());
     let mut guest = Guest::new({
         let app = Arc::clone(app);
         let id = id.clone();
@@ -167,13 +168,14 @@ async fn respond(
         () = guest.end() => receiver.try_recv().ok(),
         handed = &mut receiver => handed.ok(),
     };
-    if waits_for_continue {
-        // hyper sends `100 Continue` when it next reads, but not after it has responded. A guest may want both, in
-        // either order.
-        tokio::task::yield_now().await;
-    }
     match handed {
-        Some(Ok(response)) => stream(app, response, &id, failed, guest),
+        Some(Ok(mut response)) => {
+            if let Some(wanted) = wanted {
+                let body = std::mem::take(response.body_mut());
+                *response.body_mut() = wanted.before(&mut guest, body).await;
+            }
+            stream(app, response, &id, failed, guest)
+        }
         Some(Err(code)) => {
             tracing::error!(
                 request = id,
@@ -206,8 +208,8 @@ fn prepare(
     mut request: Request<Incoming>,
     record: &Record,
     stalled: &Stalled,
+    wanted: Option<Wanted>,
 ) -> Request<RequestBody> {
-    let waits_for_continue = waits_for_continue(&request);
     let headers = request.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
     // HTTP/1.0 has no `Host` header, but wasi:http requires an authority.
@@ -218,7 +220,7 @@ fn prepare(
     }
     let pace = Pace::new(app.limits.body_timeout, app.limits.min_bytes_per_second);
     request.map(|incoming| {
-        RequestBody::new(incoming, waits_for_continue).watched(
+        RequestBody::new(incoming, wanted).watched(
             pace,
             record.request_bytes(),
             Arc::clone(stalled),
@@ -331,14 +333,9 @@ fn stalled_body(app: &App) -> Response<Body> {
 
 /// Respond without a guest. The request body is drained as if a guest had not read it.
 fn refuse(request: Request<Incoming>, response: Response<Body>) -> Response<Body> {
-    let waits_for_continue = waits_for_continue(&request);
-    drop(RequestBody::new(request.into_body(), waits_for_continue));
+    let wanted = Wanted::of(&request);
+    drop(RequestBody::new(request.into_body(), wanted));
     response
-}
-
-/// Whether the client waits for `100 Continue` before it sends the body.
-fn waits_for_continue<B>(request: &Request<B>) -> bool {
-    request.headers().contains_key(EXPECT)
 }
 
 /// The size of the request line and headers as sent, without optional white space.

@@ -3,6 +3,8 @@
 mod mount;
 mod secrets;
 
+use std::time::{Duration, Instant};
+
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{
     Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
@@ -44,10 +46,14 @@ impl Guest for Trouble {
                     write(stream, &vec![part; 1 << 16]);
                 }
             }),
-            "/echo" => {
+            // Begins its response before it reads; "/late-echo" leaves the host time to pass that on.
+            "/echo" | "/late-echo" => {
                 let body = request.consume().expect("the body is there");
                 let input = body.stream().expect("its stream is there");
                 answer(out, 200, |stream| {
+                    if path == "/late-echo" {
+                        compute_for(Duration::from_millis(100));
+                    }
                     loop {
                         match input.blocking_read(1 << 16) {
                             Ok(bytes) => write(stream, &bytes),
@@ -110,6 +116,14 @@ fn hoard() -> Vec<Vec<u8>> {
         }
         part.resize(PART, 1);
         hoard.push(std::hint::black_box(part));
+    }
+}
+
+/// Compute for longer than a guest runs before it gives way to others.
+fn compute_for(time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        std::hint::spin_loop();
     }
 }
 
