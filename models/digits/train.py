@@ -1,13 +1,13 @@
-"""Train the digits model and write everything in this folder that is made from it.
+"""Train the digits model and write the files that derive from it.
 
 usage: python3 train.py        (after: pip install -r requirements.txt)
 
-The data are scikit-learn's own: 1797 handwritten digits of 8x8 pixels with 17 levels. A fifth of them
-is held out by a fixed seed before anything else happens: neither training nor any choice sees it.
-Pixels go through the same 8 bits as in a PNG, so that the model is trained on what the service sends.
+The dataset is scikit-learn's: 1797 handwritten digits of 8x8 pixels with 17 gray values. A fixed seed
+holds out a fifth of the images before anything else: neither training nor model selection sees them.
+Pixels are rounded to 8 bits as in a PNG, so the model is trained on the values that the service sends.
 
-Writes model.onnx, samples/<digit>.png and heldout/<index>-<label>.png; prints the held-out accuracy.
-Running it again writes the same bytes.
+Writes model.onnx, samples/<digit>.png and heldout.npy; prints the held-out accuracy. heldout.npy is uint8
+of shape [360, 65]: in each row the label, then the 64 pixels. Running it again writes the same bytes.
 """
 
 import shutil
@@ -30,7 +30,7 @@ FOLDER = Path(__file__).resolve().parent
 
 
 def warped(images, rng):
-    """The images, each turned, slanted, scaled and moved a little."""
+    """The images, each slightly rotated, sheared, scaled and shifted."""
     center = np.array([3.5, 3.5])
     result = np.empty_like(images)
     for i, image in enumerate(images):
@@ -43,7 +43,7 @@ def warped(images, rng):
 
 
 def export(members, path):
-    """The committee as ONNX: each perceptron is Gemm, Relu, Gemm, Relu, Gemm, Softmax; then the mean."""
+    """Write the ensemble as ONNX: each perceptron is Gemm, Relu, Gemm, Relu, Gemm, Softmax; then the mean."""
     nodes = [helper.make_node("Flatten", ["image"], ["pixels"], axis=1)]
     weights = []
     for m, member in enumerate(members):
@@ -106,10 +106,12 @@ def main():
     right = probabilities.argmax(1) == digits.target[held_out]
     print(f"held-out accuracy: {right.sum()}/{len(right)} = {right.mean():.4f}")
 
-    write_images(FOLDER / "heldout", [(f"{i:04}-{digits.target[i]}", pixels[i]) for i in sorted(held_out)])
+    rows = sorted(held_out)
+    held_out_rows = np.column_stack([digits.target[rows], pixels[rows].reshape(-1, 64)])
+    np.save(FOLDER / "heldout.npy", held_out_rows.astype(np.uint8))
     samples = []
     for digit in range(10):
-        # The first held-out image of each digit that the model gets right.
+        # The first held-out image of each digit that the model classifies correctly.
         candidates = held_out[(digits.target[held_out] == digit) & right]
         samples.append((str(digit), pixels[min(candidates)]))
     write_images(FOLDER / "samples", samples)

@@ -1,12 +1,19 @@
-//! Components that misbehave, compiled for the host's tests.
+//! Misbehaving components, compiled once per test program.
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use infer_pack::Silent;
 use infer_pack::toolchain::{self, TARGET};
 
 use super::python::succeed;
+
+/// The component whose every path misbehaves in a way of its own.
+pub static TROUBLE: LazyLock<PathBuf> = LazyLock::new(|| build("trouble", "trouble"));
+
+/// The component that misuses wasi:nn.
+pub static NN: LazyLock<PathBuf> = LazyLock::new(|| build("nn", "nn_trouble"));
 
 /// Compile the component in `tests/guests/<folder>`; its file is called `<name>.wasm`.
 pub fn build(folder: &str, name: &str) -> PathBuf {

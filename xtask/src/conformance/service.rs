@@ -13,8 +13,8 @@ use super::case::{Case, Tensor};
 use super::compare::compare;
 use super::repository::Asked;
 use crate::loopback::{Loopback, agent};
-use crate::project::Steps;
 use crate::project;
+use crate::project::Steps;
 
 /// Where the protocol says how much of a body is JSON, before the tensors.
 const HEADER: &str = "inference-header-content-length";

@@ -19,8 +19,8 @@ use infer_pack::BuildOptions;
 use super::alone::{Alone, Tensor};
 use super::stats::{Stats, ms};
 use crate::loopback::Loopback;
-use crate::project::Steps;
 use crate::project;
+use crate::project::Steps;
 pub(super) use forms::protocol_json;
 
 /// Measure what serving adds to computing, for each model of a repository.

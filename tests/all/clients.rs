@@ -1,0 +1,131 @@
+//! The clients that people have, against the running service: `tritonclient`, KServe's, OpenAI's, and a tester
+//! that makes requests up from a schema. Each runs in a Python environment that this test makes.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support;
+use crate::support::models::REPOSITORY;
+use crate::support::python::Python;
+use crate::support::service::Service;
+use crate::support::texts;
+
+fn folder() -> PathBuf {
+    support::root().join("tests/clients")
+}
+
+fn start() -> Service {
+    Service::start_with(
+        &["--models", REPOSITORY.to_str().unwrap()],
+        // Five megabytes of floats are more than twice as much as text.
+        &[("INFER_MAX_BODY_BYTES", "33554432")],
+    )
+}
+
+/// Run a command to its end; its output is what the test says when it fails.
+fn expect_success(command: &mut Command) {
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn unittest(module: &str, start: impl FnOnce() -> Service) {
+    let Some(python) = Python::prepare(&folder()) else {
+        return;
+    };
+    let service = start();
+    expect_success(
+        python
+            .command("python")
+            .args(["-m", "unittest", "--verbose", module])
+            .current_dir(folder())
+            .env("INFER_ADDRESS", service.address.to_string())
+            .env("INFER_ROOT", support::root()),
+    );
+}
+
+#[test]
+fn tritons_client_works() {
+    unittest("test_triton", start);
+}
+
+#[test]
+fn kserves_client_works() {
+    unittest("test_kserve", start);
+}
+
+#[test]
+fn openais_client_embeds() {
+    unittest("test_openai", || {
+        Service::start_with(&["--models", texts::REPOSITORY.to_str().unwrap()], &[])
+    });
+}
+
+#[test]
+fn made_up_requests_are_answered_as_the_protocol_says() {
+    let Some(python) = Python::prepare(&folder()) else {
+        return;
+    };
+    let service = start();
+    expect_success(
+        python
+            .command("schemathesis")
+            .arg("run")
+            .arg(folder().join("open-inference.yaml"))
+            .args(["--url", &format!("http://{}", service.address)])
+            // The same requests each time.
+            .args([
+                "--seed",
+                "1",
+                "--generation-deterministic",
+                "--max-examples",
+                "100",
+            ])
+            // There is no state for its stateful phase to find.
+            .args([
+                "--checks",
+                "all",
+                "--phases",
+                "coverage,fuzzing",
+                "--no-color",
+            ])
+            .current_dir(env!("CARGO_TARGET_TMPDIR")),
+    );
+}
+
+/// The document is held to its word: what it allows is accepted and what it forbids refused. Bodies that are
+/// bytes come from `made_up.py`, since no schema says which bytes are an image or a tensor.
+fn made_up_from_the_document(models: &Path) {
+    let Some(python) = Python::prepare(&folder()) else {
+        return;
+    };
+    let service = Service::start_with(&["--models", models.to_str().unwrap()], &[]);
+    expect_success(
+        python
+            .command("schemathesis")
+            .arg("run")
+            .arg(format!("http://{}/openapi.json", service.address))
+            .args(["--seed", "1", "--generation-deterministic"])
+            .args(["--max-examples", "50", "--checks", "all", "--no-color"])
+            .env("SCHEMATHESIS_HOOKS", "made_up")
+            .env("PYTHONPATH", folder())
+            .env("INFER_ADDRESS", service.address.to_string())
+            .current_dir(env!("CARGO_TARGET_TMPDIR")),
+    );
+}
+
+#[test]
+fn requests_made_up_from_the_document_are_answered_as_it_says() {
+    made_up_from_the_document(&support::root().join("models"));
+}
+
+#[test]
+fn requests_made_up_for_models_of_every_kind_are_answered_as_the_document_says() {
+    made_up_from_the_document(&REPOSITORY);
+    made_up_from_the_document(&texts::REPOSITORY);
+}

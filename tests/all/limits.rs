@@ -1,0 +1,550 @@
+//! What the host lets a client and a component take, with real sockets: each limit is passed alone, with all
+//! others out of reach, and the host's own count says that it was this one.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::support::client::{Answer, exchange, get, post, read_answer, send};
+use crate::support::guests::TROUBLE;
+use crate::support::host::{Host, start};
+use infer_host::Limits;
+
+/// Long enough that a test which waits for it has failed.
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// Soon, but not before what a test does first.
+const SOON: Duration = Duration::from_millis(500);
+
+/// Nothing ends but by the limit that a test sets.
+fn unlimited() -> Limits {
+    Limits {
+        request_timeout: NEVER,
+        header_timeout: NEVER,
+        keep_alive_timeout: NEVER,
+        body_timeout: NEVER,
+        write_timeout: NEVER,
+        drain_timeout: NEVER,
+        max_answer_bytes: u64::MAX,
+        max_instances: 1,
+        ..Limits::default()
+    }
+}
+
+/// How often the host counted that a limit was passed, and none but that.
+fn expect_passed(host: &Host, limit: &str, times: u32) {
+    let metrics = get(host.admin, "/metrics").text();
+    let counted: Vec<&str> = metrics
+        .lines()
+        .filter(|line| line.starts_with("infer_limits_reached_total"))
+        .collect();
+    let expected = format!("infer_limits_reached_total{{limit=\"{limit}\"}} {times}");
+    assert_eq!(counted, [expected]);
+}
+
+/// One instance is all there is, so this hangs when another request still has it.
+fn expect_well(host: &Host) {
+    let answer = get(host.address, "/");
+    assert_eq!((answer.status, answer.text().as_str()), (200, "well"));
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream
+        .set_read_timeout(Some(Duration::from_secs(120)))
+        .unwrap();
+    stream
+}
+
+/// Read until nothing comes any more, and say whether the connection was closed then (or reset).
+fn is_closed(stream: &mut TcpStream) -> bool {
+    let mut bytes = Vec::new();
+    match stream.read_to_end(&mut bytes) {
+        Ok(_) => true,
+        Err(error) => matches!(
+            error.kind(),
+            ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+        ),
+    }
+}
+
+/// Send a byte now and then, for as long as the connection is open.
+fn trickle(stream: &mut TcpStream, byte: u8) {
+    stream
+        .set_read_timeout(Some(Duration::from_millis(20)))
+        .unwrap();
+    for _ in 0..10_000 {
+        match stream.read(&mut [0; 1024]) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => return,
+        }
+        if stream.write_all(&[byte]).is_err() {
+            return;
+        }
+    }
+    panic!("the connection is still open");
+}
+
+#[test]
+fn headers_have_a_size() {
+    let host = start(
+        &TROUBLE,
+        Limits {
+            max_header_bytes: 1024,
+            ..unlimited()
+        },
+    );
+    let ask = |bytes: usize| {
+        let head = "GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\na: ";
+        let filling = "a".repeat(bytes - head.len() - 4);
+        let request = format!("{head}{filling}\r\n\r\n");
+        assert_eq!(request.len(), bytes);
+        exchange(host.address, &[request.as_bytes()])
+    };
+    assert_eq!(ask(1024).status, 200);
+    let answer = ask(1025);
+    assert_eq!(answer.status, 431);
+    assert_eq!(
+        answer.error(),
+        "the request line and headers have 1025 bytes, expected at most 1024"
+    );
+    // What hyper does not even read to its end it answers itself.
+    for bytes in [20_000, 1 << 20] {
+        let request = format!("GET / HTTP/1.1\r\nhost: x\r\na: {}", "a".repeat(bytes));
+        let mut stream = connect(host.address);
+        // It may be closed while this is written.
+        _ = stream.write_all(request.as_bytes());
+        let mut status = [0; 12];
+        if stream.read_exact(&mut status).is_ok() {
+            assert_eq!(&status, b"HTTP/1.1 431", "{bytes} bytes");
+        }
+    }
+    let many: String = (0..101).map(|n| format!("a{n}: b\r\n")).collect();
+    let request = format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{many}\r\n");
+    assert_eq!(exchange(host.address, &[request.as_bytes()]).status, 431);
+    let long = format!("/{}", "a".repeat(2000));
+    let answer = get(host.address, &long);
+    assert_eq!(answer.status, 431, "{}", answer.text());
+    expect_passed(&host, "header-bytes", 2);
+    expect_well(&host);
+}
+
+#[test]
+fn headers_must_come_in_time() {
+    let host = start(
+        &TROUBLE,
+        Limits {
+            header_timeout: SOON,
+            ..unlimited()
+        },
+    );
+    let begin = b"GET / HTTP/1.1\r\nhost: x\r\n";
+    let mut silent = connect(host.address);
+    assert!(is_closed(&mut silent), "nothing came");
+    let mut half = connect(host.address);
+    half.write_all(begin).unwrap();
+    assert!(is_closed(&mut half), "half came");
+    let mut slow = connect(host.address);
+    slow.write_all(begin).unwrap();
+    trickle(&mut slow, b'a');
+    // The second request of a connection has no more time than the first.
+    let mut second = connect(host.address);
+    second
+        .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    read_one(&mut second);
+    second.write_all(begin).unwrap();
+    assert!(is_closed(&mut second), "half of the second came");
+    expect_passed(&host, "header-time", 4);
+    expect_well(&host);
+}
+
+/// Read one answer of a connection that stays open.
+fn read_one(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut byte = [0; 1];
+    // The component streams its answers, so that they end with an empty chunk; the host's have a length.
+    loop {
+        let text = String::from_utf8_lossy(&bytes);
+        let is_whole = match text.split_once("\r\n\r\n") {
+            Some((head, body)) if head.contains("chunked") => body.ends_with("0\r\n\r\n"),
+            Some((head, body)) => {
+                let length = head
+                    .lines()
+                    .find_map(|line| line.strip_prefix("content-length: "));
+                length.is_some_and(|length| length.parse() == Ok(body.len()))
+            }
+            None => false,
+        };
+        if is_whole {
+            return text.into_owned();
+        }
+        stream.read_exact(&mut byte).unwrap();
+        bytes.push(byte[0]);
+    }
+}
+
+#[test]
+fn a_connection_may_be_idle_for_a_while() {
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let host = start(
+        &TROUBLE,
+        Limits {
+            keep_alive_timeout: SOON,
+            ..unlimited()
+        },
+    );
+    let mut stream = connect(host.address);
+    stream.write_all(request).unwrap();
+    assert!(read_one(&mut stream).contains("well"));
+    assert!(is_closed(&mut stream));
+
+    // Which is not for how long headers may take.
+    let host = start(
+        &TROUBLE,
+        Limits {
+            header_timeout: SOON,
+            ..unlimited()
+        },
+    );
+    let mut stream = connect(host.address);
+    for _ in 0..2 {
+        stream.write_all(request).unwrap();
+        assert!(read_one(&mut stream).contains("well"));
+        stream.set_read_timeout(Some(2 * SOON)).unwrap();
+        let error = stream.read(&mut [0]).unwrap_err();
+        assert!(
+            matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+            "{error}"
+        );
+        stream
+            .set_read_timeout(Some(Duration::from_secs(120)))
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_body_must_keep_coming() {
+    let host = start(
+        &TROUBLE,
+        Limits {
+            body_timeout: SOON,
+            min_bytes_per_second: 100,
+            ..unlimited()
+        },
+    );
+    let sentence = "the body arrived too slowly: expected no pause of 500 ms, and at least 100 bytes per second";
+    let cases: [(&str, &[u8]); 4] = [
+        (
+            "nothing of it",
+            b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n",
+        ),
+        (
+            "half of it",
+            b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst",
+        ),
+        (
+            "a chunk of it",
+            b"POST /read HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n",
+        ),
+        (
+            "nothing though told to send",
+            b"POST /read HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n",
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (name, bytes) in cases {
+        let mut stream = connect(host.address);
+        stream.write_all(bytes).unwrap();
+        let answer: Answer = read_answer(stream);
+        if (answer.status, answer.error().as_str()) != (408, sentence) {
+            wrong.push(format!("{name}: {} {}", answer.status, answer.text()));
+        }
+        expect_well(&host);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+
+    // A byte each 20 ms never pauses for long, but is less than 100 bytes a second.
+    let mut stream = connect(host.address);
+    stream
+        .write_all(b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n")
+        .unwrap();
+    trickle(&mut stream, b'a');
+    expect_well(&host);
+
+    // An answer that has begun cannot be another any more.
+    let mut stream = connect(host.address);
+    stream
+        .write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst")
+        .unwrap();
+    let answer = read_answer(stream);
+    assert!(!answer.is_whole, "{answer:?}");
+    expect_well(&host);
+    expect_passed(&host, "body-time", 6);
+
+    let answer = post(host.address, "/read", "text/plain", &[7; 100_000]);
+    assert_eq!((answer.status, answer.text().as_str()), (200, "100000"));
+}
+
+/// An answer that does not end: it has begun, and so has the only instance; nothing more is read.
+fn begin_endless(host: &Host) -> TcpStream {
+    let mut stream = connect(host.address);
+    stream
+        .write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    stream.read_exact(&mut [0; 4]).unwrap();
+    stream
+}
+
+#[test]
+fn an_answer_must_be_taken() {
+    let host = start(
+        &TROUBLE,
+        Limits {
+            write_timeout: SOON,
+            ..unlimited()
+        },
+    );
+    let mut stream = begin_endless(&host);
+    expect_well(&host);
+    expect_passed(&host, "write-time", 1);
+    assert!(
+        is_closed(&mut stream),
+        "what was on its way comes, and then the end"
+    );
+}
+
+#[test]
+fn who_takes_an_answer_slowly_holds_no_instance() {
+    let host = start(
+        &TROUBLE,
+        Limits {
+            request_timeout: SOON,
+            ..unlimited()
+        },
+    );
+    let _stream = begin_endless(&host);
+    // Whose own time passes while he waits for the instance; when it has, so has that of the first.
+    let impatient = get(host.address, "/");
+    assert!(matches!(impatient.status, 200 | 504), "{impatient:?}");
+    expect_well(&host);
+}
+
+#[test]
+fn an_answer_has_a_size() {
+    const BIG_BYTES: u64 = 80 << 16;
+    let host = start(
+        &TROUBLE,
+        Limits {
+            max_answer_bytes: BIG_BYTES,
+            ..unlimited()
+        },
+    );
+    let big = get(host.address, "/big");
+    assert!(big.is_whole);
+    assert_eq!(big.body.len() as u64, BIG_BYTES, "as much as may be");
+    let endless = get(host.address, "/endless");
+    assert_eq!(endless.status, 200);
+    assert!(!endless.is_whole);
+    assert!(
+        endless.body.len() as u64 <= BIG_BYTES,
+        "{}",
+        endless.body.len()
+    );
+    expect_well(&host);
+    expect_passed(&host, "answer-bytes", 1);
+    // The record of an answer ends after its connection.
+    let is_counted = || {
+        let metrics = get(host.admin, "/metrics").text();
+        metrics.contains("\ninfer_cut_off_total 1\n")
+    };
+    assert!(
+        (0..10_000).any(|_| is_counted()),
+        "one of these was cut off"
+    );
+}
+
+#[test]
+fn connections_have_a_number() {
+    let host = start(
+        &TROUBLE,
+        Limits {
+            max_connections: 2,
+            ..unlimited()
+        },
+    );
+    let mut open: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let mut stream = connect(host.address);
+            stream
+                .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+                .unwrap();
+            assert!(read_one(&mut stream).contains("well"));
+            stream
+        })
+        .collect();
+    let answer = get(host.address, "/");
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(answer.error(), "overloaded: 2 connections are open");
+    let answer = send(host.address, "POST", "/read", &[], &[0; 1 << 20]);
+    assert_eq!(answer.status, 503, "with a body that nobody wants");
+    expect_passed(&host, "connections", 2);
+    // Whoever has a connection is served on it.
+    let stream = &mut open[0];
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .unwrap();
+    assert!(read_one(stream).contains("well"));
+    open.pop();
+    let mut answer = get(host.address, "/");
+    while answer.status == 503 {
+        answer = get(host.address, "/");
+    }
+    assert_eq!(answer.text(), "well");
+}
+
+#[test]
+fn a_request_has_a_time_and_an_instance_a_memory() {
+    let limits = Limits {
+        request_timeout: SOON,
+        instance_memory_bytes: 64 << 20,
+        ..unlimited()
+    };
+    let host = start(&TROUBLE, limits);
+    assert_eq!(
+        get(host.address, "/spin").error(),
+        "the request took longer than its time limit of 500 ms"
+    );
+    expect_passed(&host, "request-time", 1);
+    let host = start(
+        &TROUBLE,
+        Limits {
+            instance_memory_bytes: 64 << 20,
+            ..unlimited()
+        },
+    );
+    assert_eq!(get(host.address, "/hog").status, 500);
+    expect_passed(&host, "memory", 1);
+    expect_well(&host);
+}
+
+#[test]
+fn the_queue_has_a_length() {
+    let host = start(
+        &TROUBLE,
+        Limits {
+            max_waiting: 0,
+            ..unlimited()
+        },
+    );
+    let mut stream = connect(host.address);
+    stream
+        .write_all(
+            b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\na",
+        )
+        .unwrap();
+    // Its answer begins at once, which says that it has the only instance.
+    stream.read_exact(&mut [0; 4]).unwrap();
+    let answer = get(host.address, "/");
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(
+        answer.error(),
+        "overloaded: 1 requests are running or queued"
+    );
+    expect_passed(&host, "queue", 1);
+    stream.write_all(b"b").unwrap();
+    assert!(is_closed(&mut stream));
+    expect_well(&host);
+}
+
+#[test]
+fn a_server_that_drains_says_so_before_it_closes() {
+    let host = start(
+        &TROUBLE,
+        Limits {
+            drain_delay: NEVER,
+            ..unlimited()
+        },
+    );
+    let ready = b"GET /v2/health/ready HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut kept = connect(host.address);
+    kept.write_all(ready).unwrap();
+    assert!(
+        read_one(&mut kept).starts_with("HTTP/1.1 200"),
+        "the component's own"
+    );
+    assert_eq!(get(host.admin, "/readyz").status, 200);
+    host.stop.send(()).unwrap();
+    let mut answer = get(host.address, "/v2/health/ready");
+    while answer.status == 200 {
+        answer = get(host.address, "/v2/health/ready");
+    }
+    assert_eq!(
+        (answer.status, answer.error().as_str()),
+        (503, "the server is shutting down")
+    );
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(get(host.admin, "/readyz").status, 503);
+    assert_eq!(get(host.admin, "/healthz").status, 200);
+    assert_eq!(get(host.address, "/v2/health/live").status, 200);
+    kept.write_all(ready).unwrap();
+    assert!(
+        read_one(&mut kept).starts_with("HTTP/1.1 503"),
+        "on a connection that is kept"
+    );
+    assert_eq!(
+        get(host.address, "/").text(),
+        "well",
+        "others are served until they stay away"
+    );
+}
+
+#[test]
+fn while_the_last_request_ends_open_connections_may_ask() {
+    let host = start(
+        &TROUBLE,
+        Limits {
+            max_instances: 2,
+            ..unlimited()
+        },
+    );
+    let mut last = connect(host.address);
+    last.write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\na")
+        .unwrap();
+    last.read_exact(&mut [0; 4]).unwrap();
+    let (mut probe, mut other) = (connect(host.address), connect(host.address));
+    let ask = |stream: &mut TcpStream, path: &str| {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        read_one(stream)
+    };
+    assert!(ask(&mut other, "/").starts_with("HTTP/1.1 200"));
+    assert!(ask(&mut probe, "/v2/health/ready").starts_with("HTTP/1.1 200"));
+    host.stop.send(()).unwrap();
+    let mut answer = ask(&mut probe, "/v2/health/ready");
+    while answer.starts_with("HTTP/1.1 200") {
+        answer = ask(&mut probe, "/v2/health/ready");
+    }
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    let live = ask(&mut probe, "/v2/health/live");
+    assert!(
+        live.starts_with("HTTP/1.1 200") && !live.contains("connection: close"),
+        "{live}"
+    );
+    // Nobody listens from now on, or very soon.
+    while TcpStream::connect(host.address).is_ok() {}
+    let answer = ask(&mut other, "/");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"),
+        "{answer}"
+    );
+    assert!(is_closed(&mut other));
+    last.write_all(b"b").unwrap();
+    assert!(is_closed(&mut last));
+    host.runtime.block_on(host.served).unwrap();
+    assert!(is_closed(&mut probe), "when nothing is left to do");
+}

@@ -1,0 +1,107 @@
+//! The page and the OpenAPI document of the running service: in Debian's Chromium, by a validator, and
+//! without the page where it is turned off.
+//!
+//! With `BLESS=1` the browser's test writes the README's pictures into `docs/`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::support;
+use crate::support::chromium::Chromium;
+use crate::support::client::{get, send};
+use crate::support::models::REPOSITORY;
+use crate::support::python::{Python, succeed};
+use crate::support::service::Service;
+use crate::support::texts;
+
+fn folder() -> PathBuf {
+    support::root().join("tests/playground")
+}
+
+/// Run one of the folder's modules against a service with those models; its output is what the test says
+/// when it fails.
+fn unittest(modules: &[&str], models: Option<&PathBuf>, tell: impl FnOnce(&mut Command)) {
+    let Some(python) = Python::prepare(&folder()) else {
+        return;
+    };
+    let service = match models {
+        Some(models) => Service::start_with(&["--models", models.to_str().unwrap()], &[]),
+        None => Service::start(),
+    };
+    let mut command = python.command("python");
+    command
+        .args(["-m", "unittest", "--verbose"])
+        .args(modules)
+        .current_dir(folder())
+        .env("INFER_ADDRESS", service.address.to_string())
+        .env("INFER_ROOT", support::root());
+    tell(&mut command);
+    succeed(&mut command).unwrap_or_else(|reason| panic!("{reason}"));
+}
+
+fn in_the_browser(modules: &[&str], models: Option<&PathBuf>) {
+    if let Some(chromium) = Chromium::prepare() {
+        unittest(modules, models, |command| chromium.tell(command));
+    }
+}
+
+#[test]
+fn the_page_works_in_a_browser() {
+    in_the_browser(&["test_page", "test_reference", "test_pictures"], None);
+}
+
+#[test]
+fn the_page_takes_texts_in_a_browser() {
+    in_the_browser(&["test_texts"], Some(&texts::REPOSITORY));
+}
+
+#[test]
+fn the_document_is_valid_and_its_examples_work() {
+    unittest(&["test_openapi"], None, |_| {});
+}
+
+#[test]
+fn the_document_is_valid_for_models_of_every_kind() {
+    unittest(&["test_openapi"], Some(&REPOSITORY), |_| {});
+    unittest(&["test_openapi"], Some(&texts::REPOSITORY), |_| {});
+}
+
+#[test]
+fn the_page_can_be_turned_off() {
+    let service = Service::start_with(&[], &[("INFER_PLAYGROUND", "off")]);
+    for path in ["/", "/playground/page.js", "/playground/reference"] {
+        let answer = get(service.address, path);
+        assert_eq!(answer.status, 404, "{path}");
+        let sentence = format!("there is no route `{path}`; there are `POST /infer`, ");
+        assert!(answer.error().starts_with(&sentence), "{}", answer.error());
+    }
+    let answer = get(service.address, "/openapi.json");
+    assert_eq!(answer.status, 200);
+    assert!(answer.json()["paths"]["/"].is_null());
+}
+
+#[test]
+fn a_browser_loads_the_page_once() {
+    let service = Service::start();
+    let page = get(service.address, "/");
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, Some("text/html; charset=utf-8"))
+    );
+    let head = send(service.address, "HEAD", "/", &[], b"");
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    assert_eq!(head.header("content-length"), page.header("content-length"));
+    let tag = page.header("etag").unwrap();
+    let again = send(service.address, "GET", "/", &[("if-none-match", tag)], b"");
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(again.header("etag"), Some(tag));
+    let packed = send(
+        service.address,
+        "GET",
+        "/playground/style.css",
+        &[("accept-encoding", "gzip")],
+        b"",
+    );
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert!(packed.body.len() < 5000, "{}", packed.body.len());
+}

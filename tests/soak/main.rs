@@ -1,0 +1,292 @@
+//! The service under fire: good and bad requests of every kind at full load, by clients of every manner, and
+//! a component that traps, hangs and hoards. Every good request must get its right answer, whatever the
+//! others do; and when they are gone, nothing of them may be left.
+//!
+//! `cargo test` does this for some seconds. `INFER_SOAK_SECONDS=600 cargo test --test soak` does it for ten
+//! minutes, holds the growth of the processes' memory to its limit, and fires at ONNX Runtime as well.
+
+mod bad;
+mod begun;
+mod case;
+mod clients;
+mod good;
+mod guest;
+mod stop;
+#[path = "../support/mod.rs"]
+mod support;
+mod tally;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use case::Case;
+use clients::{Plan, Table};
+use libtest_mimic::{Arguments, Failed, Trial};
+use support::backends;
+use support::client::Answer;
+use support::client::Connection;
+use support::guests::TROUBLE;
+use support::process::{Holding, holding};
+use support::service::Service;
+use tally::Tally;
+
+/// How many connections there are at the same time: more than instances.
+const CLIENTS: usize = 10;
+
+/// How many instances there may be at the same time.
+const SLOTS: usize = 8;
+
+/// No run sends more, however fast the machine is.
+const MAX_REQUESTS: u64 = 100_000_000;
+
+/// What the resident memory may grow by under load, in hundredths of what it is after warming up.
+const GROWTH_PERCENT: u64 = 5;
+
+/// Within this, a server has noticed that its clients are gone: it has to read the ends of their
+/// connections, and to end what it did for them.
+const NOTICED: Duration = Duration::from_secs(20);
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == guest::SERVE) {
+        guest::serve(&PathBuf::from(arguments.next().expect("a manifest")));
+        return ExitCode::SUCCESS;
+    }
+    let is_short = seconds().is_none();
+    let trials = vec![
+        Trial::test("the_service_under_fire", the_service_under_fire),
+        Trial::test(
+            "the_service_under_fire_with_onnx_runtime",
+            the_service_under_fire_with_onnx_runtime,
+        )
+        .with_ignored_flag(is_short),
+        Trial::test("a_bad_component_under_fire", a_bad_component_under_fire),
+    ];
+    let mut arguments = Arguments::from_args();
+    // At the same time, so that the whole takes as long as it is told to.
+    arguments.test_threads.get_or_insert(trials.len());
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// How long the long form takes; `None` for the short one.
+fn seconds() -> Option<u64> {
+    let seconds = std::env::var("INFER_SOAK_SECONDS").ok()?;
+    Some(seconds.parse().expect("INFER_SOAK_SECONDS is a number"))
+}
+
+fn the_service_under_fire() -> Result<(), Failed> {
+    fire("infer up --backend wasm", || serve("wasm"), service_cases())
+}
+
+fn the_service_under_fire_with_onnx_runtime() -> Result<(), Failed> {
+    if backends::ONNX.is_none() {
+        return Ok(());
+    }
+    fire("infer up --backend onnx", || serve("onnx"), service_cases())
+}
+
+fn a_bad_component_under_fire() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let start = || Service::spawn(guest::command(folder.path(), &TROUBLE));
+    fire("a bad component", start, guest::cases())
+}
+
+fn service_cases() -> Vec<Case> {
+    [good::cases(), bad::cases()].concat()
+}
+
+/// `infer up` with the digits model, the same read from the mount at each request, and small graphs.
+fn serve(backend: &str) -> Service {
+    use support::models::{digits, identity, sum};
+    let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("soak-models");
+    // Two of these tests share it; what they write is the same.
+    static WRITTEN: std::sync::Once = std::sync::Once::new();
+    WRITTEN.call_once(|| {
+        digits(&repository, "digits", "");
+        digits(&repository, "mounted", "placement = \"mount\"\n");
+        identity(&repository, "FP32", "");
+        identity(&repository, "INT64", "");
+        sum(&repository);
+    });
+    let limit = bad::MAX_BODY_BYTES.to_string();
+    Service::start_with(
+        &[
+            "--backend",
+            backend,
+            "--models",
+            repository.to_str().unwrap(),
+            "--max-instances",
+            &SLOTS.to_string(),
+        ],
+        &[
+            ("INFER_DEFAULT_MODEL", "digits"),
+            ("INFER_MAX_BODY_BYTES", &limit),
+        ],
+    )
+}
+
+/// Fire at a service: quiet first, warm then, at full load; stopped under load, and started again.
+fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(), Failed> {
+    let begun = Instant::now();
+    let mut service = start();
+    let fresh = holding(service.id());
+    let table = quiet(&service, cases)?;
+    let total = Duration::from_secs(seconds().unwrap_or(4));
+    let plan = |share: Duration, seed| Plan {
+        clients: CLIENTS,
+        until: Instant::now() + share,
+        max_requests: MAX_REQUESTS,
+        seed,
+    };
+    // Every slot for an instance must have served the largest, and every thread and arena have been used, before
+    // memory is looked at: slots keep what their instances had, up to a limit.
+    let mut tally = begun::in_every_slot(service.address, &table, SLOTS)?;
+    tally.add(clients::run(service.address, &table, &plan(total / 6, 1)));
+    let warm = idle(&service, fresh);
+    let mut load = |seed| {
+        tally.add(clients::run(
+            service.address,
+            &table,
+            &plan(total / 3, seed),
+        ));
+        idle(&service, fresh)
+    };
+    let half = load(1000);
+    let end = load(2000);
+    let stopped = stop::under_load(&mut service, &table, &mut tally);
+    let log = service.log();
+    let again = start();
+    tally.add(clients::run(again.address, &table, &plan(total / 6, 3000)));
+
+    println!(
+        "{}",
+        report(
+            name,
+            begun.elapsed(),
+            &tally,
+            &[
+                ("fresh", fresh),
+                ("warm", warm),
+                ("half-way", half),
+                ("at the end", end),
+            ]
+        )
+    );
+    let failed = tally.failed();
+    let mut wrong = tally.failures;
+    wrong.extend(stopped.err());
+    // A guest's panic is a trap, which its answer tells; its path is that of its own sources.
+    let panics = log.lines().filter(|line| line.contains("panicked at"));
+    wrong.extend(
+        panics
+            .filter(|line| !line.contains("panicked at src/"))
+            .map(str::to_owned),
+    );
+    if let (Some(warm), Some(end)) = (warm, end) {
+        wrong.extend(left_behind(fresh, end));
+        // In seconds not every slot has come to hold what it ever will, which says nothing of the next hour.
+        let allowed_kib = warm.resident_kib + warm.resident_kib * GROWTH_PERCENT / 100;
+        if seconds().is_some() && end.resident_kib > allowed_kib {
+            let (warm, end) = (warm.resident_kib, end.resident_kib);
+            wrong.push(format!(
+                "the resident memory grew from {warm} KiB to {end} KiB, by more than {GROWTH_PERCENT} %"
+            ));
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(format!("{name}, {} failed:\n{}", failed, wrong.join("\n")).into()),
+    }
+}
+
+/// Ask everything once, with nobody else there: what the answers must be from then on.
+fn quiet(service: &Service, cases: Vec<Case>) -> Result<Table, Failed> {
+    let mut wrong = Vec::new();
+    let mut table = Table::new();
+    for case in cases {
+        let mut connection = Connection::open(service.address)?;
+        _ = connection.write(&case.request());
+        let answer = connection.read(case.is_head());
+        match answer {
+            Ok(Some(answer)) => {
+                let problem = case.wrong_at_first(&answer);
+                wrong.extend(
+                    problem.map(|problem| format!("{}, {}: {problem}", case.kind, case.name)),
+                );
+                table.push((case, answer));
+            }
+            // Cut so short that none of it got out, which an answer like that may be.
+            Ok(None) if case.is_cut_short => {
+                let answer = Answer {
+                    status: case.status,
+                    headers: Vec::new(),
+                    body: Vec::new(),
+                    is_whole: false,
+                };
+                table.push((case, answer));
+            }
+            other => wrong.push(format!(
+                "{}, {}: no answer: {other:?}",
+                case.kind, case.name
+            )),
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(table),
+        false => Err(format!("on the quiet service:\n{}", wrong.join("\n")).into()),
+    }
+}
+
+/// What the process holds when all clients are gone and it has noticed: as many descriptors as before they
+/// came, or what it holds when the time for that is over.
+fn idle(service: &Service, fresh: Option<Holding>) -> Option<Holding> {
+    let deadline = Instant::now() + NOTICED;
+    loop {
+        let now = holding(service.id())?;
+        let is_idle = left_behind(fresh, now).is_none();
+        if is_idle || Instant::now() > deadline {
+            return Some(now);
+        }
+        // Nothing tells of a change in these files.
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// What is left of clients that are gone.
+fn left_behind(fresh: Option<Holding>, now: Holding) -> Option<String> {
+    let before = fresh?.descriptors;
+    (now.descriptors != before).then(|| {
+        let now = now.descriptors;
+        format!("{before} open file descriptors became {now}, with all clients gone")
+    })
+}
+
+fn report(name: &str, took: Duration, tally: &Tally, held: &[(&str, Option<Holding>)]) -> String {
+    let (requests, answered) = (tally.requests(), tally.answered());
+    let seconds = took.as_secs();
+    let mut text = format!(
+        "\n{name}: {requests} requests of {CLIENTS} clients in {seconds} s, {answered} answered as on the quiet \
+         service, bit for bit; {} failed\n\n{tally}\n{:12}{:>14}{:>12}{:>14}{:>10}\n",
+        tally.failed(),
+        "",
+        "resident KiB",
+        "peak KiB",
+        "descriptors",
+        "threads",
+    );
+    for (when, held) in held {
+        if let Some(held) = held {
+            let Holding {
+                resident_kib,
+                peak_kib,
+                descriptors,
+                threads,
+            } = held;
+            text += &format!(
+                "{when:12}{resident_kib:>14}{peak_kib:>12}{descriptors:>14}{threads:>10}\n"
+            );
+        }
+    }
+    text
+}
