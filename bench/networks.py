@@ -1,18 +1,22 @@
-"""Write a model repository of well-known networks for measurements.
+"""Write a model repository of well-known networks for benchmarks.
 
 usage: python3 networks.py DIR [NAME…]        (after: pip install -r requirements.txt)
 
-NAME is mobilenetv2 (14 MB), resnet50 (102 MB), squeezenet (5 MB), encoder (55 MB, a transformer of the shape of
-all-MiniLM-L6), mobilenetv2-qdq and mobilenetv2-qoperator (4 MB, quantized to eight bits with a scale for each
-channel), the same two with -tensor (a scale for each tensor) or -7bit (weights of seven bits), or identity (which
-answers its input); all of them by default. Each folder DIR/NAME gets model.onnx, model.toml and, raw and
-little-endian, input.bin, the inputs in the order of the graph, one after the other, and output.bin: what ONNX
-Runtime computes from them. Networks of pictures get picture.jpg with picture-output.bin as well: what it computes
-from the picture prepared as [image] in the card says, by Pillow.
+NAME is one of these; the default is all of them:
 
-The architectures are the published ones, so the time they take is too. The weights are random (seeded,
-He et al. 2015), with batch normalization folded into the convolutions as for inference: the scores mean
-nothing, but stay in a range in which results can be compared.
+mobilenetv2 (14 MB), resnet50 (102 MB), squeezenet (5 MB)
+encoder (55 MB)     a transformer with the shape of all-MiniLM-L6
+mobilenetv2-qdq, mobilenetv2-qoperator (4 MB)    int8 with per-channel scales
+                    with -tensor: per-tensor scales; with -7bit: 7-bit weights
+identity            returns its input
+
+Each folder DIR/NAME gets model.onnx, model.toml, input.bin (the concatenated inputs in graph order, raw and
+little-endian) and output.bin (ONNX Runtime's outputs). Image networks also get picture.jpg and picture-output.bin:
+ONNX Runtime's outputs for the image that Pillow preprocessed as [image] in the card says.
+
+The architectures are the published ones, so their inference times are realistic. The weights are random (seeded,
+He et al. 2015), with batch normalization folded into the convolutions as for inference. The scores mean nothing, but
+stay in a range in which outputs can be compared.
 """
 
 import argparse
@@ -34,13 +38,13 @@ OUTPUT, CLASSES = "logits", 1000
 
 
 class Network:
-    """A graph under construction. Layers take and give tensor names; channels are tracked by tensor."""
+    """A graph under construction. Layers take and return tensor names; `channels` has the channels of each tensor."""
 
     def __init__(self, seed):
         self.rng = np.random.default_rng(seed)
         self.nodes, self.initializers = [], []
         self.channels = {INPUT: INPUT_SHAPE[1]}
-        # What each input is when the network is measured.
+        # The value of each input in a benchmark.
         self.inputs = {INPUT: reference_input()}
         self.output, self.output_shape = OUTPUT, [1, CLASSES]
 
@@ -55,7 +59,7 @@ class Network:
         return name
 
     def once(self, name, array, datatype=np.float32):
-        """A constant that several nodes have in common."""
+        """A constant that several nodes share."""
         if any(tensor.name == name for tensor in self.initializers):
             return name
         return self.constant(name, array, datatype)
@@ -164,7 +168,7 @@ def resnet50(net):
     def bottleneck(x, width, stride):
         y = net.relu(net.conv(x, width))
         y = net.relu(net.conv(y, width, kernel=3, stride=stride))
-        # A smaller gain where branches meet, or sixteen sums would raise the scale by 2^8.
+        # A smaller gain where branches meet, since sixteen sums would raise the scale by 2^8.
         y = net.conv(y, 4 * width, gain=0.25)
         if stride != 1 or net.channels[x] != 4 * width:
             x = net.conv(x, 4 * width, stride=stride, gain=1.0)
@@ -195,10 +199,10 @@ def squeezenet(net):
 
 
 def encoder(net):
-    """Devlin et al. 2018, arXiv:1810.04805, in the width and depth of all-MiniLM-L6, written as exporters of opset 13
-    write it: what later opsets have an operator for, in its parts.
+    """Devlin et al. 2018, arXiv:1810.04805, in the width and depth of all-MiniLM-L6, as exporters of opset 13 write it:
+    without the fused operators of later opsets.
 
-    The vocabulary is smaller than the published one, whose table is looked up and takes no time.
+    The vocabulary is smaller than the published one, since looking up its table takes no time.
     """
     layers, width, heads, inside, tokens, words = 6, 384, 12, 1536, 128, 8192
     # The last quarter is padding, which the mask hides.
@@ -258,7 +262,7 @@ def encoder(net):
 
 
 def identity(net):
-    """No network: what goes in comes out, so that all the time is spent on the way there and back."""
+    """Returns its input, so that the measured time is overhead only."""
     net.node("Identity", [INPUT], net.channels[INPUT], OUTPUT)
     net.output_shape = INPUT_SHAPE
 
@@ -266,27 +270,27 @@ def identity(net):
 NETWORKS = {build.__name__: build for build in (mobilenetv2, resnet50, squeezenet, encoder, identity)}
 SEED = 1
 
-# The format, the datatype of activations, whether each channel has a scale, and whether weights have seven bits. ONNX
-# Runtime's documentation ("Quantize ONNX models") names QDQ with both in int8 as the first choice, and says
-# that int8 activations make the other format slow on x86-64. By default its quantizer gives a tensor one scale.
+# The format, the datatype of activations, whether scales are per-channel, and whether weights have 7 bits. ONNX
+# Runtime's documentation ("Quantize ONNX models") recommends QDQ with int8 weights and activations first, and says that
+# int8 activations make QOperator slow on x86-64. Its quantizer's default is per-tensor scales.
 QUANTIZED = {
     "mobilenetv2-qdq": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, True, False),
     "mobilenetv2-qoperator": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, True, False),
     "mobilenetv2-qdq-tensor": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, False, False),
     "mobilenetv2-qoperator-tensor": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, False, False),
-    # The same page advises weights of seven bits where products of bytes are added in sixteen (VPMADDUBSW), which
-    # is what WebAssembly has on x86-64.
+    # The same page recommends 7-bit weights where products of bytes are added in 16 bits (VPMADDUBSW), as on x86-64
+    # in WebAssembly.
     "mobilenetv2-qdq-7bit": (mobilenetv2, QuantFormat.QDQ, QuantType.QInt8, True, True),
     "mobilenetv2-qoperator-7bit": (mobilenetv2, QuantFormat.QOperator, QuantType.QUInt8, True, True),
 }
 
-# The size of a camera's preview, so that it has to be resized.
+# The size of a camera preview, which the service must resize.
 PICTURE_SIZE = (640, 480)
-# ImageNet's.
+# The mean and the standard deviation of ImageNet.
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
-# All of them go into the snapshot, resnet50 too, which is larger than what does so by itself: whoever
-# measures wants to see networks computed, not read from the mount for every request.
+# All networks go into the snapshot, even resnet50, which is too large to do so by default: a benchmark should measure
+# inference rather than reading the mount for every request.
 CARD = """version = "1"
 description = "{name} with random weights, for measurements"
 placement = "snapshot"
@@ -324,7 +328,7 @@ def reference_input():
 
 
 def picture():
-    """A JPEG with what photographs have: smooth areas, edges and some grain."""
+    """A JPEG with the features of photographs: smooth areas, edges and some grain."""
     width, height = PICTURE_SIZE
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     channels = [
@@ -334,7 +338,7 @@ def picture():
     grain = np.random.default_rng(SEED).normal(0, 4, (height, width, 1))
     pixels = np.clip(np.stack(channels, axis=2) + grain, 0, 255).astype(np.uint8)
     encoded = io.BytesIO()
-    # Without chroma subsampling, which decoders undo in different ways.
+    # Without chroma subsampling, which decoders upsample in different ways.
     Image.fromarray(pixels).save(encoded, "JPEG", quality=90, subsampling=0)
     return encoded.getvalue()
 
@@ -357,7 +361,7 @@ def build(name):
 
 
 class Calibration(CalibrationDataReader):
-    """The reference input, the picture and some noise, one after the other."""
+    """Yields the reference input, the image and some noise."""
 
     def __init__(self):
         rng = np.random.default_rng(SEED)
@@ -370,10 +374,10 @@ class Calibration(CalibrationDataReader):
 
 
 def quantized(model, quant_format, activations, per_channel, reduce_range):
-    """Static quantization: the weights in int8 or seven bits, symmetric."""
+    """Static quantization with symmetric int8 or 7-bit weights."""
     with tempfile.TemporaryDirectory() as folder:
         prepared_path, path = Path(folder, "prepared.onnx"), Path(folder, "quantized.onnx")
-        # All the shapes are known already, so what would need SymPy has nothing to do.
+        # All shapes are known, so symbolic shape inference, which needs SymPy, is not needed.
         quant_pre_process(model, prepared_path, skip_symbolic_shape=True)
         quantize_static(
             prepared_path,

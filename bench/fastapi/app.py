@@ -1,13 +1,12 @@
-"""What many would write: FastAPI over onnxruntime, one network, as both projects' documentation advises.
+"""A typical server: FastAPI over onnxruntime with one network, as both projects' documentation recommends.
 
 usage: MODEL=FILE NAME=MODEL [THREADS=N] uvicorn app:app --workers W        (after: pip install …)
 
-One session a process, made when the process starts (FastAPI's "lifespan"); what computes runs in the thread
-pool, so that the event loop goes on; uvicorn with uvloop and httptools (`uvicorn[standard]`). JSON goes through
-orjson and NumPy, not through a model of pydantic's, which would make a Python object of each of 150 528
-floats: what is measured is the faster way.
+Each process creates one session when it starts (FastAPI's "lifespan"). Inference runs in the thread pool, so the event
+loop goes on. uvicorn uses uvloop and httptools (`uvicorn[standard]`). JSON goes through orjson and NumPy rather than a
+pydantic model, which would create a Python object for each of 150,528 floats and be slower.
 
-`THREADS` are ONNX Runtime's own in each process; its default, a thread a core, where it is not set.
+`THREADS` is the number of ONNX Runtime threads per process; the default is one per core.
 """
 
 import io
@@ -23,7 +22,7 @@ from PIL import Image
 
 NAME = os.environ["NAME"]
 SHAPE = (1, 3, 224, 224)
-# As in the model cards that bench/networks.py writes; folded into one multiplication and one addition.
+# The normalization of bench/networks.py's model cards, folded into one multiplication and one addition.
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 STD = np.array([0.229, 0.224, 0.225], np.float32)
 SCALE, OFFSET = 1 / (255 * STD), -MEAN / STD

@@ -1,7 +1,7 @@
-// Times a network in onnxruntime-web, one thread, WebAssembly SIMD: node time.mjs MODEL DATA INPUTS RUNS
-// INPUTS is JSON, the name, datatype and shape of each input, and DATA a file with their little-endian data, one after
-// the other. Prints one line of JSON: the milliseconds of each run after a warm-up of a tenth, and the first output's
-// values.
+// Times a network in onnxruntime-web with one thread and WebAssembly SIMD: node time.mjs MODEL DATA INPUTS RUNS
+// INPUTS is JSON with the name, datatype and shape of each input, and DATA a file with their concatenated little-endian
+// data. Prints one line of JSON: the milliseconds of each run after a warm-up of a tenth as many, and the values of the
+// first output.
 import fs from 'node:fs';
 import * as ort from 'onnxruntime-web';
 

@@ -1,11 +1,11 @@
-"""Makes requests that `/openapi.json` allows, where JSON Schema has no words for it; for the tester of
-tests/clients.rs. What is forbidden is sent as it was made up.
+"""Hooks for Schemathesis in tests/all/clients.rs: they make generated requests valid where JSON Schema cannot say
+what valid means. Requests that are generated as invalid stay as they are.
 
-Bytes: no schema says which of them are an image or a tensor. They are those of the document's own examples.
+Bytes: no schema says which bytes are an image or a tensor. The hooks use the document's own examples.
 
-Large numbers: the service takes every number that FP32 holds, and the document says so. But a graph's sums
-overflow with the largest of them, its answer is no number then, and JSON cannot carry that: the contract's
-400, which no schema of a request can foresee. And the engine refuses integers that 32 bits do not hold.
+Large numbers: the service accepts every FP32 number, as the document says. But sums in a graph overflow with the
+largest ones, and JSON cannot represent the result, so the response is 400, which no request schema can foresee. The
+engine also refuses integers outside 32 bits.
 """
 
 import base64
@@ -24,16 +24,16 @@ schemathesis.openapi.media_type("image/png", st.just(FILE_SAMPLES["png"]))
 def before_call(context, case, kwargs):
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
-    # JSON where it is promised, else what is.
-    answers = case.operation.definition.raw["responses"]["200"].get("content", {})
-    if answers and "application/json" not in answers and "text/html" not in answers:
-        case.headers = {**(case.headers or {}), "Accept": next(iter(answers))}
+    # Accept JSON if the document promises it, otherwise the first media type that it promises.
+    promised = case.operation.definition.raw["responses"]["200"].get("content", {})
+    if promised and "application/json" not in promised and "text/html" not in promised:
+        case.headers = {**(case.headers or {}), "Accept": next(iter(promised))}
     if case.media_type == "application/octet-stream":
         body = case.operation.definition.raw["requestBody"]["content"][case.media_type]
         case.body = base64.b64decode(body["examples"]["sample"]["externalValue"].split(",", 1)[1])
     elif case.media_type == "application/json":
         body = tamed(case.body)
-        # A body that is put in a case's place is judged anew: only where it must be.
+        # Schemathesis validates an assigned body again, so assign only a body that changed.
         if body != case.body:
             case.body = body
 

@@ -1,6 +1,6 @@
-"""What the client tests share: where the service is, and what it serves.
+"""Shared by the client tests: the service's address and its models.
 
-`cargo test` starts the service, with the models of tests/clients.rs, and runs `python -m unittest` here.
+tests/all/clients.rs starts the service with its models, and runs `python -m unittest` here.
 """
 
 import os
@@ -12,18 +12,18 @@ ADDRESS = os.environ["INFER_ADDRESS"]
 ROOT = Path(os.environ["INFER_ROOT"])
 SAMPLES = ROOT / "models/digits/samples"
 
-# Values at the edges of each datatype that the engine carries as it is.
+# Extreme values of each datatype that the engine supports directly.
 CARRIED = {
     "BOOL": np.array([True, False, True]),
     "UINT8": np.array([0, 1, 255], np.uint8),
     "INT32": np.array([-(2**31), 0, 2**31 - 1], np.int32),
-    # The engine computes in 32 bits.
+    # The engine computes integers in 32 bits.
     "INT64": np.array([-(2**31), 7, 2**31 - 1], np.int64),
     "FP16": np.array([-65504, 6.1e-5, -0.0], np.float16),
     "FP32": np.array([np.finfo(np.float32).max, 1.5e-38, -0.0], np.float32),
 }
 
-# Those that have no graph of their own: (identity that holds their values, values).
+# Datatypes without a graph of their own: (the datatype of an identity that can hold the values, values).
 FOREIGN = {
     "INT8": ("identity-int32", np.array([-128, 0, 127], np.int8)),
     "INT16": ("identity-int32", np.array([-(2**15), 0, 2**15 - 1], np.int16)),

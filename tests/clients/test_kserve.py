@@ -61,7 +61,7 @@ class KServe(unittest.IsolatedAsyncioTestCase):
                         request_outputs=[RequestedOutput("y", {"binary_data": binary})],
                     )
                     answer = await client.infer(URL, request, model_name=model)
-                    # This client does not keep `model_version`.
+                    # This client drops `model_version`.
                     self.assertEqual((answer.id, answer.model_name), ("7", model))
                     (output,) = answer.outputs
                     self.assertIsInstance(output, InferOutput)

@@ -1,4 +1,4 @@
-"""OpenAI's own client, for embeddings."""
+"""OpenAI's Python client, for embeddings."""
 
 import base64
 import json
@@ -23,8 +23,8 @@ class Embeddings(unittest.TestCase):
         vectors = np.array([item.embedding for item in data])
         np.testing.assert_allclose(vectors, EXPECTED[model]["vectors"], atol=1e-4)
 
-    def test_as_it_asks_by_itself(self):
-        # In base64, which it undoes.
+    def test_default_encoding(self):
+        # The client requests base64 and decodes it.
         for model in ("sentences", "passages"):
             answer = self.client.embeddings.create(model=model, input=TEXTS)
             self.assertEqual((answer.object, answer.model), ("list", model))
@@ -60,7 +60,7 @@ class Embeddings(unittest.TestCase):
         ]:
             with self.subTest(part), self.assertRaises(error) as raised:
                 self.client.embeddings.create(**arguments)
-            # The service's errors are sentences; the client keeps them here.
+            # The client keeps the service's error text in the body.
             self.assertIn(part, raised.exception.body)
 
 

@@ -1,4 +1,4 @@
-"""NVIDIA's `tritonclient.http`, as its users call it."""
+"""NVIDIA's `tritonclient.http`, with the calls that its users make."""
 
 import unittest
 
@@ -76,7 +76,7 @@ class Triton(unittest.TestCase):
                 self.assertEqual(len(result.get_output("y")["data"]), 3)
                 self.assertEqual(result.as_numpy("y").tobytes(), values.tobytes())
 
-    def test_datatypes_without_a_graph_are_carried_by_value(self):
+    def test_datatypes_without_a_graph_are_converted_by_value(self):
         for datatype, (model, values) in FOREIGN.items():
             for binary in (True, False):
                 with self.subTest(datatype, binary=binary):

@@ -2,8 +2,8 @@
 
 usage: python3 cases.py FOLDER        (after: pip install -r requirements.txt)
 
-A case is written where its inputs and outputs are tensors of datatypes that a model can have in the service. Of those
-that are left out, the reasons are counted in the end.
+A case is written if its inputs and outputs are tensors of datatypes that a model of the service can have. At the end
+the script prints how many cases it left out, by reason.
 """
 
 import collections
@@ -21,7 +21,7 @@ DTYPES = {"bool", "uint8", "int32", "int64", "float16", "bfloat16", "float32", "
 def entries(folder, kind, values, tensors):
     found = []
     for at, (value, tensor) in enumerate(zip(values, tensors)):
-        # Not `ascontiguousarray`, which makes a dimension of none.
+        # `ascontiguousarray` would turn a scalar into a tensor of one dimension.
         tensor = np.asarray(tensor, order="C")
         file = f"{kind}{at}.bin"
         (folder / file).write_bytes(tensor.astype(tensor.dtype.newbyteorder("<")).tobytes())

@@ -1,11 +1,11 @@
-"""Write folders as `optimum-cli export onnx` writes them, with tiny networks, and what they answer.
+"""Write folders as `optimum-cli export onnx` writes them, with tiny networks, and their expected scores.
 
 usage: python3 generate.py        (after: pip install -r requirements.txt)
 
-one/    a classifier of images of which one class is right, graph and JSON files at the root
-many/   one of which any number of classes is right, its graphs in onnx/ as on the hub, as two variants
-expected.json  the scores of each class for images of tests/preprocessing/images: prepared by
-        `transformers`, computed by ONNX Runtime
+one/    a single-label image classifier, with the graph and the JSON files at the root
+many/   a multi-label image classifier, with two variants of the graph in onnx/ as on the Hugging Face Hub
+expected.json  the scores of each class for images of tests/preprocessing/images, preprocessed by `transformers` and
+        computed by ONNX Runtime
 
 The weights are random (seeded). Running it again writes the same bytes.
 """
@@ -26,7 +26,7 @@ PICTURES = ["wide.png", "tall.png", "tiny.png"]
 
 
 def network(classes, seed):
-    """A convolution, an average and a dense layer, all of whose dimensions but the classes are free."""
+    """A convolution, an average and a dense layer; only the number of classes is fixed."""
     rng = np.random.default_rng(seed)
     weights = {
         "kernel": rng.normal(0, 0.5, (6, 3, 3, 3)),
@@ -87,7 +87,7 @@ def main():
     (one / "model.onnx").write_bytes(graph)
     write_json(one / "config.json", {
         "architectures": ["ViTForImageClassification"],
-        # In the order of texts, as some tools write it.
+        # Keys sorted as strings, as some tools write them.
         "id2label": {key: labels[int(key)] for key in sorted(str(index) for index in range(len(labels)))},
         "label2id": {label: str(index) for index, label in enumerate(labels)},
         "model_type": "vit",

@@ -1,14 +1,14 @@
-"""Write the graphs that the tests of native backends compute with.
+"""Write the graphs for the tests of native backends.
 
 usage: python3 generate.py        (after: pip install -r requirements.txt)
 
 models/<name>/  model.onnx and model.toml
-  not           BOOL in and out
-  pick          rows of a table by their numbers; a number past its end makes the library fail
-  seen          twice the input, and how many items the library was given at a time
+  not           BOOL input and output
+  pick          gathers rows of a table by index; an index past the end makes the library fail
+  seen          twice the input, and the size of the batch that the library got
   slow          multiplies matrices as often as the request says
-  newer         an operator set that does not exist yet
-  pick-ir       `pick` in OpenVINO's form alone, model.xml and model.bin
+  newer         uses an operator set that does not exist yet
+  pick-ir       `pick` as OpenVINO IR only, model.xml and model.bin
 """
 
 from pathlib import Path
@@ -98,7 +98,7 @@ def main():
         [
             helper.make_node("Squeeze", ["steps", "axis"], ["trips"]),
             helper.make_node("ConstantOfShape", ["sizes"], ["start"], value=constant("one", np.ones(1, np.float32))),
-            # It keeps the scale of what it is multiplied with: each row sums up to one.
+            # Each row sums up to one, so products keep their scale.
             helper.make_node("ConstantOfShape", ["sizes"], ["matrix"], value=constant("part", np.float32([1 / size]))),
             helper.make_node("Loop", ["trips", "true", "start"], ["end"], body=body),
             helper.make_node("ReduceMean", ["end"], ["mean"], keepdims=0),

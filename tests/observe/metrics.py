@@ -1,4 +1,4 @@
-"""Metrics in OpenMetrics' text format on standard input; their samples as JSON on standard output."""
+"""Parse OpenMetrics text from standard input, and print the samples as JSON."""
 
 import json
 import sys

@@ -3,12 +3,12 @@
 usage: python3 generate.py        (after: pip install -r requirements.txt)
 
 models/<name>/  model.onnx and model.toml of small graphs: floats, halves, integers, pixels, logic. Together
-                they take and give each of FP32, FP16, UINT8, INT32, INT64 and BOOL. Two more, doubles and
-                brains, are of FP64 and BF16, and steps is quantized to eight bits.
-cases/<case>/   case.json and one file a tensor: raw, row-major, little-endian
+                their inputs and outputs have each of FP32, FP16, UINT8, INT32, INT64 and BOOL. doubles and brains
+                have FP64 and BF16, and steps is quantized to uint8.
+cases/<case>/   case.json and one file per tensor: raw, row-major, little-endian
 
-Weights and random inputs are seeded, and ONNX Runtime runs the graphs as they stand (no optimization,
-one thread): running this again on the same kind of CPU writes the same bytes.
+Weights and random inputs are seeded, and ONNX Runtime runs the graphs without optimization in one thread, so running
+this again on the same kind of CPU writes the same bytes.
 """
 
 import json
@@ -26,7 +26,7 @@ DIGITS = FOLDER.parent.parent / "models" / "digits"
 OPSET, IR_VERSION = 17, 8
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
-# ONNX's element types by the Open Inference Protocol's names.
+# The Open Inference Protocol's names of ONNX's element types.
 DATATYPES = {
     TensorProto.FLOAT: "FP32",
     TensorProto.FLOAT16: "FP16",
@@ -56,7 +56,7 @@ def scalar(array):
 
 
 def normal(rng, *shape):
-    """Weights that keep the scale of what they are multiplied with."""
+    """Weights that keep the scale of the values they are multiplied with."""
     fan_in = int(np.prod(shape[1:])) if len(shape) == 4 else shape[0]
     return (rng.standard_normal(shape) / np.sqrt(fan_in)).astype(np.float32)
 
@@ -72,7 +72,7 @@ class GraphBuilder:
         return name
 
     def node(self, operator, inputs, *outputs, **attributes):
-        """Add a node; gives the name of its first output."""
+        """Add a node and return the name of its first output."""
         self.nodes.append(helper.make_node(operator, list(inputs), list(outputs), **attributes))
         return outputs[0]
 
@@ -91,7 +91,7 @@ class GraphBuilder:
 
 
 def floats():
-    """An FP16 and an FP32 input, MatMul, LayerNormalization, Softmax; both datatypes out."""
+    """MatMul, LayerNormalization and Softmax of an FP16 and an FP32 input; outputs of both datatypes."""
     rng = np.random.default_rng(1)
     b = GraphBuilder()
     b.node("Cast", ["half"], "widened", to=TensorProto.FLOAT)
@@ -120,7 +120,7 @@ def floats():
 
 
 def halves():
-    """One FP16 input, one FP16 output: what a raw tensor over HTTP can carry."""
+    """One FP16 input and one FP16 output, as a raw tensor over HTTP needs."""
     rng = np.random.default_rng(6)
     b = GraphBuilder()
     b.node("Cast", ["half"], "widened", to=TensorProto.FLOAT)
@@ -135,14 +135,14 @@ def halves():
 
 
 def integers():
-    """INT32 and INT64 in and out. Inputs within 32 bits keep every intermediate value within them, as
-    the engine computes INT64 in i32 (as long as the embeddings' sum does: some 10^6 tokens a row)."""
+    """INT32 and INT64 inputs and outputs. Inputs within 32 bits keep every intermediate value within them, since the
+    engine computes INT64 in i32 (up to some 10^6 tokens a row, where the sum of the embeddings overflows)."""
     rng = np.random.default_rng(2)
     b = GraphBuilder()
     table = rng.integers(-1000, 1000, (32, 4)).astype(np.int32)
     b.node("Gather", [b.constant("table", table), "tokens"], "embedded", axis=0)
     b.node("ReduceSum", ["embedded", b.constant("token_axis", i64(1))], "pooled", keepdims=0)
-    # Towards zero, so -7 / 4 is -1; then there is room for the product and the sum.
+    # Division rounds towards zero, so -7 / 4 is -1; then the product and the sum fit.
     b.node("Div", ["values", b.constant("four", scalar(i32(4)))], "quarters")
     b.node("Mul", ["quarters", b.constant("three", scalar(i32(3)))], "scaled_values")
     b.node("Add", ["scaled_values", b.constant("offset", scalar(i32(-17)))], "shifted_values")
@@ -151,12 +151,12 @@ def integers():
     b.node("ArgMax", ["features"], "best", axis=1, keepdims=0)
     b.node("TopK", ["features", b.constant("top_count", i64(3))], "top", "top_index", axis=1)
 
-    # One step towards zero: even the branch that `Where` does not take stays within 32 bits.
+    # One step towards zero, so that even the branch that `Where` discards stays within 32 bits.
     b.node("Less", ["amounts", b.constant("zero", scalar(i64(0)))], "negative")
     steps = b.constant("minus_one", scalar(i64(-1))), b.constant("one", scalar(i64(1)))
     b.node("Where", ["negative", *steps], "step")
     b.node("Sub", ["amounts", "step"], "nearer")
-    # The sign of the divisor, so -1 mod 7 is 6.
+    # The result has the sign of the divisor, so -1 mod 7 is 6.
     b.node("Mod", ["amounts", b.constant("seven", scalar(i64(7)))], "remainder")
     return b.model(
         "integers",
@@ -178,7 +178,7 @@ def integers():
 
 
 def pixels():
-    """UINT8 pixels of any height and width; UINT8 and FP32 out."""
+    """UINT8 pixels of any height and width; UINT8 and FP32 outputs."""
     rng = np.random.default_rng(3)
     b = GraphBuilder()
     b.node("Cast", ["pixels"], "levels", to=TensorProto.FLOAT)
@@ -196,13 +196,13 @@ def pixels():
     b.node("Clip", ["contrast_rounded", *limits], "contrast_clipped")
     b.node("Cast", ["contrast_clipped"], "brightness", to=TensorProto.UINT8)
 
-    # To NCHW; the transposition is of the bytes themselves.
+    # To NCHW: this transposes the bytes.
     b.node("Transpose", ["pixels"], "planes_bytes", perm=[2, 0, 1])
     b.node("Cast", ["planes_bytes"], "planes", to=TensorProto.FLOAT)
     b.node("Mul", ["planes", b.constant("level", scalar(f32(1 / 255)))], "planes_scaled")
     first = b.constant("first_axis", i64(0))
     b.node("Unsqueeze", ["planes_scaled", first], "image")
-    # rten 0.27 takes the number of spatial dimensions from `kernel_shape`, which ONNX lets one leave out.
+    # rten 0.27 needs `kernel_shape`, which is optional in ONNX, for the number of spatial dimensions.
     kernel = b.constant("kernel", normal(rng, 4, 3, 3, 3))
     bias = b.constant("kernel_bias", normal(rng, 4) / 4)
     b.node("Conv", ["image", kernel, bias], "responses", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
@@ -222,7 +222,7 @@ def pixels():
 
 
 def logic():
-    """BOOL in and out, two of each."""
+    """Two BOOL inputs and two BOOL outputs."""
     b = GraphBuilder()
     b.node("And", ["left", "right"], "both")
     b.node("Not", ["left"], "not_left")
@@ -236,7 +236,7 @@ def logic():
 
 
 def doubles():
-    """FP64 in and out: sums whose terms differ by more than FP32 can tell."""
+    """FP64 input and output: sums whose terms differ by more than FP32 can represent."""
     rng = np.random.default_rng(7)
     b = GraphBuilder()
     weight = b.constant("weight", rng.standard_normal((8, 4)))
@@ -251,7 +251,7 @@ def doubles():
 
 
 def brains():
-    """BF16 in and out, computed in FP32."""
+    """BF16 input and output, computed in FP32."""
     rng = np.random.default_rng(8)
     b = GraphBuilder()
     b.node("Cast", ["x"], "widened", to=TensorProto.FLOAT)
@@ -266,7 +266,7 @@ def brains():
 
 
 def steps():
-    """FP32 in and out, and convolutions of bytes between: of weights that have seven bits and eight, and depthwise."""
+    """FP32 input and output with quantized convolutions between: 7-bit and 8-bit weights, and depthwise."""
     rng = np.random.default_rng(12)
     b = GraphBuilder()
 
@@ -274,7 +274,7 @@ def steps():
         return [b.constant(f"{name}_scale", np.float32(scale)), b.constant(f"{name}_zero", np.uint8(zero))]
 
     def convolution(name, x, x_quantization, weights, scale, zero, **attributes):
-        """Scales for each channel, so that the numbers keep their size."""
+        """Per-channel scales that keep the size of the values."""
         channels, fan_in = len(weights), int(np.prod(weights.shape[1:]))
         x_scale = numpy_helper.to_array(next(i for i in b.initializers if i.name == x_quantization[0]))
         spread = (x_scale * 60 * 60 * np.sqrt(fan_in) / (scale * 50)).astype(np.float32)
@@ -289,7 +289,7 @@ def steps():
         most = 2 ** (bits - 1) - 1
         numbers = rng.integers(-most - 1, most + 1, shape).astype(np.int8)
         if bits == 8:
-            # The most that two products can be together.
+            # The largest sum of two products.
             numbers.reshape(-1)[:2], numbers.reshape(-1)[-2:] = 127, -128
         return numbers
 
@@ -311,7 +311,7 @@ def steps():
 
 def steps_cases():
     rng = np.random.default_rng(13)
-    # Nothing may be apart: sums are whole numbers.
+    # The outputs must be equal, since sums of integers are exact.
     return [({"image": rng.normal(0, 1, (batch, 3, 14, 10)).astype(np.float32)}, 1e-6, 0) for batch in (1, 3)]
 
 
@@ -330,7 +330,7 @@ def doubles_cases():
 def brains_cases():
     rng = np.random.default_rng(11)
     bfloat16 = helper.tensor_dtype_to_np_dtype(TensorProto.BFLOAT16)
-    # One unit in the last place, for a product halfway between two.
+    # One unit in the last place, for a product halfway between two values.
     return [({"x": rng.normal(0, 2, (batch, 8)).astype(bfloat16)}, 2**-7, 1e-6) for batch in (1, 6)]
 
 
@@ -343,7 +343,7 @@ def floats_cases():
             "single": rng.normal(0, 2, (batch, 8)).astype(np.float32),
         }
 
-    # Subnormals (the smallest is 2^-24), the normal that follows them, signed zeros, the largest.
+    # Subnormals (the smallest is 2^-24), the smallest normal, signed zeros, the largest value.
     extremes = random(2)
     extremes["half"] = np.array(
         [
@@ -353,7 +353,7 @@ def floats_cases():
         np.float16,
     )
     extremes["single"][1] = [0, -0.0, 1e-40, -1e-40, 8, -8, 3, -3]
-    # An absolute tolerance under half the smallest subnormal, or it would hide them all.
+    # The absolute tolerance is less than half the smallest subnormal, so that it does not hide them.
     return [(random(1), 1e-3, 1e-5), (random(5), 1e-3, 1e-5), (extremes, 1e-3, 2e-8)]
 
 
@@ -372,7 +372,7 @@ def integers_cases():
         }
 
     limits = random(6, 4, 2)
-    # No two equal maxima in a row: rten 0.27's ArgMax gives the last of them, ONNX asks for the first.
+    # No row has two equal maxima: rten 0.27's ArgMax returns the last one, but ONNX defines the first.
     limits["values"][:3] = [
         [INT32_MAX, INT32_MIN, INT32_MAX - 4, INT32_MIN + 4],
         [7, -7, 4, -4],
@@ -388,9 +388,9 @@ def pixels_cases():
     noise = rng.integers(0, 256, (5, 7, 3), np.uint8)
     halves = np.zeros((16, 9, 3), np.uint8)
     halves[8:] = 255
-    # Every level in every channel, each against another one.
-    levels = np.arange(256, dtype=np.uint8)
-    ramps = np.stack([levels, levels[::-1], np.roll(levels, 85)], -1).reshape(16, 16, 3)
+    # Every value in every channel, combined differently.
+    values = np.arange(256, dtype=np.uint8)
+    ramps = np.stack([values, values[::-1], np.roll(values, 85)], -1).reshape(16, 16, 3)
     images = [noise, halves, ramps, np.full((1, 1, 3), 255, np.uint8), np.zeros((1, 3, 3), np.uint8)]
     return [({"pixels": image}, 1e-4, 1e-5) for image in images]
 
@@ -416,7 +416,7 @@ def card(model):
 
 
 def write_tensors(folder, side, values, arrays):
-    """One file a tensor; gives their entries in case.json."""
+    """Write one file per tensor, and return their entries in case.json."""
     entries = []
     for value in values:
         array = np.ascontiguousarray(arrays[value.name])
@@ -431,7 +431,7 @@ def write_tensors(folder, side, values, arrays):
 
 def write_cases(folder, name, model, cases):
     if any(value.type.tensor_type.elem_type == TensorProto.BFLOAT16 for value in model.graph.input):
-        # ONNX Runtime's Python takes no arrays of BF16; ONNX's own evaluator does.
+        # ONNX Runtime's Python API has no BF16 arrays, so ONNX's reference evaluator computes these.
         session = ReferenceEvaluator(model)
     else:
         options = onnxruntime.SessionOptions()

@@ -1,6 +1,6 @@
-"""What the browser tests share: Debian's Chromium, driven by Playwright, and a page that has no errors.
+"""Shared by the browser tests: Debian's Chromium, driven by Playwright, and a page that must log no errors.
 
-`cargo test` starts the service, finds the browser, and runs `python -m unittest` here.
+tests/all/playground.rs starts the service, finds the browser, and runs `python -m unittest` here.
 """
 
 import base64
@@ -19,7 +19,7 @@ SAMPLES = ROOT / "models/digits/samples"
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 
-# A seven in parts of the canvas: along the bar, and down.
+# The strokes of a seven in fractions of the canvas: the bar, then down.
 SEVEN = [(0.25, 0.2), (0.75, 0.2), (0.45, 0.85)]
 
 
@@ -29,7 +29,7 @@ class BrowserTest(unittest.TestCase):
         cls.playwright = sync_playwright().start()
         cls.addClassCleanup(cls.playwright.stop)
         environment = {key: value for key, value in os.environ.items()}
-        # For the browser alone: Playwright's own driver has its libraries.
+        # Only the browser needs this path; Playwright's driver has its own libraries.
         if libraries := os.environ.get("CHROMIUM_LIBRARIES"):
             environment["LD_LIBRARY_PATH"] = libraries
         cls.browser = cls.playwright.chromium.launch(
@@ -40,8 +40,8 @@ class BrowserTest(unittest.TestCase):
         cls.addClassCleanup(cls.browser.close)
 
     def open(self, path="/", scheme="light", viewport=DESKTOP, **options):
-        """A page in a context of its own. What it logs as an error fails the test, a Content-Security-Policy's
-        refusal among them; an answer of 400 is what some tests want."""
+        """Open a page in a new context. An error in its log fails the test, Content-Security-Policy violations included;
+        responses with status 400 are allowed, since some tests provoke them."""
         context = self.browser.new_context(color_scheme=scheme, viewport=viewport, **options)
         self.addCleanup(context.close)
         page = context.new_page()
@@ -54,7 +54,7 @@ class BrowserTest(unittest.TestCase):
         return page
 
     def assert_accessible(self, page, what):
-        """No rule of axe-core's is broken, whatever its weight."""
+        """Assert that no rule of axe-core is violated, whatever its impact."""
         results = Axe().run(page)
         broken = [(rule["id"], rule["impact"], [node["html"] for node in rule["nodes"]])
                   for rule in results.response["violations"]]
@@ -68,7 +68,7 @@ class BrowserTest(unittest.TestCase):
 
 def draw(page, points=SEVEN):
     canvas = page.locator("#canvas")
-    # It is shown when the page knows what the model takes.
+    # The canvas appears when the page has read the model's metadata.
     canvas.wait_for()
     box = canvas.bounding_box()
     place = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
@@ -80,7 +80,7 @@ def draw(page, points=SEVEN):
 
 
 def transfer(page, path, media_type):
-    """A DataTransfer with a file, as a drop or a paste has it."""
+    """A DataTransfer with a file, as drop and paste events have."""
     content = base64.b64encode(path.read_bytes()).decode()
     return page.evaluate_handle(
         """([content, name, type]) => {
@@ -101,6 +101,6 @@ def best(page):
 
 
 def answered(page):
-    """Wait for an answer to be there as a whole."""
+    """Wait until the response is shown completely."""
     expect(page.locator("#same")).to_be_visible()
     expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")

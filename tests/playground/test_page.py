@@ -1,4 +1,4 @@
-"""The page, as somebody uses it, on the digits model."""
+"""The page with the digits model, as a user operates it."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ class Page(BrowserTest):
         expect(page.locator("#verdict")).to_contain_text("Best: 7")
         answered(page)
         self.assertEqual(page.locator(".scores li").count(), 5)
-        # What is saved is what was sent.
+        # The saved image is the one that was sent.
         with page.expect_download() as download:
             page.locator("#save-drawing").click()
         saved = Path(download.value.path()).read_bytes()
@@ -34,7 +34,7 @@ class Page(BrowserTest):
         expect(page.locator("#empty")).to_be_visible()
         expect(page.locator("#same")).to_be_hidden()
 
-    def test_a_one_is_no_seven(self):
+    def test_a_one_is_not_a_seven(self):
         page = self.open()
         draw(page, [(0.5, 0.15), (0.5, 0.85)])
         expect(best(page)).to_have_text("1")
@@ -61,18 +61,18 @@ class Page(BrowserTest):
         press("Delete")
         expect(page.locator("#empty")).to_be_visible()
 
-    def test_a_picture_is_dropped(self):
+    def test_an_image_is_dropped(self):
         page = self.open()
         source(page, "Image")
         drop(page, SAMPLES / "3.png", "image/png")
         expect(best(page)).to_have_text("3")
         answered(page)
         expect(page.locator("#preview")).to_be_visible()
-        # The times of all phases, as the service measured them.
+        # The service's times of all phases.
         words = page.locator("#timing-list").inner_text()
         for phase in ["decode", "load", "compute", "encode", "round trip"]:
             self.assertIn(phase, words)
-        # What the model saw is the picture itself: it has the right size already.
+        # The model's input is the image itself, which has the right size already.
         shades = page.evaluate("""() => {
           const canvas = document.querySelector('#seen-picture canvas');
           const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -82,7 +82,7 @@ class Page(BrowserTest):
         self.assertEqual(shades, [8, 8, [round(value * 255) for value in tensor["data"]]])
         self.assertEqual(json.loads(page.locator("#raw").inner_text()), ask((SAMPLES / "3.png").read_bytes(), "image/png"))
 
-    def test_a_picture_is_dropped_anywhere_or_pasted(self):
+    def test_an_image_is_dropped_anywhere_or_pasted(self):
         page = self.open()
         drop(page, SAMPLES / "5.png", "image/png")
         expect(best(page)).to_have_text("5")
@@ -91,7 +91,7 @@ class Page(BrowserTest):
         page.evaluate("data => dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }))", data)
         expect(best(page)).to_have_text("8")
 
-    def test_a_picture_is_chosen_or_taken(self):
+    def test_an_image_is_chosen_or_taken(self):
         page = self.open()
         source(page, "Image")
         with page.expect_file_chooser() as chooser:
@@ -105,7 +105,7 @@ class Page(BrowserTest):
         expect(page.locator("#curl")).to_contain_text("@photo.jpg")
         expect(page.locator("#video")).to_be_hidden()
 
-    def test_a_wrong_file_gets_the_services_sentence(self):
+    def test_a_wrong_file_shows_the_services_error(self):
         with tempfile.TemporaryDirectory() as folder:
             for name, content, media_type in [
                 ("notes.txt", b"no picture", "text/plain"),
@@ -133,7 +133,7 @@ class Page(BrowserTest):
         _, sentence = refused("/infer/digits", b'{"instances": [[[0', "application/json")
         expect(page.locator("#problem")).to_contain_text(sentence)
 
-    def test_the_programs_do_the_same(self):
+    def test_the_shown_programs_do_the_same(self):
         page = self.open()
         source(page, "Image")
         drop(page, SAMPLES / "7.png", "image/png")
@@ -155,7 +155,7 @@ class Page(BrowserTest):
         lines = [f"{guess['label']} {round(guess['score'], 4)}" for guess in raw["predictions"][0]]
         self.assertEqual(came.stdout.split("\n")[:-1], lines)
 
-    def test_nothing_but_its_own_is_loaded(self):
+    def test_only_own_files_are_loaded(self):
         context = self.browser.new_context()
         self.addCleanup(context.close)
         page = context.new_page()
@@ -167,7 +167,7 @@ class Page(BrowserTest):
         self.assertGreater(len(loaded), 5)
         for name in loaded:
             self.assertTrue(name.startswith(ORIGIN), name)
-        # The policy is in force: an inline script does not run.
+        # The policy is enforced: an inline script does not run.
         directive = page.evaluate("""() => new Promise((done) => {
           addEventListener('securitypolicyviolation', (event) => done(event.effectiveDirective));
           const script = document.createElement('script');
@@ -177,7 +177,7 @@ class Page(BrowserTest):
         self.assertEqual(directive, "script-src-elem")
         self.assertFalse(page.evaluate("'ran' in window"))
 
-    def test_everybody_can_use_it(self):
+    def test_page_is_accessible(self):
         for scheme in ["light", "dark"]:
             for viewport in [dict(), dict(viewport=PHONE)]:
                 with self.subTest(scheme, **viewport):

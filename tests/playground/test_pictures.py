@@ -1,4 +1,4 @@
-"""The README's pictures of the page, written with `BLESS=1` into docs/; else only taken and measured."""
+"""Screenshots of the page for the documentation: `BLESS=1` writes them to docs/; otherwise only their size is checked."""
 
 import os
 import unittest

@@ -1,4 +1,4 @@
-"""The API's page: every example of every operation can be sent from there."""
+"""The API reference page: it can send every example of every operation."""
 
 import unittest
 
@@ -23,17 +23,17 @@ class Reference(BrowserTest):
                     if example:
                         examples.select_option(example)
                     elif media_type not in (None, "multipart/form-data"):
-                        # Other formats of images have no example.
+                        # Other image formats have no example.
                         continue
                     operation.get_by_role("button", name="Send").click()
-                    # Each answer takes the place of the one before.
+                    # Each response replaces the previous one.
                     expect(operation.locator(".status")).to_contain_text("200 OK")
                     operation.evaluate("(view) => view.querySelector('.status').remove()")
                     sent += 1
             operation.locator("summary").first.click()
         self.assertGreater(sent, 25)
 
-    def test_everybody_can_use_it(self):
+    def test_page_is_accessible(self):
         for scheme, viewport in [("light", {}), ("dark", dict(viewport=PHONE))]:
             with self.subTest(scheme):
                 page = self.open("/playground/reference", scheme=scheme, **viewport)
@@ -46,7 +46,7 @@ class Reference(BrowserTest):
 
 
 def options(select):
-    """The values of a list that is shown; one `None` where there is no choice."""
+    """The values of a visible select; a single `None` if there is none."""
     if select.count() == 0 or not select.is_visible():
         return [None]
     return select.evaluate("(list) => [...list.options].map((option) => option.value)")

@@ -1,4 +1,4 @@
-"""The page on models that take texts, and with several models."""
+"""The page with text models, and with several models."""
 
 import unittest
 
@@ -9,7 +9,7 @@ class Texts(BrowserTest):
     def test_a_text_is_classified(self):
         page = self.open("/#sentiment")
         expect(page.locator("#model")).to_have_value("sentiment")
-        # No pictures where the card has none.
+        # The page offers no images if the card has no `[image]`.
         labels = page.locator("#sources label")
         expect(labels).to_have_text(["Text", "JSON"])
         page.locator("#text").fill("It's the \"best\" of times.")
@@ -20,7 +20,7 @@ class Texts(BrowserTest):
         self.assertGreater(tokens.count(), 5)
         self.assert_accessible(page, "with tokens")
 
-    def test_another_model_is_picked(self):
+    def test_another_model_is_selected(self):
         page = self.open()
         page.locator("#model").select_option("passages")
         expect(page).to_have_url(f"{ORIGIN}/#passages")

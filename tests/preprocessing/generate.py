@@ -1,11 +1,11 @@
-"""Write the reference images and pixels of the preprocessing tests, made by Pillow.
+"""Write the encoded images and the reference pixels of the preprocessing tests with Pillow.
 
 usage: python3 generate.py        (after: pip install -r requirements.txt)
 
 images/    encoded images of every format and color type
-resized/   <image>-<mode>-<filter>-<channels>.raw: eight-bit pixels, row by row, after Pillow opened the
-           image, turned it upright, laid it on white, converted and resized it to 19x13
-cases.json lists the latter. Running it again writes the same bytes.
+resized/   <image>-<mode>-<filter>-<channels>.raw: row-major 8-bit pixels, after Pillow decoded the image, applied
+           the EXIF orientation, composited it on white, converted it and resized it to 19x13
+cases.json lists the files in resized/. Running it again writes the same bytes.
 """
 
 import json
@@ -27,7 +27,7 @@ ORIENTATION = 0x0112
 
 
 def picture(width, height, seed):
-    """Waves and blocks: smooth parts and hard edges in every channel."""
+    """Waves and blocks, which give every channel smooth parts and hard edges."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0:height, 0:width]
     waves = [np.sin(x * f + y * g + p) * 100 + 128 for f, g, p in rng.uniform(0.05, 0.6, (3, 3))]
@@ -86,7 +86,7 @@ def fit(image, mode, resample):
         return image.resize((WIDTH, HEIGHT), resample)
     if mode == "pad":
         return ImageOps.pad(image, (WIDTH, HEIGHT), resample)
-    # As torchvision resizes to cover, and crops the center.
+    # Resize to cover and crop the center, as torchvision does.
     width, height = image.size
     if WIDTH * height > HEIGHT * width:
         size = (WIDTH, int(WIDTH * height / width))

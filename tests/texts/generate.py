@@ -1,17 +1,17 @@
-"""Write small text models as they lie on Hugging Face's hub, and what Python's packages make of texts.
+"""Write small text models as they are on the Hugging Face Hub, and the outputs of Python packages for texts.
 
 usage: python3 generate.py        (after: pip install -r requirements.txt)
 
-Each folder has a tokenizer of one of the kinds that there are, trained on texts.json, and a network of
-the architecture that goes with it, with random weights (seeded), exported by torch:
+Each folder has a tokenizer of another kind, trained on texts.json, and a network of the matching architecture with
+random weights (seeded), exported by torch:
 
-sentiment/  BERT: WordPiece, lower case; classifies, takes pairs
-sentences/  RoBERTa: byte-level BPE; embeds, mean of all tokens; sentence-transformers' files, graph in onnx/
-passages/   XLM-RoBERTa: Unigram; embeds, the first token; sentence-transformers' files
+sentiment/  BERT: WordPiece, lower case; a classifier that takes text pairs
+sentences/  RoBERTa: byte-level BPE; embeddings, mean of all tokens; sentence-transformers' files, graph in onnx/
+passages/   XLM-RoBERTa: Unigram; embeddings, the first token; sentence-transformers' files
 
-The tokenizers' training does not repeat itself to the byte, so all of this is written together.
-expected.json has, for each folder and each of texts.json: the tokens that `transformers` gives, cut as the
-folder's files say, and the scores or vector that `transformers` or `sentence-transformers` computes.
+Training a tokenizer is not reproducible to the byte, so all files are written together.
+expected.json has, for each folder and each text of texts.json, the tokens that `transformers` returns, truncated as
+the folder's files say, and the scores or the vector that `transformers` or `sentence-transformers` computes.
 """
 
 import json
@@ -37,7 +37,7 @@ def wordpiece():
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    # So few that many words are pieces, and some are unknown.
+    # A small vocabulary, so that many words are split into pieces and some are unknown.
     trainer = trainers.WordPieceTrainer(vocab_size=900, limit_alphabet=600, special_tokens=special,
                                         show_progress=False)
     tokenizer.train_from_iterator(TEXTS, trainer)
@@ -45,7 +45,7 @@ def wordpiece():
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")])
     tokenizer.decoder = decoders.WordPiece()
-    # As many files on the hub have them: for another length than the model's, and fixed.
+    # A fixed padding and truncation to another length than the model's, as many files on the Hub have.
     tokenizer.enable_padding(length=16, pad_id=0, pad_token="[PAD]")
     tokenizer.enable_truncation(16)
     return tokenizer, dict(pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
@@ -87,7 +87,7 @@ def write_json(path, value):
 
 
 class Named(torch.nn.Module):
-    """A network that takes its inputs by position and gives a tensor."""
+    """A network that takes its inputs by position and returns a tensor."""
 
     def __init__(self, model, names, output):
         super().__init__()
@@ -111,7 +111,7 @@ def save(name, tokenizer_and_config, model, names, output, onnx="model.onnx"):
     raw, config = tokenizer_and_config
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, **config)
     tokenizer.save_pretrained(folder)
-    # `transformers` writes the file without what it says of length.
+    # `transformers` writes the file without the truncation and padding.
     raw.save(str(folder / "tokenizer.json"))
     model.config.save_pretrained(folder)
     export(model, names, output, folder / onnx)
@@ -140,7 +140,7 @@ def sentiment():
     return {
         "tokens": tokens(tokenizer, TEXTS, 48),
         "scores": [scores(text) for text in TEXTS],
-        # The text with the one before it.
+        # The text paired with the previous one.
         "pair_scores": [scores(text, TEXTS[place - 1]) for place, text in enumerate(TEXTS)],
     }
 

@@ -1,4 +1,4 @@
-//! A server in this process, and a client for it.
+//! A server in this process, and its client.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use anyhow::Result;
 use infer_host::{App, Server};
 use tokio::runtime::Runtime;
 
-/// A server that runs until this is dropped.
+/// A server that runs until it is dropped.
 pub(crate) struct Loopback {
     address: SocketAddr,
-    /// Held for its threads.
+    /// Holds the server's threads.
     _runtime: Runtime,
 }
 
 impl Loopback {
-    /// Serve at any port of this machine's own address.
+    /// Serve on a free loopback port.
     pub(crate) fn start(app: Arc<App>) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
@@ -30,13 +30,13 @@ impl Loopback {
         })
     }
 
-    /// Where it serves.
+    /// The address that it listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
-/// A client that gives answers of every status: why a request is refused is in the answer's body.
+/// A client that returns responses of every status, since the body of an error has the reason.
 pub(crate) fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .http_status_as_error(false)

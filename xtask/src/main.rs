@@ -2,15 +2,17 @@
 
 mod bench;
 mod conformance;
+mod generated;
 mod infer;
 mod loopback;
 mod project;
+mod wit;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Commands for developers of this project.
+/// Commands for developers of this project
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -22,12 +24,14 @@ struct Cli {
 enum Command {
     Bench(bench::Bench),
     Conformance(conformance::Conformance),
+    Wit(wit::Wit),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(bench) => bench.run(),
         Command::Conformance(conformance) => conformance.run(),
+        Command::Wit(wit) => wit.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! `cargo xtask conformance`: cases of every kind that it tells apart, and the table that it writes of them.
+//! `cargo xtask conformance`: cases with each kind of result, and the table that the command writes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// What the command printed on standard output, or what it said was wrong in the end.
+/// The standard output of the command, or the last line of its standard error if it failed.
 fn run(arguments: &[&str]) -> Result<String, String> {
     let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .current_dir(root())
@@ -28,7 +28,7 @@ fn run(arguments: &[&str]) -> Result<String, String> {
     }
 }
 
-/// An empty folder whose place stays the same, so that what is built of it is built once.
+/// An empty folder with a fixed path, so its models are built once.
 fn folder(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     _ = fs::remove_dir_all(&folder);
@@ -36,10 +36,10 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A tensor of a case: its name, its dtype, its shape, its bytes.
+/// A tensor of a case: name, dtype, shape and bytes.
 type Tensor<'a> = (&'a str, &'a str, &'a [u64], Vec<u8>);
 
-/// Write a case of one of the engine's test graphs.
+/// Write a case with one of the engine's test graphs.
 fn case(cases: &Path, name: &str, graph: &str, inputs: &[Tensor], outputs: &[Tensor]) {
     let folder = cases.join(name);
     fs::create_dir_all(&folder).unwrap();
@@ -64,7 +64,7 @@ fn floats(values: &[f32]) -> Vec<u8> {
         .collect()
 }
 
-/// Of `a` + `b`, with what is said to be the sum.
+/// Write a case for `a` + `b`, with the sum that it expects.
 fn sum(cases: &Path, name: &str, shape: &[u64], values: &[f32], sum: &[f32]) {
     let input = |name| (name, "float32", shape, floats(values));
     let output = ("sum", "float32", shape, floats(sum));
@@ -77,7 +77,7 @@ fn sum(cases: &Path, name: &str, shape: &[u64], values: &[f32], sum: &[f32]) {
     );
 }
 
-/// Of an identity, asked and answered with the same bytes.
+/// Write a case for an identity, whose input and expected output are the same.
 fn identity(cases: &Path, name: &str, dtype: &str, bytes: &[u8], count: u64) {
     let graph = match dtype {
         "bfloat16" => "identity-bf16.onnx",
@@ -109,7 +109,7 @@ fn write_cases(cases: &Path) {
     identity(cases, "without-a-file", "int64", &large, 1);
     fs::remove_file(cases.join("without-a-file/outputs0.bin")).unwrap();
     fs::create_dir(cases.join("without-anything")).unwrap();
-    // Neither of them is a case.
+    // Neither is a case.
     fs::write(cases.join("README.md"), "cases").unwrap();
     fs::create_dir(cases.join(".hidden")).unwrap();
 }
@@ -127,7 +127,7 @@ const TABLE: &str = "\
 ";
 
 #[test]
-fn each_way_to_fail_is_told_apart() {
+fn each_kind_of_failure_is_reported() {
     let cases = folder("conformance-cases");
     write_cases(&cases);
     let cases = cases.to_str().unwrap();
@@ -152,9 +152,9 @@ fn each_way_to_fail_is_told_apart() {
 }
 
 #[test]
-fn what_is_no_case_is_said() {
+fn incomplete_cases_have_reasons() {
     let bytes = 7_i64.to_le_bytes();
-    // What is done to a whole case, and what is said of it then.
+    // Damage to a complete case, and the reason in the table.
     type Damage = fn(&Path);
     let cases: [(&str, &str, u64, Damage, &str); 6] = [
         (
@@ -170,14 +170,14 @@ fn what_is_no_case_is_said() {
             "int64",
             2,
             |_| (),
-            "`inputs0.bin` has 8 bytes, which are not int64 of shape [2]",
+            "`inputs0.bin` has 8 bytes, which do not fit int64 of shape [2]",
         ),
         (
             "huge",
             "int64",
             u64::MAX,
             |_| (),
-            "`inputs0.bin` has 8 bytes, which are not int64 of shape \
+            "`inputs0.bin` has 8 bytes, which do not fit int64 of shape \
           [18446744073709551615]",
         ),
         (
@@ -193,7 +193,7 @@ fn what_is_no_case_is_said() {
             "int64",
             1,
             |case| fs::write(case.join("case.json"), "{}").unwrap(),
-            "`case.json` is not one of a case: missing field `inputs` at line 1 column 2",
+            "`case.json` does not describe a case: missing field `inputs` at line 1 column 2",
         ),
         (
             "graph",
@@ -218,14 +218,12 @@ fn what_is_no_case_is_said() {
 }
 
 #[test]
-fn a_folder_without_cases_is_refused() {
+fn folder_without_cases_is_an_error() {
     let empty = folder("conformance-none");
     let path = empty.to_str().unwrap();
     assert_eq!(
         run(&[path]).unwrap_err(),
-        format!(
-            "error: there is no case in `{path}`: expected folders with `model.onnx` and `case.json`"
-        )
+        format!("error: `{path}` has no case: expected folders with `model.onnx` and `case.json`")
     );
     assert_eq!(
         run(&[&format!("{path}/not-there")]).unwrap_err(),

@@ -1,4 +1,4 @@
-//! From a request's body to a tensor, and from logits to an answer.
+//! Converts request bodies to tensors, and logits to response bodies.
 
 use std::borrow::Cow;
 
@@ -15,23 +15,23 @@ use zune_jpeg::JpegDecoder;
 const SIDE: u32 = 224;
 const CHANNELS: usize = 3;
 
-/// As in the model cards that `bench/networks.py` writes.
+/// The normalization of `bench/networks.py`'s model cards.
 const MEAN: [f32; CHANNELS] = [0.485, 0.456, 0.406];
 const STD: [f32; CHANNELS] = [0.229, 0.224, 0.225];
 
-/// How a tensor comes.
+/// The format of a tensor.
 #[derive(Clone, Copy)]
 pub enum Form {
-    /// Little-endian floats, answered in kind.
+    /// Little-endian floats, in the response too.
     Raw,
     /// The Open Inference Protocol.
     Json,
-    /// A picture, answered in JSON.
+    /// An encoded image, with a JSON response.
     Jpeg,
 }
 
 impl Form {
-    /// What the headers say.
+    /// The format that the headers declare.
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         match headers.get(header::CONTENT_TYPE)?.as_bytes() {
             b"application/octet-stream" => Some(Self::Raw),
@@ -44,7 +44,7 @@ impl Form {
     /// The network's input.
     pub fn tensor(self, body: &[u8]) -> Result<Cow<'_, [f32]>> {
         match self {
-            // Without a copy where the body happens to be aligned.
+            // No copy if the body is aligned.
             Self::Raw => match bytemuck::try_cast_slice(body) {
                 Ok(floats) => Ok(Cow::Borrowed(floats)),
                 Err(_) => {
@@ -68,7 +68,7 @@ impl Form {
         }
     }
 
-    /// The answer's body.
+    /// The response body.
     pub fn answer(self, model: &str, logits: &[f32]) -> Result<Vec<u8>> {
         Ok(match self {
             Self::Raw => bytemuck::cast_slice(logits).to_vec(),
@@ -85,7 +85,7 @@ impl Form {
         })
     }
 
-    /// The answer's media type.
+    /// The response's media type.
     pub fn answer_type(self) -> &'static str {
         match self {
             Self::Raw => "application/octet-stream",
@@ -119,7 +119,7 @@ struct Output<'a> {
     data: &'a [f32],
 }
 
-/// Decoded, stretched to the network's size with Pillow's bilinear filter, normalized, a plane a channel.
+/// Decode an image, stretch it to the network's size with Pillow's bilinear filter, and normalize it into planes.
 fn picture(encoded: &[u8]) -> Result<Vec<f32>> {
     let options = DecoderOptions::new_fast().jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(encoded), options);

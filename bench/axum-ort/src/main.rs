@@ -1,14 +1,13 @@
-//! A bare server of one network: axum over ONNX Runtime, without anything that a service has beside.
+//! A bare server of one network: axum over ONNX Runtime, without the other features of a service.
 //!
-//! It is the ceiling in `cargo xtask bench servers`, so everything in it is the fastest that is known:
-//! sessions that are there before the first request, no copy of a raw body, SIMD for JSON and for
-//! resizing, a build for this very processor. It answers what that benchmark asks, and no more:
-//! `POST /infer/{model}` with a raw tensor or a JPEG, `POST /v2/models/{model}/infer` with JSON.
+//! It is the ceiling in `cargo xtask bench servers`, so it uses the fastest known way everywhere: sessions that exist
+//! before the first request, no copy of a raw body, SIMD for JSON and for resizing, and a build for this machine's CPU.
+//! It serves only the benchmark's requests: `POST /infer/{model}` with a raw tensor or a JPEG, and
+//! `POST /v2/models/{model}/infer` with JSON.
 //!
-//! `ort`'s sessions run one inference at a time (`&mut self`), so that there are two ways to use a
-//! machine with several cores: one session whose threads share an inference, and a session a core. The
-//! threads of a session may spin between inferences, which is the default, or sleep. The benchmark measures
-//! all of these.
+//! A session of `ort` runs one inference at a time (`&mut self`), so there are two ways to use several cores: one
+//! session whose threads share an inference, or one session per core. The threads of a session spin between inferences
+//! by default, or sleep. The benchmark measures all of these.
 
 mod forms;
 mod sessions;
@@ -38,13 +37,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Serve one network with axum and ONNX Runtime, whose library ORT_DYLIB_PATH names.
 #[derive(Parser)]
 struct Arguments {
-    /// Where to listen
+    /// Address to listen on
     #[arg(long)]
     listen: SocketAddr,
-    /// The ONNX file
+    /// ONNX file
     #[arg(long)]
     model: PathBuf,
-    /// The model's name in requests
+    /// Name of the model in requests
     #[arg(long)]
     name: String,
     /// Sessions, each of which runs one inference at a time
@@ -53,16 +52,16 @@ struct Arguments {
     /// Threads of each session
     #[arg(long)]
     threads: usize,
-    /// Let a session's threads sleep between inferences instead of spinning until the next
+    /// Let the threads of a session sleep between inferences instead of spinning
     #[arg(long)]
     stop_spinning: bool,
 }
 
-/// What requests share.
+/// The state that requests share.
 struct Service {
     name: String,
     sessions: Sessions,
-    /// Requests that are worked on: more than there are cores would only wait for each other.
+    /// Limits the requests in progress to the number of cores, since more would only wait for each other.
     permits: Arc<Semaphore>,
 }
 
@@ -92,7 +91,7 @@ fn main() -> Result<()> {
         let listener = TcpListener::bind(arguments.listen)
             .await
             .with_context(|| format!("cannot listen on {}", arguments.listen))?
-            // An answer is one write; nothing is gained by waiting for more.
+            // A response is one write, so delaying it gains nothing.
             .tap_io(|stream| _ = stream.set_nodelay(true));
         println!("serving http://{}", arguments.listen);
         axum::serve(listener, router).await?;

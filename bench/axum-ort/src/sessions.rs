@@ -1,4 +1,4 @@
-//! ONNX Runtime's sessions, and who has which.
+//! A pool of ONNX Runtime sessions.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -12,14 +12,14 @@ use crate::Arguments;
 /// The network's input.
 const SHAPE: [usize; 4] = [1, 3, 224, 224];
 
-/// Sessions of one network, each of them taken by one inference at a time.
+/// Sessions of one network, each of which runs one inference at a time.
 pub struct Sessions {
     idle: Mutex<Vec<Session>>,
     returned: Condvar,
 }
 
 impl Sessions {
-    /// Load the network as often as there are to be sessions, the packed weights shared.
+    /// Load the network once per session; the sessions share the packed weights.
     pub fn load(arguments: &Arguments) -> Result<Self> {
         let Arguments {
             model,
@@ -49,7 +49,7 @@ impl Sessions {
         })
     }
 
-    /// The logits of one input.
+    /// Compute the logits of one input.
     pub fn run(&self, input: &[f32]) -> Result<Vec<f32>> {
         let tensor = TensorRef::from_array_view((SHAPE, input))?;
         let mut session = self.take();

@@ -1,4 +1,4 @@
-//! The engine alone, in Wasmtime as the host configures it: what serving is measured against.
+//! The engine alone, in Wasmtime as the host configures it: the baseline that serving is measured against.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,7 +32,7 @@ pub(super) struct Tensor<'a> {
 }
 
 impl<'a> Tensor<'a> {
-    /// All inputs of a model, whose data are one after the other.
+    /// The inputs of a model, from their concatenated data.
     pub(super) fn all_of(specs: &'a [TensorSpec], mut data: &[u8]) -> Result<Vec<Self>> {
         let inputs = specs
             .iter()
@@ -40,19 +40,23 @@ impl<'a> Tensor<'a> {
                 let shape = spec.usual_shape();
                 let elements: usize = shape.iter().map(|size| *size as usize).product();
                 let bytes = spec.datatype.element_bytes().map(|size| elements * size);
-                let (its, rest) = bytes
+                let (own, rest) = bytes
                     .and_then(|bytes| data.split_at_checked(bytes))
-                    .with_context(|| format!("there are no data for the input `{}`", spec.name))?;
+                    .with_context(|| format!("the input `{}` has no data", spec.name))?;
                 data = rest;
                 Ok(Self {
                     name: &spec.name,
                     datatype: spec.datatype,
                     shape,
-                    data: its.to_vec(),
+                    data: own.to_vec(),
                 })
             })
             .collect::<Result<_>>()?;
-        ensure!(data.is_empty(), "there are more data than the inputs have");
+        ensure!(
+            data.is_empty(),
+            "{} bytes of data follow the last input",
+            data.len()
+        );
         Ok(inputs)
     }
 
@@ -60,7 +64,10 @@ impl<'a> Tensor<'a> {
         Ok(match self.datatype {
             Datatype::Fp32 => TensorType::Fp32,
             Datatype::Int64 => TensorType::I64,
-            other => bail!("the input `{}` of {other} is not measured", self.name),
+            other => bail!(
+                "the input `{}` has datatype {other}, expected FP32 or INT64",
+                self.name
+            ),
         })
     }
 }
@@ -96,14 +103,14 @@ impl Alone {
 
     fn instance(&self) -> wasmtime::Result<(Store<Wasi>, bindings::Engine)> {
         let mut store = Store::new(&self.engine, Wasi::default());
-        // Nothing advances this engine's epoch, and nothing here is to be interrupted.
+        // Nothing advances this engine's epoch, so no deadline interrupts the guest.
         store.set_epoch_deadline(u64::MAX / 2);
         let instance = self.instance_pre.instantiate(&mut store)?;
         let engine = bindings::Engine::new(&mut store, &instance)?;
         Ok((store, engine))
     }
 
-    /// From nothing to a graph that can compute, a new instance each time.
+    /// Times from instantiation to a graph that is ready to compute, with a fresh instance for each run.
     pub(super) fn time_to_ready(
         &self,
         model: &str,
@@ -121,7 +128,7 @@ impl Alone {
         })
     }
 
-    /// The most multiplications and additions a second of one thread.
+    /// The peak FLOP/s of one thread.
     pub(super) fn peak(&self) -> Result<f64> {
         let once = || -> wasmtime::Result<f64> {
             let (mut store, engine) = self.instance()?;
@@ -130,7 +137,7 @@ impl Alone {
         once().map_err(|error| anyhow!("{error:#}"))
     }
 
-    /// Of each step of a graph its operator and the least seconds; empty where the graph's runtime does not tell.
+    /// The operator and the least seconds of each step of a graph; empty if the graph's runtime has no profile.
     pub(super) fn profile(&self, model: &str, runs: u32) -> Result<Vec<(String, f64)>> {
         let once = || -> wasmtime::Result<Vec<(String, f64)>> {
             let (mut store, engine) = self.instance()?;
@@ -142,7 +149,7 @@ impl Alone {
         once().map_err(|error| anyhow!("{error:#}"))
     }
 
-    /// The first output, of FP32.
+    /// The values of the first output, which is FP32.
     pub(super) fn output(&self, model: &str, inputs: &[Tensor]) -> Result<Vec<f32>> {
         let inputs = typed(inputs)?;
         let once = || -> wasmtime::Result<Vec<f32>> {
@@ -165,7 +172,7 @@ impl Alone {
         once().map_err(|error| anyhow!("{error:#}"))
     }
 
-    /// One inference after another in one instance.
+    /// Times of consecutive inferences in one instance.
     pub(super) fn compute(
         &self,
         model: &str,
@@ -177,7 +184,7 @@ impl Alone {
         let (mut store, engine) = self.instance().map_err(|error| anyhow!("{error:#}"))?;
         let graph = context(&mut store, &engine, model)
             .map_err(|error| anyhow!("{error:#}"))
-            .context("making an execution context")?;
+            .context("cannot create an execution context")?;
         let mut once = || -> wasmtime::Result<Duration> {
             let start = Instant::now();
             let outputs = compute(&mut store, &engine, graph, &inputs)?;
@@ -239,7 +246,7 @@ fn compute(
         .map_err(|_| wasmtime::format_err!("the engine refused to compute"))
 }
 
-/// Times after a warm-up.
+/// Results of `runs` calls after a warm-up.
 pub(super) fn series<T>(
     warm_up: u32,
     runs: u32,
@@ -256,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_are_one_input_after_the_other() {
+    fn inputs_split_the_concatenated_data() {
         let spec = |name: &str, datatype, shape: &[i64]| TensorSpec {
             name: name.to_owned(),
             datatype,

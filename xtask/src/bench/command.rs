@@ -1,11 +1,11 @@
-//! Other programs, run to their end.
+//! Runs other programs to their end.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-/// Run a command to its end; what it wrote to standard error when it fails.
+/// Run a command to its end and return its standard output; the error has its standard error.
 pub(crate) fn succeed(command: &mut Command) -> Result<String> {
     let name = Path::new(command.get_program()).to_owned();
     let output = command

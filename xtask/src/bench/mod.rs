@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: measurements, side by side in one run on one machine.
+//! `cargo xtask bench`: benchmarks that compare side by side, in one run on one machine.
 //!
-//! [`component`] takes this service apart: what serving adds to computing. [`engine`] compares the engine in WebAssembly
-//! with onnxruntime-web, and [`servers`] the service, as a whole, with what a user would pick instead.
+//! [`component`] measures the overhead of serving over inference alone, [`engine`] compares the WebAssembly engine with
+//! onnxruntime-web, and [`servers`] compares the whole service with the servers that a user might pick instead.
 
 mod alone;
 pub(crate) mod command;
@@ -15,32 +15,32 @@ mod stats;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-/// Measure: `component` (what serving adds to computing; what is done where nothing is named),
-/// `engine` (the engine beside onnxruntime-web) or `servers` (this service beside others).
+/// Run a benchmark: `component` (overhead of serving, the default), `engine` (the engine beside onnxruntime-web) or
+/// `servers` (this service beside other servers)
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Bench {
     #[command(subcommand)]
-    what: Option<What>,
+    benchmark: Option<Benchmark>,
     #[command(flatten)]
     component: component::Component,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum Benchmark {
     Component(component::Component),
     Engine(engine::Engine),
     Servers(servers::Servers),
 }
 
 impl Bench {
-    /// Measure what was asked for.
+    /// Run the chosen benchmark.
     pub(crate) fn run(self) -> Result<()> {
-        match self.what {
+        match self.benchmark {
             None => self.component.run(),
-            Some(What::Component(component)) => component.run(),
-            Some(What::Engine(engine)) => engine.run(),
-            Some(What::Servers(servers)) => servers.run(),
+            Some(Benchmark::Component(component)) => component.run(),
+            Some(Benchmark::Engine(engine)) => engine.run(),
+            Some(Benchmark::Servers(servers)) => servers.run(),
         }
     }
 }

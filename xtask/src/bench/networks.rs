@@ -1,5 +1,5 @@
-//! The networks: written by `bench/networks.py` where nobody brings them, each served from a repository of
-//! its own, so that a server holds the one that it is asked for and no other.
+//! The networks: `bench/networks.py` writes them unless the user brings them. Each has a model repository of its own,
+//! so that a server holds only the network that is measured.
 
 use std::path::{Path, PathBuf};
 
@@ -23,30 +23,30 @@ pub(super) enum Network {
     SqueezeNet,
     /// 102 MB
     ResNet50,
-    /// A transformer of the shape of all-MiniLM-L6, 55 MB
+    /// Transformer with the shape of all-MiniLM-L6, 55 MB
     Encoder,
-    /// In eight bits with a scale for each channel, between QuantizeLinear and DequantizeLinear, 4 MB
+    /// Int8 with per-channel scales in QDQ format (QuantizeLinear, DequantizeLinear), 4 MB
     #[value(name = "mobilenetv2-qdq")]
     MobileNetV2Qdq,
-    /// In eight bits, by operators of their own, 4 MB
+    /// Int8 with per-channel scales in QOperator format (QLinearConv and others), 4 MB
     #[value(name = "mobilenetv2-qoperator")]
     MobileNetV2QOperator,
-    /// The first with a scale for each tensor, 4 MB
+    /// `mobilenetv2-qdq` with per-tensor scales, 4 MB
     #[value(name = "mobilenetv2-qdq-tensor")]
     MobileNetV2QdqTensor,
-    /// The second with a scale for each tensor, 4 MB
+    /// `mobilenetv2-qoperator` with per-tensor scales, 4 MB
     #[value(name = "mobilenetv2-qoperator-tensor")]
     MobileNetV2QOperatorTensor,
-    /// The first with weights of seven bits, 4 MB
+    /// `mobilenetv2-qdq` with 7-bit weights, 4 MB
     #[value(name = "mobilenetv2-qdq-7bit")]
     MobileNetV2Qdq7Bit,
-    /// The second with weights of seven bits, 4 MB
+    /// `mobilenetv2-qoperator` with 7-bit weights, 4 MB
     #[value(name = "mobilenetv2-qoperator-7bit")]
     MobileNetV2QOperator7Bit,
 }
 
 impl Network {
-    /// All of them.
+    /// All networks.
     pub(super) const ALL: [Self; 10] = [
         Self::MobileNetV2,
         Self::SqueezeNet,
@@ -60,16 +60,16 @@ impl Network {
         Self::MobileNetV2QOperator7Bit,
     ];
 
-    /// Those in f32 that take pictures.
-    pub(super) const PICTURES: [Self; 3] = [Self::MobileNetV2, Self::SqueezeNet, Self::ResNet50];
+    /// The FP32 networks that take images.
+    pub(super) const IMAGES: [Self; 3] = [Self::MobileNetV2, Self::SqueezeNet, Self::ResNet50];
 
-    /// Reads a name of one of [`Network::PICTURES`].
-    pub(super) fn pictures() -> impl TypedValueParser<Value = Self> {
-        PossibleValuesParser::new(Self::PICTURES.map(Self::name))
+    /// A parser for the names of [`Network::IMAGES`].
+    pub(super) fn images() -> impl TypedValueParser<Value = Self> {
+        PossibleValuesParser::new(Self::IMAGES.map(Self::name))
             .try_map(|name| Self::from_str(&name, false))
     }
 
-    /// What it was before it was quantized, if it was.
+    /// The FP32 network that this one was quantized from.
     pub(super) fn unquantized(self) -> Option<Self> {
         match self {
             Self::MobileNetV2Qdq
@@ -82,7 +82,7 @@ impl Network {
         }
     }
 
-    /// Multiplications, each with an addition, of one inference: those of its convolutions and products.
+    /// Multiply-adds of one inference, in convolutions and matrix products.
     pub(super) fn multiply_adds(self) -> u64 {
         match self {
             Self::MobileNetV2
@@ -114,7 +114,7 @@ impl Network {
     }
 }
 
-/// A network, and what serves it.
+/// A network and the artifacts that serve it.
 pub(super) struct Served {
     pub(super) network: String,
     /// A model repository with this network alone.
@@ -123,18 +123,18 @@ pub(super) struct Served {
     pub(super) composed: PathBuf,
     /// The engine alone, with the network in its snapshot.
     pub(super) engine: PathBuf,
-    /// The network as the build found it.
+    /// The network as the build read it.
     pub(super) model: Option<Model>,
 }
 
 impl Served {
-    /// The network's file.
+    /// The network's ONNX file.
     pub(super) fn graph(&self) -> PathBuf {
         self.repository.join(&self.network).join("model.onnx")
     }
 }
 
-/// The folder with a folder for each of these, made unless they are there.
+/// Write the networks that are missing, and return the folder that has one folder per network.
 pub(super) fn write(root: &Path, networks: &[Network]) -> Result<PathBuf> {
     let folder = root.join("target/bench/networks");
     let script = root.join("bench/networks.py");
@@ -143,7 +143,7 @@ pub(super) fn write(root: &Path, networks: &[Network]) -> Result<PathBuf> {
     let missing: Vec<&str> = networks
         .iter()
         .map(|network| network.name())
-        // Written last, with the script that wrote the rest.
+        // The copy of the script is written last, so its absence means an unfinished folder.
         .filter(|name| {
             let written = std::fs::read_to_string(folder.join(name).join("written-by.py"));
             !written.is_ok_and(|by| by == text)
@@ -169,12 +169,12 @@ pub(super) fn write(root: &Path, networks: &[Network]) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A repository of one network, and the artifact built from it.
+/// Make a repository with one network, and build the artifacts from it.
 pub(super) fn serve(root: &Path, networks: &Path, network: Network) -> Result<Served> {
     let name = network.name();
     let repository = root.join("target/bench/repositories").join(name);
     let (from, to) = (networks.join(name), repository.join(name));
-    std::fs::create_dir_all(&to).with_context(|| format!("cannot make `{}`", to.display()))?;
+    std::fs::create_dir_all(&to).with_context(|| format!("cannot create `{}`", to.display()))?;
     for file in ["model.onnx", "model.toml"] {
         let path = from.join(file);
         std::fs::copy(&path, to.join(file))
@@ -197,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_the_command_lines_and_the_scripts() {
+    fn names_match_the_command_line_and_the_script() {
         let script = include_str!("../../../bench/networks.py");
         for network in Network::ALL {
             let name = network.name();

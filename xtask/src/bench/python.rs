@@ -1,4 +1,4 @@
-//! A Python environment with what a folder's `requirements.txt` asks for, below `target/`.
+//! Virtual environments below `target/` with the packages of a folder's `requirements.txt`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,35 +7,35 @@ use anyhow::{Context, Result};
 
 use super::command::succeed;
 
-/// An environment of its own, made once for the same requirements.
+/// A virtual environment, created once for the same requirements.
 pub(super) struct Environment {
     folder: PathBuf,
 }
 
 impl Environment {
-    /// Make it, unless it is there: `requirements.txt`, in the versions of `constraints.txt` where there is
-    /// one.
+    /// Create the environment unless it is there. `requirements.txt` names the packages, and `constraints.txt`, if
+    /// there is one, pins the versions.
     pub(super) fn prepare(requirements: &Path, folder: PathBuf) -> Result<Self> {
         let environment = Self { folder };
         let mut install = environment.command("pip");
         install
             .args(["install", "--quiet", "--no-input"])
             .arg("--disable-pip-version-check");
-        let mut asked = String::new();
+        let mut requested = String::new();
         for (option, name) in [
             ("--requirement", "requirements.txt"),
             ("--constraint", "constraints.txt"),
         ] {
             let path = requirements.join(name);
             if path.is_file() {
-                asked += &std::fs::read_to_string(&path)
+                requested += &std::fs::read_to_string(&path)
                     .with_context(|| format!("cannot read `{}`", path.display()))?;
                 install.arg(option).arg(path);
             }
         }
-        // Written last: an environment without it was not finished.
+        // Written last, so its absence means an unfinished environment.
         let installed = environment.folder.join("installed.txt");
-        if std::fs::read_to_string(&installed).is_ok_and(|text| text == asked) {
+        if std::fs::read_to_string(&installed).is_ok_and(|text| text == requested) {
             return Ok(environment);
         }
         eprintln!("installing {} …", requirements.display());
@@ -45,22 +45,22 @@ impl Environment {
                 .arg(&environment.folder),
         )?;
         succeed(&mut install)?;
-        std::fs::write(&installed, asked)
+        std::fs::write(&installed, requested)
             .with_context(|| format!("cannot write `{}`", installed.display()))?;
         Ok(environment)
     }
 
-    /// A program of the environment's.
+    /// A command that runs a program of the environment.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.folder.join("bin").join(program));
-        // Nothing of the user's own.
+        // The user's own packages and settings must not get in.
         command
             .env("PYTHONNOUSERSITE", "1")
             .env_remove("PYTHONPATH");
         command
     }
 
-    /// The library of ONNX Runtime that its wheel brings.
+    /// The ONNX Runtime library from the wheel.
     pub(super) fn onnx_runtime(&self) -> Option<PathBuf> {
         let versions = std::fs::read_dir(self.folder.join("lib")).ok()?;
         let folders = versions.flatten().map(|version| {
@@ -71,13 +71,13 @@ impl Environment {
     }
 }
 
-/// `libonnxruntime` with its version in a folder.
+/// The file `libonnxruntime.*` in a folder.
 fn library_in(folder: &Path) -> Option<PathBuf> {
     let files = std::fs::read_dir(folder).ok()?.flatten();
     let mut names = files.map(|file| file.path());
     names.find(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        // Beside it is libonnxruntime_providers_shared.so.
+        // The dot tells it from libonnxruntime_providers_shared.so.
         name.starts_with("libonnxruntime.")
     })
 }

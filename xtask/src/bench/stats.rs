@@ -1,9 +1,9 @@
-//! Medians with their spread.
+//! Medians with a spread.
 
 use std::fmt;
 use std::time::Duration;
 
-/// What is quoted of a series of times.
+/// The median and the 10th and 90th percentiles of a series of times.
 pub(super) struct Stats {
     pub(super) median: Duration,
     low: Duration,
@@ -11,7 +11,7 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    /// Of at least one time.
+    /// Summarize at least one time.
     pub(super) fn of(mut times: Vec<Duration>) -> Self {
         times.sort();
         let at = |tenths: usize| {
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_middle_and_the_tenths() {
+    fn median_and_deciles_are_shown() {
         let times = (1..=11).rev().map(Duration::from_millis).collect();
         assert_eq!(Stats::of(times).to_string(), "6.000 [2.000 to 10.000]");
         let one = vec![Duration::from_millis(3)];

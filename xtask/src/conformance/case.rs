@@ -1,4 +1,4 @@
-//! Cases on disk: a folder with a graph, `case.json`, and a file a tensor.
+//! Cases on disk: a folder with a graph, `case.json`, and a file per tensor.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use infer_model_card::{Datatype, ModelName};
 use serde::Deserialize;
 
-/// A case: a graph, what it is asked, and what it must answer.
+/// A case: a graph, its inputs, and the expected outputs.
 pub(super) struct Case {
     /// The bytes of `model.onnx`.
     pub(super) onnx: Vec<u8>,
@@ -15,7 +15,7 @@ pub(super) struct Case {
     pub(super) outputs: Vec<Tensor>,
 }
 
-/// A tensor with its name.
+/// A named tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Tensor {
     pub(super) name: String,
@@ -36,14 +36,14 @@ struct File {
 #[derive(Deserialize)]
 struct Entry {
     name: String,
-    /// As NumPy calls it.
+    /// NumPy's name of the datatype.
     dtype: String,
     shape: Vec<u64>,
     /// In the case's folder.
     file: String,
 }
 
-/// The folders in a folder, in the order of their names; hidden ones are passed over. Each is a case, or ought to be.
+/// The folders of cases in name order; hidden folders are skipped.
 pub(super) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     let unreadable = || format!("cannot read `{}`", dir.display());
     let mut folders = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
     folders.sort();
     if folders.is_empty() {
         bail!(
-            "there is no case in `{}`: expected folders with `model.onnx` and `case.json`",
+            "`{}` has no case: expected folders with `model.onnx` and `case.json`",
             dir.display()
         );
     }
@@ -65,12 +65,12 @@ pub(super) fn folders(dir: &Path) -> Result<Vec<(String, PathBuf)>> {
 }
 
 impl Case {
-    /// Read all of it. Reasons name files by what they are called in the folder.
+    /// Read a case; errors have file names relative to the folder.
     pub(super) fn read(name: &str, folder: &Path) -> Result<Self> {
-        // It becomes a model's name.
+        // The case's name becomes the model's.
         ModelName::new(name)?;
         let file: File = serde_json::from_slice(&read(folder, "case.json")?)
-            .context("`case.json` is not one of a case")?;
+            .context("`case.json` does not describe a case")?;
         let tensors = |entries: Vec<Entry>| -> Result<Vec<Tensor>> {
             entries
                 .into_iter()
@@ -111,7 +111,7 @@ fn tensor(folder: &Path, entry: Entry) -> Result<Tensor> {
         .try_fold(size as u64, |bytes, size| bytes.checked_mul(*size));
     ensure!(
         expected == Some(data.len() as u64),
-        "`{file}` has {} bytes, which are not {dtype} of shape {shape:?}",
+        "`{file}` has {} bytes, which do not fit {dtype} of shape {shape:?}",
         data.len()
     );
     Ok(Tensor {
@@ -122,7 +122,7 @@ fn tensor(folder: &Path, entry: Entry) -> Result<Tensor> {
     })
 }
 
-/// NumPy's names; that of BF16 is ml_dtypes'.
+/// The datatypes by NumPy's names; the name of BF16 is from ml_dtypes.
 const DATATYPES: [(&str, Datatype); 13] = [
     ("bool", Datatype::Bool),
     ("uint8", Datatype::Uint8),

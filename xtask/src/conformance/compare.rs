@@ -1,37 +1,37 @@
-//! Whether a tensor that came is the one that was expected.
+//! Compares an output with the expected tensor.
 
 use half::{bf16, f16};
 use infer_model_card::Datatype;
 
 use super::case::Tensor;
 
-/// What floats may be apart, beside [`RELATIVE`] of what was expected.
+/// The absolute tolerance of floats, to which [`RELATIVE`] of the expected value is added.
 const ABSOLUTE: f64 = 1e-5;
 
-/// What floats may be apart, as a share of what was expected.
+/// The tolerance of floats relative to the expected value.
 const RELATIVE: f64 = 1e-3;
 
-/// Compare: floats within the tolerance, where NaN equals NaN; integers and BOOL exactly.
+/// Compare two tensors: floats within the tolerance, where NaN equals NaN; integers and BOOL exactly.
 ///
 /// # Errors
 /// A sentence with the first difference.
-pub(super) fn compare(expected: &Tensor, came: &Tensor) -> Result<(), String> {
+pub(super) fn compare(expected: &Tensor, actual: &Tensor) -> Result<(), String> {
     let name = &expected.name;
-    if came.datatype != expected.datatype || !same_shape(&expected.shape, &came.shape) {
+    if actual.datatype != expected.datatype || !same_shape(&expected.shape, &actual.shape) {
         return Err(format!(
             "`{name}` is {} {:?}, expected {} {:?}",
-            came.datatype, came.shape, expected.datatype, expected.shape
+            actual.datatype, actual.shape, expected.datatype, expected.shape
         ));
     }
     let size = expected.datatype.element_bytes().unwrap_or(1);
-    if came.data.len() != expected.data.len() {
+    if actual.data.len() != expected.data.len() {
         return Err(format!(
             "`{name}` has {} bytes, expected {}",
-            came.data.len(),
+            actual.data.len(),
             expected.data.len()
         ));
     }
-    let pairs = came.data.chunks(size).zip(expected.data.chunks(size));
+    let pairs = actual.data.chunks(size).zip(expected.data.chunks(size));
     for (at, (a, b)) in pairs.enumerate() {
         let (a, b) = (
             Value::read(expected.datatype, a),
@@ -44,21 +44,21 @@ pub(super) fn compare(expected: &Tensor, came: &Tensor) -> Result<(), String> {
     Ok(())
 }
 
-/// Whoever wrote a case may have made one dimension of none.
-fn same_shape(expected: &[u64], came: &[u64]) -> bool {
-    expected == came || (expected == [1] && came.is_empty())
+/// A case may write a scalar as a tensor of one dimension.
+fn same_shape(expected: &[u64], actual: &[u64]) -> bool {
+    expected == actual || (expected == [1] && actual.is_empty())
 }
 
 /// An element.
 #[derive(Clone, Copy)]
 enum Value {
     Float(f64),
-    /// Wide enough for all of them.
+    /// Wide enough for every integer datatype.
     Integer(i128),
 }
 
 impl Value {
-    /// From as many bytes as the datatype has.
+    /// Read an element from its bytes.
     fn read(datatype: Datatype, bytes: &[u8]) -> Self {
         let mut wide = [0; 8];
         for (to, from) in wide.iter_mut().zip(bytes) {
@@ -84,7 +84,7 @@ impl Value {
         }
     }
 
-    /// Whether this, which came, will do for what was expected.
+    /// Whether this value is within the tolerance of the expected one.
     fn is_close(self, expected: Self) -> bool {
         match (self, expected) {
             (Self::Float(a), Self::Float(b)) => {
@@ -140,7 +140,7 @@ mod tests {
                 let value = bf16::from_f32(value).to_le_bytes();
                 tensor(Datatype::Bf16, &[1], &value)
             };
-            // There the two are the same, or far apart.
+            // BF16 rounds 1.0021 to 1.
             let is_same = is_close || a == 1.0 && b == 1.0021;
             assert_eq!(compare(&of(b), &of(a)).is_ok(), is_same, "{a} {b}");
         }

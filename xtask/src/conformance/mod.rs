@@ -1,7 +1,7 @@
-//! `cargo xtask conformance`: operator cases, asked of the service over HTTP.
+//! `cargo xtask conformance`: sends operator test cases to the service over HTTP.
 //!
-//! [`case`] reads them, [`repository`] makes models of them, [`service`] serves these and asks, [`compare`] judges what
-//! comes, [`operator`] says what a case is of, [`report`] writes the table.
+//! [`case`] reads the cases, [`repository`] makes models of them, [`service`] serves the models and sends the requests,
+//! [`compare`] compares the outputs, [`operator`] finds the operator that a case tests, and [`report`] writes the table.
 
 mod case;
 mod compare;
@@ -21,49 +21,49 @@ use infer_pack::BuildOptions;
 use self::case::Case;
 use self::operator::Operators;
 use self::report::Row;
-use self::repository::Asked;
+use self::repository::Prepared;
 use self::service::Service;
 use crate::project;
 
-/// Models of one service: each has a card in the memory of every instance.
+/// The models per service, since each has a card in the memory of every instance.
 const GROUP: usize = 800;
 
-/// After how many cases something is said.
+/// The number of cases between two progress messages.
 const PROGRESS: usize = 100;
 
-/// Run operator cases through the service, over HTTP: a table of what each operator's cases come to.
+/// Run operator test cases through the service over HTTP, and print a table of the results per operator
 ///
-/// A case is a folder with `model.onnx`, `case.json` (a list `inputs` and one `outputs`, with each tensor's `name`,
-/// `dtype` as NumPy calls it, `shape` and `file`) and these files, raw and little-endian. Floats may be apart by
-/// 0.00001 and a thousandth; integers and BOOL may not.
+/// A case is a folder with `model.onnx`, `case.json` and a raw little-endian file per tensor. `case.json` has the lists
+/// `inputs` and `outputs`, with the `name`, NumPy `dtype`, `shape` and `file` of each tensor. Floats may differ by
+/// 0.00001 plus a thousandth of the expected value; integers and BOOL must be equal.
 #[derive(Args)]
 pub(crate) struct Conformance {
-    /// The folder of cases
+    /// Folder of cases
     #[arg(value_name = "DIR")]
     cases: PathBuf,
-    /// Write the table to a Markdown file too, below what is written there by hand
+    /// Also write the table to a Markdown file, below the text that is written by hand
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// Fail when fewer cases pass
+    /// Fail if fewer cases pass
     #[arg(long, value_name = "N")]
     at_least: Option<usize>,
 }
 
-/// What came of a case. Each but the first has a reason.
+/// The result of a case, with a reason unless it passed.
 enum Outcome {
     Passed,
-    /// There is an answer, but not the right one.
+    /// An output has wrong values.
     Wrong(String),
-    /// The graph is not taken.
+    /// The engine refused the graph.
     NotLoaded(String),
-    /// The graph is taken, and the request is not answered.
+    /// The engine loaded the graph, and the request failed.
     Refused(String),
-    /// There is no whole case in the folder.
+    /// The folder has no complete case.
     Incomplete(String),
 }
 
 impl Outcome {
-    /// How it failed, if it did.
+    /// The kind of failure.
     fn kind(&self) -> Option<&'static str> {
         Some(match self {
             Self::Passed => return None,
@@ -74,7 +74,7 @@ impl Outcome {
         })
     }
 
-    /// Why it failed, if it did.
+    /// The reason of a failure.
     fn reason(&self) -> Option<&str> {
         match self {
             Self::Passed => None,
@@ -87,7 +87,7 @@ impl Outcome {
 }
 
 impl Conformance {
-    /// Run all cases and print the table; fails when they cannot be run, or fewer pass than were asked for.
+    /// Run all cases and print the table; fails if the cases cannot be run or too few pass.
     pub(crate) fn run(self) -> Result<()> {
         let cases = self
             .cases
@@ -113,12 +113,12 @@ impl Conformance {
 fn run(dir: &Path) -> Result<Vec<Row>> {
     let mut graphs: BTreeMap<String, Operators> = BTreeMap::new();
     let mut outcomes: BTreeMap<String, Outcome> = BTreeMap::new();
-    let mut asked = Vec::new();
+    let mut prepared = Vec::new();
     for (name, folder) in case::folders(dir)? {
         let outcome = match Case::read(&name, &folder) {
             Ok(case) => match prepare(&name, case, &mut graphs) {
                 Ok(ready) => {
-                    asked.push(ready);
+                    prepared.push(ready);
                     continue;
                 }
                 Err(error) => Outcome::NotLoaded(format!("{error:#}")),
@@ -129,15 +129,15 @@ fn run(dir: &Path) -> Result<Vec<Row>> {
     }
     let options = BuildOptions::new(project::root()).with_models(dir.to_owned());
     let _lock = lock(&options.folder)?;
-    for (number, group) in asked.chunks(GROUP).enumerate() {
+    for (number, group) in prepared.chunks(GROUP).enumerate() {
         let first = number * GROUP;
         eprintln!(
-            "cases {} to {} of {}: building a service of them",
+            "cases {} to {} of {}: building a service",
             first + 1,
             first + group.len(),
-            asked.len()
+            prepared.len()
         );
-        // The same place for the same cases, so that they are built once.
+        // The same cases get the same folder, so they are built once.
         let folder = options.folder.join(format!("cases-{number}"));
         let options = BuildOptions {
             models: folder.join("models"),
@@ -147,9 +147,9 @@ fn run(dir: &Path) -> Result<Vec<Row>> {
         repository::write(&options.models, group)?;
         let service = Service::start(&options)?;
         for (done, one) in group.iter().enumerate() {
-            outcomes.insert(one.name.clone(), service.ask(one));
+            outcomes.insert(one.name.clone(), service.run(one));
             if (done + 1) % PROGRESS == 0 {
-                eprintln!("asked {} of {}", first + done + 1, asked.len());
+                eprintln!("sent {} of {}", first + done + 1, prepared.len());
             }
         }
     }
@@ -161,8 +161,8 @@ fn run(dir: &Path) -> Result<Vec<Row>> {
     Ok(rows.collect())
 }
 
-/// Make a model of a case, and note its operators.
-fn prepare(name: &str, case: Case, graphs: &mut BTreeMap<String, Operators>) -> Result<Asked> {
+/// Make a model of a case, and record its operators.
+fn prepare(name: &str, case: Case, graphs: &mut BTreeMap<String, Operators>) -> Result<Prepared> {
     let (signature, summary) = infer_import::graph::declared(&case.onnx)?;
     let operators = Operators {
         last: summary
@@ -173,10 +173,10 @@ fn prepare(name: &str, case: Case, graphs: &mut BTreeMap<String, Operators>) -> 
         all: summary.operators.into_keys().collect(),
     };
     graphs.insert(name.to_owned(), operators);
-    Asked::new(name, case, signature)
+    Prepared::new(name, case, signature)
 }
 
-/// One run of the same cases at a time: they would write the same repository.
+/// Lock out other runs, which would write the same repository.
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join("conformance.lock");
     let open = || -> std::io::Result<File> {

@@ -1,29 +1,29 @@
-//! Which operator a case is of.
+//! Finds the operator that a case tests.
 //!
-//! Graphs of several nodes do not say, so it goes by names. A case is of the operator of its graph whose name its own
-//! begins with, capitals and underscores aside and the longest first: `test_reduce_sum_square_keepdims` of
-//! `ReduceSumSquare`. Where there is none, it is of the operator that makes the first output. A case
-//! `test_clip_expanded`, which has an operator written as others, goes with the case `test_clip` where there is one,
-//! as `Clip (expanded)`.
+//! A graph of several nodes does not say which one is tested, so names decide. A case tests the operator of its graph
+//! whose name is the longest prefix of the case's name, ignoring case and underscores: `test_reduce_sum_square_keepdims`
+//! tests `ReduceSumSquare`. If there is none, it tests the operator that computes the first output. A case such as
+//! `test_clip_expanded`, whose graph defines an operator by others, is listed as `Clip (expanded)` if the case
+//! `test_clip` exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What stands in names of cases whose operator is written as others.
+/// The mark in the names of cases whose graph defines an operator by others.
 const EXPANDED: &str = "_expanded";
 
-/// Where no graph can be read.
+/// The operator of a case whose graph cannot be read.
 const UNKNOWN: &str = "(unknown)";
 
-/// What is known of a case's graph.
+/// The operators of a case's graph.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Operators {
-    /// All of the graph's, with their domains where these are not ONNX's own.
+    /// All operators, with their domains unless these are ONNX's own.
     pub(super) all: BTreeSet<String>,
-    /// The one that makes the first output; empty where an input is handed on.
+    /// The operator that computes the first output; empty if that is an input.
     pub(super) last: String,
 }
 
-/// The operator of one of the cases; those whose graph cannot be read are not among `graphs`.
+/// The operator that a case tests; `graphs` lacks the cases whose graph cannot be read.
 pub(super) fn of(case: &str, graphs: &BTreeMap<String, Operators>) -> String {
     if let Some((base, _)) = case.split_once(EXPANDED)
         && let Some(operators) = graphs.get(base)
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_decide_and_then_what_comes_last() {
+    fn names_decide_before_the_last_operator() {
         let graphs: BTreeMap<String, Operators> = [
             ("test_less_equal", "LessOrEqual", "LessOrEqual"),
             ("test_less_equal_expanded", "Equal Less Or", "Or"),

@@ -1,4 +1,4 @@
-//! The table.
+//! The table of results.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,26 +10,26 @@ use anyhow::{Context, Result};
 
 use super::Outcome;
 
-/// Where the table begins in a file that has more than it.
+/// The line after which the table begins in a file with other text.
 const MARK: &str = "<!-- What follows is written by `cargo xtask conformance`. -->";
 
-/// A refusal may be as long as a list of all operators.
+/// The longest reason in the table; an error may list all operators.
 const MAX_REASON_CHARS: usize = 200;
 
-/// A case that was run, or ought to have been.
+/// A case and its result.
 pub(super) struct Row {
     pub(super) case: String,
     pub(super) operator: String,
     pub(super) outcome: Outcome,
 }
 
-/// How many have passed.
+/// The number of cases that passed.
 pub(super) fn passed(rows: &[Row]) -> usize {
     let passed = |row: &&Row| matches!(row.outcome, Outcome::Passed);
     rows.iter().filter(passed).count()
 }
 
-/// A row an operator, after a sentence with what came of all.
+/// A sentence with the totals, and a table with a row per operator.
 pub(super) fn table(rows: &[Row]) -> String {
     let mut operators: BTreeMap<(String, &str), Vec<&Row>> = BTreeMap::new();
     for row in rows {
@@ -51,7 +51,7 @@ pub(super) fn table(rows: &[Row]) -> String {
     );
     let counts = counts(rows.iter());
     if !counts.is_empty() {
-        // Writing into a text does not fail.
+        // Writing to a string does not fail.
         _ = write!(table, " Of the others: {counts}.");
     }
     table.push_str("\n\n| operator | cases | passed | what fails |\n| --- | --- | --- | --- |\n");
@@ -70,7 +70,7 @@ pub(super) fn table(rows: &[Row]) -> String {
     table
 }
 
-/// How many of an operator's cases failed in each way, with the first of them.
+/// The number of failed cases of an operator by kind of failure, with the first case of each.
 fn failing(rows: &[&Row]) -> String {
     let mut kinds: BTreeMap<&str, (usize, String)> = BTreeMap::new();
     for row in rows {
@@ -86,7 +86,7 @@ fn failing(rows: &[&Row]) -> String {
     kinds.join("; ")
 }
 
-/// How many failed in each way.
+/// The number of failed cases by kind of failure.
 fn counts<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for row in rows {
@@ -101,7 +101,7 @@ fn counts<'a>(rows: impl Iterator<Item = &'a Row>) -> String {
     counts.join(", ")
 }
 
-/// In one line, without what would end a cell.
+/// The reason on one line, without characters that would end a cell.
 fn cell(reason: &str) -> String {
     let mut line: String = reason
         .chars()
@@ -118,7 +118,7 @@ fn cell(reason: &str) -> String {
     line
 }
 
-/// Write the table to a file. What the file says up to [`MARK`] stays.
+/// Write the table to a file, whose text up to [`MARK`] stays.
 pub(super) fn write(path: &Path, table: &str) -> Result<()> {
     let before = match fs::read_to_string(path) {
         Ok(text) => text

@@ -1,7 +1,7 @@
-//! Cases as a model repository, to be served.
+//! A model repository of cases.
 //!
-//! The models are mounted, not in the snapshot: a graph that the engine refuses is then refused where it is asked for,
-//! and not the build of all others.
+//! The models are mounted rather than in the snapshot, so a graph that the engine refuses fails its own request and not
+//! the build.
 
 use std::fs;
 use std::path::Path;
@@ -13,19 +13,19 @@ use infer_nn::{Signature, TensorInfo};
 
 use super::case::{Case, Tensor};
 
-/// A case that a model could be made of.
-pub(super) struct Asked {
+/// A case with a model card.
+pub(super) struct Prepared {
     pub(super) name: String,
     pub(super) case: Case,
     pub(super) signature: Signature,
     card: String,
 }
 
-impl Asked {
+impl Prepared {
     /// Write the model's card.
     ///
     /// # Errors
-    /// Why the graph can have none.
+    /// Why the graph cannot have a card.
     pub(super) fn new(name: &str, case: Case, signature: Signature) -> Result<Self> {
         Ok(Self {
             card: card(&case, &signature)?,
@@ -36,16 +36,16 @@ impl Asked {
     }
 }
 
-/// Write the models in place of what is in the folder.
-pub(super) fn write(folder: &Path, models: &[Asked]) -> Result<()> {
+/// Replace the content of the folder with the models.
+pub(super) fn write(folder: &Path, models: &[Prepared]) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder)
-            .with_context(|| format!("cannot empty `{}`", folder.display()))?;
+            .with_context(|| format!("cannot remove `{}`", folder.display()))?;
     }
     for model in models {
         let folder = folder.join(&model.name);
         fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make `{}`", folder.display()))?;
+            .with_context(|| format!("cannot create `{}`", folder.display()))?;
         let files = [
             ("model.toml", model.card.as_bytes()),
             ("model.onnx", &model.case.onnx),
@@ -83,7 +83,7 @@ fn card(case: &Case, signature: &Signature) -> Result<String> {
     Ok(card)
 }
 
-/// As the graph declares it. Where it says nothing of the shape, the rank is the case's.
+/// The tensor as the graph declares it; if it declares no shape, the rank is the case's.
 fn spec(info: &TensorInfo, tensors: &[Tensor]) -> Result<TensorSpec> {
     let rank = || {
         let tensor = tensors.iter().find(|tensor| tensor.name == info.name);
@@ -94,7 +94,7 @@ fn spec(info: &TensorInfo, tensors: &[Tensor]) -> Result<TensorSpec> {
         name: info.name.clone(),
         datatype: info
             .datatype
-            .with_context(|| format!("tensor `{}` has no datatype that is known", info.name))?,
+            .with_context(|| format!("tensor `{}` has an unknown datatype", info.name))?,
         // A card has no dimension of 0.
         shape: sizes
             .into_iter()

@@ -1,4 +1,4 @@
-//! The service in this process, and its client.
+//! The service in this process and its client.
 
 use anyhow::{Context, Result, ensure};
 use infer_host::{App, AppOptions, Limits, Manifest};
@@ -11,15 +11,15 @@ use serde_json::json;
 use super::Outcome;
 use super::case::{Case, Tensor};
 use super::compare::compare;
-use super::repository::Asked;
+use super::repository::Prepared;
 use crate::loopback::{Loopback, agent};
 use crate::project;
 use crate::project::Steps;
 
-/// Where the protocol says how much of a body is JSON, before the tensors.
+/// The header with the length of a body's JSON, which the tensors follow.
 const HEADER: &str = "inference-header-content-length";
 
-/// Largest body and answer: more than any case of one operator has.
+/// The largest request and response body: more than any case of one operator needs.
 const MAX_BYTES: u32 = 512 * 1024 * 1024;
 
 /// The service and its client.
@@ -29,7 +29,7 @@ pub(super) struct Service {
 }
 
 impl Service {
-    /// Build the models that `options` name, and serve them as `cargo infer up --backend wasm` does.
+    /// Build the models of `options`, and serve them as `cargo infer up --backend wasm` does.
     pub(super) fn start(options: &BuildOptions) -> Result<Self> {
         let artifacts = infer_pack::build(options, &Steps)?;
         let mut manifest = Manifest::read(&options.root.join(project::MANIFEST))?;
@@ -57,26 +57,26 @@ impl Service {
         })
     }
 
-    /// Ask what the case asks, and hold the answer against the case's.
-    pub(super) fn ask(&self, asked: &Asked) -> Outcome {
-        let Asked {
+    /// Send the inputs of a case, and compare the outputs.
+    pub(super) fn run(&self, prepared: &Prepared) -> Outcome {
+        let Prepared {
             name,
             case,
             signature,
             ..
-        } = asked;
+        } = prepared;
         match self.post(name, &request(case, signature)) {
-            Ok(Answer::Tensors(tensors)) => match hold(&case.outputs, &tensors) {
+            Ok(Reply::Tensors(tensors)) => match compare_all(&case.outputs, &tensors) {
                 Ok(()) => Outcome::Passed,
                 Err(reason) => Outcome::Wrong(reason),
             },
-            Ok(Answer::NotLoaded(reason)) => Outcome::NotLoaded(reason),
-            Ok(Answer::Refused(reason)) => Outcome::Refused(reason),
-            Err(error) => Outcome::Refused(format!("the answer is none: {error:#}")),
+            Ok(Reply::NotLoaded(reason)) => Outcome::NotLoaded(reason),
+            Ok(Reply::Refused(reason)) => Outcome::Refused(reason),
+            Err(error) => Outcome::Refused(format!("no valid response: {error:#}")),
         }
     }
 
-    fn post(&self, model: &str, (json, tensors): &(String, Vec<u8>)) -> Result<Answer> {
+    fn post(&self, model: &str, (json, tensors): &(String, Vec<u8>)) -> Result<Reply> {
         let body = [json.as_bytes(), tensors].concat();
         let mut response = self
             .agent
@@ -98,46 +98,47 @@ impl Service {
             .read_to_vec()?;
         let status = response.status().as_u16();
         if status == 200 {
-            return tensors_of(&body, length.as_deref()).map(Answer::Tensors);
+            return tensors_of(&body, length.as_deref()).map(Reply::Tensors);
         }
         let error: Option<Refusal> = serde_json::from_slice(&body).ok();
         let reason = match error {
-            // The request's id, which is another in each run.
+            // The rest names the request ID, which differs between runs.
             Some(Refusal { error }) if status == 500 => {
-                let said = error.split(';').next().unwrap_or_default();
-                format!("{status}, {said}")
+                let sentence = error.split(';').next().unwrap_or_default();
+                format!("{status}, {sentence}")
             }
             Some(Refusal { error }) => format!("{status}, {error}"),
             None => format!("{status}, {}", String::from_utf8_lossy(&body)),
         };
-        // The phases that have begun: a graph that is not taken is the last of them.
+        // Server-Timing has the phases that began; `load` is the last one if the engine refused the graph.
         let begun = |phase| {
             timing
                 .as_deref()
                 .is_some_and(|timing| timing.contains(phase))
         };
         Ok(match begun("load;") && !begun("compute;") {
-            true => Answer::NotLoaded(reason),
-            false => Answer::Refused(reason),
+            true => Reply::NotLoaded(reason),
+            false => Reply::Refused(reason),
         })
     }
 }
 
-enum Answer {
+/// A response.
+enum Reply {
     Tensors(Vec<Tensor>),
-    /// The graph is not taken.
+    /// The engine refused the graph.
     NotLoaded(String),
-    /// The graph is, and the request is not.
+    /// The engine loaded the graph, and the request failed.
     Refused(String),
 }
 
-/// An error's body.
+/// The body of an error.
 #[derive(Deserialize)]
 struct Refusal {
     error: String,
 }
 
-/// The JSON of an answer, as far as it is looked at.
+/// The fields that are read of a response's JSON.
 #[derive(Deserialize)]
 struct Outputs {
     outputs: Vec<Output>,
@@ -156,7 +157,7 @@ struct Parameters {
     binary_data_size: usize,
 }
 
-/// JSON, and the tensors' bytes that follow it.
+/// The JSON of a request and the bytes of the tensors that follow it.
 fn request(case: &Case, signature: &Signature) -> (String, Vec<u8>) {
     let inputs: Vec<serde_json::Value> = case
         .inputs
@@ -167,7 +168,7 @@ fn request(case: &Case, signature: &Signature) -> (String, Vec<u8>) {
                 .iter()
                 .find(|info| info.name == tensor.name);
             let is_scalar = info.is_some_and(|info| info.shape.as_ref().is_some_and(Vec::is_empty));
-            // As in `compare`: a scalar may be written as a list of one.
+            // A case may write a scalar as a tensor of one dimension, as in `compare`.
             let shape = match tensor.shape.as_slice() {
                 [1] if is_scalar => &[],
                 shape => shape,
@@ -187,9 +188,9 @@ fn request(case: &Case, signature: &Signature) -> (String, Vec<u8>) {
     (json.to_string(), data.concat())
 }
 
-/// The tensors of an answer, whose header says how long its JSON is.
+/// The tensors of a response; `length` is the header with the length of its JSON.
 fn tensors_of(body: &[u8], length: Option<&str>) -> Result<Vec<Tensor>> {
-    let length = length.with_context(|| format!("it has no `{HEADER}`"))?;
+    let length = length.with_context(|| format!("the response has no `{HEADER}`"))?;
     let (json, mut rest) = length
         .parse()
         .ok()
@@ -200,7 +201,7 @@ fn tensors_of(body: &[u8], length: Option<&str>) -> Result<Vec<Tensor>> {
         let size = output.parameters.binary_data_size;
         let (data, behind) = rest.split_at_checked(size).with_context(|| {
             format!(
-                "`{}` ought to have {size} bytes, {} are left",
+                "`{}` is declared with {size} bytes, but {} are left",
                 output.name,
                 rest.len()
             )
@@ -214,17 +215,17 @@ fn tensors_of(body: &[u8], length: Option<&str>) -> Result<Vec<Tensor>> {
         })
     });
     let tensors = tensors.collect::<Result<_>>()?;
-    ensure!(rest.is_empty(), "{} bytes follow its tensors", rest.len());
+    ensure!(rest.is_empty(), "{} bytes follow the tensors", rest.len());
     Ok(tensors)
 }
 
-/// Hold an answer against what was expected.
-fn hold(expected: &[Tensor], came: &[Tensor]) -> Result<(), String> {
+/// Compare all outputs with the expected ones.
+fn compare_all(expected: &[Tensor], actual: &[Tensor]) -> Result<(), String> {
     expected.iter().try_for_each(|expected| {
-        let came = came
+        let actual = actual
             .iter()
-            .find(|came| came.name == expected.name)
+            .find(|actual| actual.name == expected.name)
             .ok_or_else(|| format!("there is no output `{}`", expected.name))?;
-        compare(expected, came)
+        compare(expected, actual)
     })
 }

@@ -1,4 +1,4 @@
-//! The forms that a tensor travels in, JSON, binary, NumPy and raw: what each costs beside computing.
+//! Decode and encode times of the tensor formats (JSON, binary, NumPy and raw) beside the compute time.
 
 use anyhow::Result;
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::http::Request;
 use crate::bench::stats::{Stats, ms};
 use crate::loopback::Loopback;
 
-/// One form's measurements for one model.
+/// The measurements of one format for one model.
 pub(super) struct Row {
     model: String,
     form: &'static str,
@@ -16,10 +16,10 @@ pub(super) struct Row {
     decode: Stats,
     compute: Stats,
     encode: Stats,
-    answer_bytes: usize,
+    response_bytes: usize,
 }
 
-/// Measure each form.
+/// Measure each format.
 pub(super) fn measure(input: &Input, server: &Loopback, runs: u32) -> Result<Vec<Row>> {
     let forms = [
         ("JSON", json(input)),
@@ -38,13 +38,13 @@ pub(super) fn measure(input: &Input, server: &Loopback, runs: u32) -> Result<Vec
                 decode: Stats::of(all.iter().map(|one| one.decode).collect()),
                 compute: Stats::of(all.iter().map(|one| one.compute).collect()),
                 encode: Stats::of(all.iter().map(|one| one.encode).collect()),
-                answer_bytes: all.last().map_or(0, |one| one.answer_bytes),
+                response_bytes: all.last().map_or(0, |one| one.response_bytes),
             })
         })
         .collect()
 }
 
-/// `/infer` with nothing but the tensor, answered in kind.
+/// A request to `/infer` whose body is the raw tensor, and whose response is a raw tensor too.
 pub(super) fn raw(input: &Input) -> Request {
     alone(input, "application/octet-stream", input.tensor.data.clone())
 }
@@ -57,7 +57,7 @@ fn npy(input: &Input) -> Request {
         .map(|size| format!("{size},"))
         .collect();
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({sizes}), }}");
-    // As NumPy pads it: the data begin at a multiple of 64.
+    // NumPy pads the header so that the data start at a multiple of 64 bytes.
     let padding = (10 + header.len() + 1).next_multiple_of(64) - 11 - header.len();
     let header = format!("{header}{}\n", " ".repeat(padding));
     let mut body = b"\x93NUMPY\x01\x00".to_vec();
@@ -90,7 +90,7 @@ fn json(input: &Input) -> Request {
     }
 }
 
-/// A body of the Open Inference Protocol, data flat; each float in its shortest form.
+/// A JSON body of the Open Inference Protocol with flat data, each float in its shortest form.
 pub(in crate::bench) fn protocol_json(name: &str, shape: &[u32], data: &[u8]) -> Vec<u8> {
     let (floats, _) = data.as_chunks::<4>();
     let values: Vec<f32> = floats
@@ -100,7 +100,7 @@ pub(in crate::bench) fn protocol_json(name: &str, shape: &[u32], data: &[u8]) ->
     let body = json!({"inputs": [{
         "name": name, "datatype": "FP32", "shape": shape, "data": [],
     }]});
-    // Not by way of a value, which would write each float as the f64 that it is.
+    // A `serde_json::Value` would hold f64 and write more digits.
     let values = serde_json::to_string(&values).unwrap_or_default();
     let body = body
         .to_string()
@@ -108,7 +108,7 @@ pub(in crate::bench) fn protocol_json(name: &str, shape: &[u32], data: &[u8]) ->
     body.into_bytes()
 }
 
-/// The Open Inference Protocol with Triton's binary tensor data, both ways.
+/// A request with the binary tensor data extension of the Open Inference Protocol, both ways.
 fn protocol_binary(input: &Input) -> Request {
     let json = json!({
         "parameters": {"binary_data_output": true},
@@ -127,7 +127,7 @@ fn protocol_binary(input: &Input) -> Request {
     }
 }
 
-/// A table, and how fast each form is read and written.
+/// Print the table, with the decode and encode throughput of each format.
 pub(super) fn print(rows: &[Row]) {
     println!();
     println!("The same tensor in each form; phases as Server-Timing has them, in milliseconds.");
@@ -144,15 +144,15 @@ pub(super) fn print(rows: &[Row]) {
             megabytes_a_second(row.body_bytes, &row.decode),
             row.compute,
             row.encode,
-            row.answer_bytes,
-            megabytes_a_second(row.answer_bytes, &row.encode),
+            row.response_bytes,
+            megabytes_a_second(row.response_bytes, &row.encode),
         );
     }
 }
 
 fn megabytes_a_second(bytes: usize, time: &Stats) -> String {
     let ms = ms(time.median);
-    // Below, the clock's last digit would be what is divided by.
+    // Server-Timing has too few digits for shorter times.
     if ms < 0.01 {
         return "-".to_owned();
     }

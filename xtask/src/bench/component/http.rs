@@ -1,4 +1,4 @@
-//! Requests over loopback, to the server in this process.
+//! Requests over loopback to the server in this process.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::bench::alone::series;
 use crate::loopback::{Loopback, agent};
 
 impl Loopback {
-    /// One request after another on one connection: what was measured of each.
+    /// Send the same request repeatedly on one connection, and return the measurements of each run.
     pub(super) fn requests(
         &self,
         request: &Request,
@@ -24,14 +24,14 @@ impl Loopback {
                 post = post.header(*name, value);
             }
             let mut response = post.send(&request.body)?;
-            let answer = response.body_mut().read_to_vec()?;
+            let body = response.body_mut().read_to_vec()?;
             let elapsed = start.elapsed();
             anyhow::ensure!(
                 response.status() == 200,
-                "{} is answered {}: {}",
+                "the response to {} is {}: {}",
                 request.path,
                 response.status(),
-                String::from_utf8_lossy(&answer)
+                String::from_utf8_lossy(&body)
             );
             let timing = response
                 .headers()
@@ -39,36 +39,36 @@ impl Loopback {
                 .and_then(|value| value.to_str().ok())
                 .unwrap_or_default();
             let of =
-                |name| phase(timing, name).context("the answer lacks a phase in Server-Timing");
+                |name| phase(timing, name).context("the response lacks a phase in Server-Timing");
             Ok(Measured {
                 elapsed,
                 decode: of("decode")?,
                 compute: of("compute")?,
                 encode: of("encode")?,
-                answer_bytes: answer.len(),
+                response_bytes: body.len(),
             })
         })
     }
 }
 
-/// A request that is sent again and again.
+/// A request that is sent repeatedly.
 pub(super) struct Request {
     pub(super) path: String,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
 }
 
-/// What was measured of one request.
+/// The measurements of one request.
 pub(super) struct Measured {
-    /// From its first byte sent to the answer's last.
+    /// From the first byte of the request to the last byte of the response.
     pub(super) elapsed: Duration,
     pub(super) decode: Duration,
     pub(super) compute: Duration,
     pub(super) encode: Duration,
-    pub(super) answer_bytes: usize,
+    pub(super) response_bytes: usize,
 }
 
-/// A phase's duration in `Server-Timing` (W3C), which counts milliseconds.
+/// The duration of a phase in a `Server-Timing` header, which has milliseconds.
 fn phase(timing: &str, name: &str) -> Option<Duration> {
     let entry = timing
         .split(',')
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn phases_are_read() {
+    fn phases_are_parsed() {
         let timing = "decode;dur=0.5, load;dur=0, compute;dur=12.25";
         assert_eq!(
             phase(timing, "compute"),

@@ -1,9 +1,8 @@
-//! `cargo xtask bench component`: what serving adds to computing.
+//! `cargo xtask bench component`: the overhead of serving over inference alone.
 //!
-//! For every model of a repository, in one run on one machine: the time until an instance has its
-//! models ready, the warm compute time in the engine alone, and the time of a request over HTTP with
-//! a fresh instance each; then, for each form that a tensor travels in, what decoding and encoding
-//! cost beside computing. Ratios are what to quote; absolute times are this machine's.
+//! For each model of a repository, one run measures the time until an instance has its models ready, the warm compute
+//! time in the engine alone, and the time of an HTTP request, which gets a fresh instance. Then it measures the decode
+//! and encode times of each tensor format beside the compute time. Quote ratios: absolute times depend on the machine.
 
 mod forms;
 mod http;
@@ -23,13 +22,13 @@ use crate::project;
 use crate::project::Steps;
 pub(super) use forms::protocol_json;
 
-/// Measure what serving adds to computing, for each model of a repository.
+/// Measure the overhead of serving over inference alone, for each model of a repository
 #[derive(Args)]
 pub(super) struct Component {
-    /// The model repository [default: models]
+    /// Model repository [default: models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Runs counted, after a warm-up of a tenth
+    /// Runs to measure, after a warm-up of a tenth as many
     #[arg(long, value_name = "N", default_value_t = 200,
           value_parser = clap::value_parser!(u32).range(10..=100_000))]
     runs: u32,
@@ -45,7 +44,7 @@ struct Row {
 }
 
 impl Component {
-    /// Build the repository's artifact, measure, print a table.
+    /// Build the repository's artifact, measure, and print the tables.
     pub(super) fn run(self) -> Result<()> {
         let root = project::root();
         let mut options = BuildOptions::new(root.clone());
@@ -75,7 +74,7 @@ impl Component {
         })?;
         let server = Loopback::start(app)?;
         let (mut rows, mut forms) = (Vec::new(), Vec::new());
-        // `/infer` asks the last version of a model, so that is the one to measure.
+        // `/infer` uses the latest version of a model, so that one is measured.
         let latest = artifacts.models.chunk_by(|a, b| a.id.name == b.id.name);
         let latest = latest.filter_map(|versions| versions.last());
         for model in latest.filter(|model| model.is_snapshot()) {
@@ -99,7 +98,7 @@ impl Component {
     }
 }
 
-/// What a model is asked.
+/// A model and the input that it gets.
 struct Input<'a> {
     /// The graph's name in wasi-nn.
     graph: String,
@@ -118,7 +117,7 @@ impl<'a> Input<'a> {
             .context("the model has no input")?;
         anyhow::ensure!(
             model.card.inputs.len() == 1 && spec.datatype == Datatype::Fp32,
-            "only models with one FP32 input are measured"
+            "expected a model with one FP32 input"
         );
         let shape = spec.usual_shape();
         let elements: u32 = shape.iter().product();

@@ -1,8 +1,8 @@
-//! `cargo xtask bench engine`: the engine in WebAssembly beside onnxruntime-web, in one thread each.
+//! `cargo xtask bench engine`: the WebAssembly engine beside onnxruntime-web, with one thread each.
 //!
-//! Both compute the same networks on the same inputs, by turns in one run: the snapshotted engine in Wasmtime as the host
-//! configures it, and onnxruntime-web under Node. What each is of the machine's SIMD is told by a loop
-//! of multiply-adds in the engine, and where the time goes by the engine itself.
+//! Both run the same networks on the same inputs, in alternating rounds: the snapshotted engine in Wasmtime as the host
+//! configures it, and onnxruntime-web under Node. A loop of multiply-adds in the engine measures the peak FLOP/s, and
+//! the engine's own profile says where the time goes.
 
 mod onnxruntime_web;
 
@@ -19,19 +19,19 @@ use super::stats::{Stats, ms};
 use crate::project;
 use onnxruntime_web::OnnxRuntimeWeb;
 
-/// Measure the engine in WebAssembly beside onnxruntime-web.
+/// Measure the WebAssembly engine beside onnxruntime-web
 #[derive(Args)]
 pub(super) struct Engine {
-    /// Which networks
+    /// Networks to measure
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Network::ALL)]
     networks: Vec<Network>,
-    /// A folder with `NETWORK/model.onnx`, `model.toml` and `input.bin` for each [default: written by bench/networks.py]
+    /// Folder with `NETWORK/model.onnx`, `model.toml` and `input.bin` for each [default: written by bench/networks.py]
     #[arg(long, value_name = "DIR")]
     models: Option<std::path::PathBuf>,
-    /// Turns: each measures both
+    /// Rounds, each of which measures both engines
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// Runs of each in a turn, after a warm-up of a tenth
+    /// Runs of each engine in a round, after a warm-up of a tenth as many
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     runs: u32,
 }
@@ -42,20 +42,20 @@ struct Row {
     engine: Stats,
     first: Stats,
     web: Stats,
-    /// The largest difference of the outputs, relative to the largest output.
+    /// The largest difference between the outputs, relative to the largest output.
     difference: f64,
     profile: Vec<(String, f64)>,
 }
 
 impl Row {
-    /// How many times as long as the engine onnxruntime-web takes.
+    /// The time of onnxruntime-web over the engine's.
     fn ratio(&self) -> f64 {
         ms(self.web.median) / ms(self.engine.median)
     }
 }
 
 impl Engine {
-    /// Measure, and print tables.
+    /// Measure, and print the tables.
     pub(super) fn run(self) -> Result<()> {
         let root = project::root();
         let folder = match &self.models {
@@ -74,17 +74,17 @@ impl Engine {
                 peak = f64::max(peak, alone.peak()?);
                 self.measure(network, &served, &alone, &web, &folder)
             };
-            // The others are measured all the same.
+            // A failure must not keep the other networks from being measured.
             match measured() {
                 Ok(row) => rows.push(row),
                 Err(error) => {
-                    eprintln!("{} is not measured: {error:#}", network.name());
+                    eprintln!("{} failed: {error:#}", network.name());
                     failed.push(network.name());
                 }
             }
         }
         print(&rows, peak, self.rounds * self.runs);
-        ensure!(failed.is_empty(), "not measured: {}", failed.join(", "));
+        ensure!(failed.is_empty(), "failed: {}", failed.join(", "));
         Ok(())
     }
 
@@ -107,24 +107,27 @@ impl Engine {
         let (mut engine, mut theirs, mut first) = (Vec::new(), Vec::new(), Vec::new());
         let mut outputs = (Vec::new(), Vec::new());
         for _ in 0..self.rounds {
-            // An instance's first inference, which touches its memory, in new instances.
+            // The first inference of an instance touches its memory, so each gets a new one.
             for _ in 0..3 {
                 first.extend(alone.compute(&graph, &inputs, 0, 1)?);
             }
             let warm_up = (self.runs / 10).max(1);
             engine.extend(alone.compute(&graph, &inputs, warm_up, self.runs)?);
-            let came = web.time(&folder.join("model.onnx"), &inputs, &path, self.runs)?;
+            let result = web.time(&folder.join("model.onnx"), &inputs, &path, self.runs)?;
             theirs.extend(
-                came.times
+                result
+                    .times
                     .iter()
                     .map(|ms| Duration::from_secs_f64(ms / 1e3)),
             );
-            outputs = (alone.output(&graph, &inputs)?, came.output);
+            outputs = (alone.output(&graph, &inputs)?, result.output);
         }
         let (ours, web) = outputs;
         ensure!(
             ours.len() == web.len() && !ours.is_empty(),
-            "the outputs are not of one length"
+            "the engine has {} output values, onnxruntime-web {}",
+            ours.len(),
+            web.len()
         );
         let largest = web
             .iter()
@@ -179,18 +182,18 @@ fn print(rows: &[Row], peak: f64, runs: u32) {
     print_operators(rows);
 }
 
-/// The mean over the networks of pictures in f32, which is what the engine's aim is about.
+/// Print the geometric mean over the FP32 image networks, which the engine's aim refers to.
 fn print_mean(rows: &[Row]) {
-    let pictures: Vec<&Row> = rows
+    let images: Vec<&Row> = rows
         .iter()
-        .filter(|row| Network::PICTURES.contains(&row.network))
+        .filter(|row| Network::IMAGES.contains(&row.network))
         .collect();
-    if pictures.is_empty() {
+    if images.is_empty() {
         return;
     }
-    let product: f64 = pictures.iter().map(|row| row.ratio()).product();
-    let mean = product.powf(1.0 / pictures.len() as f64);
-    let names: Vec<&str> = pictures.iter().map(|row| row.network.name()).collect();
+    let product: f64 = images.iter().map(|row| row.ratio()).product();
+    let mean = product.powf(1.0 / images.len() as f64);
+    let names: Vec<&str> = images.iter().map(|row| row.network.name()).collect();
     println!();
     println!(
         "onnxruntime-web / engine, geometric mean of {}: {mean:.2} (aim 1.5)",
@@ -198,7 +201,7 @@ fn print_mean(rows: &[Row]) {
     );
 }
 
-/// What quantizing brings, where both networks were measured.
+/// Print the speedup from quantization where both networks were measured.
 fn print_quantized(rows: &[Row]) {
     for row in rows {
         let unquantized = row.network.unquantized();
@@ -216,7 +219,7 @@ fn print_quantized(rows: &[Row]) {
     }
 }
 
-/// Where the time goes.
+/// Print the time of each operator.
 fn print_operators(rows: &[Row]) {
     for row in rows {
         let mut kinds: BTreeMap<&str, (usize, f64)> = BTreeMap::new();

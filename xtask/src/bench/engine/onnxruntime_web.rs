@@ -1,4 +1,4 @@
-//! onnxruntime-web under Node, in the version of `bench/onnxruntime-web/package.json`.
+//! onnxruntime-web under Node, in the version that `bench/onnxruntime-web/package.json` pins.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,12 +9,12 @@ use serde_json::json;
 use crate::bench::alone::Tensor;
 use crate::bench::command::succeed;
 
-/// The library, installed below `target/`.
+/// The package, installed below `target/`.
 pub(super) struct OnnxRuntimeWeb {
     folder: PathBuf,
 }
 
-/// What a run of it tells.
+/// The results of a run.
 pub(super) struct Times {
     /// Milliseconds of each inference.
     pub(super) times: Vec<f64>,
@@ -23,20 +23,20 @@ pub(super) struct Times {
 }
 
 impl OnnxRuntimeWeb {
-    /// Install it by npm, unless it is there.
+    /// Install the package with npm unless it is there.
     pub(super) fn prepare(root: &Path) -> Result<Self> {
         let source = root.join("bench/onnxruntime-web");
         let folder = root.join("target/bench/onnxruntime-web");
         std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make `{}`", folder.display()))?;
+            .with_context(|| format!("cannot create `{}`", folder.display()))?;
         for file in ["package.json", "time.mjs"] {
             let path = source.join(file);
             std::fs::copy(&path, folder.join(file))
                 .with_context(|| format!("cannot copy `{}`", path.display()))?;
         }
-        let asked = std::fs::read_to_string(folder.join("package.json"))?;
+        let requested = std::fs::read_to_string(folder.join("package.json"))?;
         let installed = folder.join("installed.json");
-        if std::fs::read_to_string(&installed).is_ok_and(|text| text == asked) {
+        if std::fs::read_to_string(&installed).is_ok_and(|text| text == requested) {
             return Ok(Self { folder });
         }
         eprintln!("installing onnxruntime-web …");
@@ -46,12 +46,12 @@ impl OnnxRuntimeWeb {
             "--no-audit",
             "--no-fund",
         ]))?;
-        // Written last: a folder without it was not finished.
-        std::fs::write(&installed, asked)?;
+        // Written last, so its absence means an unfinished folder.
+        std::fs::write(&installed, requested)?;
         Ok(Self { folder })
     }
 
-    /// Time a network; the file `data` has the inputs' data, one after the other.
+    /// Time a network; the file `data` has the concatenated data of the inputs.
     pub(super) fn time(
         &self,
         model: &Path,
@@ -77,12 +77,12 @@ impl OnnxRuntimeWeb {
                 String::from_utf8_lossy(&output.stderr).trim()
             );
         }
-        let told: serde_json::Value =
-            serde_json::from_slice(&output.stdout).context("onnxruntime-web told no JSON")?;
+        let printed: serde_json::Value =
+            serde_json::from_slice(&output.stdout).context("onnxruntime-web printed no JSON")?;
         let numbers = |name: &str| -> Result<Vec<f64>> {
-            let found = told[name]
+            let found = printed[name]
                 .as_array()
-                .with_context(|| format!("it told no `{name}`"))?;
+                .with_context(|| format!("onnxruntime-web printed no `{name}`"))?;
             Ok(found.iter().filter_map(serde_json::Value::as_f64).collect())
         };
         Ok(Times {

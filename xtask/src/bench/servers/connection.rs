@@ -1,7 +1,7 @@
-//! One connection: requests go out as they were prepared, answers are read whole.
+//! A client connection that sends prepared requests and reads whole responses.
 //!
-//! By hand over `httparse`, for what measures must cost next to nothing: a client of its own would put each
-//! request's head together anew and pass its body through a buffer.
+//! It is written by hand over `httparse` because the load generator must cost next to nothing: a client library would
+//! assemble the head of every request again and copy its body through a buffer.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// No answer takes this long; a benchmark that would hang fails instead.
+/// No response takes this long, so a benchmark that would hang fails instead.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// More headers than any of the servers sends.
+/// More headers than any contestant sends.
 const MAX_HEADERS: usize = 64;
 
-/// What is read at a time.
+/// Bytes to read at a time.
 const CHUNK: usize = 64 << 10;
 
-/// A request as it goes over the wire.
+/// The bytes of a request.
 #[derive(Debug)]
 pub(super) struct Request(Vec<u8>);
 
@@ -37,14 +37,14 @@ impl Request {
     }
 }
 
-/// A connection that is kept.
+/// A persistent connection.
 pub(super) struct Connection {
     stream: TcpStream,
     received: Vec<u8>,
     body: Vec<u8>,
 }
 
-/// How long an answer's body is.
+/// How the end of a response body is found.
 enum Framing {
     Length(usize),
     Chunked,
@@ -64,7 +64,7 @@ impl Connection {
         })
     }
 
-    /// Send a request and read its answer: the status and the body.
+    /// Send a request and read the status and the body of the response.
     pub(super) fn exchange(&mut self, request: &Request) -> Result<(u16, &[u8])> {
         self.received.clear();
         self.body.clear();
@@ -85,7 +85,7 @@ impl Connection {
                 }
                 ensure!(
                     self.received.len() == length,
-                    "an answer of {length} bytes is followed by {} that nobody asked for",
+                    "{} bytes follow a response body of {length} bytes",
                     self.received.len() - length
                 );
                 std::mem::swap(&mut self.body, &mut self.received);
@@ -103,11 +103,11 @@ impl Connection {
                         break (start, usize::try_from(size)?);
                     }
                     Ok(httparse::Status::Partial) => self.fill()?,
-                    Err(_) => bail!("a chunk of the answer has no proper size"),
+                    Err(_) => bail!("a chunk of the response has no valid size"),
                 }
             };
             let end = start + size;
-            // With the line's end behind it; no server sends trailers without being asked for them.
+            // A line end follows the chunk; no server sends trailers that the client did not request.
             while self.received.len() < end + 2 {
                 self.fill()?;
             }
@@ -119,27 +119,27 @@ impl Connection {
         }
     }
 
-    /// Read what there is, at least a byte.
+    /// Read what has arrived, at least a byte.
     fn fill(&mut self) -> Result<()> {
         let filled = self.received.len();
         self.received.resize(filled + CHUNK, 0);
         let count = self.stream.read(&mut self.received[filled..]);
         self.received
             .truncate(filled + *count.as_ref().unwrap_or(&0));
-        match count.context("reading an answer")? {
-            0 => bail!("the connection was closed before the answer's end"),
+        match count.context("reading a response")? {
+            0 => bail!("the connection was closed before the end of the response"),
             _ => Ok(()),
         }
     }
 }
 
-/// Status, framing and length of an answer's head, once it is there.
+/// The status, the body's framing and the length of a response head; `None` until the head is complete.
 fn parse_head(received: &[u8]) -> Result<Option<(u16, Framing, usize)>> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let httparse::Status::Complete(end) = response
         .parse(received)
-        .context("the answer is not HTTP/1.1")?
+        .context("the response is not HTTP/1.1")?
     else {
         return Ok(None);
     };
@@ -151,12 +151,16 @@ fn parse_head(received: &[u8]) -> Result<Option<(u16, Framing, usize)>> {
         std::str::from_utf8(header.value).ok()
     };
     let framing = match (header("content-length"), header("transfer-encoding")) {
-        (Some(length), _) => Framing::Length(length.parse().context("the answer's length")?),
+        (Some(length), _) => Framing::Length(
+            length
+                .parse()
+                .context("the content length of the response")?,
+        ),
         (None, Some("chunked")) => Framing::Chunked,
-        _ => bail!("the answer says neither its length nor that it comes in chunks"),
+        _ => bail!("the response has neither a content length nor chunks"),
     };
     Ok(Some((
-        response.code.context("the answer has no status")?,
+        response.code.context("the response has no status")?,
         framing,
         end,
     )))

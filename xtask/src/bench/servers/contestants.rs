@@ -1,4 +1,4 @@
-//! The servers that are measured, and how each of them is started.
+//! The contestants, and the command that starts each.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use crate::bench::networks::Served;
 use crate::bench::python::Environment;
 use crate::infer::Infer;
 
-/// A server, whatever its settings.
+/// A kind of server, whatever its settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(super) enum Kind {
-    /// A bare Rust server, axum over ONNX Runtime: the ceiling
+    /// Bare Rust server, axum over ONNX Runtime: the ceiling
     Axum,
     /// This service, native, on ONNX Runtime
     Onnx,
@@ -24,14 +24,14 @@ pub(super) enum Kind {
     Openvino,
     /// FastAPI over onnxruntime
     Fastapi,
-    /// This service, portable: the engine in WebAssembly
+    /// This service, portable, on the WebAssembly engine
     Portable,
-    /// The same artifact on stock `wasmtime serve`
+    /// The portable artifact on stock `wasmtime serve`
     Wasmtime,
 }
 
 impl Kind {
-    /// As tables have it.
+    /// The name in tables.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Axum => "axum + ort",
@@ -43,12 +43,12 @@ impl Kind {
         }
     }
 
-    /// Whether a machine may lack what it needs.
+    /// Whether a machine may lack its requirements.
     pub(super) fn may_be_missing(self) -> bool {
         self != Self::Portable
     }
 
-    /// The settings to try: where there are several, the better counts, for each number of connections.
+    /// The settings to try; if there are several, the best one counts at each number of connections.
     fn settings(self, cores: usize) -> Vec<Setting> {
         match self {
             Self::Onnx => vec![Setting::Backend("onnx")],
@@ -61,8 +61,8 @@ impl Kind {
                     threads: 1,
                     spins: false,
                 };
-                // Threads that spin between inferences are faster under load, and slower where they take the
-                // cores from what reads the next request.
+                // Spinning threads are faster under load, and slower where they take cores from the thread that
+                // reads the next request.
                 let one_session = [true, false].map(|spins| Setting::Sessions {
                     sessions: 1,
                     threads: cores,
@@ -75,8 +75,8 @@ impl Kind {
                     workers: 1,
                     threads: None,
                 };
-                // FastAPI's documentation: "replication of processes to take advantage of multiple cores";
-                // each with one thread, or every worker would want all cores.
+                // FastAPI's documentation recommends "replication of processes to take advantage of multiple cores".
+                // Each worker gets one thread, since otherwise every worker would use all cores.
                 let worker_a_core = Setting::Workers {
                     workers: cores,
                     threads: Some(1),
@@ -87,7 +87,7 @@ impl Kind {
     }
 }
 
-/// All, unless one core makes them the same.
+/// All settings, or the first if there is one core, which makes them the same.
 fn several<const N: usize>(one: Setting, others: [Setting; N], cores: usize) -> Vec<Setting> {
     let mut settings = vec![one];
     if cores > 1 {
@@ -96,7 +96,7 @@ fn several<const N: usize>(one: Setting, others: [Setting; N], cores: usize) -> 
     settings
 }
 
-/// How a server is set up.
+/// The settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Setting {
     /// `cargo infer up --backend …`
@@ -104,13 +104,13 @@ enum Setting {
     Sessions {
         sessions: usize,
         threads: usize,
-        /// Whether the threads of a session spin between inferences, as they do by default. A session of one thread
-        /// has none that could.
+        /// Whether the threads of a session spin between inferences, which is the default. A session of one thread
+        /// has no such threads.
         spins: bool,
     },
     Workers {
         workers: usize,
-        /// ONNX Runtime's default otherwise.
+        /// `None` for ONNX Runtime's default.
         threads: Option<usize>,
     },
     Stock,
@@ -152,7 +152,7 @@ pub(super) struct Contestant {
 }
 
 impl Contestant {
-    /// Those of some kinds.
+    /// The contestants of some kinds.
     pub(super) fn all(kinds: &[Kind], cores: usize) -> Vec<Self> {
         let of = |kind: Kind| {
             let settings = kind.settings(cores).into_iter();
@@ -161,12 +161,12 @@ impl Contestant {
         kinds.iter().copied().flat_map(of).collect()
     }
 
-    /// Its settings, for a table.
+    /// Its settings, as tables show them.
     pub(super) fn setting(&self) -> String {
         self.setting.to_string()
     }
 
-    /// A name for files.
+    /// Its name in file names.
     pub(super) fn slug(&self) -> String {
         let text = format!("{:?} {}", self.kind, self.setting).to_lowercase();
         let parts = text.split(|c: char| !c.is_ascii_alphanumeric());
@@ -197,7 +197,10 @@ impl Contestant {
                 threads,
                 spins,
             } => {
-                let (server, library) = tools.axum.as_ref().context("it was not compiled")?;
+                let (server, library) = tools
+                    .axum
+                    .as_ref()
+                    .context("bench/axum-ort was not compiled")?;
                 let mut command = Command::new(server);
                 command
                     .env("ORT_DYLIB_PATH", library)
@@ -213,13 +216,16 @@ impl Contestant {
                 command
             }
             Setting::Workers { workers, threads } => {
-                let python = tools.fastapi.as_ref().context("it was not installed")?;
+                let python = tools
+                    .fastapi
+                    .as_ref()
+                    .context("FastAPI was not installed")?;
                 let mut command = python.command("uvicorn");
                 command
                     .current_dir(tools.root.join("bench/fastapi"))
                     .env("MODEL", served.graph())
                     .env("NAME", &served.network)
-                    // Writing a line a request would be measured too.
+                    // An access log would slow the server down.
                     .args(["app:app", "--no-access-log", "--log-level", "warning"])
                     .args(["--host", &address.ip().to_string()])
                     .args(["--port", &address.port().to_string()])
@@ -240,17 +246,18 @@ impl Contestant {
     }
 }
 
-/// What the servers need, made ready.
+/// The prepared requirements of the servers.
 pub(super) struct Tools {
     root: PathBuf,
     infer: Infer,
     fastapi: Option<Environment>,
-    /// The server, and ONNX Runtime's library.
+    /// The server and ONNX Runtime's library.
     axum: Option<(PathBuf, PathBuf)>,
 }
 
 impl Tools {
-    /// Install, compile and look for what these kinds need; what is not to be had, and why.
+    /// Install, compile and find the requirements of some kinds of servers; also return the kinds that are not
+    /// available, and why.
     ///
     /// # Errors
     /// When `infer` does not compile.
@@ -265,7 +272,7 @@ impl Tools {
             axum: None,
         };
         let mut missing = Vec::new();
-        // The bare server may need the library of ONNX Runtime that FastAPI's environment brings.
+        // The bare server may need the ONNX Runtime library of FastAPI's environment.
         if kinds.contains(&Kind::Fastapi) || kinds.contains(&Kind::Axum) {
             let folder = root.join("target/bench/fastapi");
             match Environment::prepare(&root.join("bench/fastapi"), folder) {
@@ -289,8 +296,8 @@ impl Tools {
     }
 
     fn compile_axum(&self) -> Result<(PathBuf, PathBuf)> {
-        // The file that this service computes with, where it is installed; else the wheel's, of the same
-        // version.
+        // The library that this service uses, if it is installed; otherwise the one in FastAPI's environment, which
+        // has the same version.
         let library = self
             .infer
             .onnx_runtime(&self.root)
@@ -299,15 +306,15 @@ impl Tools {
                 environment.onnx_runtime()
             })
             .context(
-                "there is no library of ONNX Runtime for it: neither is the backend installed (`cargo infer \
-                 backend add onnx`), nor is there the wheel that FastAPI's environment has",
+                "ONNX Runtime is missing: expected the backend (run `cargo infer backend add onnx`) or the wheel in \
+                 FastAPI's environment",
             )?;
         let target = self.root.join("target/bench/axum-ort");
         eprintln!("compiling bench/axum-ort …");
         succeed(
             Command::new("cargo")
                 .args(["build", "--release", "--locked", "--quiet"])
-                // Cargo reads this folder's own settings, which say how to compile it.
+                // The folder has a cargo configuration of its own.
                 .current_dir(self.root.join("bench/axum-ort"))
                 .env("CARGO_TARGET_DIR", &target)
                 .env_remove("RUSTFLAGS"),
@@ -321,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_words_and_files() {
+    fn settings_have_words_and_file_names() {
         let all = Contestant::all(&[Kind::Axum, Kind::Fastapi, Kind::Portable], 4);
         let words: Vec<_> = all.iter().map(Contestant::setting).collect();
         let expected = [

@@ -1,4 +1,4 @@
-//! What is quoted of the measurements: medians of rounds with their spread, and ratios within a round.
+//! The figures of a report: medians of rounds with a spread, and ratios within a round.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,21 +6,21 @@ use std::time::Duration;
 use super::contestants::Kind;
 use super::forms::Form;
 
-/// What one server did in one round: a form, a number of connections.
+/// The measurements of one server in one round, for one format and one number of connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sample {
-    /// Answers a second.
+    /// Responses per second.
     pub(super) throughput: f64,
     pub(super) p50: Duration,
     pub(super) p99: Duration,
-    /// Cores that the server kept busy.
+    /// The number of cores that the server used.
     pub(super) server_cores: f64,
-    /// Cores that the client kept busy.
+    /// The number of cores that the client used.
     pub(super) client_cores: f64,
 }
 
 impl Sample {
-    /// Of the latencies in ascending order; at least one.
+    /// Summarize latencies in ascending order, of which there is at least one.
     pub(super) fn of(
         latencies: &[Duration],
         window: Duration,
@@ -37,19 +37,19 @@ impl Sample {
         }
     }
 
-    /// Milliseconds of processor time that the server spends on an answer.
+    /// CPU time of the server per response, in milliseconds.
     pub(super) fn cpu_ms(&self) -> f64 {
         self.server_cores / self.throughput * 1e3
     }
 }
 
-/// By nearest rank: of fewer than a hundred, the 99th is the largest.
+/// The percentile by nearest rank: with fewer than a hundred values, the 99th is the largest.
 fn percentile(ascending: &[Duration], percent: usize) -> Duration {
     let rank = (ascending.len() * percent).div_ceil(100).max(1);
     ascending.get(rank - 1).copied().unwrap_or_default()
 }
 
-/// The median of rounds, and the least and the greatest.
+/// The median, the least and the greatest of the rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Spread {
     pub(super) median: f64,
@@ -58,14 +58,14 @@ pub(super) struct Spread {
 }
 
 impl Spread {
-    /// Of at least one value.
+    /// Summarize at least one value.
     pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or_default();
         let last = values.len().saturating_sub(1);
         Self {
-            // Of an even number, the mean of the two in the middle.
+            // An even number of values has two in the middle.
             median: (at(last / 2) + at(last.div_ceil(2))) / 2.0,
             low: at(0),
             high: at(last),
@@ -86,7 +86,7 @@ impl fmt::Display for Spread {
     }
 }
 
-/// Three figures, which is more than such measurements are good for.
+/// Format with three significant digits; measurements are not more precise.
 pub(super) fn figures(value: f64) -> String {
     match value {
         value if value >= 99.95 => format!("{value:.0}"),
@@ -95,49 +95,49 @@ pub(super) fn figures(value: f64) -> String {
     }
 }
 
-/// All rounds of one server with its settings, in one form with so many connections.
+/// The rounds of one server with one setting, one format and one number of connections.
 #[derive(Clone, Debug)]
 pub(super) struct Series {
     pub(super) kind: Kind,
     pub(super) setting: String,
     pub(super) form: Form,
     pub(super) connections: usize,
-    /// In the order of the rounds.
+    /// In round order.
     pub(super) rounds: Vec<Sample>,
 }
 
 impl Series {
-    /// Of something that a round measured.
+    /// The spread of a measurement over the rounds.
     pub(super) fn spread(&self, of: impl Fn(&Sample) -> f64) -> Spread {
         Spread::of(self.rounds.iter().map(of))
     }
 
-    /// Answers a second.
+    /// Responses per second.
     pub(super) fn throughput(&self) -> Spread {
         self.spread(|sample| sample.throughput)
     }
 
-    /// Throughput as a part of another's, round by round.
+    /// The ratio of the throughput to another's, within each round.
     pub(super) fn ratio(&self, other: &Series) -> Spread {
         let pairs = self.rounds.iter().zip(&other.rounds);
         Spread::of(pairs.map(|(own, other)| own.throughput / other.throughput))
     }
 }
 
-/// A server's starts, and its memory.
+/// Start times and memory of a server.
 #[derive(Clone, Debug)]
 pub(super) struct Start {
     pub(super) kind: Kind,
     pub(super) setting: String,
-    /// From the process's start to the first answer.
+    /// From the start of the process to the first response.
     pub(super) times: Vec<Duration>,
-    /// Bytes after the first answers.
+    /// Bytes after the first responses.
     pub(super) idle_memory: u64,
-    /// Bytes under load, the largest of all points.
+    /// The most bytes under load, over all points.
     pub(super) load_memory: u64,
 }
 
-/// All that was measured of a network.
+/// The measurements of a network.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Measured {
     pub(super) network: String,
@@ -146,7 +146,7 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// A server's better setting in this form with so many connections: that of the higher throughput.
+    /// The series of a server's setting with the highest throughput, for one format and one number of connections.
     pub(super) fn best(&self, kind: Kind, form: Form, connections: usize) -> Option<&Series> {
         self.series
             .iter()
@@ -156,7 +156,7 @@ impl Measured {
             .max_by(|a, b| a.throughput().median.total_cmp(&b.throughput().median))
     }
 
-    /// What was measured, each once, in the order of tables.
+    /// The kinds of servers that were measured, in table order.
     pub(super) fn kinds(&self) -> Vec<Kind> {
         distinct(self.series.iter().map(|series| series.kind))
     }
@@ -181,7 +181,7 @@ fn distinct<T: Ord>(values: impl Iterator<Item = T>) -> Vec<T> {
 pub(super) mod tests {
     use super::*;
 
-    /// A series of these throughputs.
+    /// A series with these throughputs.
     pub(in crate::bench::servers) fn series(kind: Kind, setting: &str, rounds: &[f64]) -> Series {
         let sample = |throughput: &f64| Sample {
             throughput: *throughput,
@@ -200,7 +200,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn percentiles_are_ranks() {
+    fn percentiles_use_nearest_rank() {
         let latencies: Vec<_> = (1..=200).map(Duration::from_millis).collect();
         assert_eq!(percentile(&latencies, 50), Duration::from_millis(100));
         assert_eq!(percentile(&latencies, 99), Duration::from_millis(198));
@@ -210,7 +210,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_sample_is_what_came_in_its_window() {
+    fn sample_summarizes_its_window() {
         let latencies = [1, 2, 3, 9].map(Duration::from_millis);
         let ms = Duration::from_millis;
         let sample = Sample::of(&latencies, ms(500), ms(750), ms(50));
@@ -221,7 +221,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_middle_and_the_ends() {
+    fn spread_has_median_and_extremes() {
         let spread = Spread::of([3.0, 1.0, 2.0]);
         assert_eq!(spread.to_string(), "2.00 [1.00 to 3.00]");
         assert_eq!(Spread::of([4.0, 1.0]).median, 2.5);
@@ -233,14 +233,14 @@ pub(super) mod tests {
 
     #[test]
     fn ratios_are_taken_within_a_round() {
-        // A slow round of the machine hits both, and their ratio not at all.
+        // A slow round affects both servers alike, so the ratio stays.
         let ceiling = series(Kind::Axum, "", &[100.0, 50.0, 200.0]);
         let ours = series(Kind::Onnx, "", &[80.0, 40.0, 180.0]);
         assert_eq!(ours.ratio(&ceiling).to_string(), "0.80 [0.80 to 0.90]");
     }
 
     #[test]
-    fn the_better_setting_counts() {
+    fn best_setting_counts() {
         let measured = Measured {
             series: vec![
                 series(Kind::Axum, "one", &[1.0, 9.0, 2.0]),

@@ -1,4 +1,4 @@
-//! The forms in which an input travels: what is sent, and what has to come back.
+//! The formats of an input: the request in each, and the expected response.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,30 +10,30 @@ use super::connection::Request;
 use super::load::{Expected, commas};
 use crate::bench::component::protocol_json;
 
-/// The networks of `bench/networks.py` that take pictures have this input.
+/// The input of the image networks of `bench/networks.py`.
 const INPUT: &str = "data";
 const SHAPE: [u32; 4] = [1, 3, 224, 224];
 
-/// Of the largest logit.
+/// The tolerance relative to the largest logit.
 const TOLERANCE: f32 = 1e-3;
 
-/// The same for a picture: decoders may differ by a level or two in a pixel, and networks with random
-/// weights make more of that than trained ones.
-const PICTURE_TOLERANCE: f32 = 2e-2;
+/// The tolerance for an encoded image: decoders may differ by one or two in a pixel's value, and networks with random
+/// weights amplify that more than trained ones.
+const IMAGE_TOLERANCE: f32 = 2e-2;
 
-/// How an input travels.
+/// The format of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(super) enum Form {
-    /// Little-endian floats, answered in kind
+    /// Little-endian floats, in the response too
     Raw,
     /// The Open Inference Protocol
     Json,
-    /// A picture of 640 x 480 pixels, answered in JSON
+    /// Image of 640 x 480 pixels, with a JSON response
     Jpeg,
 }
 
 impl Form {
-    /// As tables have it.
+    /// The name in tables.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw tensor",
@@ -42,21 +42,21 @@ impl Form {
         }
     }
 
-    /// The logits of an answer's body.
+    /// The logits in a response body.
     fn logits(self, body: &[u8]) -> Result<Vec<f32>> {
         match self {
-            Self::Raw => floats(body).context("the answer is no tensor of floats"),
+            Self::Raw => floats(body).context("the response is not a tensor of floats"),
             Self::Json | Self::Jpeg => {
-                let answer: serde_json::Value =
-                    serde_json::from_slice(body).context("the answer is not JSON")?;
-                let data = answer["outputs"][0]["data"]
+                let response: serde_json::Value =
+                    serde_json::from_slice(body).context("the response is not JSON")?;
+                let data = response["outputs"][0]["data"]
                     .as_array()
-                    .context("the answer has no `outputs` with `data`")?;
+                    .context("the response has no `outputs` with `data`")?;
                 let value = |value: &serde_json::Value| value.as_f64().map(|value| value as f32);
                 data.iter()
                     .map(value)
                     .collect::<Option<_>>()
-                    .context("the answer's `data` are not numbers")
+                    .context("the `data` of the response are not numbers")
             }
         }
     }
@@ -64,20 +64,20 @@ impl Form {
     fn tolerance(self) -> f32 {
         match self {
             Self::Raw | Self::Json => TOLERANCE,
-            Self::Jpeg => PICTURE_TOLERANCE,
+            Self::Jpeg => IMAGE_TOLERANCE,
         }
     }
 }
 
-/// What is asked of every server in one form, and what ONNX Runtime computed from that.
-pub(super) struct Question {
+/// The request that every server gets in one format, and the logits that ONNX Runtime computed for it.
+pub(super) struct Probe {
     pub(super) form: Form,
     pub(super) request: Arc<Request>,
     reference: Vec<f32>,
 }
 
-impl Question {
-    /// From the files that `bench/networks.py` wrote into a network's folder.
+impl Probe {
+    /// Read the files that `bench/networks.py` wrote into the folder of a network.
     pub(super) fn read(folder: &Path, network: &str, form: Form) -> Result<Self> {
         let read = |name: &str| {
             let path = folder.join(name);
@@ -109,7 +109,7 @@ impl Question {
             }
         };
         let reference = floats(&read(reference)?)
-            .with_context(|| format!("`{reference}` is no tensor of floats"))?;
+            .with_context(|| format!("`{reference}` is not a tensor of floats"))?;
         Ok(Self {
             form,
             request: Arc::new(request),
@@ -117,7 +117,7 @@ impl Question {
         })
     }
 
-    /// Compare an answer with the reference; what later answers have to be like.
+    /// Compare a response with the reference, and return the check for later responses.
     pub(super) fn check(&self, body: &[u8]) -> Result<Expected> {
         compare(
             &self.form.logits(body)?,
@@ -141,23 +141,27 @@ fn floats(bytes: &[u8]) -> Option<Vec<f32>> {
     })
 }
 
-fn compare(came: &[f32], reference: &[f32], tolerance: f32) -> Result<()> {
+fn compare(logits: &[f32], reference: &[f32], tolerance: f32) -> Result<()> {
     ensure!(
-        came.len() == reference.len(),
-        "{} logits are expected, {} came",
+        logits.len() == reference.len(),
+        "expected {} logits, found {}",
         reference.len(),
-        came.len()
+        logits.len()
     );
     let largest = reference
         .iter()
         .fold(0.0_f32, |most, value| most.max(value.abs()));
-    // NaN is close to nothing.
+    // NaN fails this comparison.
     let is_close = |(a, b): (&f32, &f32)| (a - b).abs() <= tolerance * largest;
-    match came.iter().zip(reference).position(|pair| !is_close(pair)) {
+    match logits
+        .iter()
+        .zip(reference)
+        .position(|pair| !is_close(pair))
+    {
         None => Ok(()),
         Some(index) => bail!(
             "logit {index} is {}, expected {} within {tolerance} of the largest, {largest}",
-            came[index],
+            logits[index],
             reference[index]
         ),
     }
@@ -167,8 +171,8 @@ fn compare(came: &[f32], reference: &[f32], tolerance: f32) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn question(form: Form) -> Question {
-        Question {
+    fn probe(form: Form) -> Probe {
+        Probe {
             form,
             request: Arc::new(Request::post("/", &[], b"")),
             reference: vec![1.0, -2.0],
@@ -176,32 +180,34 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_read_and_compared() {
+    fn responses_are_parsed_and_compared() {
         let raw = [1.0005_f32, -2.0].map(f32::to_le_bytes).concat();
-        assert_eq!(question(Form::Raw).check(&raw).unwrap(), Expected::Bytes(8));
+        assert_eq!(probe(Form::Raw).check(&raw).unwrap(), Expected::Bytes(8));
         let json = br#"{"outputs":[{"name":"y","data":[1.0,-2]}]}"#;
-        assert_eq!(
-            question(Form::Json).check(json).unwrap(),
-            Expected::Commas(2)
-        );
-        let picture = br#"{"outputs":[{"data":[1.03,-2.03]}]}"#;
-        assert_eq!(
-            question(Form::Jpeg).check(picture).unwrap(),
-            Expected::Commas(1)
-        );
+        assert_eq!(probe(Form::Json).check(json).unwrap(), Expected::Commas(2));
+        let image = br#"{"outputs":[{"data":[1.03,-2.03]}]}"#;
+        assert_eq!(probe(Form::Jpeg).check(image).unwrap(), Expected::Commas(1));
     }
 
     #[test]
-    fn what_is_wrong_is_told() {
+    fn wrong_responses_have_reasons() {
         let cases: [(Form, &[u8], &str); 6] = [
-            (Form::Raw, b"12345", "the answer is no tensor of floats"),
-            (Form::Raw, b"1234", "2 logits are expected, 1 came"),
-            (Form::Json, b"[1", "the answer is not JSON"),
-            (Form::Json, b"{}", "the answer has no `outputs` with `data`"),
+            (
+                Form::Raw,
+                b"12345",
+                "the response is not a tensor of floats",
+            ),
+            (Form::Raw, b"1234", "expected 2 logits, found 1"),
+            (Form::Json, b"[1", "the response is not JSON"),
+            (
+                Form::Json,
+                b"{}",
+                "the response has no `outputs` with `data`",
+            ),
             (
                 Form::Json,
                 br#"{"outputs":[{"data":[null,1]}]}"#,
-                "the answer's `data` are not numbers",
+                "the `data` of the response are not numbers",
             ),
             (
                 Form::Json,
@@ -210,7 +216,7 @@ mod tests {
             ),
         ];
         for (form, body, reason) in cases {
-            assert_eq!(question(form).check(body).unwrap_err().to_string(), reason);
+            assert_eq!(probe(form).check(body).unwrap_err().to_string(), reason);
         }
         assert!(compare(&[f32::NAN], &[1.0], 0.1).is_err());
     }

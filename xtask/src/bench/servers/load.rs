@@ -1,11 +1,10 @@
-//! The load: so many connections, on each of them one request after another, as fast as answers come.
+//! The load generator: a number of connections, each of which sends the next request when the response has arrived.
 //!
-//! Written here, since none of what there is fits: `wrk` is no crate and looks at answers in Lua only, which
-//! makes it the bottleneck; `oha` and `rlt` come with a terminal's user interface. What is needed is a
-//! closed loop, every latency, and a look at every answer.
+//! No existing tool fits. `wrk` is not a crate, and checking responses in Lua makes it the bottleneck; `oha` and `rlt`
+//! are terminal programs. The benchmark needs a closed loop, every latency, and a check of every response.
 //!
-//! The connections never pause: what is counted are the answers that come within a window, so that a
-//! server whose queue takes seconds to fill is measured with it full.
+//! The connections never pause. Only responses within a window count, so a server whose queue takes seconds to fill is
+//! measured with a full queue.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,15 +16,15 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::connection::{Connection, Request};
 
-/// How often a waiting benchmark looks up; it must not take the processor from what it measures.
+/// The polling interval of a waiting benchmark, which must not take CPU time from the server.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// What every answer has to be, beside 200. Their values were looked at before: see `Form::logits`.
+/// The check of a response under load, beside status 200. The values were compared before: see `Form::logits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expected {
-    /// So many bytes.
+    /// The number of bytes.
     Bytes(usize),
-    /// JSON with so many commas: its length may differ by a digit from one answer to the next.
+    /// The number of commas in JSON, whose length may differ by a digit from one response to the next.
     Commas(usize),
 }
 
@@ -33,20 +32,20 @@ impl Expected {
     fn check(self, status: u16, body: &[u8]) -> Result<()> {
         ensure!(
             status == 200,
-            "a request is answered {status}: {}",
+            "the status of a response is {status}: {}",
             String::from_utf8_lossy(body).trim()
         );
         match self {
             Self::Bytes(bytes) => ensure!(
                 body.len() == bytes,
-                "{bytes} bytes are expected in an answer, {} came",
+                "expected a response of {bytes} bytes, found {}",
                 body.len()
             ),
             Self::Commas(expected) => {
-                let came = commas(body);
+                let found = commas(body);
                 ensure!(
-                    came == expected,
-                    "{expected} commas are expected in an answer, {came} came"
+                    found == expected,
+                    "expected a response with {expected} commas, found {found}"
                 );
             }
         }
@@ -54,36 +53,36 @@ impl Expected {
     }
 }
 
-/// How many there are.
+/// The number of commas.
 pub(super) fn commas(body: &[u8]) -> usize {
     body.iter().filter(|byte| **byte == b',').count()
 }
 
-/// An answer: when it was whole, and how long after its request's first byte.
+/// When a response was complete, and how long after the first byte of its request.
 #[derive(Clone, Copy, Debug)]
-struct Answered {
+struct Completed {
     at: Instant,
     latency: Duration,
 }
 
-/// What the connections and the one who started them share.
+/// State that the connections and the benchmark share.
 #[derive(Default)]
 struct Shared {
-    answers: AtomicUsize,
-    /// Connections that had their first answer.
+    responses: AtomicUsize,
+    /// The number of connections that have had their first response.
     warm: AtomicUsize,
     is_over: AtomicBool,
     failure: Mutex<Option<anyhow::Error>>,
 }
 
-/// Connections at work.
+/// Running connections.
 pub(super) struct Load {
     shared: Arc<Shared>,
-    connections: Vec<JoinHandle<Vec<Answered>>>,
+    connections: Vec<JoinHandle<Vec<Completed>>>,
 }
 
 impl Load {
-    /// Start with so many connections, a thread each.
+    /// Start a number of connections, each on a thread of its own.
     pub(super) fn start(
         address: SocketAddr,
         request: &Arc<Request>,
@@ -95,12 +94,13 @@ impl Load {
             .map(|_| {
                 let (shared, request) = (Arc::clone(&shared), Arc::clone(request));
                 std::thread::spawn(move || {
-                    let mut answered = Vec::new();
-                    let ended = keep_asking(address, &request, expected, &shared, &mut answered);
+                    let mut completed = Vec::new();
+                    let ended =
+                        send_until_over(address, &request, expected, &shared, &mut completed);
                     if let Err(error) = ended {
                         shared.fail(error);
                     }
-                    answered
+                    completed
                 })
             })
             .collect();
@@ -110,7 +110,7 @@ impl Load {
         }
     }
 
-    /// Wait until every connection has had an answer, and that time has passed.
+    /// Wait until every connection has had a response and `time` has passed.
     pub(super) fn warm_up(&self, time: Duration) -> Result<()> {
         let start = Instant::now();
         self.wait(|| {
@@ -119,19 +119,22 @@ impl Load {
         })
     }
 
-    /// Wait for that time; longer, but at most `longest`, until there were `least` answers.
+    /// Wait for `time`, and then until there have been `least` responses, but no longer than `longest`.
     pub(super) fn run(&self, time: Duration, longest: Duration, least: usize) -> Result<()> {
-        let (start, before) = (Instant::now(), self.shared.answers.load(Ordering::Relaxed));
+        let (start, before) = (
+            Instant::now(),
+            self.shared.responses.load(Ordering::Relaxed),
+        );
         self.wait(|| {
-            let answers = self.shared.answers.load(Ordering::Relaxed) - before;
+            let responses = self.shared.responses.load(Ordering::Relaxed) - before;
             let elapsed = start.elapsed();
-            elapsed >= time && (answers >= least || elapsed >= longest)
+            elapsed >= time && (responses >= least || elapsed >= longest)
         })
     }
 
     fn wait(&self, is_over: impl Fn() -> bool) -> Result<()> {
         while !is_over() {
-            // Every request counts: with one failed, the others measure another load.
+            // After a failure on one connection, the others would measure another load.
             if self.shared.is_over.load(Ordering::Relaxed) {
                 return Err(self.shared.failure());
             }
@@ -140,16 +143,16 @@ impl Load {
         Ok(())
     }
 
-    /// Let the requests under way be answered, and give the latencies of the answers that came between,
-    /// in ascending order.
+    /// Wait for the responses to the requests in flight, and return the latencies of the responses between `from` and
+    /// `until`, in ascending order.
     pub(super) fn finish(mut self, from: Instant, until: Instant) -> Result<Vec<Duration>> {
         let failed_before = self.shared.is_over.swap(true, Ordering::Relaxed);
         let mut latencies = Vec::new();
         for connection in self.connections.drain(..) {
-            let answered = connection
+            let completed = connection
                 .join()
                 .map_err(|_| anyhow!("a connection's thread panicked"))?;
-            let counted = answered
+            let counted = completed
                 .iter()
                 .filter(|one| one.at > from && one.at <= until);
             latencies.extend(counted.map(|one| one.latency));
@@ -170,7 +173,7 @@ impl Drop for Load {
 }
 
 impl Shared {
-    /// The first failure is the one to tell; others follow from it.
+    /// Keep the first failure; later ones follow from it.
     fn fail(&self, error: anyhow::Error) {
         self.lock().get_or_insert(error);
         self.is_over.store(true, Ordering::Relaxed);
@@ -187,12 +190,12 @@ impl Shared {
     }
 }
 
-fn keep_asking(
+fn send_until_over(
     address: SocketAddr,
     request: &Request,
     expected: Expected,
     shared: &Shared,
-    answered: &mut Vec<Answered>,
+    completed: &mut Vec<Completed>,
 ) -> Result<()> {
     let mut connection = Connection::open(address).context("cannot connect")?;
     while !shared.is_over.load(Ordering::Relaxed) {
@@ -200,12 +203,12 @@ fn keep_asking(
         let (status, body) = connection.exchange(request)?;
         let at = Instant::now();
         expected.check(status, body)?;
-        answered.push(Answered {
+        completed.push(Completed {
             at,
             latency: at - start,
         });
-        shared.answers.fetch_add(1, Ordering::Relaxed);
-        if answered.len() == 1 {
+        shared.responses.fetch_add(1, Ordering::Relaxed);
+        if completed.len() == 1 {
             shared.warm.fetch_add(1, Ordering::Relaxed);
         }
     }

@@ -1,16 +1,16 @@
-//! On what it was measured, and with which versions.
+//! The machine and the versions of a report.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::bench::command::succeed;
 
-/// The day, as `date` has it.
+/// The date in UTC.
 pub(super) fn today() -> String {
     succeed(Command::new("date").args(["-u", "+%F"])).unwrap_or_else(|_| "some day".to_owned())
 }
 
-/// Cores and processor.
+/// The number of cores and the processor's name.
 pub(super) fn describe(cores: usize) -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info
@@ -21,7 +21,7 @@ pub(super) fn describe(cores: usize) -> String {
     format!("{cores} cores, {model}")
 }
 
-/// What was measured, in versions.
+/// The versions of the contestants and their libraries.
 pub(super) fn versions(root: &Path) -> String {
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_default();
     let (own, bare) = (read("Cargo.lock"), read("bench/axum-ort/Cargo.lock"));
@@ -41,20 +41,20 @@ pub(super) fn versions(root: &Path) -> String {
     parts.extend(["axum", "ort"].map(|name| in_lock(&bare, name)));
     parts.extend(["fastapi", "uvicorn", "onnxruntime"].map(|name| in_constraints(&python, name)));
     for program in ["python3", "wasmtime"] {
-        // What is not installed has no version.
+        // A program that is not installed has no version.
         parts.extend(succeed(Command::new(program).arg("--version")));
     }
     parts.join(", ")
 }
 
-/// A package's version in a `Cargo.lock`.
+/// The version of a package in a `Cargo.lock`.
 fn in_lock(lock: &str, name: &str) -> String {
     let entry = format!("name = \"{name}\"\nversion = \"");
     let rest = lock.split(&entry).nth(1).unwrap_or_default();
     format!("{name} {}", rest.split('"').next().unwrap_or_default())
 }
 
-/// A package's version in pip's constraints.
+/// The version of a package in pip's constraints.
 fn in_constraints(constraints: &str, name: &str) -> String {
     let mut lines = constraints.lines();
     let version = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix("=="));

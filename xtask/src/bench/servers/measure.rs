@@ -1,4 +1,4 @@
-//! One network on all servers: starts, memory, and rounds of load in turn.
+//! Measures one network on all servers: starts, memory, and rounds of load in turn.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -7,43 +7,43 @@ use anyhow::{Context, Result, ensure};
 
 use super::contestants::{Contestant, Kind, Tools};
 use super::figures::{Measured, Sample, Series, Start};
-use super::forms::{Form, Question};
+use super::forms::{Form, Probe};
 use super::load::{Expected, Load};
 use super::process::Server;
 use super::usage;
 use crate::bench::networks::Served;
 
-/// Before a point is measured; every connection has an answer by then in any case.
+/// The least warm-up of a point, which also lasts until every connection has had a response.
 const WARM_UP: Duration = Duration::from_millis(300);
 
-/// A rate of fewer answers than this would be known to some per cent only.
-const LEAST_ANSWERS: usize = 20;
+/// With fewer responses than this, the throughput would be imprecise by several per cent.
+const LEAST_RESPONSES: usize = 20;
 
-/// A point that has too few answers goes on for so many times its time.
+/// The longest time of a point with too few responses, as a multiple of the usual time.
 const LONGEST: u32 = 4;
 
-/// What is measured of each network.
+/// The points and settings of a run.
 pub(super) struct Plan {
     pub(super) forms: Vec<Form>,
     pub(super) connections: Vec<usize>,
     pub(super) rounds: usize,
     pub(super) seconds: f64,
     pub(super) starts: usize,
-    /// A folder for what servers write.
+    /// The folder for the servers' logs.
     pub(super) logs: PathBuf,
-    /// Whether a server that does not start is left out.
+    /// Whether to leave out a server that does not start.
     pub(super) may_be_missing: bool,
 }
 
-/// A server that runs, and what came of it so far.
+/// A running server and its measurements so far.
 struct Running {
     server: Server,
     start: Start,
-    /// What answers have to be like, in the order of the questions.
+    /// The check of responses, in the order of the probes.
     expected: Vec<Expected>,
 }
 
-/// Why a server is not in the tables, for the report.
+/// The report's sentence about a server that is left out.
 pub(super) fn left_out(kind: Kind, reason: &anyhow::Error) -> String {
     format!("{}: {reason:#}", kind.name())
 }
@@ -57,9 +57,12 @@ pub(super) fn network(
     plan: &Plan,
     left_out_so_far: &mut Vec<String>,
 ) -> Result<Measured> {
-    let read = |form: &Form| Question::read(folder, &served.network, *form);
-    let questions: Vec<Question> = plan.forms.iter().map(read).collect::<Result<_>>()?;
-    ensure!(!questions.is_empty(), "no form of input is asked for");
+    let read = |form: &Form| Probe::read(folder, &served.network, *form);
+    let probes: Vec<Probe> = plan.forms.iter().map(read).collect::<Result<_>>()?;
+    ensure!(
+        !probes.is_empty(),
+        "expected at least one format of the input"
+    );
     let mut running = Vec::new();
     for contestant in contestants {
         eprintln!(
@@ -68,7 +71,7 @@ pub(super) fn network(
             contestant.kind.name(),
             contestant.setting()
         );
-        match start(tools, served, &questions, contestant, plan) {
+        match start(tools, served, &probes, contestant, plan) {
             Ok(one) => running.push(one),
             Err(error) if plan.may_be_missing && contestant.kind.may_be_missing() => {
                 let reason = left_out(contestant.kind, &error);
@@ -79,7 +82,7 @@ pub(super) fn network(
             Err(error) => return Err(error.context(contestant.kind.name())),
         }
     }
-    let series = rounds(&mut running, &questions, plan)?;
+    let series = rounds(&mut running, &probes, plan)?;
     Ok(Measured {
         network: served.network.clone(),
         starts: running.into_iter().map(|one| one.start).collect(),
@@ -87,41 +90,41 @@ pub(super) fn network(
     })
 }
 
-/// Start a server as often as is asked for, once more before; the last one goes on.
+/// Start a server `plan.starts` times after one start that is not counted; the last one keeps running.
 fn start(
     tools: &Tools,
     served: &Served,
-    questions: &[Question],
+    probes: &[Probe],
     contestant: &Contestant,
     plan: &Plan,
 ) -> Result<Running> {
-    let first = questions.first().context("there is no question")?;
+    let first = probes.first().context("there is no probe")?;
     let log = plan
         .logs
         .join(format!("{}-{}.log", served.network, contestant.slug()));
     let mut times = Vec::new();
     let mut running = None;
     for _ in 0..=plan.starts {
-        // The one before has to be gone.
+        // The previous process must be gone.
         drop(running.take());
         let begin = Instant::now();
         let mut server = Server::start(
             |address| contestant.command(tools, served, address),
             log.clone(),
         )?;
-        let body = server.first_answer(&first.request)?;
+        let body = server.first_response(&first.request)?;
         times.push(begin.elapsed());
         first.check(&body)?;
         running = Some(server);
     }
-    // It filled caches, of files and of compiled code.
+    // The first start filled the caches of files and of compiled code.
     times.remove(0);
-    let mut server = running.context("it was not started")?;
+    let mut server = running.context("the server was not started")?;
     let mut expected = Vec::new();
-    for question in questions {
-        let body = server.first_answer(&question.request)?;
-        let checked = question.check(&body);
-        expected.push(checked.with_context(|| format!("as {}", question.form.name()))?);
+    for probe in probes {
+        let body = server.first_response(&probe.request)?;
+        let checked = probe.check(&body);
+        expected.push(checked.with_context(|| format!("as {}", probe.form.name()))?);
     }
     let memory = usage::memory_of_tree(server.id())?;
     Ok(Running {
@@ -137,36 +140,33 @@ fn start(
     })
 }
 
-/// All points, round after round; at each of them, the servers in turn.
-fn rounds(running: &mut [Running], questions: &[Question], plan: &Plan) -> Result<Vec<Series>> {
+/// Measure all points in each round; at each point, the servers take turns.
+fn rounds(running: &mut [Running], probes: &[Probe], plan: &Plan) -> Result<Vec<Series>> {
     let mut all: Vec<Series> = Vec::new();
     for round in 0..plan.rounds {
         let mut index = 0;
-        for (number, question) in questions.iter().enumerate() {
+        for (number, probe) in probes.iter().enumerate() {
             for connections in &plan.connections {
                 eprintln!(
                     "round {} of {}: {}, {connections} connections",
                     round + 1,
                     plan.rounds,
-                    question.form.name()
+                    probe.form.name()
                 );
                 for turn in 0..running.len() {
-                    // Another one begins in each round, or it would always follow the same neighbor.
+                    // Another server begins each round, so that none always follows the same neighbor.
                     let turn = (turn + round) % running.len();
                     let one = &mut running[turn];
                     let sample =
-                        point(one, question, number, *connections, plan).with_context(|| {
+                        point(one, probe, number, *connections, plan).with_context(|| {
                             let name = one.start.kind.name();
-                            format!(
-                                "{name}, {}, {connections} connections",
-                                question.form.name()
-                            )
+                            format!("{name}, {}, {connections} connections", probe.form.name())
                         })?;
                     if round == 0 {
                         all.push(Series {
                             kind: one.start.kind,
                             setting: one.start.setting.clone(),
-                            form: question.form,
+                            form: probe.form,
                             connections: *connections,
                             rounds: vec![sample],
                         });
@@ -181,10 +181,10 @@ fn rounds(running: &mut [Running], questions: &[Question], plan: &Plan) -> Resul
     Ok(all)
 }
 
-/// One server, one form, so many connections.
+/// Measure one point: a server, a format and a number of connections.
 fn point(
     one: &mut Running,
-    question: &Question,
+    probe: &Probe,
     number: usize,
     connections: usize,
     plan: &Plan,
@@ -192,22 +192,22 @@ fn point(
     let expected = *one
         .expected
         .get(number)
-        .context("a form that was not tried")?;
-    let load = Load::start(one.server.address, &question.request, expected, connections);
+        .context("the format was not tried")?;
+    let load = Load::start(one.server.address, &probe.request, expected, connections);
     load.warm_up(WARM_UP)?;
     let process = one.server.id();
     let before = (usage::cpu_of_tree(process)?, usage::own_cpu()?);
     let from = Instant::now();
     let time = Duration::from_secs_f64(plan.seconds);
-    load.run(time, time * LONGEST, LEAST_ANSWERS)?;
+    load.run(time, time * LONGEST, LEAST_RESPONSES)?;
     let until = Instant::now();
     let after = (usage::cpu_of_tree(process)?, usage::own_cpu()?);
-    // While the load goes on, but outside what is timed: the kernel walks all pages for it.
+    // Measured under load but outside the timed window, since the kernel walks all pages for it.
     one.start.load_memory = one.start.load_memory.max(usage::memory_of_tree(process)?);
     let latencies = load.finish(from, until)?;
     ensure!(
         !latencies.is_empty(),
-        "no answer came within {:?}",
+        "no response arrived within {:?}",
         until - from
     );
     Ok(Sample::of(

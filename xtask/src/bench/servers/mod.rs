@@ -1,8 +1,8 @@
-//! `cargo xtask bench servers`: this service, portable and native, beside what a user would pick instead.
+//! `cargo xtask bench servers`: this service, portable and native, beside the servers that a user might pick instead.
 //!
-//! In one run on one machine: FastAPI over onnxruntime, a bare Rust server over ONNX Runtime as the ceiling,
-//! stock `wasmtime serve` where it is installed. All of them are asked the same bytes for the same network,
-//! in turn, several rounds of it. The results are written to `bench/results/`.
+//! The contestants are FastAPI over onnxruntime, a bare Rust server over ONNX Runtime as the ceiling, and stock
+//! `wasmtime serve` if it is installed. One run on one machine sends all of them the same request bytes for the same
+//! network, in turn and in several rounds, and writes the results to `bench/results/`.
 
 mod connection;
 mod contestants;
@@ -29,29 +29,29 @@ use forms::Form;
 use measure::Plan;
 use report::Report;
 
-/// Measure this service beside other servers, and write a table and a plot to bench/results.
+/// Measure this service beside other servers, and write a table and a plot to bench/results
 ///
-/// It needs Python 3 and a package index (FastAPI), and takes about 20 minutes once everything is installed
-/// and compiled. A server that cannot be had is left out, and the report says so; one that is named with
-/// --servers has to be there.
+/// The benchmark needs Python 3 and a package index (for FastAPI), and takes about 20 minutes once everything is
+/// installed and compiled. The report leaves out servers that are not available, and says so. A server that --servers
+/// names must be available.
 #[derive(Args)]
 pub(super) struct Servers {
-    /// Networks of bench/networks.py; the first one in all forms, the others as raw tensors
+    /// Networks of bench/networks.py: the first in all formats, the others as raw tensors
     #[arg(
         long,
-        value_parser = Network::pictures(),
+        value_parser = Network::images(),
         value_name = "NAMES",
         value_delimiter = ',',
         default_value = "mobilenetv2,squeezenet,resnet50"
     )]
     networks: Vec<Network>,
-    /// Where bench/networks.py wrote them [default: they are written below target/bench]
+    /// Folder that bench/networks.py wrote [default: written below target/bench]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Servers to measure [default: all that can be had]
+    /// Servers to measure [default: all that are available]
     #[arg(long, value_enum, value_name = "NAMES", value_delimiter = ',')]
     servers: Option<Vec<Kind>>,
-    /// How the input travels
+    /// Formats of the input
     #[arg(
         long,
         value_enum,
@@ -60,20 +60,20 @@ pub(super) struct Servers {
         default_value = "raw,json,jpeg"
     )]
     forms: Vec<Form>,
-    /// Connections, each of them with one request at a time
+    /// Numbers of connections, each with one request at a time
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "1,2,8,32",
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     concurrency: Vec<u16>,
-    /// Rounds through all points
+    /// Rounds over all points
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
     rounds: u16,
-    /// How long a point is measured; up to four times as long until there are 20 answers
+    /// Time per point; up to four times as long until there are 20 responses
     #[arg(long, value_name = "SECONDS", default_value_t = 1.5, value_parser = seconds)]
     seconds: f64,
-    /// Starts of each server, after one that does not count
+    /// Starts of each server, after one that is not counted
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
     starts: u16,
-    /// Where the table and the plot go
+    /// Folder for the table and the plot
     #[arg(long, value_name = "DIR", default_value = "bench/results")]
     output: PathBuf,
 }
@@ -88,7 +88,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 impl Servers {
-    /// Make everything ready, measure, write.
+    /// Prepare the servers, measure, and write the report.
     pub(super) fn run(self) -> Result<()> {
         let root = project::root();
         let cores = thread::available_parallelism()?.get();
@@ -111,7 +111,7 @@ impl Servers {
             may_be_missing: self.servers.is_none(),
         };
         std::fs::create_dir_all(&plan.logs)
-            .with_context(|| format!("cannot make `{}`", plan.logs.display()))?;
+            .with_context(|| format!("cannot create `{}`", plan.logs.display()))?;
         let mut measured = Vec::new();
         for network in &self.networks {
             let served = networks::serve(&root, &networks, *network)?;
@@ -120,7 +120,7 @@ impl Servers {
                 measure::network(&tools, &served, &folder, &contestants, &plan, &mut left_out)
                     .with_context(|| format!("measuring `{}`", network.name()))?,
             );
-            // What forms cost does not depend on the network.
+            // The cost of a format does not depend on the network.
             if plan.forms.contains(&Form::Raw) {
                 plan.forms = vec![Form::Raw];
             }
@@ -138,7 +138,7 @@ impl Servers {
         self.write(&root, &report)
     }
 
-    /// Who takes part, and a sentence for each that does not.
+    /// The contestants, and a sentence for each server that is left out.
     fn contestants(
         &self,
         root: &Path,
@@ -166,7 +166,7 @@ impl Servers {
     fn write(&self, root: &Path, report: &Report) -> Result<()> {
         let folder = root.join(&self.output);
         std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make `{}`", folder.display()))?;
+            .with_context(|| format!("cannot create `{}`", folder.display()))?;
         let page = report.markdown();
         for (name, text) in [
             ("servers.md", page.as_str()),
@@ -182,7 +182,7 @@ impl Servers {
     }
 }
 
-/// As it was typed.
+/// The command line as it was typed.
 fn command(arguments: impl Iterator<Item = String>) -> String {
     let arguments: Vec<String> = arguments.collect();
     format!("cargo xtask {}", arguments.join(" "))

@@ -1,7 +1,7 @@
-//! The results as small multiples: throughput and 99th percentile by number of connections.
+//! The plot of a report: throughput and 99th percentile by number of connections, as small multiples.
 //!
-//! Drawn by hand, since the crates that plot (`plotters`, say) write colors into every element: here they
-//! are a style sheet's, so that one picture is readable on a light page and on a dark one.
+//! It is drawn by hand because plotting crates such as `plotters` write colors into every element. Here a style sheet
+//! has the colors, so the plot is readable on light and dark pages.
 
 use std::fmt::{self, Write};
 
@@ -10,14 +10,14 @@ use super::figures::{Measured, Series, Spread, figures};
 use super::forms::Form;
 
 const PANEL: (f64, f64) = (330.0, 170.0);
-/// Around a panel: left for the axis' figures, above for its title, below for the connections.
+/// Margins of a panel: on the left for the ticks, above for the title, below for the numbers of connections.
 const LEFT: f64 = 64.0;
 const ABOVE: f64 = 34.0;
 const BELOW: f64 = 36.0;
 const LEGEND: f64 = 66.0;
 const WIDTH: f64 = 2.0 * (LEFT + PANEL.0) + 24.0;
 
-/// Okabe's and Ito's colors, told apart by the color-blind too; the dark page has lighter ones.
+/// The Okabe-Ito colors, which color-blind readers can tell apart; dark pages get lighter ones.
 const STYLE: &str = "\
 svg { --page: #ffffff; --text: #1f2328; --faint: #d8dee4; font: 12px system-ui, sans-serif }
 .axum { --own: #57606a } .onnx { --own: #0072b2 } .openvino { --own: #009e73 }
@@ -32,12 +32,12 @@ svg { --page: #ffffff; --text: #1f2328; --faint: #d8dee4; font: 12px system-ui, 
 .line { fill: none; stroke: var(--own); stroke-width: 2 } .axum .line { stroke-dasharray: 6 4 }
 .range { stroke: var(--own); stroke-width: 1 } .dot { fill: var(--own) }";
 
-/// What a column of panels shows.
+/// The quantity of a column of panels.
 #[derive(Clone, Copy, PartialEq)]
 enum Quantity {
-    /// Answers a second, from 0.
+    /// Responses per second, from 0.
     Throughput,
-    /// Milliseconds, on a scale of decades.
+    /// Milliseconds, on a logarithmic scale.
     P99,
 }
 
@@ -66,7 +66,7 @@ struct Scale {
 }
 
 impl Scale {
-    /// One that all the values are on.
+    /// A scale that holds all values.
     fn of(quantity: Quantity, values: &[f64]) -> Self {
         let greatest = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         let least = values.iter().copied().fold(greatest, f64::min);
@@ -96,14 +96,14 @@ impl Scale {
         }
     }
 
-    /// How far below the panel's upper edge a value is.
+    /// The distance of a value from the upper edge of the panel.
     fn y(&self, value: f64) -> f64 {
         let value = if self.is_log { value.log10() } else { value };
         PANEL.1 * (1.0 - (value - self.low) / (self.high - self.low))
     }
 }
 
-/// The least of 1, 2, 5, 10, 20, … that is not below.
+/// The least of 1, 2, 5, 10, 20, … that is not below `step`.
 fn nice(step: f64) -> f64 {
     let power = 10_f64.powf(step.log10().floor());
     let leads = [1.0, 2.0, 5.0, 10.0].map(|lead| lead * power);
@@ -113,14 +113,14 @@ fn nice(step: f64) -> f64 {
         .unwrap_or(step)
 }
 
-/// The picture.
+/// The plot as SVG.
 pub(super) fn svg(networks: &[Measured]) -> String {
-    let mut picture = String::new();
-    write(&mut picture, networks).unwrap_or_default();
-    picture
+    let mut svg = String::new();
+    write(&mut svg, networks).unwrap_or_default();
+    svg
 }
 
-fn write(picture: &mut String, networks: &[Measured]) -> fmt::Result {
+fn write(svg: &mut String, networks: &[Measured]) -> fmt::Result {
     let rows: Vec<(&Measured, Form)> = networks
         .iter()
         .flat_map(|measured| {
@@ -132,21 +132,21 @@ fn write(picture: &mut String, networks: &[Measured]) -> fmt::Result {
         .collect();
     let height = LEGEND + rows.len() as f64 * (ABOVE + PANEL.1 + BELOW);
     writeln!(
-        picture,
+        svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
          height=\"{height}\" role=\"img\" aria-labelledby=\"title\">"
     )?;
     writeln!(
-        picture,
+        svg,
         "<title id=\"title\">Throughput and 99th percentile of servers by number of connections; the figures \
          are in servers.md</title>"
     )?;
-    writeln!(picture, "<style>\n{STYLE}\n</style>")?;
+    writeln!(svg, "<style>\n{STYLE}\n</style>")?;
     writeln!(
-        picture,
+        svg,
         "<rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\"/>"
     )?;
-    legend(picture, networks)?;
+    legend(svg, networks)?;
     for (index, (measured, form)) in rows.into_iter().enumerate() {
         let y = LEGEND + index as f64 * (ABOVE + PANEL.1 + BELOW) + ABOVE;
         for (column, quantity) in [Quantity::Throughput, Quantity::P99]
@@ -154,15 +154,15 @@ fn write(picture: &mut String, networks: &[Measured]) -> fmt::Result {
             .enumerate()
         {
             let x = LEFT + column as f64 * (PANEL.0 + LEFT);
-            writeln!(picture, "<g transform=\"translate({x} {y})\">")?;
-            panel(picture, measured, form, quantity)?;
-            writeln!(picture, "</g>")?;
+            writeln!(svg, "<g transform=\"translate({x} {y})\">")?;
+            panel(svg, measured, form, quantity)?;
+            writeln!(svg, "</g>")?;
         }
     }
-    writeln!(picture, "</svg>")
+    writeln!(svg, "</svg>")
 }
 
-fn legend(picture: &mut String, networks: &[Measured]) -> fmt::Result {
+fn legend(svg: &mut String, networks: &[Measured]) -> fmt::Result {
     let mut kinds: Vec<Kind> = networks.iter().flat_map(Measured::kinds).collect();
     kinds.sort();
     kinds.dedup();
@@ -171,7 +171,7 @@ fn legend(picture: &mut String, networks: &[Measured]) -> fmt::Result {
         let y = 22.0 + (index / 3) as f64 * 22.0;
         let ceiling = if kind == Kind::Axum { " (ceiling)" } else { "" };
         writeln!(
-            picture,
+            svg,
             "<g class=\"{}\" transform=\"translate({x} {y})\"><path class=\"line\" d=\"M0 0H28\"/>\
              <circle class=\"dot\" cx=\"14\" r=\"3.5\"/><text x=\"36\" y=\"4\">{}{ceiling}</text></g>",
             class(kind),
@@ -181,7 +181,7 @@ fn legend(picture: &mut String, networks: &[Measured]) -> fmt::Result {
     Ok(())
 }
 
-fn panel(picture: &mut String, measured: &Measured, form: Form, quantity: Quantity) -> fmt::Result {
+fn panel(svg: &mut String, measured: &Measured, form: Form, quantity: Quantity) -> fmt::Result {
     let connections = measured.connections();
     let lines: Vec<(Kind, Vec<(usize, Spread)>)> = measured
         .kinds()
@@ -200,7 +200,7 @@ fn panel(picture: &mut String, measured: &Measured, form: Form, quantity: Quanti
         .collect();
     let scale = Scale::of(quantity, &values);
     writeln!(
-        picture,
+        svg,
         "<text class=\"title\" y=\"-12\">{}, {}: {}</text>",
         measured.network,
         form.name(),
@@ -209,7 +209,7 @@ fn panel(picture: &mut String, measured: &Measured, form: Form, quantity: Quanti
     for tick in &scale.ticks {
         let y = scale.y(*tick);
         writeln!(
-            picture,
+            svg,
             "<path class=\"grid\" d=\"M0 {y:.1}H{}\"/><text class=\"end\" x=\"-8\" y=\"{:.1}\">{tick}</text>",
             PANEL.0,
             y + 4.0
@@ -224,23 +224,23 @@ fn panel(picture: &mut String, measured: &Measured, form: Form, quantity: Quanti
             _ => "",
         };
         writeln!(
-            picture,
+            svg,
             "<text class=\"middle\" x=\"{:.1}\" y=\"{}\">{count}{unit}</text>",
             x(index),
             PANEL.1 + 18.0
         )?;
     }
     for (kind, points) in &lines {
-        writeln!(picture, "<g class=\"{}\">", class(*kind))?;
+        writeln!(svg, "<g class=\"{}\">", class(*kind))?;
         let path: Vec<String> = points
             .iter()
             .map(|(index, spread)| format!("{:.1} {:.1}", x(*index), scale.y(spread.median)))
             .collect();
-        writeln!(picture, "<path class=\"line\" d=\"M{}\"/>", path.join("L"))?;
+        writeln!(svg, "<path class=\"line\" d=\"M{}\"/>", path.join("L"))?;
         for (index, spread) in points {
             let (x, y) = (x(*index), scale.y(spread.median));
             writeln!(
-                picture,
+                svg,
                 "<path class=\"range\" d=\"M{x:.1} {:.1}V{:.1}\"/><circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" \
                  r=\"3.5\"><title>{}, {} connections: {}</title></circle>",
                 scale.y(spread.low),
@@ -250,7 +250,7 @@ fn panel(picture: &mut String, measured: &Measured, form: Form, quantity: Quanti
                 figures(spread.median)
             )?;
         }
-        writeln!(picture, "</g>")?;
+        writeln!(svg, "</g>")?;
     }
     Ok(())
 }
@@ -272,30 +272,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scales_hold_all_values() {
+    fn scale_holds_all_values() {
         let scale = Scale::of(Quantity::Throughput, &[12.0, 173.0]);
         assert_eq!(scale.ticks, [0.0, 50.0, 100.0, 150.0, 200.0]);
         assert_eq!((scale.y(0.0), scale.y(200.0)), (PANEL.1, 0.0));
         let scale = Scale::of(Quantity::P99, &[7.0, 1500.0]);
         assert_eq!(scale.ticks, [1.0, 10.0, 100.0, 1000.0, 10_000.0]);
         assert_eq!((scale.y(1.0), scale.y(10_000.0)), (PANEL.1, 0.0));
-        // One value alone, and on a tick.
+        // A single value that is a tick.
         assert_eq!(Scale::of(Quantity::P99, &[10.0]).ticks, [10.0, 100.0]);
     }
 
     #[test]
-    fn every_server_has_a_line_and_a_name() {
-        let picture = svg(&report().networks);
-        assert_eq!(picture.matches("(ceiling)").count(), 1);
-        assert_eq!(picture.matches("<g class=\"onnx\"").count(), 3, "{picture}");
+    fn every_server_has_a_line_and_a_label() {
+        let svg = svg(&report().networks);
+        assert_eq!(svg.matches("(ceiling)").count(), 1);
+        assert_eq!(svg.matches("<g class=\"onnx\"").count(), 3, "{svg}");
         assert!(
-            picture.contains("infer, ONNX Runtime, 8 connections: 72.0"),
-            "{picture}"
+            svg.contains("infer, ONNX Runtime, 8 connections: 72.0"),
+            "{svg}"
         );
-        assert!(!picture.contains("NaN"), "{picture}");
-        assert_eq!(
-            picture.matches("<g").count(),
-            picture.matches("</g>").count()
-        );
+        assert!(!svg.contains("NaN"), "{svg}");
+        assert_eq!(svg.matches("<g").count(), svg.matches("</g>").count());
     }
 }

@@ -1,4 +1,4 @@
-//! A server as a process: started, asked until it answers, stopped.
+//! A server process: started, probed until it responds, and stopped.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -10,19 +10,19 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::connection::{Connection, Request};
 
-/// Between two attempts to connect: far below what is measured, and no load for the server that starts.
+/// The time between two attempts to connect: far below the times that are measured, and no load for the server.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The first start of all builds and compiles.
+/// The first start builds and compiles.
 const LONGEST_START: Duration = Duration::from_secs(900);
 
-/// What a server has to end by itself once it is asked to.
+/// The time that a server has to stop after SIGTERM.
 const LONGEST_STOP: Duration = Duration::from_secs(20);
 
-/// Of a log, what a sentence can quote.
+/// The bytes of a log that an error quotes.
 const LOG_TAIL: usize = 600;
 
-/// A server that runs; stopped when dropped.
+/// A running server, which stops when dropped.
 pub(super) struct Server {
     child: Child,
     log: PathBuf,
@@ -30,12 +30,12 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Start a server at a free port; its output goes to a file.
+    /// Start a server on a free port; its output goes to a file.
     pub(super) fn start(
         command: impl FnOnce(SocketAddr) -> Result<Command>,
         log: PathBuf,
     ) -> Result<Self> {
-        // Free now, and not taken by the time that the server binds it, unless something races for ports.
+        // Another process could take the port before the server binds it, which is unlikely.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         drop(listener);
@@ -55,26 +55,26 @@ impl Server {
         })
     }
 
-    /// The first complete answer with status 200. A server that is not there yet, or not ready, is asked
-    /// again; one that has ended will not answer.
-    pub(super) fn first_answer(&mut self, request: &Request) -> Result<Vec<u8>> {
+    /// The body of the first complete response with status 200. The request is repeated while the server does not
+    /// listen or is not ready, and until the process has ended.
+    pub(super) fn first_response(&mut self, request: &Request) -> Result<Vec<u8>> {
         let start = Instant::now();
         loop {
             let refused = match self.try_once(request) {
                 Ok((200, body)) => return Ok(body),
-                Ok((503, _)) => "it says 503".to_owned(),
+                Ok((503, _)) => "the status is 503".to_owned(),
                 Ok((status, body)) => bail!(
-                    "the first request is answered {status}: {}",
+                    "the status of the first response is {status}: {}",
                     String::from_utf8_lossy(&body).trim()
                 ),
                 Err(error) => format!("{error:#}"),
             };
             if let Some(status) = self.child.try_wait()? {
-                bail!("it has ended ({status}): {}", self.log_tail());
+                bail!("the server has ended ({status}): {}", self.log_tail());
             }
             ensure!(
                 start.elapsed() < LONGEST_START,
-                "no answer within {} s: {refused}",
+                "no response within {} s: {refused}",
                 LONGEST_START.as_secs()
             );
             std::thread::sleep(PAUSE);
@@ -87,7 +87,7 @@ impl Server {
         Ok((status, body.to_vec()))
     }
 
-    /// The process's number.
+    /// The process ID.
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
@@ -101,12 +101,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Asked, not killed: a server with workers ends them only then.
-        let asked = Command::new("kill")
+        // SIGTERM rather than SIGKILL, which would leave a server's workers behind.
+        let signaled = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])
             .status();
         let start = Instant::now();
-        while asked.is_ok() && start.elapsed() < LONGEST_STOP {
+        while signaled.is_ok() && start.elapsed() < LONGEST_STOP {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }

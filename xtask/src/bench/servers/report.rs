@@ -1,4 +1,4 @@
-//! The results as Markdown.
+//! The report as Markdown.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::contestants::Kind;
 use super::figures::{Measured, Series, Spread, figures};
 use super::forms::Form;
 
-/// All results, and how they came about.
+/// The results of a run, and its settings.
 pub(super) struct Report {
     pub(super) date: String,
     pub(super) machine: String,
@@ -14,29 +14,29 @@ pub(super) struct Report {
     pub(super) command: String,
     pub(super) seconds: f64,
     pub(super) rounds: usize,
-    /// A sentence each.
+    /// A sentence about each server that is left out.
     pub(super) left_out: Vec<String>,
     pub(super) networks: Vec<Measured>,
 }
 
 const EXPLANATION: &str = "\
-Quote the ratios: the times are this machine's, on which client and servers share the cores. All servers run
-at the same time and are asked in turn; each round goes through all points, so that a slow minute of the
-machine hits every server. A figure is the median of the rounds with the least and the greatest of them. A
-ratio is taken within a round, and is then the median of those.
+Quote the ratios: absolute times depend on the machine, whose cores the client and the servers share. All servers run
+at the same time and take turns. Each round covers all points, so a slow minute of the machine affects every server.
+A figure is the median of the rounds, with the least and the greatest in brackets. A ratio is computed within each
+round; the figure is the median of these ratios.
 
-- *ceiling* is `bench/axum-ort`: the least that a server around ONNX Runtime can be. Of its settings, and of
-  FastAPI's, the better is taken anew at every point; all of them are at the end. JSON goes through orjson
-  and NumPy in FastAPI's server, and through sonic-rs in the bare one.
-- *p50* and *p99* are of single requests; with fewer than a hundred answers in a round, the 99th percentile is
-  the slowest of them.
-- *CPU* is processor time of the server's processes for an answer; *client* is how many cores the load
-  generator kept busy: as long as that is far below what the servers use, it is not what is measured.
-- The answers of every server were compared with ONNX Runtime's before (`bench/networks.py`), and each answer
-  under load was looked at: status, and the number of values.";
+- *ceiling* is `bench/axum-ort`, a minimal server around ONNX Runtime. It and FastAPI have several settings; the best
+  setting counts at each point, and the last table has all of them. FastAPI's server reads JSON with orjson and NumPy,
+  the minimal one with sonic-rs.
+- *p50* and *p99* are latencies of single requests. With fewer than a hundred responses in a round, the 99th percentile
+  is the slowest response.
+- *CPU* is the CPU time of the server's processes per response. *client* is the number of cores that the load generator
+  used. While it is far below the servers' number, the client is not the bottleneck.
+- Before the load, the responses of every server were compared with ONNX Runtime's outputs (`bench/networks.py`). Under
+  load, the status and the number of values of each response were checked.";
 
 impl Report {
-    /// As a page.
+    /// The report as a page.
     pub(super) fn markdown(&self) -> String {
         let mut page = String::new();
         self.write(&mut page).unwrap_or_default();
@@ -70,7 +70,7 @@ impl Report {
         self.settings(page)
     }
 
-    /// Ratios of throughput alone, a row a server.
+    /// The ratios of throughput, with a row per server.
     fn summary(&self, page: &mut String) -> std::fmt::Result {
         writeln!(page, "\n## Throughput as a part of the ceiling's\n")?;
         let mut connections: Vec<usize> = self
@@ -149,7 +149,7 @@ impl Report {
         Ok(())
     }
 
-    /// What the better of several settings was picked from.
+    /// The throughput of every setting of the servers that have several.
     fn settings(&self, page: &mut String) -> std::fmt::Result {
         writeln!(page, "\n## Settings\n")?;
         writeln!(
@@ -191,7 +191,7 @@ impl Report {
     }
 }
 
-/// Everything of a network in one form.
+/// The table of a network in one format.
 fn points(page: &mut String, measured: &Measured, form: Form) -> std::fmt::Result {
     writeln!(page, "\n## {}, {}\n", measured.network, form.name())?;
     row(
@@ -259,7 +259,7 @@ pub(super) mod tests {
     use super::super::figures::tests::series;
     use super::*;
 
-    /// A report on a ceiling of two settings and a server.
+    /// A report on a ceiling with two settings and a server.
     pub(in crate::bench::servers) fn report() -> Report {
         let start = |kind, setting: &str| Start {
             kind,
@@ -293,7 +293,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn tables_have_what_was_measured() {
+    fn tables_have_the_measurements() {
         let page = report().markdown();
         for line in [
             "    cargo xtask bench servers",
@@ -308,7 +308,7 @@ pub(super) mod tests {
         ] {
             assert!(page.lines().any(|one| one == line), "no {line} in\n{page}");
         }
-        // It has one setting only.
+        // A server with one setting is not in the last table.
         assert!(!page.contains("infer, ONNX Runtime | own | 72"), "{page}");
     }
 }

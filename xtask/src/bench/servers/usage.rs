@@ -1,21 +1,20 @@
-//! What processes use of the machine, as the kernel counts it.
+//! CPU time and memory of processes, from the kernel.
 
 use std::time::Duration;
 
 use anyhow::Result;
 
-/// Processor time of a process and of all that it started.
+/// CPU time of a process and its descendants.
 pub(super) fn cpu_of_tree(root: u32) -> Result<Duration> {
     sum(root, system::cpu)
 }
 
-/// Processor time of this very process, without those that it started.
+/// CPU time of this process without its descendants.
 pub(super) fn own_cpu() -> Result<Duration> {
     system::cpu(std::process::id())
 }
 
-/// Bytes of memory that a process and all that it started occupy, a page that several of them share
-/// counted once ("PSS").
+/// Memory of a process and its descendants in bytes, which counts shared pages once (PSS).
 pub(super) fn memory_of_tree(root: u32) -> Result<u64> {
     sum(root, system::memory)
 }
@@ -27,7 +26,7 @@ fn sum<T: std::iter::Sum>(root: u32, of: impl Fn(u32) -> Result<T>) -> Result<T>
         .sum()
 }
 
-/// A process and what it started, of `(process, parent)`.
+/// A process and its descendants, from pairs `(process, parent)`.
 fn descendants(root: u32, parents: &[(u32, u32)]) -> Vec<u32> {
     let mut found = vec![root];
     let mut next = 0;
@@ -47,8 +46,8 @@ mod system {
     use procfs::process::{Process, all_processes};
 
     pub(super) fn parents() -> Result<Vec<(u32, u32)>> {
-        let all = all_processes().context("the processes of this machine cannot be listed")?;
-        // One that has ended meanwhile is no error.
+        let all = all_processes().context("cannot list the processes of this machine")?;
+        // A process that has ended meanwhile is not an error.
         let pairs = all.filter_map(|process| process.and_then(|process| process.stat()).ok());
         let pairs = pairs.map(|stat| Ok((stat.pid.try_into()?, stat.ppid.try_into()?)));
         pairs.collect()
@@ -66,12 +65,12 @@ mod system {
         rollup
             .iter()
             .find_map(|map| map.extension.map.get("Pss").copied())
-            .context("the kernel does not say how much memory a process has")
+            .context("the kernel reports no PSS for the process")
     }
 
     fn open(process: u32) -> Result<Process> {
         Process::new(process.try_into()?)
-            .with_context(|| format!("process {process} cannot be looked at"))
+            .with_context(|| format!("cannot inspect process {process}"))
     }
 }
 
@@ -81,8 +80,7 @@ mod system {
 
     use anyhow::{Result, bail};
 
-    const REASON: &str =
-        "servers are measured on Linux alone, where /proc says what a process uses";
+    const REASON: &str = "`bench servers` needs /proc, which only Linux has";
 
     pub(super) fn parents() -> Result<Vec<(u32, u32)>> {
         bail!(REASON)
@@ -102,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tree_is_found_in_pairs() {
+    fn descendants_are_found() {
         let parents = [(2, 1), (3, 2), (4, 1), (5, 3), (6, 7)];
         assert_eq!(descendants(2, &parents), [2, 3, 5]);
         assert_eq!(descendants(6, &parents), [6]);
@@ -110,7 +108,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_process_uses_something() {
+    fn this_process_has_memory_and_cpu_time() {
         assert!(memory_of_tree(std::process::id()).unwrap() > 1 << 16);
         assert!(own_cpu().unwrap() <= cpu_of_tree(std::process::id()).unwrap());
     }

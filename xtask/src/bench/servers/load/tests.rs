@@ -1,4 +1,4 @@
-//! The load against a small server in this process.
+//! The load generator against a small server in this process.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,22 +7,22 @@ use super::*;
 
 const BODY: &[u8] = b"[1,2,3]";
 
-/// What a server answers to a connection's request of that number.
-type Answer = fn(usize) -> String;
+/// The response to the request with that number on a connection.
+type Respond = fn(usize) -> String;
 
-/// Answers the requests of every connection; `answer` is told how many there were before on it.
-fn server(answer: Answer) -> SocketAddr {
+/// A server whose connections each count their requests.
+fn server(respond: Respond) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            std::thread::spawn(move || serve(stream.unwrap(), answer));
+            std::thread::spawn(move || serve(stream.unwrap(), respond));
         }
     });
     address
 }
 
-fn serve(mut stream: TcpStream, answer: Answer) -> Option<()> {
+fn serve(mut stream: TcpStream, respond: Respond) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     for number in 0.. {
         let mut length = 0;
@@ -41,7 +41,7 @@ fn serve(mut stream: TcpStream, answer: Answer) -> Option<()> {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         assert_eq!(body, BODY);
-        stream.write_all(answer(number).as_bytes()).ok()?;
+        stream.write_all(respond(number).as_bytes()).ok()?;
     }
     None
 }
@@ -54,7 +54,7 @@ fn request() -> Arc<Request> {
     ))
 }
 
-/// All answers of a load that is stopped after `least`.
+/// The latencies of a load that stops after `least` responses.
 fn load(
     address: SocketAddr,
     expected: Expected,
@@ -70,8 +70,8 @@ fn load(
 }
 
 #[test]
-fn every_answer_is_counted_on_connections_that_are_kept() {
-    // A connection's answers are numbered, so one that was not kept would never see the second.
+fn every_response_counts_and_connections_persist() {
+    // Only a persistent connection gets the second response.
     let address = server(|number| match number {
         0 => "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n[1,2]".to_owned(),
         _ => {
@@ -87,7 +87,7 @@ fn every_answer_is_counted_on_connections_that_are_kept() {
 }
 
 #[test]
-fn answers_outside_the_window_do_not_count() {
+fn responses_outside_the_window_do_not_count() {
     let address = server(|_| "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_owned());
     let load = Load::start(address, &request(), Expected::Bytes(0), 2);
     load.warm_up(Duration::ZERO).unwrap();
@@ -96,34 +96,34 @@ fn answers_outside_the_window_do_not_count() {
 }
 
 #[test]
-fn an_answer_that_is_not_expected_fails() {
-    let cases: [(Answer, &str); 5] = [
+fn unexpected_responses_fail() {
+    let cases: [(Respond, &str); 5] = [
         (
             |_| "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n[1]".to_owned(),
-            "5 bytes are expected in an answer, 3 came",
+            "expected a response of 5 bytes, found 3",
         ),
         (
             |number| match number {
                 0 => "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n[1,2]".to_owned(),
                 _ => "HTTP/1.1 503 Busy\r\ncontent-length: 9\r\n\r\ntoo many\n".to_owned(),
             },
-            "a request is answered 503: too many",
+            "the status of a response is 503: too many",
         ),
         (
             |_| "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n[1,2]!".to_owned(),
-            "an answer of 5 bytes is followed by 1 that nobody asked for",
+            "1 bytes follow a response body of 5 bytes",
         ),
         (
             |_| "HTTP/1.1 200 OK\r\n\r\n".to_owned(),
-            "the answer says neither its length nor that it comes in chunks",
+            "the response has neither a content length nor chunks",
         ),
         (
             |_| "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nsome\r\n".to_owned(),
-            "a chunk of the answer has no proper size",
+            "a chunk of the response has no valid size",
         ),
     ];
-    for (answer, reason) in cases {
-        let error = load(server(answer), Expected::Bytes(5), 2, usize::MAX).unwrap_err();
+    for (respond, reason) in cases {
+        let error = load(server(respond), Expected::Bytes(5), 2, usize::MAX).unwrap_err();
         assert_eq!(error.to_string(), reason);
     }
 }
@@ -138,12 +138,12 @@ fn a_closed_connection_fails() {
 }
 
 #[test]
-fn numbers_are_counted_by_commas() {
+fn commas_are_counted() {
     let expected = Expected::Commas(2);
     assert!(expected.check(200, b"[1,2,3]").is_ok());
     let error = expected.check(200, b"[1,2]").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "2 commas are expected in an answer, 1 came"
+        "expected a response with 2 commas, found 1"
     );
 }
