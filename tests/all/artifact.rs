@@ -1,5 +1,4 @@
-//! What a build makes: its imports and exports, its size, and what it does again when something
-//! changed.
+//! Build artifacts: imports, exports and size, and which stages run again after a change.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ fn options() -> BuildOptions {
     BuildOptions::new(support::root())
 }
 
-/// A repository of its own with the digits model, for tests that change it.
+/// A new repository with the digits model, which the test may change.
 fn repository(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     _ = std::fs::remove_dir_all(&folder);
@@ -30,8 +29,8 @@ fn repository(name: &str) -> PathBuf {
 #[test]
 fn code_that_no_model_needs_is_left_out() {
     let artifacts = build(&options(), &Silent).unwrap();
-    // It has 4.6 MB, of 12 with all code. Were it more, something would be called by its name that is to hang on a
-    // pointer (see ARCHITECTURE.md).
+    // The artifact has 4.6 MB, and 12 MB with all code. A larger artifact means that some code is called directly that
+    // must only be reachable by a pointer (see ARCHITECTURE.md).
     const MOST_BYTES: u64 = 5_500_000;
     let bytes = std::fs::metadata(&artifacts.composed).unwrap().len();
     assert!(bytes < MOST_BYTES, "{bytes}");
@@ -41,7 +40,7 @@ fn code_that_no_model_needs_is_left_out() {
 fn the_composed_artifact_needs_wasi_and_http_alone() {
     let artifacts = build(&options(), &Silent).unwrap();
     let composed = check::interface(&std::fs::read(&artifacts.composed).unwrap()).unwrap();
-    // Without their versions: these follow the toolchain's.
+    // Without versions, which depend on the toolchain.
     let mut imports: Vec<&str> = composed
         .imports
         .iter()
@@ -108,7 +107,7 @@ fn a_build_does_again_what_changed_and_no_more() {
             made(&first.engine)
         ],
         times,
-        "nothing changed, nothing is written"
+        "without a change, the build writes nothing"
     );
 
     let labels = repository.join("digits/labels.txt");
@@ -121,7 +120,7 @@ fn a_build_does_again_what_changed_and_no_more() {
     assert_eq!(
         made(&first.engine),
         times[2],
-        "a label is no matter of the engine"
+        "a label does not change the engine"
     );
     assert!(made(&first.uncomposed) > times[1]);
     assert!(made(&first.composed) > times[0]);
@@ -141,24 +140,27 @@ fn a_build_does_again_what_changed_and_no_more() {
     build(&options, &Silent).unwrap();
     assert!(
         made(&first.engine) > times[2],
-        "another model, another snapshot"
+        "another model changes the snapshot"
     );
     assert_eq!(
         compiled.each_ref().map(|path| made(path)),
         compiled_times,
-        "and nothing is compiled for it"
+        "another model compiles nothing"
     );
 
     std::fs::copy(support::root().join("models/digits/labels.txt"), &labels).unwrap();
     std::fs::remove_dir_all(&other).unwrap();
     _ = std::fs::remove_file(&first.engine);
     build(&options, &Silent).unwrap();
-    assert!(made(&first.engine) > times[2], "what is gone is made again");
+    assert!(
+        made(&first.engine) > times[2],
+        "a missing stage is built again"
+    );
 }
 
 #[test]
 fn a_repository_that_cannot_be_served_is_refused_in_words() {
-    /// What is done to the repository, and what the build says of it.
+    /// Name, damage to the repository, and a part of the error.
     type Case = (&'static str, fn(&Path), &'static str);
     let cases: [Case; 8] = [
         (
@@ -213,7 +215,7 @@ fn a_repository_that_cannot_be_served_is_refused_in_words() {
         let repository = repository("artifact-refused");
         spoil(&repository.join("digits"));
         let message = match build(&options().with_models(repository), &Silent) {
-            Ok(_) => "it was built".to_owned(),
+            Ok(_) => "the build succeeded".to_owned(),
             Err(error) => error.to_string(),
         };
         if !message.contains(expected) {

@@ -1,5 +1,5 @@
-//! The clients that people have, against the running service: `tritonclient`, KServe's, OpenAI's, and a tester
-//! that makes requests up from a schema. Each runs in a Python environment that this test makes.
+//! Existing clients against the running service: `tritonclient`, KServe's and OpenAI's clients, and Schemathesis, which
+//! generates requests from a schema. Each runs in a Python environment that the test creates.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,12 +17,12 @@ fn folder() -> PathBuf {
 fn start() -> Service {
     Service::start_with(
         &["--models", REPOSITORY.to_str().unwrap()],
-        // Five megabytes of floats are more than twice as much as text.
+        // Five megabytes of floats need more than twice as much as text.
         &[("INFER_MAX_BODY_BYTES", "33554432")],
     )
 }
 
-/// Run a command to its end; its output is what the test says when it fails.
+/// Run a command to its end; the failure message has its output.
 fn expect_success(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(
@@ -78,7 +78,7 @@ fn made_up_requests_are_answered_as_the_protocol_says() {
             .arg("run")
             .arg(folder().join("open-inference.yaml"))
             .args(["--url", &format!("http://{}", service.address)])
-            // The same requests each time.
+            // Generate the same requests each time.
             .args([
                 "--seed",
                 "1",
@@ -86,7 +86,7 @@ fn made_up_requests_are_answered_as_the_protocol_says() {
                 "--max-examples",
                 "100",
             ])
-            // There is no state for its stateful phase to find.
+            // The service has no state, which the stateful phase needs.
             .args([
                 "--checks",
                 "all",
@@ -98,8 +98,8 @@ fn made_up_requests_are_answered_as_the_protocol_says() {
     );
 }
 
-/// The document is held to its word: what it allows is accepted and what it forbids refused. Bodies that are
-/// bytes come from `made_up.py`, since no schema says which bytes are an image or a tensor.
+/// Check that the service accepts the requests that the OpenAPI document allows, and refuses the others. `made_up.py`
+/// provides binary bodies, since no schema says which bytes are an image or a tensor.
 fn made_up_from_the_document(models: &Path) {
     let Some(python) = Python::prepare(&folder()) else {
         return;

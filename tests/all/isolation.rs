@@ -1,5 +1,5 @@
-//! The host against a component that behaves badly in every way a guest can
-//! (`guests/trouble`): each request fails alone, and the next one is served.
+//! The host with a component that misbehaves in every way a guest can (`guests/trouble`): each request fails alone, and
+//! the next one is served.
 
 pub mod host;
 mod mounts;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use self::host::{app, host, limits};
 use crate::support;
-use crate::support::client::{exchange, get, post, post_chunked, read_answer, send};
+use crate::support::client::{exchange, get, post, post_chunked, read_response, send};
 use infer_host::Limits;
 
 #[test]
@@ -31,9 +31,9 @@ fn a_bad_request_fails_alone() {
     ];
     let mut wrong = Vec::new();
     for (path, status, sentence) in cases {
-        let answer = get(host.address, path);
-        if answer.status != status || !answer.error().starts_with(sentence) {
-            wrong.push(format!("{path}: {} {}", answer.status, answer.text()));
+        let response = get(host.address, path);
+        if response.status != status || !response.error().starts_with(sentence) {
+            wrong.push(format!("{path}: {} {}", response.status, response.text()));
         }
         let well = get(host.address, "/");
         if (well.status, well.text().as_str()) != (200, "well") {
@@ -47,11 +47,13 @@ fn a_bad_request_fails_alone() {
 fn a_failure_after_the_headers_ends_the_body_early() {
     let host = host(limits());
     for path in ["/late-trap", "/late-spin"] {
-        let answer = get(host.address, path);
-        // How much of it got out before the connection was closed is a matter of luck; that something
-        // is missing is not.
-        assert!(!answer.is_whole, "{path}: {answer:?}");
-        assert!("half of".starts_with(&answer.text()), "{path}: {answer:?}");
+        let response = get(host.address, path);
+        // How much was sent before the connection closed depends on timing, but something must be missing.
+        assert!(!response.is_whole, "{path}: {response:?}");
+        assert!(
+            "half of".starts_with(&response.text()),
+            "{path}: {response:?}"
+        );
         assert_eq!(get(host.address, "/").text(), "well", "after {path}");
     }
 }
@@ -70,7 +72,7 @@ fn large_bodies_pass_both_ways() {
     assert_eq!(echo, expected);
 }
 
-/// An echo of more than the sockets hold needs a client that reads while it writes.
+/// POST and read concurrently, which an echo of more than the socket buffers hold needs.
 fn post_while_reading(address: SocketAddr, path: &str, body: &[u8]) -> Vec<u8> {
     let stream = TcpStream::connect(address).unwrap();
     let mut writer = stream.try_clone().unwrap();
@@ -83,9 +85,9 @@ fn post_while_reading(address: SocketAddr, path: &str, body: &[u8]) -> Vec<u8> {
             writer.write_all(head.as_bytes()).unwrap();
             writer.write_all(body).unwrap();
         });
-        let answer = read_answer(stream);
-        assert!(answer.is_whole);
-        answer.body
+        let response = read_response(stream);
+        assert!(response.is_whole);
+        response.body
     })
 }
 
@@ -94,16 +96,25 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
     let host = host(limits());
     let body = vec![7; 11 << 20];
     for _ in 0..3 {
-        let answer = send(host.address, "POST", "/early", &[], &body);
-        assert_eq!((answer.status, answer.text().as_str()), (413, "too much"));
-        let answer = post_chunked(host.address, "/early", &body);
-        assert_eq!((answer.status, answer.text().as_str()), (413, "too much"));
+        let response = send(host.address, "POST", "/early", &[], &body);
+        assert_eq!(
+            (response.status, response.text().as_str()),
+            (413, "too much")
+        );
+        let response = post_chunked(host.address, "/early", &body);
+        assert_eq!(
+            (response.status, response.text().as_str()),
+            (413, "too much")
+        );
     }
-    // A client that waits to be told to send is not told to.
+    // A client that waits for `100 Continue` does not get it.
     let head = b"POST /early HTTP/1.1\r\nhost: x\r\nconnection: close\r\nexpect: 100-continue\r\n\
                  content-length: 11534336\r\n\r\n";
-    let answer = exchange(host.address, &[head]);
-    assert_eq!((answer.status, answer.text().as_str()), (413, "too much"));
+    let response = exchange(host.address, &[head]);
+    assert_eq!(
+        (response.status, response.text().as_str()),
+        (413, "too much")
+    );
 }
 
 #[test]
@@ -127,8 +138,8 @@ fn a_guest_that_begins_its_response_first_is_sent_the_body_all_the_same() {
             "{path}"
         );
         stream.write_all(b"first").unwrap();
-        let answer = read_answer(stream);
-        assert_eq!((answer.status, answer.text().as_str()), (200, "first"));
+        let response = read_response(stream);
+        assert_eq!((response.status, response.text().as_str()), (200, "first"));
     }
 }
 
@@ -179,16 +190,16 @@ fn a_server_that_stops_finishes_what_it_has_begun() {
         drain_timeout: Duration::from_secs(60),
         ..limits()
     });
-    // A request whose body is only half sent when the server is asked to stop.
+    // A request whose body is half sent when the server is told to stop.
     let mut stream = TcpStream::connect(host.address).unwrap();
     stream
         .write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst")
         .unwrap();
-    // Its answer begins at once, which says that it is being served.
+    // The response begins at once, so the request is being served.
     let mut begun = [0; 4];
     stream.read_exact(&mut begun).unwrap();
     assert_eq!(&begun, b"HTTP");
-    // A connection that waits for its next request has nothing to finish.
+    // An idle connection has nothing to finish.
     let idle = TcpStream::connect(host.address).unwrap();
 
     host.stop.send(()).unwrap();
@@ -208,9 +219,9 @@ fn a_server_that_stops_finishes_what_it_has_begun() {
 #[test]
 fn overload_is_said_and_passes() {
     let host = host(limits());
-    // Four run, four wait, the rest are told so; those that wait run out of their time too, since
-    // the four that run spin for all of it.
-    let answers: Vec<_> = std::thread::scope(|scope| {
+    // Four run, four wait, and the rest get 503. The waiting requests time out too, since the four running ones use
+    // all of the time.
+    let responses: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..24)
             .map(|_| scope.spawn(|| get(host.address, "/spin")))
             .collect();
@@ -219,22 +230,22 @@ fn overload_is_said_and_passes() {
             .map(|thread| thread.join().unwrap())
             .collect()
     });
-    let overloaded: Vec<_> = answers
+    let overloaded: Vec<_> = responses
         .iter()
-        .filter(|answer| answer.status == 503)
+        .filter(|response| response.status == 503)
         .collect();
     assert!(!overloaded.is_empty(), "24 at once, 8 places");
-    for answer in &overloaded {
-        assert_eq!(answer.header("retry-after"), Some("1"));
+    for response in &overloaded {
+        assert_eq!(response.header("retry-after"), Some("1"));
         assert_eq!(
-            answer.error(),
+            response.error(),
             "overloaded: 8 requests are running or queued"
         );
     }
     assert!(
-        answers
+        responses
             .iter()
-            .all(|answer| matches!(answer.status, 503 | 504))
+            .all(|response| matches!(response.status, 503 | 504))
     );
     assert_eq!(get(host.address, "/").text(), "well");
 }
@@ -242,8 +253,8 @@ fn overload_is_said_and_passes() {
 #[test]
 fn clients_that_go_away_leave_nothing_behind() {
     let host = host(limits());
-    // More than there are instances, one after another: each must give its place back at once, or
-    // the last request would find none.
+    // More requests than instances, one after another: each must release its place at once, or the last request
+    // would not get one.
     for _ in 0..32 {
         let mut stream = TcpStream::connect(host.address).unwrap();
         stream
@@ -251,15 +262,15 @@ fn clients_that_go_away_leave_nothing_behind() {
             .unwrap();
         drop(stream);
     }
-    let mut answer = get(host.address, "/");
-    while answer.status == 503 {
-        answer = get(host.address, "/");
+    let mut response = get(host.address, "/");
+    while response.status == 503 {
+        response = get(host.address, "/");
     }
-    assert_eq!(answer.text(), "well");
+    assert_eq!(response.text(), "well");
 }
 
 #[test]
-fn what_is_not_http_is_answered_as_http() {
+fn invalid_http_gets_an_http_response() {
     let host = host(limits());
     let cases: [(&[u8], u16); 3] = [
         (b"HELLO\r\n\r\n", 400),

@@ -1,5 +1,5 @@
-//! The kernels' own tests as WebAssembly, in Wasmtime as the host configures it: what is written instruction by
-//! instruction there is plain Rust where `cargo test` runs them.
+//! The unit tests of the kernels as WebAssembly, in Wasmtime as the host configures it. `cargo test` alone would run
+//! them natively, where plain Rust replaces the generated WebAssembly code.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,12 +30,12 @@ impl WasiView for Wasi {
 }
 
 #[test]
-fn they_compute_the_same_with_relaxed_simd() {
+fn kernels_pass_with_relaxed_simd() {
     pass("+simd128,+relaxed-simd");
 }
 
 #[test]
-fn they_compute_the_same_without_relaxed_simd() {
+fn kernels_pass_without_relaxed_simd() {
     pass("+simd128");
 }
 
@@ -82,7 +82,7 @@ fn compile(features: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// What a test program writes; else that, and why it failed.
+/// The output of a test program; on failure, also the reason.
 fn run(engine: &Engine, program: &Path) -> Result<String, String> {
     let component = Component::from_file(engine, program).unwrap();
     let mut linker = Linker::new(engine);

@@ -1,22 +1,22 @@
-//! What the host lets a client and a component take, with real sockets: each limit is passed alone, with all
-//! others out of reach, and the host's own count says that it was this one.
+//! Resource limits of the host, over real sockets. Each test exceeds one limit while the others are out of reach, and
+//! checks that the host's metrics count that limit.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::support::client::{Answer, exchange, get, post, read_answer, send};
+use crate::support::client::{Response, exchange, get, post, read_response, send};
 use crate::support::guests::TROUBLE;
 use crate::support::host::{Host, start};
 use infer_host::Limits;
 
-/// Long enough that a test which waits for it has failed.
+/// A test that waits this long has failed.
 const NEVER: Duration = Duration::from_secs(3600);
 
-/// Soon, but not before what a test does first.
+/// A short timeout, but longer than the first actions of a test.
 const SOON: Duration = Duration::from_millis(500);
 
-/// Nothing ends but by the limit that a test sets.
+/// Limits that nothing exceeds, except those that a test sets.
 fn unlimited() -> Limits {
     Limits {
         request_timeout: NEVER,
@@ -31,7 +31,7 @@ fn unlimited() -> Limits {
     }
 }
 
-/// How often the host counted that a limit was passed, and none but that.
+/// Check that the host counted this limit so many times, and no other limit.
 fn expect_passed(host: &Host, limit: &str, times: u32) {
     let metrics = get(host.admin, "/metrics").text();
     let counted: Vec<&str> = metrics
@@ -42,10 +42,10 @@ fn expect_passed(host: &Host, limit: &str, times: u32) {
     assert_eq!(counted, [expected]);
 }
 
-/// One instance is all there is, so this hangs when another request still has it.
+/// Check that a request succeeds; it hangs if another request still holds the only instance.
 fn expect_well(host: &Host) {
-    let answer = get(host.address, "/");
-    assert_eq!((answer.status, answer.text().as_str()), (200, "well"));
+    let response = get(host.address, "/");
+    assert_eq!((response.status, response.text().as_str()), (200, "well"));
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -56,7 +56,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Read until nothing comes any more, and say whether the connection was closed then (or reset).
+/// Read until nothing more arrives, and return whether the connection was closed or reset.
 fn is_closed(stream: &mut TcpStream) -> bool {
     let mut bytes = Vec::new();
     match stream.read_to_end(&mut bytes) {
@@ -68,7 +68,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// Send a byte now and then, for as long as the connection is open.
+/// Send a byte now and then while the connection is open.
 fn trickle(stream: &mut TcpStream, byte: u8) {
     stream
         .set_read_timeout(Some(Duration::from_millis(20)))
@@ -104,17 +104,17 @@ fn headers_have_a_size() {
         exchange(host.address, &[request.as_bytes()])
     };
     assert_eq!(ask(1024).status, 200);
-    let answer = ask(1025);
-    assert_eq!(answer.status, 431);
+    let response = ask(1025);
+    assert_eq!(response.status, 431);
     assert_eq!(
-        answer.error(),
+        response.error(),
         "the request line and headers have 1025 bytes, expected at most 1024"
     );
-    // What hyper does not even read to its end it answers itself.
+    // hyper itself responds to heads that exceed its buffer.
     for bytes in [20_000, 1 << 20] {
         let request = format!("GET / HTTP/1.1\r\nhost: x\r\na: {}", "a".repeat(bytes));
         let mut stream = connect(host.address);
-        // It may be closed while this is written.
+        // The server may close the connection during the write.
         _ = stream.write_all(request.as_bytes());
         let mut status = [0; 12];
         if stream.read_exact(&mut status).is_ok() {
@@ -125,8 +125,8 @@ fn headers_have_a_size() {
     let request = format!("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{many}\r\n");
     assert_eq!(exchange(host.address, &[request.as_bytes()]).status, 431);
     let long = format!("/{}", "a".repeat(2000));
-    let answer = get(host.address, &long);
-    assert_eq!(answer.status, 431, "{}", answer.text());
+    let response = get(host.address, &long);
+    assert_eq!(response.status, 431, "{}", response.text());
     expect_passed(&host, "header-bytes", 2);
     expect_well(&host);
 }
@@ -149,7 +149,7 @@ fn headers_must_come_in_time() {
     let mut slow = connect(host.address);
     slow.write_all(begin).unwrap();
     trickle(&mut slow, b'a');
-    // The second request of a connection has no more time than the first.
+    // The second request on a connection has the same timeout as the first.
     let mut second = connect(host.address);
     second
         .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -161,11 +161,11 @@ fn headers_must_come_in_time() {
     expect_well(&host);
 }
 
-/// Read one answer of a connection that stays open.
+/// Read one response from a connection that stays open.
 fn read_one(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
     let mut byte = [0; 1];
-    // The component streams its answers, so that they end with an empty chunk; the host's have a length.
+    // The component streams its responses, which end with an empty chunk; the host's have a length.
     loop {
         let text = String::from_utf8_lossy(&bytes);
         let is_whole = match text.split_once("\r\n\r\n") {
@@ -201,7 +201,7 @@ fn a_connection_may_be_idle_for_a_while() {
     assert!(read_one(&mut stream).contains("well"));
     assert!(is_closed(&mut stream));
 
-    // Which is not for how long headers may take.
+    // The idle timeout does not limit the time for headers.
     let host = start(
         &TROUBLE,
         Limits {
@@ -258,15 +258,15 @@ fn a_body_must_keep_coming() {
     for (name, bytes) in cases {
         let mut stream = connect(host.address);
         stream.write_all(bytes).unwrap();
-        let answer: Answer = read_answer(stream);
-        if (answer.status, answer.error().as_str()) != (408, sentence) {
-            wrong.push(format!("{name}: {} {}", answer.status, answer.text()));
+        let response: Response = read_response(stream);
+        if (response.status, response.error().as_str()) != (408, sentence) {
+            wrong.push(format!("{name}: {} {}", response.status, response.text()));
         }
         expect_well(&host);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    // A byte each 20 ms never pauses for long, but is less than 100 bytes a second.
+    // A byte every 20 ms meets the timeout, but is less than 100 bytes per second.
     let mut stream = connect(host.address);
     stream
         .write_all(b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n")
@@ -274,21 +274,21 @@ fn a_body_must_keep_coming() {
     trickle(&mut stream, b'a');
     expect_well(&host);
 
-    // An answer that has begun cannot be another any more.
+    // A response that has begun cannot be replaced.
     let mut stream = connect(host.address);
     stream
         .write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst")
         .unwrap();
-    let answer = read_answer(stream);
-    assert!(!answer.is_whole, "{answer:?}");
+    let response = read_response(stream);
+    assert!(!response.is_whole, "{response:?}");
     expect_well(&host);
     expect_passed(&host, "body-time", 6);
 
-    let answer = post(host.address, "/read", "text/plain", &[7; 100_000]);
-    assert_eq!((answer.status, answer.text().as_str()), (200, "100000"));
+    let response = post(host.address, "/read", "text/plain", &[7; 100_000]);
+    assert_eq!((response.status, response.text().as_str()), (200, "100000"));
 }
 
-/// An answer that does not end: it has begun, and so has the only instance; nothing more is read.
+/// Start an endless response, which holds the only instance, and read no further.
 fn begin_endless(host: &Host) -> TcpStream {
     let mut stream = connect(host.address);
     stream
@@ -326,7 +326,7 @@ fn who_takes_an_answer_slowly_holds_no_instance() {
         },
     );
     let _stream = begin_endless(&host);
-    // Whose own time passes while he waits for the instance; when it has, so has that of the first.
+    // The second request times out while it waits for the instance; by then, so has the first.
     let impatient = get(host.address, "/");
     assert!(matches!(impatient.status, 200 | 504), "{impatient:?}");
     expect_well(&host);
@@ -355,7 +355,7 @@ fn an_answer_has_a_size() {
     );
     expect_well(&host);
     expect_passed(&host, "answer-bytes", 1);
-    // The record of an answer ends after its connection.
+    // The record of a response is complete after its connection has ended.
     let is_counted = || {
         let metrics = get(host.admin, "/metrics").text();
         metrics.contains("\ninfer_cut_off_total 1\n")
@@ -385,25 +385,25 @@ fn connections_have_a_number() {
             stream
         })
         .collect();
-    let answer = get(host.address, "/");
-    assert_eq!(answer.status, 503);
-    assert_eq!(answer.header("retry-after"), Some("1"));
-    assert_eq!(answer.error(), "overloaded: 2 connections are open");
-    let answer = send(host.address, "POST", "/read", &[], &[0; 1 << 20]);
-    assert_eq!(answer.status, 503, "with a body that nobody wants");
+    let response = get(host.address, "/");
+    assert_eq!(response.status, 503);
+    assert_eq!(response.header("retry-after"), Some("1"));
+    assert_eq!(response.error(), "overloaded: 2 connections are open");
+    let response = send(host.address, "POST", "/read", &[], &[0; 1 << 20]);
+    assert_eq!(response.status, 503, "with a body that nobody wants");
     expect_passed(&host, "connections", 2);
-    // Whoever has a connection is served on it.
+    // Open connections are served.
     let stream = &mut open[0];
     stream
         .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         .unwrap();
     assert!(read_one(stream).contains("well"));
     open.pop();
-    let mut answer = get(host.address, "/");
-    while answer.status == 503 {
-        answer = get(host.address, "/");
+    let mut response = get(host.address, "/");
+    while response.status == 503 {
+        response = get(host.address, "/");
     }
-    assert_eq!(answer.text(), "well");
+    assert_eq!(response.text(), "well");
 }
 
 #[test]
@@ -446,13 +446,13 @@ fn the_queue_has_a_length() {
             b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\na",
         )
         .unwrap();
-    // Its answer begins at once, which says that it has the only instance.
+    // The response begins at once, so the request holds the only instance.
     stream.read_exact(&mut [0; 4]).unwrap();
-    let answer = get(host.address, "/");
-    assert_eq!(answer.status, 503);
-    assert_eq!(answer.header("retry-after"), Some("1"));
+    let response = get(host.address, "/");
+    assert_eq!(response.status, 503);
+    assert_eq!(response.header("retry-after"), Some("1"));
     assert_eq!(
-        answer.error(),
+        response.error(),
         "overloaded: 1 requests are running or queued"
     );
     expect_passed(&host, "queue", 1);
@@ -479,15 +479,15 @@ fn a_server_that_drains_says_so_before_it_closes() {
     );
     assert_eq!(get(host.admin, "/readyz").status, 200);
     host.stop.send(()).unwrap();
-    let mut answer = get(host.address, "/v2/health/ready");
-    while answer.status == 200 {
-        answer = get(host.address, "/v2/health/ready");
+    let mut response = get(host.address, "/v2/health/ready");
+    while response.status == 200 {
+        response = get(host.address, "/v2/health/ready");
     }
     assert_eq!(
-        (answer.status, answer.error().as_str()),
+        (response.status, response.error().as_str()),
         (503, "the server is shutting down")
     );
-    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(response.header("retry-after"), Some("1"));
     assert_eq!(get(host.admin, "/readyz").status, 503);
     assert_eq!(get(host.admin, "/healthz").status, 200);
     assert_eq!(get(host.address, "/v2/health/live").status, 200);
@@ -525,22 +525,22 @@ fn while_the_last_request_ends_open_connections_may_ask() {
     assert!(ask(&mut other, "/").starts_with("HTTP/1.1 200"));
     assert!(ask(&mut probe, "/v2/health/ready").starts_with("HTTP/1.1 200"));
     host.stop.send(()).unwrap();
-    let mut answer = ask(&mut probe, "/v2/health/ready");
-    while answer.starts_with("HTTP/1.1 200") {
-        answer = ask(&mut probe, "/v2/health/ready");
+    let mut response = ask(&mut probe, "/v2/health/ready");
+    while response.starts_with("HTTP/1.1 200") {
+        response = ask(&mut probe, "/v2/health/ready");
     }
-    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 503"), "{response}");
     let live = ask(&mut probe, "/v2/health/live");
     assert!(
         live.starts_with("HTTP/1.1 200") && !live.contains("connection: close"),
         "{live}"
     );
-    // Nobody listens from now on, or very soon.
+    // The server stops listening now or very soon.
     while TcpStream::connect(host.address).is_ok() {}
-    let answer = ask(&mut other, "/");
+    let response = ask(&mut other, "/");
     assert!(
-        answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"),
-        "{answer}"
+        response.starts_with("HTTP/1.1 200") && response.contains("connection: close"),
+        "{response}"
     );
     assert!(is_closed(&mut other));
     last.write_all(b"b").unwrap();

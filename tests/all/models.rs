@@ -1,4 +1,4 @@
-//! Bringing a model: the commands on the model repository, and what an added model answers.
+//! Adding models: the commands on the model repository, and the responses of an added model.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -15,7 +15,7 @@ fn infer(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// What a command printed, or what it said was wrong.
+/// The standard output of a command, or its standard error if it failed.
 fn run(arguments: &[&str]) -> Result<String, String> {
     let output = infer(arguments);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -38,7 +38,7 @@ fn graph(name: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// An empty repository whose place stays the same, so that what is built of it is built once.
+/// An empty repository with a fixed path, so it is built once.
 fn repository(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     _ = std::fs::remove_dir_all(&folder);
@@ -50,9 +50,9 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// The classes that an answer names, with their scores.
-fn scores(answer: &serde_json::Value) -> Vec<(usize, String, f64)> {
-    let classes = answer["predictions"][0].as_array().unwrap();
+/// The classes in a response, with their scores.
+fn scores(response: &serde_json::Value) -> Vec<(usize, String, f64)> {
+    let classes = response["predictions"][0].as_array().unwrap();
     classes
         .iter()
         .map(|class| {
@@ -68,7 +68,7 @@ fn scores(answer: &serde_json::Value) -> Vec<(usize, String, f64)> {
 }
 
 #[test]
-fn what_is_added_answers_as_where_it_comes_from() {
+fn added_models_respond_like_their_source() {
     let repository = repository("added-models");
     let models = ["--models", text(&repository)];
     let one = sources().join("one");
@@ -132,14 +132,14 @@ fn what_is_added_answers_as_where_it_comes_from() {
                 .join(image);
             let path = std::fs::read(path).unwrap();
             let target = format!("/infer/{model}?top_k=99");
-            let answer = send(service.address, "POST", &target, &[], &path);
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            let came = scores(&answer.json());
+            let response = send(service.address, "POST", &target, &[], &path);
+            assert_eq!(response.status, 200, "{}", response.text());
+            let came = scores(&response.json());
             assert_eq!(came.len(), expected.len());
             assert!(came.is_sorted_by(|a, b| a.2 >= b.2), "{came:?}");
             for (index, label, score) in came {
                 let reference = expected[index].as_f64().unwrap();
-                // A pixel may be off by one before it is normalized.
+                // A pixel may differ by one before normalization.
                 if (score - reference).abs() > 5e-3 || label != labels[index] {
                     wrong.push(format!(
                         "{model} {image} {index} {label}: {score}, expected {reference}"
@@ -164,7 +164,7 @@ fn what_is_added_answers_as_where_it_comes_from() {
 }
 
 #[test]
-fn an_image_classifier_in_one_file_needs_two_words() {
+fn an_image_classifier_in_one_file_needs_two_options() {
     let repository = repository("plain-models");
     let labels = repository.join("names.txt");
     let names: String = (0..12).map(|index| format!("name {index}\n")).collect();
@@ -204,13 +204,13 @@ fn an_image_classifier_in_one_file_needs_two_words() {
 }
 
 #[test]
-fn what_runs_a_graph_is_found_when_it_is_added() {
+fn adding_a_model_selects_its_runtime() {
     let repository = repository("runtime-models");
     let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/graphs");
     let mut wrong = Vec::new();
     for (source, runtimes) in [
         (sources().join("one/model.onnx"), &["executor"][..]),
-        // Which is faster at a transposed convolution is for the machine to say.
+        // Which runtime is faster at a transposed convolution depends on the machine.
         (engine.join("transposed.onnx"), &["executor", "rten"]),
     ] {
         let name = source.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -255,7 +255,7 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
     let good = ("model.onnx", one.as_slice());
     let many = text(&sources().join("many")).to_owned();
     let empty = make("empty", &[]);
-    // (arguments, what the message begins with, what else is in it)
+    // (arguments, start of the error, another part of the error)
     let rows: Vec<(Vec<&str>, &str, &str)> = vec![
         (
             vec!["/nowhere/model.onnx"],
@@ -348,7 +348,7 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
 }
 
 #[test]
-fn a_model_that_cannot_be_used_is_told_by_check() {
+fn check_reports_a_model_that_cannot_be_used() {
     let repository = repository("checked-models");
     let models = ["--models", text(&repository)];
     run(&[&["add", &graph("add.onnx")][..], &models].concat()).unwrap();
@@ -369,7 +369,7 @@ fn a_model_that_cannot_be_used_is_told_by_check() {
 }
 
 #[test]
-fn versions_of_a_model_stand_beside_each_other() {
+fn versions_of_a_model_are_served_side_by_side() {
     let repository = repository("versioned-models");
     let models = ["--models", text(&repository)];
     let add = |graph_name: &str, more: &[&str]| {
@@ -409,7 +409,7 @@ fn versions_of_a_model_stand_beside_each_other() {
         let message = add("add.onnx", &arguments).unwrap_err();
         assert!(message.starts_with(&beginning), "{message}");
     }
-    // One of them is read from the mount, the others are in the snapshot.
+    // One version is mounted; the others are in the snapshot.
     let card = repository.join("m/9/model.toml");
     let card_text = std::fs::read_to_string(&card).unwrap();
     assert!(card_text.starts_with("version = \"9\"\n"), "{card_text}");
@@ -436,7 +436,7 @@ fn versions_of_a_model_stand_beside_each_other() {
         let body = br#"{"inputs":[{"name":"x","datatype":"FP32","shape":[3],"data":[1,2,4]}]}"#;
         send(service.address, "POST", path, &[], body)
     };
-    // (path, the version that answers, its output)
+    // (path, version that responds, output)
     let rows = [
         ("/v2/models/m/infer", "10", vec![7.0]),
         ("/infer/m", "10", vec![7.0]),
@@ -444,9 +444,9 @@ fn versions_of_a_model_stand_beside_each_other() {
         ("/v2/models/m/versions/9/infer", "9", vec![1.0, 2.0, 4.0]),
     ];
     for (path, version, values) in rows {
-        let answer = ask(path).json();
-        assert_eq!(answer["model_version"], version, "{path}: {answer}");
-        let data = &answer["outputs"][0]["data"];
+        let response = ask(path).json();
+        assert_eq!(response["model_version"], version, "{path}: {response}");
+        let data = &response["outputs"][0]["data"];
         assert_eq!(*data, serde_json::json!(values), "{path}");
     }
     let none = ask("/v2/models/m/versions/1/infer");

@@ -1,5 +1,4 @@
-//! Serving with native libraries, as a user does: what is chosen, what is refused and in which words, and
-//! that clients in numbers, or gone, do no harm.
+//! Serving with native backends: selection, errors, and many or disconnected clients.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -7,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support;
 use crate::support::backends::{self, OPENVINO, infer};
-use crate::support::client::{Answer, get, post};
+use crate::support::client::{Response, get, post};
 use crate::support::service::Service;
 use serde_json::json;
 
@@ -15,7 +14,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// An empty repository of its own.
+/// A new empty repository.
 fn repository(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     _ = std::fs::remove_dir_all(&folder);
@@ -23,7 +22,7 @@ fn repository(name: &str) -> PathBuf {
     folder
 }
 
-/// Put a model of the tests' into a repository; `card` goes before what its card says.
+/// Copy a model of tests/native into a repository; its card is prefixed with `card`.
 fn add(repository: &Path, model: &str, card: &str) -> PathBuf {
     let source = support::root().join("tests/native/models").join(model);
     let folder = repository.join(model);
@@ -38,15 +37,15 @@ fn seven() -> Vec<u8> {
     std::fs::read(support::root().join("models/digits/samples/7.png")).unwrap()
 }
 
-fn best(answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.json()["predictions"][0][0]["label"]
+fn best(response: &Response) -> String {
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.json()["predictions"][0][0]["label"]
         .as_str()
         .unwrap()
         .to_owned()
 }
 
-/// What `up` says when it does not serve: its last line.
+/// The last line of the standard error of `up`, which must fail.
 fn refusal(arguments: &[&str], variables: &[(&str, &Path)]) -> String {
     let output = infer(&["up", "--listen", "127.0.0.1:0"])
         .args(arguments)
@@ -60,14 +59,14 @@ fn refusal(arguments: &[&str], variables: &[(&str, &Path)]) -> String {
 }
 
 #[test]
-fn each_backend_serves_and_says_so() {
+fn each_backend_serves_and_is_logged() {
     for (backend, name) in [("onnx", "ONNX Runtime "), ("openvino", "OpenVINO ")] {
         if !backends::installed().contains(&backend) {
             continue;
         }
         let service = Service::start_with(&["--backend", backend], &[]);
-        let answer = post(service.address, "/infer", "image/png", &seven());
-        assert_eq!(best(&answer), "7");
+        let response = post(service.address, "/infer", "image/png", &seven());
+        assert_eq!(best(&response), "7");
         service.expect_log(&format!("backend: {name}"));
         let ready = get(service.address, "/v2/health/ready");
         assert_eq!(ready.status, 200, "{}", ready.text());
@@ -75,9 +74,9 @@ fn each_backend_serves_and_says_so() {
 }
 
 #[test]
-fn what_is_chosen_by_itself_is_told() {
+fn automatic_selection_is_logged() {
     let empty = tempfile::tempdir().unwrap();
-    // Nothing is installed.
+    // No library is installed.
     let nothing = [("XDG_CACHE_HOME", text(empty.path()))];
     let service = Service::start_with(&["--backend", "auto"], &nothing);
     assert_eq!(
@@ -87,7 +86,7 @@ fn what_is_chosen_by_itself_is_told() {
     service.expect_log("no native library is installed");
     service.expect_log("backend: the engine in WebAssembly");
     drop(service);
-    // What there is cannot be used.
+    // The installed libraries cannot be used.
     let broken = [
         ("XDG_CACHE_HOME", text(empty.path())),
         ("ORT_DYLIB_PATH", "/proc/self/exe"),
@@ -108,7 +107,7 @@ fn what_is_chosen_by_itself_is_told() {
 }
 
 #[test]
-fn what_cannot_be_served_is_refused_in_one_sentence() {
+fn models_that_cannot_be_served_are_refused_in_one_sentence() {
     let data = tempfile::tempdir().unwrap();
     let cache = [("XDG_CACHE_HOME", data.path())];
     let missing =
@@ -149,7 +148,7 @@ fn what_cannot_be_served_is_refused_in_one_sentence() {
                 "{what}: {came}"
             );
         }
-        // A card that is of another graph.
+        // The card of another graph.
         std::fs::write(&onnx, &good).unwrap();
         let card = folder.join("model.toml");
         let fitting = std::fs::read_to_string(&card).unwrap();
@@ -189,14 +188,14 @@ fn a_value_that_a_library_would_narrow_is_refused() {
     for backend in backends::installed() {
         let arguments = ["--backend", backend, "--models", text(&repository)];
         let service = Service::start_with(&arguments, &[]);
-        let answer = post(service.address, "/infer", "application/json", body);
+        let response = post(service.address, "/infer", "application/json", body);
         if backend == "onnx" {
-            let data = &answer.json()["outputs"][0]["data"];
+            let data = &response.json()["outputs"][0]["data"];
             assert_eq!(*data, json!([1, 4_294_967_296_u64]));
         } else {
-            assert_eq!(answer.status, 400);
+            assert_eq!(response.status, 400);
             assert_eq!(
-                answer.error(),
+                response.error(),
                 "input `x` has the INT64 value 4294967296 at index 1; OpenVINO computes INT64 in 32 bits on \
                  this device, where that does not fit"
             );
@@ -205,7 +204,7 @@ fn a_value_that_a_library_would_narrow_is_refused() {
 }
 
 #[test]
-fn openvinos_own_form_of_a_graph_is_served() {
+fn openvino_ir_is_served() {
     let repository = repository("native-ir");
     let source = support::root().join("tests/native/models/pick-ir");
     let folder = repository.join("pick");
@@ -217,9 +216,9 @@ fn openvinos_own_form_of_a_graph_is_served() {
         let arguments = ["--backend", "openvino", "--models", text(&repository)];
         let service = Service::start_with(&arguments, &[]);
         let body = br#"{"instances": [3, 0]}"#;
-        let answer = post(service.address, "/infer", "application/json", body);
-        assert_eq!(answer.status, 200, "{}", answer.text());
-        let data = &answer.json()["outputs"][0]["data"];
+        let response = post(service.address, "/infer", "application/json", body);
+        assert_eq!(response.status, 200, "{}", response.text());
+        let data = &response.json()["outputs"][0]["data"];
         assert_eq!(*data, json!([6.0, 7.0, 0.0, 1.0]));
     }
     if backends::installed().contains(&"onnx") {
@@ -239,13 +238,13 @@ fn openvinos_own_form_of_a_graph_is_served() {
     );
 }
 
-/// A request for that many multiplications of the slow model.
+/// A request body for that many multiplications of the slow model.
 fn steps(steps: u32) -> Vec<u8> {
     json!({ "instances": [steps] }).to_string().into_bytes()
 }
 
 #[test]
-fn many_requests_of_a_slow_model_are_all_answered() {
+fn many_requests_to_a_slow_model_all_succeed() {
     let repository = repository("native-slow");
     add(&repository, "slow", "");
     for backend in backends::installed() {
@@ -256,12 +255,12 @@ fn many_requests_of_a_slow_model_are_all_answered() {
         .concat();
         let service = Service::start_with(&arguments, &[]);
         let address = service.address;
-        // Each is some tenths of a second of work, and there are more of them than instances.
+        // Each request computes for tenths of a second, and there are more requests than instances.
         let clients: Vec<_> = (0..64)
             .map(|_| {
                 std::thread::spawn(move || {
-                    let answer = post(address, "/infer", "application/json", &steps(100));
-                    (answer.status, answer.text())
+                    let response = post(address, "/infer", "application/json", &steps(100));
+                    (response.status, response.text())
                 })
             })
             .collect();
@@ -280,7 +279,7 @@ fn many_requests_of_a_slow_model_are_all_answered() {
 fn a_client_that_goes_away_and_a_time_limit_end_their_inferences() {
     let repository = repository("native-gone");
     add(&repository, "slow", "");
-    // OpenVINO looks up between operators, and this graph is one loop.
+    // OpenVINO checks for cancellation between operators, and this graph is one loop.
     if !backends::installed().contains(&"onnx") {
         return;
     }
@@ -297,15 +296,15 @@ fn a_client_that_goes_away_and_a_time_limit_end_their_inferences() {
          content-length: {}\r\n\r\n",
         endless.len()
     );
-    // More of them than there are cores, and than instances.
+    // More requests than cores and instances.
     for _ in 0..40 {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(&endless).unwrap();
         drop(stream);
     }
-    let answer = post(address, "/infer", "application/json", &endless);
-    assert_eq!(answer.status, 504, "{}", answer.text());
-    let answer = post(address, "/infer", "application/json", &steps(1));
-    assert_eq!(answer.status, 200, "{}", answer.text());
+    let response = post(address, "/infer", "application/json", &endless);
+    assert_eq!(response.status, 504, "{}", response.text());
+    let response = post(address, "/infer", "application/json", &steps(1));
+    assert_eq!(response.status, 200, "{}", response.text());
 }

@@ -1,5 +1,4 @@
-//! wasi:nn of the host: a component that calls it in every way that it should not, and inferences that are
-//! computed together.
+//! The host's wasi:nn: a component that misuses it in every way, and batched inferences.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,7 +17,7 @@ use infer_host::{App, AppOptions, Limits, Manifest, Server};
 use infer_nn::{ElementType, Error, ErrorKind};
 use tokio::runtime::Runtime;
 
-/// The libraries that could be fetched, by their names.
+/// The libraries that are available, by name.
 fn libraries() -> Vec<(&'static str, Box<dyn Backend>)> {
     let mut libraries: Vec<(&str, Box<dyn Backend>)> = Vec::new();
     if let Some(folder) = &*ONNX {
@@ -33,7 +32,7 @@ fn libraries() -> Vec<(&'static str, Box<dyn Backend>)> {
     libraries
 }
 
-/// A graph of the tests'.
+/// A graph of tests/native or the engine's tests.
 fn source(name: &str, batching: Option<Batching>) -> GraphSource {
     let root = support::root();
     let onnx = match name {
@@ -59,7 +58,7 @@ struct Host {
     _runtime: Runtime,
 }
 
-/// The bad component, with these graphs.
+/// Serve the misbehaving component with these graphs.
 fn host(graphs: Graphs) -> Host {
     let data = tempfile::tempdir().unwrap();
     let manifest = data.path().join("spin.toml");
@@ -74,7 +73,7 @@ fn host(graphs: Graphs) -> Host {
         cache_dir: data.path().join("cache"),
         limits: Limits {
             instance_memory_bytes: 64 << 20,
-            // A request lives on while its client sends nothing, so that others can reach for what it has.
+            // A request lives on while its client sends nothing, so other requests can try to use its handles.
             body_timeout: Duration::from_secs(300),
             request_timeout: Duration::from_secs(300),
             ..Limits::default()
@@ -180,7 +179,7 @@ fn a_hostile_component_is_told_and_harms_nobody() {
         ("/load-ir", &format!("{refused}68 bytes")),
         ("/one-by-one", WELL),
     ];
-    // Each ends its own request, for the host's sake, and no other.
+    // Each of these traps, which ends its own request only.
     let faults = [
         "/hoard-tensors",
         "/hoard-nothing",
@@ -192,31 +191,31 @@ fn a_hostile_component_is_told_and_harms_nobody() {
         let host = host(Graphs::load(library, &sources, 2).unwrap());
         let mut wrong = Vec::new();
         for (path, expected) in cases {
-            let answer = get(host.address, path);
-            if answer.status != 200 || !answer.text().starts_with(expected) {
-                wrong.push(format!("{path}: {} {}", answer.status, answer.text()));
+            let response = get(host.address, path);
+            if response.status != 200 || !response.text().starts_with(expected) {
+                wrong.push(format!("{path}: {} {}", response.status, response.text()));
             }
         }
         for path in faults {
-            let answer = get(host.address, path);
-            if answer.status != 500 {
-                wrong.push(format!("{path}: {} {}", answer.status, answer.text()));
+            let response = get(host.address, path);
+            if response.status != 500 {
+                wrong.push(format!("{path}: {} {}", response.status, response.text()));
             }
         }
-        // OpenVINO forgets the names of dimensions, and repeats the one row as often as there are others.
+        // OpenVINO drops the names of dimensions, and broadcasts the single row.
         let unfit = "ErrorCode::InvalidArgument: input `b` has shape [1, 2], expected [n=";
         for path in ["/symbols", "/zero"] {
-            let answer = get(host.address, path).text();
-            let repeated = name == "openvino" && answer.starts_with("sum TensorType::Fp32 [");
-            if !answer.starts_with(unfit) && !repeated {
-                wrong.push(format!("{path}: {answer}"));
+            let response = get(host.address, path).text();
+            let repeated = name == "openvino" && response.starts_with("sum TensorType::Fp32 [");
+            if !response.starts_with(unfit) && !repeated {
+                wrong.push(format!("{path}: {response}"));
             }
         }
-        // What the library itself finds wrong comes with its own words.
-        let answer = get(host.address, "/index").text();
-        let says = answer.contains("ONNX Runtime cannot compute it: ");
-        if name == "onnx" && !(says && answer.contains("indices element out of data bounds")) {
-            wrong.push(format!("/index: {answer}"));
+        // Errors of the library include its own message.
+        let response = get(host.address, "/index").text();
+        let says = response.contains("ONNX Runtime cannot compute it: ");
+        if name == "onnx" && !(says && response.contains("indices element out of data bounds")) {
+            wrong.push(format!("/index: {response}"));
         }
         assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
         assert_eq!(get(host.address, "/well").text(), WELL, "{name}");
@@ -245,7 +244,7 @@ fn integers(values: &[i64]) -> Vec<u8> {
         .collect()
 }
 
-/// Compute requests of one graph at the same time; the answers in their order.
+/// Compute requests to one graph concurrently, and return the results in request order.
 fn all_at_once(
     graphs: &Graphs,
     graph: &str,
@@ -261,15 +260,15 @@ fn all_at_once(
                 tokio::spawn(async move { graph.compute(vec![(name, tensor)]).await })
             })
             .collect();
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for task in tasks {
-            answers.push(task.await.unwrap());
+            responses.push(task.await.unwrap());
         }
-        answers
+        responses
     })
 }
 
-/// A batch that waits for others longer than it takes them to come.
+/// Batching that waits longer than the requests need to arrive.
 const PATIENT: Batching = Batching {
     max_size: 8,
     max_delay: Duration::from_secs(5),
@@ -287,26 +286,29 @@ fn no_request_reaches_what_wasi_nn_gave_another() {
         assert_ne!(
             living.wait().unwrap(),
             0,
-            "its answer begins when it holds them"
+            "its response begins when it holds them"
         );
         let mut wrong = Vec::new();
         for kind in ["tensor", "graph", "context"] {
-            // More than a request has of handles, and those that are no handles.
+            // More handles than a request has, and numbers that are not handles.
             for handle in (0..40).chain([1 << 28, u32::MAX]) {
-                let answer = get(host.address, &format!("/forge-{kind}-{handle}"));
-                if answer.status != 500 || !answer.error().starts_with(internal) {
+                let response = get(host.address, &format!("/forge-{kind}-{handle}"));
+                if response.status != 500 || !response.error().starts_with(internal) {
                     wrong.push(format!(
                         "{kind} {handle}: {} {}",
-                        answer.status,
-                        answer.text()
+                        response.status,
+                        response.text()
                     ));
                 }
             }
         }
         assert!(wrong.is_empty(), "{name}: {}", wrong.join("\n"));
         living.write(b"b").unwrap();
-        let answer = living.read(false).unwrap().unwrap();
-        assert_eq!((answer.text().as_str(), answer.is_whole), ("held", true));
+        let response = living.read(false).unwrap().unwrap();
+        assert_eq!(
+            (response.text().as_str(), response.is_whole),
+            ("held", true)
+        );
         assert_eq!(get(host.address, "/well").text(), WELL);
     }
 }
@@ -315,12 +317,12 @@ fn no_request_reaches_what_wasi_nn_gave_another() {
 fn requests_that_wait_together_are_computed_together() {
     for (name, library) in libraries() {
         let graphs = Graphs::load(library, &[source("seen", Some(PATIENT))], 2).unwrap();
-        // 3 + 1 + 4 items fill a batch; one of other sizes and one that is too large go alone.
+        // 3 + 1 + 4 items fill a batch; a request with other sizes and one that is too large run alone.
         let request = |items: u32, first: f32| {
             let values: Vec<f32> = (0..items * 3).map(|index| first + index as f32).collect();
             ("x", tensor(ElementType::Fp32, &[items, 3], floats(&values)))
         };
-        let answers = all_at_once(
+        let responses = all_at_once(
             &graphs,
             "seen",
             vec![
@@ -331,8 +333,8 @@ fn requests_that_wait_together_are_computed_together() {
             ],
         );
         let expected = [(3, 0.0, 8), (1, 10.0, 8), (4, 20.0, 8), (9, 30.0, 9)];
-        for (answer, (items, first, seen)) in answers.into_iter().zip(expected) {
-            let outputs = answer.unwrap();
+        for (response, (items, first, seen)) in responses.into_iter().zip(expected) {
+            let outputs = response.unwrap();
             let doubled: Vec<f32> = (0..items * 3)
                 .map(|index| 2.0 * (first + index as f32))
                 .collect();
@@ -351,7 +353,7 @@ fn a_bad_request_in_a_batch_fails_alone() {
         ..PATIENT
     };
     for (name, library) in libraries() {
-        // OpenVINO computes with an index past the end.
+        // OpenVINO accepts an index past the end.
         if name != "onnx" {
             continue;
         }
@@ -360,14 +362,14 @@ fn a_bad_request_in_a_batch_fails_alone() {
             let data = integers(&[index]);
             ("indices", tensor(ElementType::I64, &[1], data))
         };
-        let answers = all_at_once(
+        let responses = all_at_once(
             &graphs,
             "pick",
             vec![request(1), request(99), request(3), request(0)],
         );
-        let mut answers = answers.into_iter();
+        let mut responses = responses.into_iter();
         let row = |row: [f32; 2]| floats(&row);
-        let mut next = || answers.next().unwrap();
+        let mut next = || responses.next().unwrap();
         assert_eq!(next().unwrap()[0].1.bytes(), row([2.0, 3.0]));
         let error = next().map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
@@ -409,7 +411,7 @@ fn a_batch_gives_what_each_request_gives_alone() {
             let (b, _) = b[0].1.bytes().as_chunks::<4>();
             for (a, b) in a.iter().zip(b) {
                 let (a, b) = (f32::from_le_bytes(*a), f32::from_le_bytes(*b));
-                // A library adds up in another order for another number of rows.
+                // A library may add in another order for another number of rows.
                 assert!((a - b).abs() <= 1e-6, "{name}: {a} in a batch, {b} alone");
             }
         }
@@ -417,9 +419,9 @@ fn a_batch_gives_what_each_request_gives_alone() {
 }
 
 #[test]
-fn an_inference_that_nobody_waits_for_ends() {
+fn a_cancelled_inference_ends() {
     for (name, library) in libraries() {
-        // OpenVINO looks up between operators, and this graph is one loop.
+        // OpenVINO checks for cancellation between operators, and this graph is one loop.
         if name != "onnx" {
             continue;
         }
@@ -431,7 +433,7 @@ fn an_inference_that_nobody_waits_for_ends() {
         };
         let runtime = Runtime::new().unwrap();
         runtime.block_on(async {
-            // Days of work, given up once it has begun: it holds the only turn there is.
+            // Days of work, cancelled once it has begun: it holds the only permit.
             let endless = tokio::spawn({
                 let graph = Arc::clone(&graph);
                 let steps = steps(i64::from(i32::MAX));
@@ -442,7 +444,7 @@ fn an_inference_that_nobody_waits_for_ends() {
             }
             endless.abort();
             assert!(endless.await.unwrap_err().is_cancelled(), "{name}");
-            // It comes to its turn, or this test hangs.
+            // It gets the permit, or this test hangs.
             let outputs = graph.compute(steps(1)).await.unwrap();
             assert_eq!(outputs[0].1.bytes(), floats(&[1.0]), "{name}");
         });
@@ -486,7 +488,7 @@ fn a_file_that_is_no_graph_is_rejected_with_the_reason_of_the_library() {
         (
             "newer",
             source("newer", None).onnx.unwrap(),
-            // OpenVINO computes operators that it knows, of whatever set.
+            // OpenVINO accepts known operators of any operator set.
             &["onnx"],
         ),
         (
@@ -539,7 +541,7 @@ fn a_file_that_is_no_graph_is_rejected_with_the_reason_of_the_library() {
 }
 
 #[test]
-fn files_that_are_no_libraries_are_refused() {
+fn invalid_libraries_are_refused() {
     let data = tempfile::tempdir().unwrap();
     let text = data.path().join("libonnxruntime.so");
     std::fs::write(&text, "this is no library").unwrap();
@@ -597,7 +599,7 @@ fn graphs_are_loaded_once_and_computed_side_by_side() {
             }
             most
         });
-        // All that may, and no more.
+        // As many as the limit allows, and no more.
         assert_eq!(most, 2, "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the operator sees of the service: its log, its metrics, its traces.
+//! Observability: log, metrics and traces.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -26,7 +26,7 @@ fn seven() -> Vec<u8> {
     std::fs::read(support::root().join("models/digits/samples/7.png")).unwrap()
 }
 
-/// Where the metrics are, which the service says when it starts.
+/// The address of the metrics, which the service logs when it starts.
 fn admin(service: &Service) -> SocketAddr {
     service.expect_log("/metrics");
     let log = service.log();
@@ -35,7 +35,7 @@ fn admin(service: &Service) -> SocketAddr {
 }
 
 #[test]
-fn a_request_has_a_line_in_the_log_and_an_id() {
+fn each_request_has_a_log_line_and_an_id() {
     let service = Service::start_with(&["--log-format", "json"], &[]);
     let address = service.address;
     let png = seven();
@@ -48,7 +48,7 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
         ];
         send(address, method, path, &headers, body)
     };
-    // Method, path, id, body, and of the line: route, model, status.
+    // Method, path, ID and body of the request; route, model and status of the log line.
     let cases = [
         (
             "POST",
@@ -108,9 +108,9 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
     ];
     let mut wrong = Vec::new();
     for (method, path, id, body, route, model, status) in cases {
-        let answer = ask(method, path, id, body);
-        assert_eq!(answer.status, status, "{path}: {}", answer.text());
-        assert_eq!(answer.header("x-request-id"), Some(id), "{path}");
+        let response = ask(method, path, id, body);
+        assert_eq!(response.status, status, "{path}: {}", response.text());
+        assert_eq!(response.header("x-request-id"), Some(id), "{path}");
         service.expect_log(&format!("\"id\":\"{id}\""));
         let log = service.log();
         let line = log
@@ -128,7 +128,7 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
             ("route", Some(json!(route))),
             ("model", model.map(|model| json!(model))),
             ("status", Some(json!(status))),
-            ("answer_bytes", Some(json!(answer.body.len()))),
+            ("response_bytes", Some(json!(response.body.len()))),
             ("trace_id", Some(json!(TRACE))),
             ("cut_off", None),
         ];
@@ -161,33 +161,33 @@ fn a_request_has_a_line_in_the_log_and_an_id() {
         service.log()
     );
 
-    // An id that may not stand in a log is another then, and so is none.
+    // A missing ID or one with characters that a log must not have is replaced.
     for sent in ["", "two words", "a\"b"] {
-        let answer = ask("GET", "/v2", sent, b"");
-        let id = answer.header("x-request-id").unwrap().to_owned();
+        let response = ask("GET", "/v2", sent, b"");
+        let id = response.header("x-request-id").unwrap().to_owned();
         assert_eq!(id.len(), 16, "{sent}");
         service.expect_log(&format!("\"id\":\"{id}\""));
     }
 }
 
 #[test]
-fn a_failure_has_its_id_in_the_answer_and_in_the_log() {
+fn a_failure_has_its_id_in_the_response_and_in_the_log() {
     let settings = [("INFER_DEFAULT_MODEL", "nothing")];
     let service = Service::start_with(&[], &settings);
-    let answer = post(service.address, "/infer", "image/png", &seven());
-    assert_eq!(answer.status, 500);
-    let id = answer.header("x-request-id").unwrap();
-    assert!(answer.error().contains(id), "{}", answer.text());
-    // The cause, and the request's own line.
+    let response = post(service.address, "/infer", "image/png", &seven());
+    assert_eq!(response.status, 500);
+    let id = response.header("x-request-id").unwrap();
+    assert!(response.error().contains(id), "{}", response.text());
+    // The cause and the request's line.
     service.expect_log(&format!("request {id}: "));
     service.expect_log(&format!(
         "id=\"{id}\" method=\"POST\" route=\"/infer\" status=500 "
     ));
 
-    // The component's own words are lines of the log too, so that one in JSON is JSON throughout.
+    // The component's output becomes log lines too, so a JSON log is JSON throughout.
     let mut service = Service::start_with(&["--log-format", "json"], &settings);
-    let answer = post(service.address, "/infer", "image/png", &seven());
-    let id = answer.header("x-request-id").unwrap();
+    let response = post(service.address, "/infer", "image/png", &seven());
+    let id = response.header("x-request-id").unwrap();
     service.signal("TERM");
     assert!(service.wait().success());
     let log = service.log();
@@ -215,7 +215,7 @@ fn a_failure_has_its_id_in_the_answer_and_in_the_log() {
 }
 
 #[test]
-fn the_log_is_as_the_operator_wants_it() {
+fn log_format_is_configurable() {
     let mut service = Service::start_with(&[], &[("RUST_LOG", "warn")]);
     assert_eq!(
         post(service.address, "/infer", "image/png", &seven()).status,
@@ -229,7 +229,7 @@ fn the_log_is_as_the_operator_wants_it() {
         service.log()
     );
 
-    // What was logged last is written before the process ends.
+    // The last lines are written before the process ends.
     let mut service = Service::start();
     for _ in 0..100 {
         assert_eq!(get(service.address, "/v2/health/live").status, 200);
@@ -248,12 +248,12 @@ fn a_load_balancer_has_time_to_notice() {
     let ready = || get(service.address, "/v2/health/ready");
     assert_eq!(ready().status, 200);
     service.signal("TERM");
-    let mut answer = ready();
-    while answer.status == 200 {
-        answer = ready();
+    let mut response = ready();
+    while response.status == 200 {
+        response = ready();
     }
     assert_eq!(
-        (answer.status, answer.error().as_str()),
+        (response.status, response.error().as_str()),
         (503, "the server is shutting down")
     );
     assert_eq!(
@@ -263,14 +263,14 @@ fn a_load_balancer_has_time_to_notice() {
     assert!(service.wait().success(), "{}", service.log());
 }
 
-/// A sample's labels but `le`, and its value.
+/// The labels of a sample without `le`, and its value.
 type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
 fn scrape(python: &Python, admin: SocketAddr) -> Samples {
-    let answer = get(admin, "/metrics");
-    assert_eq!(answer.status, 200);
+    let response = get(admin, "/metrics");
+    assert_eq!(response.status, 200);
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    assert_eq!(answer.header("content-type"), Some(media_type));
+    assert_eq!(response.header("content-type"), Some(media_type));
     let mut parser = python
         .command("python")
         .arg(support::root().join("tests/observe/metrics.py"))
@@ -282,13 +282,13 @@ fn scrape(python: &Python, admin: SocketAddr) -> Samples {
         .stdin
         .take()
         .unwrap()
-        .write_all(&answer.body)
+        .write_all(&response.body)
         .unwrap();
     let output = parser.wait_with_output().unwrap();
     assert!(
         output.status.success(),
         "not OpenMetrics:\n{}",
-        answer.text()
+        response.text()
     );
     let samples: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
     samples
@@ -307,7 +307,7 @@ fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn metrics_count_what_happened() {
+fn metrics_count_requests() {
     let Some(python) = Python::prepare(&support::root().join("tests/observe")) else {
         return;
     };
@@ -327,7 +327,7 @@ fn metrics_count_what_happened() {
             400
         );
     }
-    // Whatever a client makes up makes no new sample.
+    // Paths and names that clients invent add no samples.
     for made_up in 0..20 {
         let path = format!("/infer/model-{made_up}");
         assert_eq!(post(address, &path, "image/png", &png).status, 404);
@@ -452,7 +452,7 @@ fn every_route_of_the_api_has_a_name() {
     assert!(!metrics.contains("route=\"other\""), "{metrics}");
 }
 
-/// A collector at a free address: what it is sent, decoded.
+/// A collector on a free port, and a channel of the decoded requests that it gets.
 fn collector() -> (SocketAddr, Receiver<ExportTraceServiceRequest>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -484,14 +484,14 @@ fn collector() -> (SocketAddr, Receiver<ExportTraceServiceRequest>) {
                 }
             };
             let Some(body) = body else { continue };
-            let answer = ExportTraceServiceResponse::default().encode_to_vec();
+            let response = ExportTraceServiceResponse::default().encode_to_vec();
             let head = format!(
                 "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\nconnection: close\r\n\
                  content-length: {}\r\n\r\n",
-                answer.len()
+                response.len()
             );
             stream.write_all(head.as_bytes()).unwrap();
-            stream.write_all(&answer).unwrap();
+            stream.write_all(&response).unwrap();
             if sender
                 .send(ExportTraceServiceRequest::decode(&body[..]).unwrap())
                 .is_err()
@@ -534,16 +534,16 @@ fn traces_reach_a_collector() {
             ("traceparent", traceparent),
             ("tracestate", "vendor=1"),
         ];
-        let answer = send(service.address, "POST", "/infer", &headers, &png);
-        assert_eq!(answer.status, 200);
-        answer.body.len().to_string()
+        let response = send(service.address, "POST", "/infer", &headers, &png);
+        assert_eq!(response.status, 200);
+        response.body.len().to_string()
     };
-    let answer_bytes = ask("with", &format!("00-{TRACE}-{PARENT}-01"));
+    let response_bytes = ask("with", &format!("00-{TRACE}-{PARENT}-01"));
     ask("without", "");
     ask("invalid", &format!("00-{TRACE}-0000000000000000-01"));
     ask("not-sampled", &format!("00-{TRACE}-{PARENT}-00"));
     assert_eq!(get(service.address, "/nowhere").status, 404);
-    // Stopping sends what is left.
+    // Stopping exports the remaining spans.
     service.signal("TERM");
     assert!(service.wait().success(), "{}", service.log());
 
@@ -596,7 +596,7 @@ fn traces_reach_a_collector() {
         ("http.route", "/infer".to_owned()),
         ("http.response.status_code", "200".to_owned()),
         ("http.request.body.size", png.len().to_string()),
-        ("http.response.body.size", answer_bytes),
+        ("http.response.body.size", response_bytes),
         ("infer.request.id", "with".to_owned()),
         ("infer.model", "digits".to_owned()),
     ]);
@@ -632,7 +632,7 @@ fn traces_reach_a_collector() {
         let span = of(id);
         assert!(span.parent_span_id.is_empty(), "{id}");
         assert_ne!(hex(&span.trace_id), TRACE, "{id}");
-        // The log has the trace that the collector has.
+        // The log has the same trace ID as the collector.
         let logged = format!("id=\"{id}\" ");
         let log = service.log();
         let line = log.lines().find(|line| line.contains(&logged)).unwrap();
@@ -641,8 +641,8 @@ fn traces_reach_a_collector() {
 }
 
 #[test]
-fn a_collector_that_is_away_harms_nobody() {
-    // Nobody listens there: it was free a moment ago.
+fn an_unreachable_collector_does_no_harm() {
+    // Nothing listens on this port, which was free a moment ago.
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -661,7 +661,7 @@ fn a_collector_that_is_away_harms_nobody() {
 }
 
 #[test]
-fn a_flag_that_is_wrong_is_refused_in_a_sentence() {
+fn invalid_flags_are_refused_in_a_sentence() {
     let cases = [
         (
             ["--otlp", "localhost:4318"],

@@ -1,10 +1,10 @@
-//! Full output tensors against those of other engines: in this project's engine itself, and over HTTP from
-//! the running service, from the snapshot, from the mount and from the native backends.
+//! Whole output tensors compared with other engines' outputs: from the engine directly, and over HTTP from the service
+//! with models in the snapshot, with mounted models, and with native backends.
 
 use std::path::{Path, PathBuf};
 
 use crate::support;
-use crate::support::client::{Answer, send};
+use crate::support::client::{Response, send};
 use crate::support::parity::{Case, Entry, cases};
 use crate::support::service::Service;
 use infer_engine::rten_runtime::Rten;
@@ -71,13 +71,13 @@ fn tensor(entry: &Entry) -> infer_engine::Tensor {
     }
 }
 
-/// The models that the engine computes.
+/// The models that the engine supports.
 const ENGINE: [&str; 6] = ["digits", "floats", "halves", "integers", "logic", "pixels"];
 
-/// Those that neither rten nor OpenVINO has operators for.
+/// The models with operators that neither rten nor OpenVINO supports.
 const EXECUTOR: [&str; 1] = ["steps"];
 
-/// The models of datatypes that it has not.
+/// The models with datatypes that the engine does not support.
 const NATIVE: [&str; 2] = ["brains", "doubles"];
 
 fn cases_of(models: &[&str]) -> Vec<Case> {
@@ -86,7 +86,7 @@ fn cases_of(models: &[&str]) -> Vec<Case> {
     cases
 }
 
-/// A repository with these models. Its place stays the same, so that it is built once.
+/// A repository with these models and a fixed path, so it is built once.
 fn repository(name: &str, models: &[&str], prefixes: &[(&str, &str)]) -> PathBuf {
     let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     for model in models {
@@ -109,7 +109,7 @@ fn copy(source: &Path, target: &Path, card_prefix: &str) {
     }
 }
 
-/// Ask a service for every output of the cases, in JSON where JSON carries what the case has, and in binary.
+/// Request every output of the cases, as binary and, if JSON can represent the case, as JSON.
 fn compare(service: &Service, cases: &[Case], prefixes: &[(&str, &str)]) -> (Vec<String>, usize) {
     let (mut wrong, mut compared) = (Vec::new(), 0);
     for case in cases {
@@ -117,19 +117,19 @@ fn compare(service: &Service, cases: &[Case], prefixes: &[(&str, &str)]) -> (Vec
             let model = format!("{prefix}{}", case.model);
             for expected in &case.outputs {
                 for is_binary in [false, true] {
-                    let answer = if is_binary {
+                    let response = if is_binary {
                         ask_binary(service, case, &model, expected)
                     } else if is_in_json(case, expected) {
                         ask_json(service, case, &model, expected)
                     } else {
                         continue;
                     };
-                    if answer.status != 200 {
-                        wrong.push(format!("{model} {}: {}", expected.name, answer.text()));
+                    if response.status != 200 {
+                        wrong.push(format!("{model} {}: {}", expected.name, response.text()));
                         continue;
                     }
                     compared += 1;
-                    wrong.extend(compare_answer(case, expected, &answer).err());
+                    wrong.extend(compare_response(case, expected, &response).err());
                 }
             }
         }
@@ -138,8 +138,8 @@ fn compare(service: &Service, cases: &[Case], prefixes: &[(&str, &str)]) -> (Vec
 }
 
 #[test]
-fn the_service_answers_what_onnx_runtime_computes() {
-    // Each again as `mounted-…`, which is not in the snapshot but read when it is asked for.
+fn the_service_computes_what_onnx_runtime_does() {
+    // Each model is there again as `mounted-…`, which is mounted rather than in the snapshot.
     let prefixes = [("", ""), ("mounted-", "placement = \"mount\"\n")];
     let models = [&ENGINE[..], &EXECUTOR[..]].concat();
     let repository = repository("parity-models", &models, &prefixes);
@@ -149,7 +149,7 @@ fn the_service_answers_what_onnx_runtime_computes() {
 }
 
 #[test]
-fn native_backends_answer_what_other_engines_compute() {
+fn native_backends_compute_what_other_engines_do() {
     let prefixes = [("", "")];
     let models = [&ENGINE[..], &NATIVE[..]].concat();
     let repository = repository("parity-native", &models, &prefixes);
@@ -166,14 +166,14 @@ fn native_backends_answer_what_other_engines_compute() {
         let mut cases = cases_of(&models);
         if backend == "openvino" {
             for case in cases.iter_mut().filter(|case| case.model == "doubles") {
-                // OpenVINO computes FP64 in 32 bits.
+                // OpenVINO computes FP64 as FP32.
                 (case.rtol, case.atol) = (1e-6, 1e-6);
             }
         }
         let (mut wrong, compared) = compare(&service, &cases, &prefixes);
         if backend == "openvino" {
-            // What its plugin for processors computes otherwise, as the README says: integers' arithmetic goes
-            // by way of FP32. One that is right again, or another that is wrong, fails this test.
+            // OpenVINO's CPU plugin computes integer arithmetic in FP32, as the documentation says. The test fails if
+            // one of these outputs becomes right or another one wrong.
             for known in OPENVINO_INTEGERS {
                 let count = wrong.len();
                 wrong.retain(|line| !line.starts_with(known));
@@ -188,7 +188,7 @@ fn native_backends_answer_what_other_engines_compute() {
     }
 }
 
-/// The outputs of the cases whose integers OpenVINO rounds: near the limits of INT32, and remainders.
+/// The outputs whose integers OpenVINO rounds: values near the limits of INT32, and remainders.
 const OPENVINO_INTEGERS: [&str; 6] = [
     "integers-0 remainder",
     "integers-1 remainder",
@@ -198,7 +198,7 @@ const OPENVINO_INTEGERS: [&str; 6] = [
     "integers-2 remainder",
 ];
 
-/// Whether JSON carries all that a case has.
+/// Whether JSON can represent a case.
 fn is_in_json(case: &Case, expected: &Entry) -> bool {
     let is_carried = |entry: &Entry| !matches!(entry.datatype.as_str(), "FP16" | "BF16");
     case.inputs.iter().all(is_carried) && is_carried(expected)
@@ -206,8 +206,8 @@ fn is_in_json(case: &Case, expected: &Entry) -> bool {
 
 const HEADER: &str = "inference-header-content-length";
 
-/// Ask for one output with Triton's binary tensor data, both ways.
-fn ask_binary(service: &Service, case: &Case, model: &str, expected: &Entry) -> Answer {
+/// Request one output with the binary tensor data extension, both ways.
+fn ask_binary(service: &Service, case: &Case, model: &str, expected: &Entry) -> Response {
     let inputs: Vec<_> = case
         .inputs
         .iter()
@@ -234,7 +234,7 @@ fn ask_binary(service: &Service, case: &Case, model: &str, expected: &Entry) -> 
     send(service.address, "POST", &path, &[(HEADER, &length)], &body)
 }
 
-fn ask_json(service: &Service, case: &Case, model: &str, expected: &Entry) -> Answer {
+fn ask_json(service: &Service, case: &Case, model: &str, expected: &Entry) -> Response {
     let inputs: Vec<_> = case
         .inputs
         .iter()
@@ -257,7 +257,7 @@ fn ask_json(service: &Service, case: &Case, model: &str, expected: &Entry) -> An
     )
 }
 
-/// Integers as integers, floats in the shortest form that reads back the same.
+/// Integers as integers, floats in the shortest form that parses to the same value.
 fn json_values(entry: &Entry) -> serde_json::Value {
     let values = support::parity::values(&entry.datatype, &entry.data);
     let json = |value: &f64| match entry.datatype.as_str() {
@@ -269,13 +269,13 @@ fn json_values(entry: &Entry) -> serde_json::Value {
     values.iter().map(json).collect()
 }
 
-fn compare_answer(case: &Case, expected: &Entry, answer: &Answer) -> Result<(), String> {
-    let (json, binary) = match answer.header(HEADER) {
+fn compare_response(case: &Case, expected: &Entry, response: &Response) -> Result<(), String> {
+    let (json, binary) = match response.header(HEADER) {
         Some(length) => {
-            let (json, binary) = answer.body.split_at(length.parse().unwrap());
+            let (json, binary) = response.body.split_at(length.parse().unwrap());
             (serde_json::from_slice(json).unwrap(), Some(binary))
         }
-        None => (answer.json(), None),
+        None => (response.json(), None),
     };
     let outputs = json["outputs"].as_array().unwrap();
     assert_eq!(outputs.len(), 1, "one was asked for");

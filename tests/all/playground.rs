@@ -1,7 +1,7 @@
-//! The page and the OpenAPI document of the running service: in Debian's Chromium, by a validator, and
-//! without the page where it is turned off.
+//! The page and the OpenAPI document of the running service: in Debian's Chromium, with a validator, and with the page
+//! turned off.
 //!
-//! With `BLESS=1` the browser's test writes the README's pictures into `docs/`.
+//! `BLESS=1` makes the browser test write the documentation's screenshots to `docs/`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,8 +18,7 @@ fn folder() -> PathBuf {
     support::root().join("tests/playground")
 }
 
-/// Run one of the folder's modules against a service with those models; its output is what the test says
-/// when it fails.
+/// Run Python modules of the folder against a service with those models; the failure message has their output.
 fn unittest(modules: &[&str], models: Option<&PathBuf>, tell: impl FnOnce(&mut Command)) {
     let Some(python) = Python::prepare(&folder()) else {
         return;
@@ -70,14 +69,18 @@ fn the_document_is_valid_for_models_of_every_kind() {
 fn the_page_can_be_turned_off() {
     let service = Service::start_with(&[], &[("INFER_PLAYGROUND", "off")]);
     for path in ["/", "/playground/page.js", "/playground/reference"] {
-        let answer = get(service.address, path);
-        assert_eq!(answer.status, 404, "{path}");
+        let response = get(service.address, path);
+        assert_eq!(response.status, 404, "{path}");
         let sentence = format!("there is no route `{path}`; there are `POST /infer`, ");
-        assert!(answer.error().starts_with(&sentence), "{}", answer.error());
+        assert!(
+            response.error().starts_with(&sentence),
+            "{}",
+            response.error()
+        );
     }
-    let answer = get(service.address, "/openapi.json");
-    assert_eq!(answer.status, 200);
-    assert!(answer.json()["paths"]["/"].is_null());
+    let response = get(service.address, "/openapi.json");
+    assert_eq!(response.status, 200);
+    assert!(response.json()["paths"]["/"].is_null());
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! The protocols over real HTTP: large bodies, compression, `HEAD`, and what the running service says
-//! of itself. What each request means is tested natively in `src/tests`; real clients in `clients.rs`.
+//! The protocols over HTTP: large bodies, compression, `HEAD` and metadata. `src/tests` tests each request natively, and
+//! `clients.rs` tests existing clients.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
 
 use crate::support;
-use crate::support::client::{Answer, exchange, get, post, post_chunked, send};
+use crate::support::client::{Response, exchange, get, post, post_chunked, send};
 use crate::support::models::REPOSITORY;
 use crate::support::service::Service;
 use flate2::Compression;
@@ -18,7 +18,7 @@ const HEADER: &str = "inference-header-content-length";
 fn start() -> Service {
     Service::start_with(
         &["--models", REPOSITORY.to_str().unwrap()],
-        // Without a line a request.
+        // No access log.
         &[("RUST_LOG", "warn")],
     )
 }
@@ -30,8 +30,8 @@ fn floats(values: &[f32]) -> Vec<u8> {
         .collect()
 }
 
-/// POST JSON with bytes behind it.
-fn binary(address: SocketAddr, model: &str, request: &Value, bytes: &[u8]) -> Answer {
+/// POST JSON followed by binary tensor data.
+fn binary(address: SocketAddr, model: &str, request: &Value, bytes: &[u8]) -> Response {
     let mut body = request.to_string().into_bytes();
     let length = body.len().to_string();
     body.extend(bytes);
@@ -52,13 +52,13 @@ fn gzip(body: &[u8]) -> Vec<u8> {
 
 fn assert_healthy(address: SocketAddr) {
     let request = json!({"inputs": [tensor(2)]});
-    let answer = binary(address, "identity-fp32", &request, &floats(&[1.0, 2.0]));
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(answer.json()["outputs"][0]["data"], json!([1.0, 2.0]));
+    let response = binary(address, "identity-fp32", &request, &floats(&[1.0, 2.0]));
+    assert_eq!(response.status, 200, "{}", response.text());
+    assert_eq!(response.json()["outputs"][0]["data"], json!([1.0, 2.0]));
 }
 
 #[test]
-fn five_megabytes_go_in_and_out_in_every_form() {
+fn five_megabytes_go_in_and_out_in_every_format() {
     let service = start();
     let address = service.address;
     let values: Vec<f32> = (0..1_310_720_u32).map(|index| index as f32).collect();
@@ -69,16 +69,16 @@ fn five_megabytes_go_in_and_out_in_every_form() {
         ("content-type", "application/octet-stream"),
         ("accept", "application/octet-stream"),
     ];
-    let answer = send(address, "POST", "/infer/identity-fp32", &octets, &data);
-    assert_eq!((answer.status, answer.is_whole), (200, true));
-    assert!(answer.body == data, "raw");
+    let response = send(address, "POST", "/infer/identity-fp32", &octets, &data);
+    assert_eq!((response.status, response.is_whole), (200, true));
+    assert!(response.body == data, "raw");
 
     let request =
         json!({"parameters": {"binary_data_output": true}, "inputs": [tensor(values.len())]});
-    let answer = binary(address, "identity-fp32", &request, &data);
-    assert_eq!((answer.status, answer.is_whole), (200, true));
-    let length: usize = answer.header(HEADER).unwrap().parse().unwrap();
-    assert!(answer.body[length..] == data, "binary");
+    let response = binary(address, "identity-fp32", &request, &data);
+    assert_eq!((response.status, response.is_whole), (200, true));
+    let length: usize = response.header(HEADER).unwrap().parse().unwrap();
+    assert!(response.body[length..] == data, "binary");
 
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1310720,), }";
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
@@ -86,19 +86,19 @@ fn five_megabytes_go_in_and_out_in_every_form() {
     file.extend(header.as_bytes());
     file.extend(&data);
     let npy = [("accept", "application/x-npy")];
-    let answer = send(address, "POST", "/infer/identity-fp32", &npy, &file);
-    assert_eq!((answer.status, answer.is_whole), (200, true));
-    assert!(answer.body.ends_with(&data), "npy");
+    let response = send(address, "POST", "/infer/identity-fp32", &npy, &file);
+    assert_eq!((response.status, response.is_whole), (200, true));
+    assert!(response.body.ends_with(&data), "npy");
 
-    // A million numbers of five digits are 5 MB of text, and as much comes back.
+    // A million numbers of five digits are 5 MB of text, both ways.
     let numbers: Vec<u32> = (0..900_000).map(|index| 10_000 + index % 90_000).collect();
     let body = format!("{{\"instances\":{numbers:?}}}").replace(", ", ",");
     assert!(body.len() > 5_000_000);
     let path = "/v1/models/identity-int32:predict";
-    let answer = post(address, path, "application/json", body.as_bytes());
-    assert_eq!((answer.status, answer.is_whole), (200, true));
+    let response = post(address, path, "application/json", body.as_bytes());
+    assert_eq!((response.status, response.is_whole), (200, true));
     assert!(
-        answer.text() == body.replace("instances", "predictions"),
+        response.text() == body.replace("instances", "predictions"),
         "JSON"
     );
 }
@@ -123,7 +123,7 @@ fn head_is_get_without_a_body() {
     ] {
         let got = get(service.address, path);
         assert_eq!(got.status, status, "{path}");
-        // By hand: it must not have the `content-length` of a request with a body.
+        // Written by hand, without the `content-length` of a request with a body.
         let request =
             format!("HEAD {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         let head = exchange(service.address, &[request.as_bytes()]);
@@ -137,7 +137,7 @@ fn head_is_get_without_a_body() {
 }
 
 #[test]
-fn compressed_bodies_are_taken_and_given() {
+fn request_and_response_bodies_may_be_compressed() {
     let service = start();
     let address = service.address;
     let path = "/v2/models/identity-fp32/infer";
@@ -152,18 +152,21 @@ fn compressed_bodies_are_taken_and_given() {
         ("gzip", gzip(body.to_string().as_bytes())),
         ("deflate", zlib),
     ] {
-        let answer = send(
+        let response = send(
             address,
             "POST",
             path,
             &[("content-encoding", coding)],
             &sent,
         );
-        assert_eq!(answer.status, 200, "{coding}: {}", answer.text());
-        assert_eq!(answer.header("content-encoding"), None);
-        assert_eq!(answer.json()["outputs"][0]["data"], json!([1.0, 2.0, 3.0]));
+        assert_eq!(response.status, 200, "{coding}: {}", response.text());
+        assert_eq!(response.header("content-encoding"), None);
+        assert_eq!(
+            response.json()["outputs"][0]["data"],
+            json!([1.0, 2.0, 3.0])
+        );
     }
-    // The length of the JSON is that before compression, both ways.
+    // The JSON length header counts bytes before compression, both ways.
     let data = floats(&[0.5; 1000]);
     let request = json!({"parameters": {"binary_data_output": true}, "inputs": [tensor(1000)]});
     let mut sent = request.to_string().into_bytes();
@@ -174,14 +177,14 @@ fn compressed_bodies_are_taken_and_given() {
         ("content-encoding", "gzip"),
         ("accept-encoding", "gzip"),
     ];
-    let answer = send(address, "POST", path, &headers, &gzip(&sent));
-    assert_eq!(answer.header("content-encoding"), Some("gzip"));
-    assert_eq!(answer.header("vary"), Some("Accept-Encoding"));
+    let response = send(address, "POST", path, &headers, &gzip(&sent));
+    assert_eq!(response.header("content-encoding"), Some("gzip"));
+    assert_eq!(response.header("vary"), Some("Accept-Encoding"));
     let mut inflated = Vec::new();
-    GzDecoder::new(answer.body.as_slice())
+    GzDecoder::new(response.body.as_slice())
         .read_to_end(&mut inflated)
         .unwrap();
-    let length: usize = answer.header(HEADER).unwrap().parse().unwrap();
+    let length: usize = response.header(HEADER).unwrap().parse().unwrap();
     assert_eq!(inflated[length..], data);
 }
 
@@ -280,16 +283,16 @@ fn what_lies_is_refused_and_the_service_stays_well() {
     ];
     let mut wrong = Vec::new();
     for (name, path, headers, body, status) in rows {
-        let answer = send(address, "POST", path, headers, body);
-        let sentence = answer.error();
-        if answer.status != status || sentence.len() > 600 || !answer.is_whole {
+        let response = send(address, "POST", path, headers, body);
+        let sentence = response.error();
+        if response.status != status || sentence.len() > 600 || !response.is_whole {
             wrong.push(format!(
                 "{name}: expected {status}, came {}: {sentence}",
-                answer.status
+                response.status
             ));
         }
         if status == 415 && name == "an unknown coding" {
-            assert_eq!(answer.header("accept-encoding"), Some("gzip, deflate"));
+            assert_eq!(response.header("accept-encoding"), Some("gzip, deflate"));
         }
     }
     let unsized_eleven = post_chunked(address, path, &eleven);
@@ -306,7 +309,7 @@ fn what_lies_is_refused_and_the_service_stays_well() {
 }
 
 #[test]
-fn forms_of_infer_say_the_same() {
+fn formats_of_infer_agree() {
     let service = start();
     let address = service.address;
     let png = |digit: u8| {
@@ -323,14 +326,14 @@ fn forms_of_infer_say_the_same() {
         form.extend(b"\r\n");
     }
     form.extend(b"--edge--\r\n");
-    let answer = post(
+    let response = post(
         address,
         "/infer/digits",
         "multipart/form-data; boundary=edge",
         &form,
     );
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let predictions = answer.json()["predictions"].clone();
+    assert_eq!(response.status, 200, "{}", response.text());
+    let predictions = response.json()["predictions"].clone();
     let labels: Vec<&Value> = predictions
         .as_array()
         .unwrap()
@@ -338,14 +341,14 @@ fn forms_of_infer_say_the_same() {
         .map(|row| &row[0]["label"])
         .collect();
     assert_eq!(labels, ["3", "7", "1"]);
-    let timing = answer.header("server-timing").unwrap();
+    let timing = response.header("server-timing").unwrap();
     let phases: Vec<&str> = timing
         .split(", ")
         .map(|entry| entry.split(';').next().unwrap())
         .collect();
     assert_eq!(phases, ["decode", "load", "compute", "encode"]);
 
-    // What is answered as NumPy can be sent as NumPy.
+    // A NumPy response can be sent as a NumPy request.
     let npy = [("accept", "application/x-npy")];
     let array = send(
         address,
@@ -355,11 +358,11 @@ fn forms_of_infer_say_the_same() {
         &floats(&[1.0, -2.5]),
     );
     assert_eq!(array.header("content-type"), Some("application/x-npy"));
-    let answer = post(
+    let response = post(
         address,
         "/infer/identity-fp32",
         "application/x-npy",
         &array.body,
     );
-    assert_eq!(answer.json()["outputs"][0]["data"], json!([1.0, -2.5]));
+    assert_eq!(response.json()["outputs"][0]["data"], json!([1.0, -2.5]));
 }

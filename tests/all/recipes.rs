@@ -1,5 +1,5 @@
-//! The recipes of models/README.md, as they stand there: each script is run, its model added with the line
-//! that follows, and asked what the script asked it in Python.
+//! The recipes of models/README.md: each test runs the script, adds its model with the command that follows, and
+//! compares the service's response with the outputs that the script printed.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,10 +12,10 @@ use serde_json::Value;
 
 /// A script of models/README.md.
 struct Recipe {
-    /// Of the script, and of the files that it writes.
+    /// The name of the script and of the files that it writes.
     name: &'static str,
     script: String,
-    /// The arguments of `cargo infer` after it.
+    /// The arguments of the `cargo infer` command that follows.
     add: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ fn recipe(name: &'static str) -> Recipe {
     }
 }
 
-/// Run a command to its end; its output is what the test says when it fails.
+/// Run a command to its end; the failure message has its output.
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
@@ -62,7 +62,7 @@ fn check(recipe: &Recipe, python: &mut Command) {
     ask(recipe, &folder, &repository, expected.as_array().unwrap());
 }
 
-/// Hold what the service answers to the script's own request against what the script printed.
+/// Send the script's request to the service, and compare the response with the output of the script.
 fn ask(recipe: &Recipe, folder: &Path, repository: &Path, expected: &[Value]) {
     let service = Service::start_with(&["--models", repository.to_str().unwrap()], &[]);
     let body = std::fs::read(folder.join(format!("{}.json", recipe.name))).unwrap();
@@ -70,10 +70,10 @@ fn ask(recipe: &Recipe, folder: &Path, repository: &Path, expected: &[Value]) {
     let labels: Vec<&str> = labels.lines().collect();
     let headers = [("content-type", "application/json")];
     let target = format!("/infer/{}?top_k=99", recipe.name);
-    let answer = send(service.address, "POST", &target, &headers, &body);
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let answer = answer.json();
-    let predictions = answer["predictions"].as_array().unwrap();
+    let response = send(service.address, "POST", &target, &headers, &body);
+    assert_eq!(response.status, 200, "{}", response.text());
+    let response = response.json();
+    let predictions = response["predictions"].as_array().unwrap();
     assert_eq!(predictions.len(), expected.len());
     for (classes, expected) in predictions.iter().zip(expected) {
         let classes = classes.as_array().unwrap();
@@ -99,7 +99,7 @@ fn scikit_learn() {
     check(&recipe("wine"), &mut python.command("python"));
 }
 
-/// With the packages of the machine's own Python, which are too large to be installed for a test.
+/// Check a recipe whose packages are too large to install for a test, if the machine's Python has them.
 fn check_if_installed(name: &'static str, packages: &str) {
     let recipe = recipe(name);
     let imports = Command::new("python3")

@@ -1,14 +1,14 @@
-//! SECURITY.md says by which test each guarantee holds; this holds that those tests exist.
+//! SECURITY.md names a test for each guarantee; this checks that those tests exist.
 
 use crate::support;
 
-/// The test that a piece of code in the text names, as `file::function`.
+/// The file and the function of a code span `file::function`.
 fn named(code: &str) -> Option<(&str, &str)> {
     let (file, function) = code.split_once("::")?;
     file.ends_with(".rs").then_some((file, function))
 }
 
-/// Whether the source has it as a test: by the attribute, or in a program of tests with its own `main`.
+/// Whether the source has the function as a test: with the attribute, or as a trial of a program with its own `main`.
 fn is_test(source: &str, function: &str) -> bool {
     let is_declared = source.contains(&format!("\nfn {function}("))
         || source.contains(&format!("\n    fn {function}("));
@@ -49,7 +49,7 @@ fn every_guarantee_names_tests_that_exist() {
 }
 
 #[test]
-fn what_is_no_test_is_not_taken_for_one() {
+fn only_tests_count_as_tests() {
     let source = "\nfn helper() {}\n#[test]\nfn real() {}\n// fn gone() {}\n";
     let cases = [
         ("real", true),

@@ -1,7 +1,7 @@
-//! The service as a whole: the binary, the composed artifact with the digits model, HTTP.
+//! The whole service: the binary and the composed artifact with the digits model, over HTTP.
 
 use crate::support;
-use crate::support::client::{Answer, exchange, get, post, post_chunked, send};
+use crate::support::client::{Response, exchange, get, post, post_chunked, send};
 use crate::support::service::Service;
 
 fn digits(path: &str) -> Vec<u8> {
@@ -17,17 +17,17 @@ fn preprocessing(name: &str) -> Vec<u8> {
     .unwrap()
 }
 
-/// The label that an answer names first.
-fn best(answer: &Answer) -> String {
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let json = answer.json();
+/// The first label of a response.
+fn best(response: &Response) -> String {
+    assert_eq!(response.status, 200, "{}", response.text());
+    let json = response.json();
     json["predictions"][0][0]["label"]
         .as_str()
         .unwrap()
         .to_owned()
 }
 
-/// The digits model's input of a sample, as the model sees it: in the card's own arithmetic.
+/// The input tensor of a digit sample, computed as the card's `scale` says.
 fn sample_values(digit: u8) -> Vec<f32> {
     const SCALE: f32 = 0.003_921_569;
     let decoder = png::Decoder::new(std::io::Cursor::new(digits(&format!(
@@ -50,7 +50,7 @@ fn raw(values: &[f32]) -> Vec<u8> {
 }
 
 #[test]
-fn every_body_of_the_readme_is_answered_alike() {
+fn every_documented_body_gets_the_same_prediction() {
     let service = Service::start();
     let address = service.address;
     let curls_default = "application/x-www-form-urlencoded";
@@ -64,7 +64,7 @@ fn every_body_of_the_readme_is_answered_alike() {
         let protocol = serde_json::json!({ "id": "a", "inputs": [
             { "name": "image", "datatype": "FP32", "shape": [1, 1, 8, 8], "data": values }
         ]});
-        let answers = [
+        let responses = [
             ("image", post(address, "/infer", "image/png", &png)),
             (
                 "image to a model",
@@ -110,10 +110,10 @@ fn every_body_of_the_readme_is_answered_alike() {
                 post(address, "/infer", "application/octet-stream", &raw(&values)),
             ),
         ];
-        let first = answers[0].1.json()["predictions"].clone();
-        for (kind, answer) in &answers {
-            assert_eq!(best(answer), label, "{kind}");
-            let json = answer.json();
+        let first = responses[0].1.json()["predictions"].clone();
+        for (kind, response) in &responses {
+            assert_eq!(best(response), label, "{kind}");
+            let json = response.json();
             assert_eq!(json["model_name"], "digits", "{kind}");
             assert_eq!(json["model_version"], "1", "{kind}");
             assert_eq!(
@@ -125,7 +125,7 @@ fn every_body_of_the_readme_is_answered_alike() {
                 5,
                 "{kind}"
             );
-            let timing = answer.header("server-timing").unwrap();
+            let timing = response.header("server-timing").unwrap();
             for phase in ["decode;dur=", "load;dur=", "compute;dur="] {
                 assert!(timing.contains(phase), "{kind}: {timing}");
             }
@@ -165,7 +165,7 @@ fn png_of(pixels: &[u8; 64]) -> Vec<u8> {
 }
 
 #[test]
-fn the_held_out_accuracy_is_the_one_that_is_written_down() {
+fn held_out_accuracy_is_as_documented() {
     let service = Service::start();
     let held_out = held_out();
     assert_eq!(held_out.len(), 360);
@@ -180,7 +180,7 @@ fn the_held_out_accuracy_is_the_one_that_is_written_down() {
 }
 
 #[test]
-fn images_are_what_their_bytes_say() {
+fn image_formats_are_detected_from_the_bytes() {
     let service = Service::start();
     let names = [
         "wide.png",
@@ -200,13 +200,13 @@ fn images_are_what_their_bytes_say() {
         "turn6.png",
     ];
     for name in names {
-        let answer = post(service.address, "/infer", "image/png", &preprocessing(name));
-        assert_eq!(answer.status, 200, "{name}: {}", answer.text());
+        let response = post(service.address, "/infer", "image/png", &preprocessing(name));
+        assert_eq!(response.status, 200, "{name}: {}", response.text());
     }
 }
 
 #[test]
-fn answers_come_as_they_are_asked_for() {
+fn accept_selects_the_response_format() {
     let service = Service::start();
     let png = digits("samples/7.png");
     let ask = |path: &str, accept: &str| {
@@ -242,10 +242,10 @@ fn answers_come_as_they_are_asked_for() {
     none.error();
 }
 
-/// A PNG that declares 60000x60000 pixels and has none.
+/// A PNG that declares 60000x60000 pixels and has no pixel data.
 fn bomb() -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0".to_vec();
-    // The checksums of this header and of an empty IDAT.
+    // The checksums of the header and of an empty IDAT chunk.
     png.extend(0x0fb0_e215_u32.to_be_bytes());
     png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
     png
@@ -268,7 +268,7 @@ fn bad_input_is_refused_and_the_service_stays_well() {
     let zeros = format!("[{}]", vec!["0"; 64].join(","));
     let big = vec![b'1'; 11 << 20];
     let nested = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-    let cases: Vec<(&str, Answer, u16, &str)> = vec![
+    let cases: Vec<(&str, Response, u16, &str)> = vec![
         ("empty body", octets(b""), 400, "empty"),
         ("11 MiB with its length", octets(&big), 413, "10485760"),
         (
@@ -407,21 +407,21 @@ fn bad_input_is_refused_and_the_service_stays_well() {
         ),
     ];
     let mut wrong = Vec::new();
-    for (name, answer, status, word) in &cases {
-        let error = if answer.status == 200 {
+    for (name, response, status, word) in &cases {
+        let error = if response.status == 200 {
             String::new()
         } else {
-            answer.error()
+            response.error()
         };
-        if answer.status != *status || !error.contains(word) {
+        if response.status != *status || !error.contains(word) {
             wrong.push(format!(
                 "{name}, expected {status} with {word:?}: {} {}",
-                answer.status,
-                answer.text()
+                response.status,
+                response.text()
             ));
         }
-        if answer.status == 405 {
-            assert_eq!(answer.header("allow"), Some("POST"), "{name}");
+        if response.status == 405 {
+            assert_eq!(response.header("allow"), Some("POST"), "{name}");
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -441,7 +441,7 @@ fn bad_input_is_refused_and_the_service_stays_well() {
 }
 
 #[test]
-fn two_hundred_at_once_of_which_a_third_are_bad() {
+fn two_hundred_concurrent_requests_of_which_a_third_are_bad() {
     let service = Service::start();
     let address = service.address;
     let wrong: Vec<String> = std::thread::scope(|scope| {
@@ -451,12 +451,14 @@ fn two_hundred_at_once_of_which_a_third_are_bad() {
                     let digit = index % 10;
                     let png = digits(&format!("samples/{digit}.png"));
                     if index % 3 == 0 {
-                        let answer = post(address, "/infer", "image/png", &png[..50]);
-                        (answer.status != 400).then(|| format!("{index}: {}", answer.text()))
+                        let response = post(address, "/infer", "image/png", &png[..50]);
+                        (response.status != 400).then(|| format!("{index}: {}", response.text()))
                     } else {
-                        let answer = post(address, "/infer", "image/png", &png);
-                        let is_right = answer.status == 200 && best(&answer) == digit.to_string();
-                        (!is_right).then(|| format!("{index}: {} {}", answer.status, answer.text()))
+                        let response = post(address, "/infer", "image/png", &png);
+                        let is_right =
+                            response.status == 200 && best(&response) == digit.to_string();
+                        (!is_right)
+                            .then(|| format!("{index}: {} {}", response.status, response.text()))
                     }
                 })
             })
@@ -476,24 +478,24 @@ fn settings_are_read_at_request_time_and_not_from_the_snapshot() {
     let service = Service::start_with(&[], &[("INFER_MAX_BODY_BYTES", "100")]);
     let png = digits("samples/7.png");
     assert!(png.len() > 100);
-    let answer = post(service.address, "/infer", "image/png", &png);
-    assert_eq!(answer.status, 413);
-    assert!(answer.error().contains("100"), "{}", answer.text());
+    let response = post(service.address, "/infer", "image/png", &png);
+    assert_eq!(response.status, 413);
+    assert!(response.error().contains("100"), "{}", response.text());
 
     let service = Service::start_with(&[], &[("INFER_DEFAULT_MODEL", "nothing")]);
-    let answer = post(service.address, "/infer", "image/png", &png);
-    assert_eq!(answer.status, 500);
+    let response = post(service.address, "/infer", "image/png", &png);
+    assert_eq!(response.status, 500);
     assert!(
-        !answer.error().contains("nothing"),
+        !response.error().contains("nothing"),
         "the cause is in the log: {}",
-        answer.text()
+        response.text()
     );
-    let answer = post(service.address, "/infer/digits", "image/png", &png);
-    assert_eq!(best(&answer), "7");
+    let response = post(service.address, "/infer/digits", "image/png", &png);
+    assert_eq!(best(&response), "7");
 }
 
 #[test]
-fn a_signal_stops_it_after_the_last_answer() {
+fn a_signal_stops_the_service_after_the_last_response() {
     for signal in ["TERM", "INT"] {
         let mut service = Service::start();
         let png = digits("samples/7.png");
@@ -507,7 +509,7 @@ fn a_signal_stops_it_after_the_last_answer() {
 }
 
 #[test]
-fn the_command_line_says_what_is_wrong_in_a_sentence() {
+fn command_line_errors_are_one_sentence() {
     let run = |arguments: &[&str], folder: &std::path::Path| {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_infer"))
             .current_dir(folder)
@@ -527,7 +529,7 @@ fn the_command_line_says_what_is_wrong_in_a_sentence() {
     let address = taken.local_addr().unwrap().to_string();
     let empty = tempfile::tempdir().unwrap();
     let empty_path = empty.path().to_str().unwrap();
-    // Without a backend being named it would first be said what is installed.
+    // Without `--backend`, the first line would be the selected backend.
     let cases = [
         (
             vec!["up", "--backend", "wasm", "--listen", address.as_str()],

@@ -1,15 +1,15 @@
-//! Texts in, labels and vectors out: what Python's packages made of the same texts is in tests/texts.
+//! Text models: labels and embeddings, compared with the outputs of Python packages in tests/texts.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::support;
-use crate::support::client::{Answer, send};
+use crate::support::client::{Response, send};
 use crate::support::service::Service;
 use crate::support::texts;
 use serde_json::{Value, json};
 
-/// Scores and components of vectors of length 1; the engine's order of additions is its own.
+/// The tolerance of scores and of components of unit vectors; engines add in different orders.
 const TOLERANCE: f64 = 1e-4;
 
 fn file(path: &str) -> Value {
@@ -21,12 +21,12 @@ fn start(repository: &Path) -> Service {
     Service::start_with(&["--models", repository.to_str().unwrap()], &[])
 }
 
-fn post(address: SocketAddr, path: &str, body: &Value) -> Answer {
+fn post(address: SocketAddr, path: &str, body: &Value) -> Response {
     let headers = [("content-type", "application/json")];
     send(address, "POST", path, &headers, body.to_string().as_bytes())
 }
 
-/// The scores of an item of the batch in the order of the classes.
+/// The scores of a batch item in class order.
 fn scores(classes: &Value) -> Vec<f64> {
     let mut scores: Vec<(u64, f64)> = classes
         .as_array()
@@ -48,7 +48,7 @@ fn floats(values: &Value) -> Vec<f64> {
     values.iter().map(|value| value.as_f64().unwrap()).collect()
 }
 
-/// What is further from the reference than it may be.
+/// The values that differ from the reference by more than the tolerance.
 fn differences(what: &str, came: &[Vec<f64>], expected: &Value) -> Vec<String> {
     let expected = expected.as_array().unwrap();
     assert_eq!(came.len(), expected.len(), "{what}");
@@ -69,7 +69,7 @@ fn differences(what: &str, came: &[Vec<f64>], expected: &Value) -> Vec<String> {
 }
 
 #[test]
-fn texts_are_answered_as_by_the_python_packages() {
+fn texts_give_the_python_packages_results() {
     let service = start(&texts::REPOSITORY);
     let address = service.address;
     let texts = file("texts.json");
@@ -77,12 +77,12 @@ fn texts_are_answered_as_by_the_python_packages() {
     let expected = file("expected.json");
     let mut wrong = Vec::new();
 
-    // One by one as plain text; an empty body is none.
+    // One by one as plain text, which cannot be empty.
     let one_by_one: Vec<Vec<f64>> = all
         .iter()
         .map(|text| {
             let text = text.as_str().unwrap();
-            let answer = if text.is_empty() {
+            let response = if text.is_empty() {
                 post(address, "/infer/sentiment", &json!({ "text": text }))
             } else {
                 let headers = [("content-type", "text/plain; charset=utf-8")];
@@ -94,8 +94,8 @@ fn texts_are_answered_as_by_the_python_packages() {
                     text.as_bytes(),
                 )
             };
-            assert_eq!(answer.status, 200, "{text:?}: {}", answer.text());
-            scores(&answer.json()["predictions"][0])
+            assert_eq!(response.status, 200, "{text:?}: {}", response.text());
+            scores(&response.json()["predictions"][0])
         })
         .collect();
     wrong.extend(differences(
@@ -104,7 +104,7 @@ fn texts_are_answered_as_by_the_python_packages() {
         &expected["sentiment"]["scores"],
     ));
 
-    // All at once, and each with the one before it as its pair.
+    // All in one request, and each paired with the previous text.
     let batch = post(
         address,
         "/infer/sentiment",
@@ -146,7 +146,7 @@ fn texts_are_answered_as_by_the_python_packages() {
         &expected["sentiment"]["pair_scores"],
     ));
 
-    // Vectors, by both doors.
+    // Embeddings, by both routes.
     for model in ["sentences", "passages"] {
         let reference = &expected[model]["vectors"];
         let embedded = post(
@@ -169,13 +169,13 @@ fn texts_are_answered_as_by_the_python_packages() {
             embedded["usage"],
             json!({ "prompt_tokens": tokens, "total_tokens": tokens })
         );
-        let answer = post(
+        let response = post(
             address,
             &format!("/infer/{model}"),
             &json!({ "text": texts }),
         )
         .json();
-        let output = &answer["outputs"][0];
+        let output = &response["outputs"][0];
         assert_eq!(output["name"], "sentence_embedding");
         assert_eq!(output["shape"], json!([all.len(), 32]));
         let values = floats(&output["data"]);
@@ -184,7 +184,7 @@ fn texts_are_answered_as_by_the_python_packages() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
-    // What a client may also say.
+    // Further options of a request.
     let ask = |body: Value| post(address, "/v1/embeddings", &body);
     let short = ask(json!({ "input": "a", "model": "passages", "dimensions": 5 })).json();
     let short = floats(&short["data"][0]["embedding"]);
@@ -213,7 +213,7 @@ fn texts_are_answered_as_by_the_python_packages() {
         .collect();
     let width = &shapes[1][1];
     assert_eq!(shapes, [&json!([2, 32]), &json!([2, width, 32])]);
-    // What curl sends without a word of what it is.
+    // curl's default content type.
     let headers = [("content-type", "application/x-www-form-urlencoded")];
     let plain = send(
         address,
@@ -232,14 +232,14 @@ fn texts_are_answered_as_by_the_python_packages() {
 }
 
 #[test]
-fn texts_that_cannot_be_answered_are_refused_in_words() {
+fn invalid_texts_are_refused_in_words() {
     let service = start(&texts::REPOSITORY);
     let address = service.address;
     let typed = |kind: &str, path: &str, body: &[u8]| {
         send(address, "POST", path, &[("content-type", kind)], body)
     };
     let long = vec![b'a'; 1024 * 1024 + 1];
-    // (content type, path, body, status, how the sentence begins)
+    // (content type, path, body, status, start of the error)
     let json = "application/json";
     let rows: Vec<(&str, &str, &[u8], u16, &str)> = vec![
         (
@@ -434,13 +434,13 @@ fn texts_that_cannot_be_answered_are_refused_in_words() {
     )]);
     let mut wrong = Vec::new();
     for (kind, path, body, status, sentence) in rows {
-        let answer = typed(kind, path, body);
-        if answer.status != status || !answer.error().starts_with(sentence) {
+        let response = typed(kind, path, body);
+        if response.status != status || !response.error().starts_with(sentence) {
             let body = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
             wrong.push(format!(
                 "{kind} {path} {body}\n  expected {status} {sentence}\n  came     {} {}",
-                answer.status,
-                answer.text()
+                response.status,
+                response.text()
             ));
         }
     }

@@ -1,26 +1,26 @@
-//! Requests that are refused, each with the status and a word of its sentence.
+//! Requests that the service refuses, each with the status and a part of the error.
 
 use serde_json::json;
 
 use super::case::Case;
 use super::good::{JSON_LENGTH, binary, file, floats, gzip, multipart, npy, sample};
 
-/// What the service under fire is told to take (`INFER_MAX_BODY_BYTES`): twice the largest good request.
+/// The limit of request bodies in the test (`INFER_MAX_BODY_BYTES`): twice the largest good request.
 pub const MAX_BODY_BYTES: usize = 4 << 20;
 
 pub fn cases() -> Vec<Case> {
     let mut cases = malformed_json();
     cases.extend(malformed_bodies());
     cases.extend(too_large());
-    cases.extend(wrong_questions());
+    cases.extend(wrong_requests());
     cases.extend(no_http());
     cases
 }
 
-/// A PNG that declares 60000x60000 pixels and has none.
+/// A PNG that declares 60000x60000 pixels and has no pixel data.
 fn bomb() -> Vec<u8> {
     let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\xea\x60\0\0\xea\x60\x08\x02\0\0\0".to_vec();
-    // The checksums of this header and of an empty IDAT.
+    // The checksums of the header and of an empty IDAT chunk.
     png.extend(0x0fb0_e215_u32.to_be_bytes());
     png.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
     png
@@ -248,7 +248,7 @@ fn too_large() -> Vec<Case> {
     ]
 }
 
-fn wrong_questions() -> Vec<Case> {
+fn wrong_requests() -> Vec<Case> {
     let png = sample(3);
     let image =
         |kind, path, status, holds| post(kind, path, "image/png", png.clone(), status, holds);
@@ -316,7 +316,7 @@ fn wrong_questions() -> Vec<Case> {
     cases
 }
 
-/// What no HTTP server takes.
+/// Bytes that are not valid HTTP.
 pub fn no_http() -> Vec<Case> {
     let long = format!("GET /{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(100_000));
     let many = "x-a: b\r\n".repeat(200);

@@ -1,39 +1,39 @@
-//! One request, and what its answer must be.
+//! A request and its expected response.
 
-use crate::support::client::Answer;
+use crate::support::client::Response;
 
-/// Headers that differ between two answers to the same request.
+/// Headers that differ between two responses to the same request.
 const CHANGING: [&str; 4] = ["connection", "date", "server-timing", "x-request-id"];
 
-/// What a host's fault is answered with before the request's own id.
+/// The text before the request ID in the error of an internal failure.
 const BEFORE_ID: &str = "the log has it as request ";
 
-/// A request, by the bytes of it.
+/// The bytes of a request, and its expected response.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The row of the table that counts it.
+    /// The row of the results table that counts it.
     pub kind: &'static str,
     pub name: String,
     pub method: &'static str,
     pub head: Vec<u8>,
     pub body: Vec<u8>,
-    /// The answer's.
+    /// The expected status.
     pub status: u16,
-    /// What the answer's body must contain.
+    /// A part of the expected body.
     pub holds: Vec<u8>,
-    /// The answer begins and is then cut short, which the client must see.
+    /// The response begins and is then truncated, which the client must see.
     pub is_cut_short: bool,
-    /// How often it comes in a round.
+    /// How often a round sends it.
     pub times: usize,
-    /// It keeps an instance until its time is up: for few clients at a time.
+    /// The request holds an instance until its timeout, so only few clients send it.
     pub is_endless: bool,
-    /// The connection is closed after it.
+    /// The server closes the connection after it.
     pub closes: bool,
 }
 
 impl Case {
-    /// A request that is answered with this status and a body that holds `holds`; a body of the request's
-    /// own is announced by its length.
+    /// A request whose response must have this status and a body that contains `holds`. A request body gets a
+    /// `content-length`.
     pub fn new(
         kind: &'static str,
         (method, path): (&'static str, &str),
@@ -68,7 +68,7 @@ impl Case {
         }
     }
 
-    /// What is no request, or none that can be made of parts; the connection is closed after it.
+    /// Raw bytes, after which the server closes the connection.
     pub fn bytes(kind: &'static str, bytes: &[u8], status: u16) -> Self {
         Self {
             name: format!("{:?}", String::from_utf8_lossy(bytes)),
@@ -78,13 +78,13 @@ impl Case {
         }
     }
 
-    /// So many times in a round.
+    /// Send it so many times per round.
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
     }
 
-    /// With this to tell it from others of its path.
+    /// Add a name, to tell it from other requests with the same path.
     pub fn called(mut self, name: &str) -> Self {
         self.name = format!("{name}, {}", self.name);
         self
@@ -94,63 +94,67 @@ impl Case {
         self.method == "HEAD"
     }
 
-    /// All of the request.
+    /// The head and the body.
     pub fn request(&self) -> Vec<u8> {
         [&self.head[..], &self.body].concat()
     }
 
-    /// What is wrong with the first answer to it, on the quiet service.
-    pub fn wrong_at_first(&self, answer: &Answer) -> Option<String> {
+    /// What is wrong with the first response, from the idle service.
+    pub fn wrong_at_first(&self, response: &Response) -> Option<String> {
         if self.is_cut_short {
-            return self.wrong(answer, answer);
+            return self.wrong(response, response);
         }
         let holds = self.holds.as_slice();
-        let is_there = holds.is_empty() || answer.body.windows(holds.len()).any(|w| w == holds);
-        (answer.status != self.status || !answer.is_whole || !is_there).then(|| {
+        let is_there = holds.is_empty() || response.body.windows(holds.len()).any(|w| w == holds);
+        (response.status != self.status || !response.is_whole || !is_there).then(|| {
             let holds = shortened(holds);
             format!(
                 "expected {} with {holds}, came {}",
                 self.status,
-                shown(answer)
+                shown(response)
             )
         })
     }
 
-    /// How an answer differs from the one that the quiet service gave.
-    pub fn wrong(&self, quiet: &Answer, answer: &Answer) -> Option<String> {
+    /// How a response differs from the baseline, the idle service's response.
+    pub fn wrong(&self, baseline: &Response, response: &Response) -> Option<String> {
         if self.is_cut_short {
-            // How much of it got out is a matter of luck; that something is missing is not.
-            let is_part = answer.status == self.status && self.holds.starts_with(&answer.body);
-            return (answer.is_whole || !is_part)
-                .then(|| format!("not cut short: {}", shown(answer)));
+            // How much was sent depends on timing, but something must be missing.
+            let is_part = response.status == self.status && self.holds.starts_with(&response.body);
+            return (response.is_whole || !is_part)
+                .then(|| format!("not truncated: {}", shown(response)));
         }
-        (comparable(quiet) != comparable(answer))
-            .then(|| format!("came {}, expected {}", shown(answer), shown(quiet)))
+        (comparable(baseline) != comparable(response))
+            .then(|| format!("expected {}, found {}", shown(baseline), shown(response)))
     }
 }
 
 type Comparable = (u16, bool, Vec<(String, String)>, Vec<u8>);
 
-/// All of an answer that is the same each time.
-fn comparable(answer: &Answer) -> Comparable {
-    let mut headers = answer.headers.clone();
+/// The parts of a response that are the same each time.
+fn comparable(response: &Response) -> Comparable {
+    let mut headers = response.headers.clone();
     headers.retain(|(name, _)| !CHANGING.contains(&name.as_str()));
     headers.sort();
-    let mut body = answer.body.clone();
-    if answer.status == 500
-        && let Some(at) = answer.text().find(BEFORE_ID)
+    let mut body = response.body.clone();
+    if response.status == 500
+        && let Some(at) = response.text().find(BEFORE_ID)
     {
         body.truncate(at);
-        // The id has more digits in time.
+        // Later request IDs have more digits.
         headers.retain(|(name, _)| name != "content-length");
     }
-    (answer.status, answer.is_whole, headers, body)
+    (response.status, response.is_whole, headers, body)
 }
 
-fn shown(answer: &Answer) -> String {
-    let whole = if answer.is_whole { "" } else { " (cut short)" };
-    let body = shortened(&answer.body);
-    format!("{}{whole} {:?} {body}", answer.status, answer.headers)
+fn shown(response: &Response) -> String {
+    let whole = if response.is_whole {
+        ""
+    } else {
+        " (truncated)"
+    };
+    let body = shortened(&response.body);
+    format!("{}{whole} {:?} {body}", response.status, response.headers)
 }
 
 fn shortened(bytes: &[u8]) -> String {

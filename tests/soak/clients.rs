@@ -1,5 +1,5 @@
-//! Clients: each a thread that sends the table of requests over and over, in an order and in manners of its
-//! own, until the time is over.
+//! Clients: each is a thread that sends the table of requests repeatedly, in its own order and manner, until the time is
+//! over.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,27 +7,27 @@ use std::time::{Duration, Instant};
 
 use super::case::Case;
 use super::tally::Tally;
-use crate::support::client::{Answer, Connection, is_gone};
+use crate::support::client::{Connection, Response, is_gone};
 
-/// How a client goes about a request.
+/// How a client sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// On the connection that it has already.
+    /// On its persistent connection.
     Kept,
-    /// On a connection of its own.
+    /// On a new connection.
     Fresh,
-    /// Twice in one write, and then both answers are read.
+    /// Twice in one write, before reading both responses.
     Pipelined,
-    /// In many small parts with pauses between them.
+    /// In small parts with pauses.
     Slow,
-    /// The answer is left waiting for a while.
+    /// Read the response after a pause.
     SlowToRead,
-    /// The sending half of the connection is closed after the request.
+    /// Close the sending half of the connection after the request.
     HalfClosed,
-    /// It is closed in the middle of the body.
+    /// Close the sending half in the middle of the body.
     HalfClosedInBody,
-    /// Hanging up, at once or in the middle of the head or of the body, when all is sent, or when a part of
-    /// the answer is there.
+    /// Close the connection: at once, in the middle of the head or the body, after the request, or after a part of the
+    /// response.
     GoneAtOnce,
     GoneInHead,
     GoneInBody,
@@ -35,7 +35,7 @@ pub enum Manner {
     GoneInAnswer,
 }
 
-/// All of them, the usual ones more often.
+/// All manners; usual ones occur more often.
 const MANNERS: [Manner; 20] = {
     use Manner::*;
     [
@@ -62,13 +62,13 @@ const MANNERS: [Manner; 20] = {
     ]
 };
 
-/// The longest pause of a slow client's.
+/// The longest pause of a slow client, in microseconds.
 const PAUSE_US: u64 = 3000;
 
-/// A kept connection is given up when it was idle for longer: servers close them.
+/// A client replaces a persistent connection that was idle for longer, since the server may close it.
 const IDLE: Duration = Duration::from_secs(3);
 
-/// How long the clients go on: until the time or the count is reached, but each for one round at least.
+/// When the clients stop: at the time or the number of requests, but not before each has sent one round.
 pub struct Plan {
     pub clients: usize,
     pub until: Instant,
@@ -76,10 +76,10 @@ pub struct Plan {
     pub seed: u64,
 }
 
-/// What is sent, and what the quiet service answered.
-pub type Table = Vec<(Case, Answer)>;
+/// The requests, and the baseline responses from the idle service.
+pub type Table = Vec<(Case, Response)>;
 
-/// Run the clients, and count what came.
+/// Run the clients, and count the results.
 pub fn run(address: SocketAddr, table: &Table, plan: &Plan) -> Tally {
     let sent = AtomicU64::new(0);
     let sent = &sent;
@@ -103,9 +103,9 @@ fn client(
     sent: &AtomicU64,
 ) -> Tally {
     let mut random = fastrand::Rng::with_seed(plan.seed + index as u64);
-    // Endless requests keep a core each, and the others have a time limit too.
+    // Each endless request keeps a core busy, and the other requests have a time limit too.
     let is_bold = index < 2;
-    let mut round: Vec<&(Case, Answer)> = table
+    let mut round: Vec<&(Case, Response)> = table
         .iter()
         .filter(|(case, _)| is_bold || !case.is_endless)
         .flat_map(|row| std::iter::repeat_n(row, row.0.times))
@@ -118,18 +118,18 @@ fn client(
     };
     for rounds in 0.. {
         random.shuffle(&mut round);
-        for (case, quiet) in &round {
+        for (case, baseline) in &round {
             let is_over = Instant::now() >= plan.until
                 || sent.fetch_add(1, Ordering::Relaxed) >= plan.max_requests;
             if rounds > 0 && is_over {
                 return tally;
             }
-            // In the first round each request is sent as it should be, once.
+            // One client sends each request properly in the first round.
             let manner = match rounds {
                 0 if index == 0 => Manner::Kept,
                 _ => MANNERS[random.usize(..MANNERS.len())],
             };
-            match client.ask(case, quiet, manner, &mut random) {
+            match client.ask(case, baseline, manner, &mut random) {
                 Ok(outcome) => tally.count(case.kind, outcome),
                 Err(problem) => tally.fail(case, &format!("{manner:?}"), &problem),
             }
@@ -138,22 +138,22 @@ fn client(
     tally
 }
 
-/// How a request ended, if it ended well.
+/// The acceptable end of a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
-    /// With the right answer, so many times.
+    /// So many right responses.
     Right { status: u16, times: u64 },
-    /// With an answer that was cut short, as it had to be.
+    /// A response that was truncated, as expected.
     CutShort,
-    /// The client left before there was an answer to judge.
+    /// The client left before the response.
     Left,
-    /// The client stopped sending, and the server hung up on it without an answer.
+    /// The client stopped sending, and the server closed the connection without a response.
     HungUp,
 }
 
 struct Client {
     address: SocketAddr,
-    /// The connection that is kept, and since when it has been idle.
+    /// The persistent connection, and when it was last used.
     kept: Option<Connection>,
     last: Instant,
 }
@@ -162,20 +162,20 @@ impl Client {
     fn ask(
         &mut self,
         case: &Case,
-        quiet: &Answer,
+        baseline: &Response,
         manner: Manner,
         random: &mut fastrand::Rng,
     ) -> Result<Outcome, String> {
         let request = case.request();
         match manner {
-            Manner::Kept => return self.on_kept(case, quiet, &request),
-            // Both must be answered on one connection.
-            Manner::Pipelined if !case.closes && quiet.status == 200 && !case.is_cut_short => {
+            Manner::Kept => return self.on_kept(case, baseline, &request),
+            // Only requests that leave the connection open can be pipelined.
+            Manner::Pipelined if !case.closes && baseline.status == 200 && !case.is_cut_short => {
                 let mut connection = self.open()?;
                 _ = connection.write(&[&request[..], &request].concat());
-                judge(case, quiet, read(&mut connection, case)?)?;
-                judge(case, quiet, read(&mut connection, case)?)?;
-                let status = quiet.status;
+                judge(case, baseline, read(&mut connection, case)?)?;
+                judge(case, baseline, read(&mut connection, case)?)?;
+                let status = baseline.status;
                 return Ok(Outcome::Right { status, times: 2 });
             }
             _ => {}
@@ -187,7 +187,7 @@ impl Client {
         };
         match manner {
             Manner::Kept | Manner::Fresh | Manner::Pipelined => {
-                // A server may answer before all is sent; what it says is read below.
+                // The write fails if the server responds early; the response is read below.
                 _ = connection.write(&request);
             }
             Manner::Slow => {
@@ -203,22 +203,22 @@ impl Client {
             Manner::HalfClosed => {
                 _ = connection.write(&request);
                 _ = connection.end_writing();
-                // Who sends no more is taken for gone, before the answer or in its middle: that it hangs up is how a
-                // server learns that a client no longer waits for an inference.
+                // The server treats a client that stops sending as gone, even in the middle of a response: it cannot
+                // learn otherwise that a client no longer waits for an inference.
                 return match read(&mut connection, case)? {
                     None => Ok(Outcome::HungUp),
-                    Some(answer) if !answer.is_whole => Ok(Outcome::CutShort),
-                    answer => judge(case, quiet, answer),
+                    Some(response) if !response.is_whole => Ok(Outcome::CutShort),
+                    response => judge(case, baseline, response),
                 };
             }
             Manner::HalfClosedInBody => {
                 _ = connection.write(&request[..middle(case.head.len(), request.len(), random)]);
                 _ = connection.end_writing();
                 return match read(&mut connection, case)? {
-                    // An answer that began before the body ended is cut short where that fails.
-                    Some(answer) if !answer.is_whole => Ok(Outcome::CutShort),
-                    Some(answer) if answer.status < 400 && !case.body.is_empty() => {
-                        Err("half of a body was answered as a whole one".to_owned())
+                    // A response that began before the end of the body is truncated.
+                    Some(response) if !response.is_whole => Ok(Outcome::CutShort),
+                    Some(response) if response.status < 400 && !case.body.is_empty() => {
+                        Err("half of a body got the response of a whole one".to_owned())
                     }
                     _ => Ok(Outcome::HungUp),
                 };
@@ -242,24 +242,31 @@ impl Client {
                 return Ok(Outcome::Left);
             }
         }
-        let answer = read(&mut connection, case)?;
-        judge(case, quiet, answer)
+        let response = read(&mut connection, case)?;
+        judge(case, baseline, response)
     }
 
-    /// On the connection that is kept; it is kept on if the server does.
-    fn on_kept(&mut self, case: &Case, quiet: &Answer, request: &[u8]) -> Result<Outcome, String> {
+    /// Send on the persistent connection, which stays if the server keeps it open.
+    fn on_kept(
+        &mut self,
+        case: &Case,
+        baseline: &Response,
+        request: &[u8],
+    ) -> Result<Outcome, String> {
         let kept = self.kept.take().filter(|_| self.last.elapsed() < IDLE);
         let mut connection = match kept {
             Some(connection) => connection,
             None => self.open()?,
         };
         _ = connection.write(request);
-        let answer = read(&mut connection, case)?;
-        // A server that answers before it has read all may close then, and cannot say so any more.
-        let is_kept = answer.as_ref().is_some_and(|answer| {
-            answer.is_whole && answer.header("connection") != Some("close") && answer.status != 413
+        let response = read(&mut connection, case)?;
+        // A server that responds before it has read the body may close the connection without announcing it.
+        let is_kept = response.as_ref().is_some_and(|response| {
+            response.is_whole
+                && response.header("connection") != Some("close")
+                && response.status != 413
         });
-        let outcome = judge(case, quiet, answer);
+        let outcome = judge(case, baseline, response);
         if is_kept && !case.closes && outcome.is_ok() {
             self.kept = Some(connection);
             self.last = Instant::now();
@@ -272,30 +279,30 @@ impl Client {
     }
 }
 
-fn read(connection: &mut Connection, case: &Case) -> Result<Option<Answer>, String> {
+fn read(connection: &mut Connection, case: &Case) -> Result<Option<Response>, String> {
     match connection.read(case.is_head()) {
         Err(error) if is_gone(&error) => Ok(None),
-        read => read.map_err(|error| format!("no answer: {error}")),
+        read => read.map_err(|error| format!("no response: {error}")),
     }
 }
 
-fn judge(case: &Case, quiet: &Answer, answer: Option<Answer>) -> Result<Outcome, String> {
-    let Some(answer) = answer else {
+fn judge(case: &Case, baseline: &Response, response: Option<Response>) -> Result<Outcome, String> {
+    let Some(response) = response else {
         return match case.is_cut_short {
             true => Ok(Outcome::CutShort),
-            false => Err("the connection was closed without an answer".to_owned()),
+            false => Err("the connection was closed without an response".to_owned()),
         };
     };
-    // A client that is still sending may miss the end of an answer that did not wait for that: the system
-    // throws away what was sent to whoever sends to a closed connection.
-    if case.status == 413 && answer.status == 413 && !answer.is_whole {
+    // A client that is still sending may miss the end of an early response: the system discards received data when the
+    // client sends to a closed connection.
+    if case.status == 413 && response.status == 413 && !response.is_whole {
         return Ok(Outcome::CutShort);
     }
-    match case.wrong(quiet, &answer) {
+    match case.wrong(baseline, &response) {
         Some(difference) => Err(difference),
         None if case.is_cut_short => Ok(Outcome::CutShort),
         None => Ok(Outcome::Right {
-            status: answer.status,
+            status: response.status,
             times: 1,
         }),
     }

@@ -1,4 +1,4 @@
-//! Requests that the service answers with 200, of every kind that the README has.
+//! Requests that get status 200, of every documented kind.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::case::Case;
 
-/// The header that says where a request's JSON ends and its tensors' bytes begin.
+/// The header with the length of the JSON, after which the tensors' bytes follow.
 pub const JSON_LENGTH: &str = "inference-header-content-length";
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -16,7 +16,7 @@ const OCTETS: (&str, &str) = ("content-type", "application/octet-stream");
 const TO_OCTETS: (&str, &str) = ("accept", "application/octet-stream");
 const TO_NPY: (&str, &str) = ("accept", "application/x-npy");
 
-/// A file of the project's.
+/// A file of the checkout.
 pub fn file(path: &str) -> Vec<u8> {
     std::fs::read(crate::support::root().join(path)).unwrap()
 }
@@ -35,7 +35,7 @@ pub fn gzip(body: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A NumPy file of FP32 in one dimension.
+/// A NumPy file with a one-dimensional FP32 array.
 pub fn npy(count: usize, data: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({count},), }}\n");
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
@@ -45,7 +45,7 @@ pub fn npy(count: usize, data: &[u8]) -> Vec<u8> {
     file
 }
 
-/// A `multipart/form-data` body with an image a part.
+/// A `multipart/form-data` body with an image per part.
 pub fn multipart(images: &[Vec<u8>]) -> Vec<u8> {
     let mut body = Vec::new();
     for image in images {
@@ -59,7 +59,7 @@ pub fn multipart(images: &[Vec<u8>]) -> Vec<u8> {
     body
 }
 
-/// FP32 in the protocol's binary form: its JSON and its bytes.
+/// FP32 values as binary tensor data: the JSON and the bytes.
 pub fn binary(count: usize) -> (String, Vec<u8>) {
     let json = json!({
         "parameters": {"binary_data_output": true},
@@ -178,7 +178,7 @@ fn json_bodies() -> Vec<Case> {
 
 fn tensors() -> Vec<Case> {
     let data = floats((0..64).map(|index| index as f32 / 64.0));
-    // Raw little-endian, to JSON and to bytes.
+    // Raw little-endian requests, with JSON and raw responses.
     let raw = |path: &'static str, headers: &[(&str, &str)], body: &[u8], holds: &[u8]| {
         Case::new("good raw", ("POST", path), headers, body, 200, holds)
     };
@@ -187,7 +187,7 @@ fn tensors() -> Vec<Case> {
         raw("/infer", &[OCTETS], &data, b"\"predictions\""),
         raw(identity, &[OCTETS, TO_OCTETS], &data, &data),
     ];
-    // An answer that fills every buffer on its way, so that clients can leave in the middle of it.
+    // A response that fills every buffer, so that clients can leave in the middle of it.
     let large = floats((0..400_000).map(|index| index as f32 + 0.25));
     cases.push(raw(identity, &[OCTETS], &large, b"399999.25").called("large"));
     let mut chunked = raw(

@@ -1,4 +1,4 @@
-//! Requests to a component that behaves badly (`tests/guests/trouble`), and the process that serves it.
+//! Requests to a misbehaving component (`tests/guests/trouble`), and the process that serves it.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,18 +10,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::bad::no_http;
 use super::case::Case;
 
-/// What an instance may take.
+/// The memory limit of an instance.
 const MEMORY_BYTES: usize = 32 << 20;
 
-/// What a request may take: an answer that is computed at once takes a hundredth on a busy machine. Each time that
-/// a guest waits, others that compute without end may have their turns of 10 ms before it goes on.
+/// The time limit of a request; quick responses need a hundredth of it on a busy machine. Whenever a guest waits, others
+/// that compute endlessly may each run for 10 ms before it goes on.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The argument of this program that makes it serve a manifest.
+/// The argument that makes this program serve a manifest.
 pub const SERVE: &str = "--serve";
 
-/// A command that serves the bad component as `infer up` serves the good one: this very program, which is
-/// linked with the host.
+/// A command that serves the misbehaving component as `infer up` serves the real one: this program, which is linked with
+/// the host.
 pub fn command(folder: &Path, component: &Path) -> Command {
     let manifest = folder.join("spin.toml");
     std::fs::write(
@@ -37,7 +37,7 @@ pub fn command(folder: &Path, component: &Path) -> Command {
     command
 }
 
-/// Serve the manifest until a signal comes, and say where in the first line.
+/// Serve the manifest until a signal arrives, and print the address in the first line.
 pub fn serve(manifest: &Path) {
     let app = App::load(AppOptions {
         manifest: Manifest::read(manifest).unwrap(),
@@ -94,7 +94,7 @@ pub fn cases() -> Vec<Case> {
         Case::new("good", ("POST", "/full"), &[], "all", 200, "3"),
         get("trap", "/trap", 500, internal).times(5),
         get("memory", "/hog", 500, internal).times(3),
-        get("no answer", "/silent", 500, internal).times(5),
+        get("no response", "/silent", 500, internal).times(5),
         endless(get(
             "time limit",
             "/spin",
@@ -104,7 +104,7 @@ pub fn cases() -> Vec<Case> {
         late("/late-trap").times(3),
         endless(late("/late-spin")),
         Case::new(
-            "answered early",
+            "early response",
             ("POST", "/early"),
             &[],
             vec![7; 1 << 20],

@@ -1,9 +1,9 @@
-//! The service under fire: good and bad requests of every kind at full load, by clients of every manner, and
-//! a component that traps, hangs and hoards. Every good request must get its right answer, whatever the
-//! others do; and when they are gone, nothing of them may be left.
+//! The soak test: good and bad requests of every kind at full load, from well-behaved and misbehaving clients, also to a
+//! component that traps, hangs and hoards memory. Every good request must get the right response, whatever the others
+//! do, and disconnected clients must leave nothing behind.
 //!
-//! `cargo test` does this for some seconds. `INFER_SOAK_SECONDS=600 cargo test --test soak` does it for ten
-//! minutes, holds the growth of the processes' memory to its limit, and fires at ONNX Runtime as well.
+//! `cargo test` runs it for some seconds. `INFER_SOAK_SECONDS=600 cargo test --test soak` runs it for ten minutes, limits
+//! the growth of the processes' memory, and includes ONNX Runtime.
 
 mod bad;
 mod begun;
@@ -24,27 +24,27 @@ use case::Case;
 use clients::{Plan, Table};
 use libtest_mimic::{Arguments, Failed, Trial};
 use support::backends;
-use support::client::Answer;
 use support::client::Connection;
+use support::client::Response;
 use support::guests::TROUBLE;
 use support::process::{Holding, holding};
 use support::service::Service;
 use tally::Tally;
 
-/// How many connections there are at the same time: more than instances.
+/// The number of concurrent connections, which is more than the number of instances.
 const CLIENTS: usize = 10;
 
-/// How many instances there may be at the same time.
+/// The number of concurrent instances.
 const SLOTS: usize = 8;
 
-/// No run sends more, however fast the machine is.
+/// The most requests of a run on a fast machine.
 const MAX_REQUESTS: u64 = 100_000_000;
 
-/// What the resident memory may grow by under load, in hundredths of what it is after warming up.
+/// The most that the resident memory may grow under load after the warm-up, in percent.
 const GROWTH_PERCENT: u64 = 5;
 
-/// Within this, a server has noticed that its clients are gone: it has to read the ends of their
-/// connections, and to end what it did for them.
+/// The time in which a server must notice that its clients are gone: it reads the ends of their connections, and ends
+/// their requests.
 const NOTICED: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -64,12 +64,12 @@ fn main() -> ExitCode {
         Trial::test("a_bad_component_under_fire", a_bad_component_under_fire),
     ];
     let mut arguments = Arguments::from_args();
-    // At the same time, so that the whole takes as long as it is told to.
+    // The trials run concurrently, so that the whole takes as long as INFER_SOAK_SECONDS says.
     arguments.test_threads.get_or_insert(trials.len());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// How long the long form takes; `None` for the short one.
+/// The duration of the long form; `None` for the short one.
 fn seconds() -> Option<u64> {
     let seconds = std::env::var("INFER_SOAK_SECONDS").ok()?;
     Some(seconds.parse().expect("INFER_SOAK_SECONDS is a number"))
@@ -96,11 +96,11 @@ fn service_cases() -> Vec<Case> {
     [good::cases(), bad::cases()].concat()
 }
 
-/// `infer up` with the digits model, the same read from the mount at each request, and small graphs.
+/// Start `infer up` with the digits model in the snapshot and mounted, and with small graphs.
 fn serve(backend: &str) -> Service {
     use support::models::{digits, identity, sum};
     let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("soak-models");
-    // Two of these tests share it; what they write is the same.
+    // Two trials share the repository, so it is written once.
     static WRITTEN: std::sync::Once = std::sync::Once::new();
     WRITTEN.call_once(|| {
         digits(&repository, "digits", "");
@@ -126,12 +126,12 @@ fn serve(backend: &str) -> Service {
     )
 }
 
-/// Fire at a service: quiet first, warm then, at full load; stopped under load, and started again.
+/// Test a service: record the baseline, warm up, apply full load, stop under load, and start again.
 fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(), Failed> {
     let begun = Instant::now();
     let mut service = start();
     let fresh = holding(service.id());
-    let table = quiet(&service, cases)?;
+    let table = baseline(&service, cases)?;
     let total = Duration::from_secs(seconds().unwrap_or(4));
     let plan = |share: Duration, seed| Plan {
         clients: CLIENTS,
@@ -139,8 +139,8 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
         max_requests: MAX_REQUESTS,
         seed,
     };
-    // Every slot for an instance must have served the largest, and every thread and arena have been used, before
-    // memory is looked at: slots keep what their instances had, up to a limit.
+    // Instance slots keep the memory of their instances up to a limit. So every slot must have served the largest
+    // request, and every thread and arena must have been used, before the memory is measured.
     let mut tally = begun::in_every_slot(service.address, &table, SLOTS)?;
     tally.add(clients::run(service.address, &table, &plan(total / 6, 1)));
     let warm = idle(&service, fresh);
@@ -176,7 +176,7 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
     let failed = tally.failed();
     let mut wrong = tally.failures;
     wrong.extend(stopped.err());
-    // A guest's panic is a trap, which its answer tells; its path is that of its own sources.
+    // A guest's panic becomes a trap, and its message has a path of the guest's sources.
     let panics = log.lines().filter(|line| line.contains("panicked at"));
     wrong.extend(
         panics
@@ -185,7 +185,7 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
     );
     if let (Some(warm), Some(end)) = (warm, end) {
         wrong.extend(left_behind(fresh, end));
-        // In seconds not every slot has come to hold what it ever will, which says nothing of the next hour.
+        // In the short form, not every slot has reached its final size, so growth means nothing.
         let allowed_kib = warm.resident_kib + warm.resident_kib * GROWTH_PERCENT / 100;
         if seconds().is_some() && end.resident_kib > allowed_kib {
             let (warm, end) = (warm.resident_kib, end.resident_kib);
@@ -200,46 +200,46 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
     }
 }
 
-/// Ask everything once, with nobody else there: what the answers must be from then on.
-fn quiet(service: &Service, cases: Vec<Case>) -> Result<Table, Failed> {
+/// Send each request once to the idle service; its responses are the baseline.
+fn baseline(service: &Service, cases: Vec<Case>) -> Result<Table, Failed> {
     let mut wrong = Vec::new();
     let mut table = Table::new();
     for case in cases {
         let mut connection = Connection::open(service.address)?;
         _ = connection.write(&case.request());
-        let answer = connection.read(case.is_head());
-        match answer {
-            Ok(Some(answer)) => {
-                let problem = case.wrong_at_first(&answer);
+        let response = connection.read(case.is_head());
+        match response {
+            Ok(Some(response)) => {
+                let problem = case.wrong_at_first(&response);
                 wrong.extend(
                     problem.map(|problem| format!("{}, {}: {problem}", case.kind, case.name)),
                 );
-                table.push((case, answer));
+                table.push((case, response));
             }
-            // Cut so short that none of it got out, which an answer like that may be.
+            // A truncated response may be empty.
             Ok(None) if case.is_cut_short => {
-                let answer = Answer {
+                let response = Response {
                     status: case.status,
                     headers: Vec::new(),
                     body: Vec::new(),
                     is_whole: false,
                 };
-                table.push((case, answer));
+                table.push((case, response));
             }
             other => wrong.push(format!(
-                "{}, {}: no answer: {other:?}",
+                "{}, {}: no response: {other:?}",
                 case.kind, case.name
             )),
         }
     }
     match wrong.is_empty() {
         true => Ok(table),
-        false => Err(format!("on the quiet service:\n{}", wrong.join("\n")).into()),
+        false => Err(format!("on the idle service:\n{}", wrong.join("\n")).into()),
     }
 }
 
-/// What the process holds when all clients are gone and it has noticed: as many descriptors as before they
-/// came, or what it holds when the time for that is over.
+/// The resources of the process after all clients are gone: it waits until the number of descriptors is as before, or
+/// [`NOTICED`] has passed.
 fn idle(service: &Service, fresh: Option<Holding>) -> Option<Holding> {
     let deadline = Instant::now() + NOTICED;
     loop {
@@ -248,12 +248,12 @@ fn idle(service: &Service, fresh: Option<Holding>) -> Option<Holding> {
         if is_idle || Instant::now() > deadline {
             return Some(now);
         }
-        // Nothing tells of a change in these files.
+        // /proc has no notifications.
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// What is left of clients that are gone.
+/// The descriptors that disconnected clients left behind.
 fn left_behind(fresh: Option<Holding>, now: Holding) -> Option<String> {
     let before = fresh?.descriptors;
     (now.descriptors != before).then(|| {
@@ -266,7 +266,7 @@ fn report(name: &str, took: Duration, tally: &Tally, held: &[(&str, Option<Holdi
     let (requests, answered) = (tally.requests(), tally.answered());
     let seconds = took.as_secs();
     let mut text = format!(
-        "\n{name}: {requests} requests of {CLIENTS} clients in {seconds} s, {answered} answered as on the quiet \
+        "\n{name}: {requests} requests of {CLIENTS} clients in {seconds} s, {answered} answered as on the baseline \
          service, bit for bit; {} failed\n\n{tally}\n{:12}{:>14}{:>12}{:>14}{:>10}\n",
         tally.failed(),
         "",

@@ -1,4 +1,4 @@
-//! SIGTERM in the middle of the load.
+//! SIGTERM under load.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,26 +9,26 @@ use super::begun::Begun;
 use super::case::Case;
 use super::clients::{Outcome, Table};
 use super::tally::Tally;
-use crate::support::client::{Answer, Connection};
+use crate::support::client::{Connection, Response};
 use crate::support::service::Service;
 
-/// Clients that ask on and on.
+/// The number of clients that send requests until the end.
 const CLIENTS: usize = 4;
 
-/// Requests that are being served for sure when the signal comes.
+/// The number of requests that are in progress when the signal arrives.
 const BEGUN: usize = 3;
 
-/// How many answers there are before it comes.
-const ANSWERS: usize = 40;
+/// The number of responses before the signal.
+const RESPONSES: usize = 40;
 
-/// Nobody has to wait that long to be refused.
+/// The longest time until the server refuses connections.
 const REFUSED: Duration = Duration::from_secs(60);
 
-/// Stop the service while clients ask for what is good. What has begun gets its right answer; whoever comes
-/// later is refused, and never given a wrong or half an answer; the process ends with success.
+/// Stop the service while clients send good requests. Requests in progress must get the right response, later ones must
+/// be refused rather than get a wrong or truncated response, and the process must end with success.
 ///
 /// # Errors
-/// What of this did not hold.
+/// What went wrong.
 pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Result<(), String> {
     let address = service.address;
     let good: Vec<_> = table.iter().filter(is_plain).collect();
@@ -37,23 +37,23 @@ pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Re
         .filter(|(case, _)| !case.body.is_empty())
         .collect();
     let is_stopping = AtomicBool::new(false);
-    let (answered, answers) = mpsc::channel();
+    let (sender, responses) = mpsc::channel();
     std::thread::scope(|scope| -> Result<(), String> {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|index| {
-                let (good, answered, is_stopping) = (&good, answered.clone(), &is_stopping);
-                scope.spawn(move || ask_until_refused(address, good, index, &answered, is_stopping))
+                let (good, sender, is_stopping) = (&good, sender.clone(), &is_stopping);
+                scope.spawn(move || send_until_refused(address, good, index, &sender, is_stopping))
             })
             .collect();
-        drop(answered);
-        // Fewer come when the clients have failed, which their tallies say.
-        _ = answers.iter().take(ANSWERS).count();
+        drop(sender);
+        // Fewer arrive if clients fail, which their tallies record.
+        _ = responses.iter().take(RESPONSES).count();
         let begun: Result<Vec<_>, _> = (0..BEGUN)
             .map(|index| Begun::new(address, with_body[index % with_body.len()]))
             .collect();
         is_stopping.store(true, Ordering::SeqCst);
         service.signal("TERM");
-        // Whether they could be begun or not, the clients end at the signal alone.
+        // The clients end at the signal, even if a request could not begin.
         for request in begun? {
             request.finish(tally);
         }
@@ -72,22 +72,22 @@ pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Re
     }
 }
 
-/// Good, on a connection that is kept.
-fn is_plain((case, quiet): &&(Case, Answer)) -> bool {
-    quiet.status == 200 && !case.closes && !case.is_cut_short
+/// Whether a request succeeds and leaves the connection open.
+fn is_plain((case, baseline): &&(Case, Response)) -> bool {
+    baseline.status == 200 && !case.closes && !case.is_cut_short
 }
 
-fn count(tally: &mut Tally, case: &Case, answer: &Answer) {
-    let status = answer.status;
+fn count(tally: &mut Tally, case: &Case, response: &Response) {
+    let status = response.status;
     tally.count(case.kind, Outcome::Right { status, times: 1 });
 }
 
-/// On one connection after another, some requests each.
-fn ask_until_refused(
+/// Send some requests on each of a series of connections, until the server refuses a connection.
+fn send_until_refused(
     address: SocketAddr,
-    good: &[&(Case, Answer)],
+    good: &[&(Case, Response)],
     index: usize,
-    answered: &mpsc::Sender<()>,
+    sender: &mpsc::Sender<()>,
     is_stopping: &AtomicBool,
 ) -> Tally {
     let mut tally = Tally::default();
@@ -106,22 +106,26 @@ fn ask_until_refused(
                 return tally;
             }
         };
-        for (case, quiet) in rows.by_ref().take(5) {
+        for (case, baseline) in rows.by_ref().take(5) {
             _ = connection.write(&case.request());
             match connection.read(case.is_head()) {
-                Ok(Some(answer)) => match case.wrong(quiet, &answer) {
-                    None => count(&mut tally, case, &answer),
+                Ok(Some(response)) => match case.wrong(baseline, &response) {
+                    None => count(&mut tally, case, &response),
                     Some(difference) => tally.fail(case, "around the signal", &difference),
                 },
-                // Turned away, all of it: another server may be asked.
+                // Refused completely, so a client could try another server.
                 Ok(None) if is_stopping.load(Ordering::SeqCst) => break,
                 other => {
-                    tally.fail(case, "around the signal", &format!("no answer: {other:?}"));
+                    tally.fail(
+                        case,
+                        "around the signal",
+                        &format!("no response: {other:?}"),
+                    );
                     return tally;
                 }
             }
-            // The receiver has enough at some time.
-            _ = answered.send(());
+            // The receiver stops after some responses.
+            _ = sender.send(());
         }
     }
     let (case, _) = rows.next().unwrap();

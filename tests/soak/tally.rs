@@ -1,4 +1,4 @@
-//! What came of the requests, counted.
+//! Counts of the results.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,14 +6,14 @@ use std::fmt;
 use super::case::Case;
 use super::clients::Outcome;
 
-/// Failures beyond are counted and not kept.
+/// Further failures are counted without their descriptions.
 const KEPT_FAILURES: usize = 20;
 
 #[derive(Default)]
 pub struct Tally {
-    /// By the kind of the request, and how it ended.
+    /// By the kind of request and its end.
     counts: BTreeMap<&'static str, BTreeMap<String, u64>>,
-    /// Requests that ended as they must not, with their descriptions.
+    /// Descriptions of the requests that failed.
     pub failures: Vec<String>,
     failed: u64,
 }
@@ -50,13 +50,13 @@ impl Tally {
         self.failed += other.failed;
     }
 
-    /// All that were sent.
+    /// The number of requests.
     pub fn requests(&self) -> u64 {
         let counted: u64 = self.counts.values().flat_map(BTreeMap::values).sum();
         counted + self.failed
     }
 
-    /// Those that had their right answer.
+    /// The number of right responses.
     pub fn answered(&self) -> u64 {
         let counts = self.counts.values().flatten();
         let answered = counts.filter(|(how, _)| how.parse::<u16>().is_ok());
@@ -68,7 +68,7 @@ impl Tally {
     }
 }
 
-/// A row a kind, a column a way to end.
+/// A table with a row per kind of request and a column per end.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ways: BTreeSet<&String> = self.counts.values().flat_map(BTreeMap::keys).collect();

@@ -1,10 +1,10 @@
-//! The native libraries, fetched as a user fetches them, into a cache folder of the tests' own.
+//! The native libraries, installed as a user installs them, into a cache folder of the tests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The cache folder: what `XDG_CACHE_HOME` is for the commands under test.
+/// The value of `XDG_CACHE_HOME` for the commands under test.
 pub fn cache() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }
@@ -15,32 +15,32 @@ pub static ONNX: LazyLock<Option<PathBuf>> = LazyLock::new(|| fetch("onnx"));
 /// The folder of OpenVINO's wheel; see [`fetch`].
 pub static OPENVINO: LazyLock<Option<PathBuf>> = LazyLock::new(|| fetch("openvino"));
 
-/// Both, by the names that `--backend` has for them; those that are not there are passed over.
+/// The available libraries, by their names in `--backend`.
 pub fn installed() -> Vec<&'static str> {
     let both = [("onnx", &*ONNX), ("openvino", &*OPENVINO)];
     let there = both.into_iter().filter(|(_, folder)| folder.is_some());
     there.map(|(name, _)| name).collect()
 }
 
-/// Fetch a library. `None` where there is no Python or no package index in reach, which is said on
-/// standard error; in CI (the variable `CI` is set) that fails the test instead.
+/// Install a library. If there is no Python or no package index, log that and return `None`; in CI (the variable `CI` is
+/// set), fail the test.
 fn fetch(name: &str) -> Option<PathBuf> {
     let output = infer(&["backend", "add", name]).output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     if output.status.success() {
-        // The last line says where it is.
+        // The last line is the library's folder.
         return Some(printed.lines().last().unwrap().into());
     }
     let reason = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
         std::env::var_os("CI").is_none(),
-        "{name} cannot be fetched: {reason}"
+        "{name} cannot be installed: {reason}"
     );
-    eprintln!("SKIPPED, {name} cannot be fetched: {reason}");
+    eprintln!("SKIPPED, {name} cannot be installed: {reason}");
     None
 }
 
-/// The binary with these arguments, in the project's root, with that cache and no library from elsewhere.
+/// The binary with these arguments, in the root of the checkout, with the tests' cache and no other libraries.
 pub fn infer(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
     command
@@ -52,7 +52,7 @@ pub fn infer(arguments: &[&str]) -> Command {
     command
 }
 
-/// The library's file below its wheel's folder.
+/// The library file in the folder of its wheel.
 pub fn library(folder: &Path) -> PathBuf {
     use infer_host::nn::Library;
     Library::ALL

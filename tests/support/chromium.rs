@@ -1,7 +1,7 @@
-//! Debian's Chromium: the machine's own, or the package unpacked in the target folder.
+//! Debian's Chromium: the installed one, or the package unpacked in the target folder.
 //!
-//! Nothing of the machine's setup changes and no root is needed: apt-get has lists and a cache of its own,
-//! and fetches the package with those that it needs and the machine lacks; a loader's path does the rest.
+//! Unpacking changes nothing on the machine and needs no root: apt-get uses lists and a cache in the target folder, and
+//! downloads the package and its missing dependencies. The library path then points to the unpacked libraries.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,35 +13,35 @@ use super::python::succeed;
 /// A browser that starts.
 pub struct Chromium {
     program: PathBuf,
-    /// The folder that it was unpacked to, where it is not the machine's own.
+    /// The folder that the package was unpacked to; `None` if Chromium is installed.
     root: Option<PathBuf>,
 }
 
-/// Where the package has the browser itself; `/usr/bin/chromium` is a script around it.
+/// The browser in the package; `/usr/bin/chromium` is a script that starts it.
 const PROGRAM: &str = "usr/lib/chromium/chromium";
 
 /// The package, and fonts for a machine that has none.
 const PACKAGES: [&str; 2] = ["chromium", "fonts-liberation"];
 
 impl Chromium {
-    /// Find or fetch it. `None` where there is no such package in reach, which is said on standard error;
-    /// in CI (the variable `CI` is set) that fails the test instead.
+    /// Find or download Chromium. If the package is not available, log that and return `None`; in CI (the variable `CI`
+    /// is set), fail the test.
     pub fn prepare() -> Option<Self> {
         static MAKING: Mutex<()> = Mutex::new(());
         let _making = MAKING.lock().unwrap_or_else(|error| error.into_inner());
         match find() {
             Ok(chromium) => Some(chromium),
             Err(reason) if std::env::var_os("CI").is_some() => {
-                panic!("Chromium cannot be had: {reason}")
+                panic!("Chromium is not available: {reason}")
             }
             Err(reason) => {
-                eprintln!("SKIPPED, Chromium cannot be had: {reason}");
+                eprintln!("SKIPPED, Chromium is not available: {reason}");
                 None
             }
         }
     }
 
-    /// Tell a test where it is, and what it needs to start.
+    /// Set the variables that a test needs to start the browser.
     pub fn tell(&self, command: &mut Command) {
         command.env("CHROMIUM", &self.program);
         if let Some(root) = &self.root {
@@ -72,7 +72,7 @@ fn find() -> Result<Chromium, String> {
     }
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("chromium");
     let root = folder.join("root");
-    // Written last: a folder without it was not finished.
+    // Written last, so its absence means an unfinished folder.
     let finished = root.join("fonts.conf");
     if !finished.exists() {
         _ = std::fs::remove_dir_all(&folder);
@@ -101,7 +101,7 @@ fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
             let value = folder.join(value);
             command.arg("-o").arg(format!("{key}={}", value.display()));
         }
-        // The machine's lock is for those who change the machine; its apt's own user has no rights here.
+        // The system's lock is not needed, and apt's sandbox user cannot write here.
         for option in [
             "Debug::NoLocking=1",
             "APT::Sandbox::User=root",
@@ -134,7 +134,7 @@ fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The folders with libraries: the architecture's own, and those below it that packages keep for themselves.
+/// The library folders: the architecture's, and private ones of packages below it.
 fn libraries(root: &Path) -> OsString {
     let mut folders = vec![root.join("usr/lib/chromium")];
     for parent in ["usr/lib", "lib"] {
@@ -151,8 +151,8 @@ fn libraries(root: &Path) -> OsString {
     std::env::join_paths(folders).unwrap()
 }
 
-/// Fonts of the package and of the machine. The same ones go first everywhere, so that pictures of the page
-/// are alike.
+/// A font configuration with the fonts of the packages and the machine. The same fonts come first on every machine, so
+/// screenshots are alike.
 fn fonts(root: &Path) -> String {
     let families = [
         ("sans-serif", "Sans"),

@@ -1,25 +1,25 @@
-//! An HTTP client that can also be wrong on purpose.
+//! An HTTP client that can also misbehave.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Nothing on loopback takes this long; a test that would hang fails instead.
+/// Nothing on loopback takes this long, so a test that would hang fails instead.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone)]
-pub struct Answer {
-    /// 0 when the connection was closed without an answer.
+pub struct Response {
+    /// 0 if the connection was closed without a response.
     pub status: u16,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
-    /// Whether the body came to its proper end.
+    /// Whether the body is complete.
     pub is_whole: bool,
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -36,7 +36,7 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text()))
     }
 
-    /// The sentence of an error answer; panics when it is none as the contract wants it.
+    /// The text of an error; panics if the response is not an error in the documented form.
     pub fn error(&self) -> String {
         assert_eq!(
             self.header("content-type"),
@@ -50,14 +50,14 @@ impl Answer {
     }
 }
 
-/// Send a request with a body of known length and read the answer.
+/// Send a request with a `Content-Length` and read the response.
 pub fn send(
     address: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &[u8],
-) -> Answer {
+) -> Response {
     let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
@@ -67,7 +67,7 @@ pub fn send(
 }
 
 /// POST with a `Content-Type`.
-pub fn post(address: SocketAddr, path: &str, content_type: &str, body: &[u8]) -> Answer {
+pub fn post(address: SocketAddr, path: &str, content_type: &str, body: &[u8]) -> Response {
     send(
         address,
         "POST",
@@ -77,12 +77,12 @@ pub fn post(address: SocketAddr, path: &str, content_type: &str, body: &[u8]) ->
     )
 }
 
-pub fn get(address: SocketAddr, path: &str) -> Answer {
+pub fn get(address: SocketAddr, path: &str) -> Response {
     send(address, "GET", path, &[], b"")
 }
 
 /// POST in chunks, without a `Content-Length`.
-pub fn post_chunked(address: SocketAddr, path: &str, body: &[u8]) -> Answer {
+pub fn post_chunked(address: SocketAddr, path: &str, body: &[u8]) -> Response {
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
     );
@@ -96,27 +96,27 @@ pub fn post_chunked(address: SocketAddr, path: &str, body: &[u8]) -> Answer {
     exchange(address, &[head.as_bytes(), &chunks])
 }
 
-/// Write all the parts, whatever comes back meanwhile, and only then read: as simple clients do.
-pub fn exchange(address: SocketAddr, parts: &[&[u8]]) -> Answer {
+/// Write all parts before reading the response, as simple clients do.
+pub fn exchange(address: SocketAddr, parts: &[&[u8]]) -> Response {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream.set_write_timeout(Some(TIMEOUT)).unwrap();
     for part in parts {
         stream.write_all(part).unwrap();
     }
-    read_answer(stream)
+    read_response(stream)
 }
 
-/// Read one answer from a connection that closes after it.
-pub fn read_answer(mut stream: TcpStream) -> Answer {
+/// Read one response from a connection that closes after it.
+pub fn read_response(mut stream: TcpStream) -> Response {
     let mut bytes = Vec::new();
     let ended = stream.read_to_end(&mut bytes);
     parse(&bytes, ended.is_ok())
 }
 
-fn parse(bytes: &[u8], ended: bool) -> Answer {
+fn parse(bytes: &[u8], ended: bool) -> Response {
     if bytes.is_empty() {
-        return Answer {
+        return Response {
             status: 0,
             headers: Vec::new(),
             body: Vec::new(),
@@ -126,27 +126,27 @@ fn parse(bytes: &[u8], ended: bool) -> Answer {
     let split = bytes
         .windows(4)
         .position(|window| window == b"\r\n\r\n")
-        .unwrap_or_else(|| panic!("no answer: {:?}", String::from_utf8_lossy(bytes)));
+        .unwrap_or_else(|| panic!("no response: {:?}", String::from_utf8_lossy(bytes)));
     let rest = &bytes[split + 4..];
-    let mut answer = parse_head(&bytes[..split]).expect("a status line");
-    if answer.status == 100 {
+    let mut response = parse_head(&bytes[..split]).expect("a status line");
+    if response.status == 100 {
         return parse(rest, ended);
     }
-    answer.body = rest.to_vec();
-    answer.is_whole = ended;
-    if answer.header("transfer-encoding") == Some("chunked") {
-        (answer.body, answer.is_whole) = unchunk(rest);
-    } else if let Some(length) = answer.header("content-length") {
-        answer.is_whole = length.parse() == Ok(rest.len());
+    response.body = rest.to_vec();
+    response.is_whole = ended;
+    if response.header("transfer-encoding") == Some("chunked") {
+        (response.body, response.is_whole) = unchunk(rest);
+    } else if let Some(length) = response.header("content-length") {
+        response.is_whole = length.parse() == Ok(rest.len());
     }
-    answer
+    response
 }
 
-/// Status and headers; `None` when there is no status.
-fn parse_head(bytes: &[u8]) -> Option<Answer> {
+/// Parse the status and the headers; `None` if there is no status.
+fn parse_head(bytes: &[u8]) -> Option<Response> {
     let head = String::from_utf8_lossy(bytes).into_owned();
     let mut lines = head.split("\r\n");
-    Some(Answer {
+    Some(Response {
         status: lines.next()?.get(9..12)?.parse().ok()?,
         headers: lines
             .filter_map(|line| line.split_once(':'))
@@ -178,7 +178,7 @@ fn unchunk(mut rest: &[u8]) -> (Vec<u8>, bool) {
     }
 }
 
-/// A connection that is kept: one answer after another, each read to its own end.
+/// A persistent connection: each response is read to its end.
 pub struct Connection {
     reader: BufReader<TcpStream>,
 }
@@ -187,7 +187,7 @@ impl Connection {
     /// Connect.
     ///
     /// # Errors
-    /// The system's: nobody listens there, mostly.
+    /// The system's error, usually because nothing listens at the address.
     pub fn open(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
@@ -198,29 +198,29 @@ impl Connection {
         })
     }
 
-    /// Write these bytes, whatever they are.
+    /// Write raw bytes.
     ///
     /// # Errors
-    /// The system's: the server has closed the connection, mostly.
+    /// The system's error, usually because the server closed the connection.
     pub fn write(&self, bytes: &[u8]) -> std::io::Result<()> {
         self.reader.get_ref().write_all(bytes)
     }
 
-    /// Say that nothing more will be written.
+    /// Close the sending half of the connection.
     ///
     /// # Errors
-    /// The system's: the server has closed the connection.
+    /// The system's error, because the server closed the connection.
     pub fn end_writing(&self) -> std::io::Result<()> {
         self.reader.get_ref().shutdown(Shutdown::Write)
     }
 
-    /// Read one answer. `None` when the connection ended before any byte of one. An answer to `HEAD` has
-    /// no body, whatever its headers say.
+    /// Read one response. `None` if the connection ended before its first byte. A response to `HEAD` has no body,
+    /// whatever its headers say.
     ///
     /// # Errors
-    /// What came is not HTTP, or did not come in time; a body that is cut short is no error, see
-    /// [`Answer::is_whole`].
-    pub fn read(&mut self, is_head: bool) -> std::io::Result<Option<Answer>> {
+    /// When the response is not HTTP or does not arrive in time. A truncated body is not an error: see
+    /// [`Response::is_whole`].
+    pub fn read(&mut self, is_head: bool) -> std::io::Result<Option<Response>> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             match self.reader.read_until(b'\n', &mut head) {
@@ -231,24 +231,24 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        let mut answer = parse_head(&head).ok_or_else(|| invalid(&head))?;
-        if answer.status == 100 {
+        let mut response = parse_head(&head).ok_or_else(|| invalid(&head))?;
+        if response.status == 100 {
             return self.read(is_head);
         }
         if is_head {
-            answer.is_whole = true;
-        } else if answer.header("transfer-encoding") == Some("chunked") {
-            answer.is_whole = self.read_chunks(&mut answer.body)?;
-        } else if let Some(length) = answer.header("content-length") {
+            response.is_whole = true;
+        } else if response.header("transfer-encoding") == Some("chunked") {
+            response.is_whole = self.read_chunks(&mut response.body)?;
+        } else if let Some(length) = response.header("content-length") {
             let length = length.parse().map_err(|_| invalid(&head))?;
-            answer.is_whole = self.read_exactly(length, &mut answer.body)?;
+            response.is_whole = self.read_exactly(length, &mut response.body)?;
         } else {
-            answer.is_whole = self.reader.read_to_end(&mut answer.body).is_ok();
+            response.is_whole = self.reader.read_to_end(&mut response.body).is_ok();
         }
-        Ok(Some(answer))
+        Ok(Some(response))
     }
 
-    /// Whether the interim answer came that tells a client to send its body.
+    /// Whether the next response is `100 Continue`.
     ///
     /// # Errors
     /// As [`Connection::read`].
@@ -260,16 +260,16 @@ impl Connection {
         Ok(line.starts_with("HTTP/1.1 100 ") && end == "\r\n")
     }
 
-    /// Wait until some bytes of an answer are there, or the connection has ended; how many. They stay to be
-    /// read.
+    /// Wait for the first bytes of a response or the end of the connection, and return the number of bytes, which stay
+    /// unread.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's error.
     pub fn wait(&mut self) -> std::io::Result<usize> {
         self.reader.fill_buf().map(<[u8]>::len)
     }
 
-    /// Whether the body came to its end.
+    /// Read a chunked body, and return whether it is complete.
     fn read_chunks(&mut self, body: &mut Vec<u8>) -> std::io::Result<bool> {
         loop {
             let mut line = Vec::new();
@@ -293,7 +293,7 @@ impl Connection {
         }
     }
 
-    /// Whether so many bytes came.
+    /// Read so many bytes, and return whether they arrived.
     fn read_exactly(&mut self, count: usize, bytes: &mut Vec<u8>) -> std::io::Result<bool> {
         let mut part = self.reader.by_ref().take(count as u64);
         match part.read_to_end(bytes) {
@@ -304,7 +304,7 @@ impl Connection {
     }
 }
 
-/// Whether the other side has gone away, where any other failure is ours.
+/// Whether the error means that the peer closed the connection.
 pub fn is_gone(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(
@@ -314,6 +314,6 @@ pub fn is_gone(error: &std::io::Error) -> bool {
 }
 
 fn invalid(bytes: &[u8]) -> std::io::Error {
-    let text = format!("no HTTP: {:?}", String::from_utf8_lossy(bytes));
+    let text = format!("not HTTP: {:?}", String::from_utf8_lossy(bytes));
     std::io::Error::new(std::io::ErrorKind::InvalidData, text)
 }

@@ -1,4 +1,4 @@
-//! A component on the host, in this process and at real addresses.
+//! The host with a component, in this process and on real sockets.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -8,11 +8,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-/// A host that serves; gone when dropped.
+/// A running host, which stops when dropped.
 pub struct Host {
     pub address: SocketAddr,
     pub admin: SocketAddr,
-    /// Asks the server to stop.
+    /// Tells the server to stop.
     pub stop: oneshot::Sender<()>,
     /// Ends when the server has stopped.
     pub served: JoinHandle<()>,
@@ -20,7 +20,7 @@ pub struct Host {
     _data: tempfile::TempDir,
 }
 
-/// Serve that component under those limits.
+/// Serve a component with these limits.
 pub fn start(component: &Path, limits: Limits) -> Host {
     let data = tempfile::tempdir().unwrap();
     let manifest = data.path().join("spin.toml");

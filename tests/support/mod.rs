@@ -1,6 +1,6 @@
-//! What the black-box tests share: a client, the service as a process, and folders.
+//! Shared by the black-box tests: a client, the service as a process, and fixtures.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, reason = "each test program uses a part of these modules")]
 
 pub mod backends;
 pub mod chromium;
@@ -16,7 +16,7 @@ pub mod texts;
 
 use std::path::PathBuf;
 
-/// The project's root. These tests are declared by `crates/cli`, which has the binary.
+/// The root of the checkout; `crates/cli`, which has the binary, declares these tests.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../..")

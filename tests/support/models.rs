@@ -1,11 +1,10 @@
-//! A model repository for the tests of protocols.
+//! Model repositories for the tests.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// A repository with the digits model, `add`, and an identity of each datatype that the engine
-/// carries. Its place stays the same, so that it is built once; and it is written once, since the tests
-/// of one program run side by side and a service may be reading it.
+/// A repository with the digits model, `add`, and an identity of each datatype that the engine supports. Its path is
+/// fixed, so it is built once. It is written once, since a service of another test may be reading it.
 pub static REPOSITORY: LazyLock<PathBuf> = LazyLock::new(|| {
     let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("protocol-models");
     digits(&repository, "digits", "");
@@ -16,7 +15,7 @@ pub static REPOSITORY: LazyLock<PathBuf> = LazyLock::new(|| {
     repository
 });
 
-/// The digits model under a name; `card` goes before what its card says.
+/// Add the digits model under a name; its card is prefixed with `card`.
 pub fn digits(repository: &Path, name: &str, card: &str) {
     let source = super::root().join("models/digits");
     let rest = std::fs::read_to_string(source.join("model.toml")).unwrap();
@@ -30,7 +29,7 @@ pub fn digits(repository: &Path, name: &str, card: &str) {
     std::fs::write(repository.join(name).join("labels.txt"), labels).unwrap();
 }
 
-/// `identity-<datatype>`, whose output `y` is its input `x`; `card` goes before what its card says.
+/// Add `identity-<datatype>`, whose output `y` is its input `x`; its card is prefixed with `card`.
 pub fn identity(repository: &Path, datatype: &str, card: &str) {
     let name = format!("identity-{}", datatype.to_lowercase());
     let card = card.to_owned()
@@ -44,7 +43,7 @@ pub fn identity(repository: &Path, datatype: &str, card: &str) {
     );
 }
 
-/// `add`, whose output `sum` is `a` + `b`.
+/// Add the model `add`, whose output `sum` is `a` + `b`.
 pub fn sum(repository: &Path) {
     let card = tensor("input", "a", "FP32", "[-1, 2]")
         + &tensor("input", "b", "FP32", "[-1, 2]")

@@ -1,10 +1,10 @@
-//! The cases of `tests/parity`: full output tensors that ONNX Runtime computed.
+//! The cases of `tests/parity`: whole output tensors that ONNX Runtime computed.
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// Inputs and the outputs that another engine gave for them.
+/// Inputs and the outputs that another engine computed.
 #[derive(Debug, Deserialize)]
 pub struct Case {
     #[serde(skip)]
@@ -16,7 +16,7 @@ pub struct Case {
     pub atol: f64,
 }
 
-/// A tensor, in a file of its own.
+/// A tensor, which has a file of its own.
 #[derive(Debug, Deserialize)]
 pub struct Entry {
     pub name: String,
@@ -32,7 +32,7 @@ pub fn folder() -> PathBuf {
     super::root().join("tests/parity")
 }
 
-/// All cases, in the order of their names.
+/// All cases, in name order.
 pub fn cases() -> Vec<Case> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(folder().join("cases"))
         .unwrap()
@@ -54,8 +54,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    /// Compare all of an output with the reference as `numpy.allclose` does; the first element that
-    /// differs is told.
+    /// Compare an output with the reference as `numpy.allclose` does; the error has the first element that differs.
     pub fn compare(&self, expected: &Entry, shape: &[u64], data: &[u8]) -> Result<(), String> {
         if shape != expected.shape {
             return Err(format!(
@@ -95,7 +94,7 @@ impl Case {
     }
 }
 
-/// The elements of a tensor's bytes; 64-bit integers of the cases fit a float's 53 bits.
+/// The elements of a tensor; 64-bit integers of the cases fit the 53 bits of a double.
 pub fn values(datatype: &str, data: &[u8]) -> Vec<f64> {
     match datatype {
         "FP32" => chunks(data, |bytes| f32::from_le_bytes(bytes).into()),

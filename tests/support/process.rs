@@ -1,18 +1,18 @@
-//! What a process has of the machine.
+//! Resources of a process.
 
-/// What a process holds at one moment.
+/// The resources of a process at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Holding {
-    /// Resident memory, in KiB: its own and of files.
+    /// Resident memory in KiB, mapped files included.
     pub resident_kib: u64,
-    /// The largest that the resident memory ever was.
+    /// The largest resident memory so far, in KiB.
     pub peak_kib: u64,
     /// Open file descriptors.
     pub descriptors: usize,
     pub threads: u64,
 }
 
-/// What that process holds now.
+/// The current resources of a process.
 #[cfg(target_os = "linux")]
 pub fn holding(id: u32) -> Option<Holding> {
     let process = procfs::process::Process::new(id.try_into().unwrap()).unwrap();
@@ -25,7 +25,7 @@ pub fn holding(id: u32) -> Option<Holding> {
     })
 }
 
-/// `None`: no other system says it in files.
+/// `None`, since other systems have no /proc.
 #[cfg(not(target_os = "linux"))]
 pub fn holding(_id: u32) -> Option<Holding> {
     None

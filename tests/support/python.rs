@@ -1,20 +1,19 @@
-//! A Python environment with what a test's folder asks for.
+//! Python environments for the tests.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 
-/// An environment of its own, made once for the same requirements.
+/// A virtual environment, created once for the same requirements.
 pub struct Python {
     bin: PathBuf,
 }
 
 impl Python {
-    /// Make the environment with `requirements.txt` of that folder, in the versions of its
-    /// `constraints.txt`. `None` where there is no Python or no package index in reach, which is said
-    /// on standard error; in CI (the variable `CI` is set) that fails the test instead.
+    /// Create the environment with the folder's `requirements.txt`, in the versions of its `constraints.txt`. If there
+    /// is no Python or no package index, log that and return `None`; in CI (the variable `CI` is set), fail the test.
     pub fn prepare(folder: &Path) -> Option<Self> {
-        // Tests of one program run side by side.
+        // Tests of one program run concurrently.
         static MAKING: Mutex<()> = Mutex::new(());
         let _making = MAKING.lock().unwrap_or_else(|error| error.into_inner());
         match make(folder) {
@@ -32,10 +31,10 @@ impl Python {
         }
     }
 
-    /// A command of the environment's.
+    /// A command that runs a program of the environment.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
-        // Nothing of the user's own.
+        // The user's own packages and settings must not get in.
         command
             .env("PYTHONNOUSERSITE", "1")
             .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -53,7 +52,7 @@ fn make(folder: &Path) -> Result<Python, String> {
     let asked = ["requirements.txt", "constraints.txt"]
         .map(|name| std::fs::read_to_string(folder.join(name)).unwrap())
         .concat();
-    // Written last: an environment without it was not finished.
+    // Written last, so its absence means an unfinished environment.
     let installed = environment.join("installed.txt");
     if std::fs::read_to_string(&installed).is_ok_and(|text| text == asked) {
         return Ok(python);
@@ -81,7 +80,7 @@ fn make(folder: &Path) -> Result<Python, String> {
     Ok(python)
 }
 
-/// Run a command to its end; why it failed, when it did.
+/// Run a command to its end; the error has its output.
 pub fn succeed(command: &mut Command) -> Result<Output, String> {
     let output = command
         .output()

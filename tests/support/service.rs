@@ -1,4 +1,4 @@
-//! The service as its user starts it: the binary, on a free port, stopped by a signal.
+//! The service as a user runs it: the binary on a free port, stopped by a signal.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -7,10 +7,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Nothing takes this long to be written; a test that would wait for ever fails instead.
+/// No log line takes this long, so a test that would hang fails instead.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A running `infer up`; killed when dropped, with its log shown if the test failed.
+/// A running `infer up`. It is killed when dropped, and its log is printed if the test failed.
 pub struct Service {
     child: Child,
     pub address: SocketAddr,
@@ -19,13 +19,12 @@ pub struct Service {
 }
 
 impl Service {
-    /// Start with the project's own manifest and models.
+    /// Start with the project's manifest and models.
     pub fn start() -> Self {
         Self::start_with(&[], &[])
     }
 
-    /// Start with more arguments and settings. What computes is the engine, whatever the machine has
-    /// installed, unless the arguments say otherwise.
+    /// Start with more arguments and settings. The backend is `wasm` unless the arguments select another.
     pub fn start_with(arguments: &[&str], settings: &[(&str, &str)]) -> Self {
         let mut command = super::backends::infer(&["up", "--listen", "127.0.0.1:0"]);
         if !arguments.contains(&"--backend") {
@@ -35,8 +34,7 @@ impl Service {
         Self::spawn(command)
     }
 
-    /// Start a program that serves, says where in its first line (`serving http://ADDRESS`), and stops at
-    /// a signal.
+    /// Start a server that prints `serving http://ADDRESS` in its first line and stops on a signal.
     pub fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
@@ -78,17 +76,17 @@ impl Service {
         }
     }
 
-    /// The process.
+    /// The process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it wrote to standard error so far.
+    /// Its standard error so far.
     pub fn log(&self) -> String {
         self.log.0.lock().unwrap().clone()
     }
 
-    /// Wait until it has written this to standard error: that comes by another way than its answers.
+    /// Wait until its standard error has this text, which may arrive later than a response.
     pub fn expect_log(&self, text: &str) {
         let (log, written) = &*self.log;
         let is_missing = |log: &mut String| !log.contains(text);
@@ -108,7 +106,7 @@ impl Service {
         assert!(status.success());
     }
 
-    /// Wait until it has ended by itself.
+    /// Wait until the process has ended.
     pub fn wait(&mut self) -> ExitStatus {
         let status = self.child.wait().unwrap();
         if let Some(reader) = self.reader.take() {

@@ -1,10 +1,10 @@
-//! A model repository of models that take texts.
+//! A model repository of text models.
 
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::LazyLock;
 
-/// The three models, added as a user adds them, whatever was there before.
+/// A new repository with three models, added as a user adds them.
 pub static REPOSITORY: LazyLock<PathBuf> = LazyLock::new(|| {
     let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("text-models");
     _ = std::fs::remove_dir_all(&repository);

@@ -1,4 +1,4 @@
-//! The bad component, served in this process by the embedded host.
+//! The misbehaving component, served in this process by the embedded host.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use crate::support::guests::TROUBLE;
 
 pub struct Host {
     pub address: SocketAddr,
-    /// Its `mount` is what the guest has as `/data`.
+    /// Its folder `mount` is mounted as `/data`.
     pub data: tempfile::TempDir,
-    /// Asks the server to stop.
+    /// Tells the server to stop.
     pub stop: oneshot::Sender<()>,
     /// Ends when the server has stopped.
     pub served: JoinHandle<()>,
     pub runtime: Runtime,
 }
 
-/// Small limits: a second of time, 64 MiB of memory, four instances, four that wait.
+/// Small limits: one second, 64 MiB of memory, four instances, and a queue of four.
 pub fn limits() -> Limits {
     Limits {
         request_timeout: Duration::from_secs(1),
@@ -37,8 +37,8 @@ pub fn limits() -> Limits {
     }
 }
 
-/// A component, loaded with what is below `folder`: `mount` is mounted, two settings and a variable that is
-/// none are in its manifest.
+/// Load a component with a manifest in `folder` that mounts `mount` and has two settings and a variable that is not a
+/// setting.
 pub fn app(folder: &Path, component: &Path, limits: Limits) -> Result<Arc<App>, LoadError> {
     let mount = folder.join("mount");
     std::fs::create_dir_all(&mount).unwrap();
@@ -67,7 +67,7 @@ pub fn app(folder: &Path, component: &Path, limits: Limits) -> Result<Arc<App>, 
     })
 }
 
-/// The bad component, serving.
+/// Serve the misbehaving component.
 pub fn host(limits: Limits) -> Host {
     let data = tempfile::tempdir().unwrap();
     let app = app(data.path(), &TROUBLE, limits).unwrap_or_else(|error| panic!("{error}"));

@@ -1,4 +1,4 @@
-//! What a guest can do with the folder that it is given: read it.
+//! A guest can read its mounted folder, and nothing else.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use super::host::{host, limits};
 use crate::support::client::get;
 
-/// Each attempt of the guest's (`guests/trouble/src/mount.rs`), and how it ends. A folder may be opened to be changed,
-/// and cannot be.
+/// The guest's attempts (`guests/trouble/src/mount.rs`) and their results. Opening a folder for changes succeeds, but the
+/// changes do not.
 const ATTEMPTS: &str = "\
 mount /data: Ok(DescriptorFlags(READ))
 read: DONE
@@ -55,7 +55,7 @@ rename to outside: not-permitted
 symlink to outside: not-permitted
 ";
 
-/// All that is below a folder: names, contents, targets, and when they were changed.
+/// Everything below a folder: names, contents or link targets, and modification times.
 fn contents(folder: &Path) -> BTreeMap<String, (String, SystemTime)> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -67,7 +67,7 @@ fn contents(folder: &Path) -> BTreeMap<String, (String, SystemTime)> {
             found.extend(contents(&path));
             "folder".to_owned()
         } else {
-            // Compiled code is no text.
+            // Compiled code is not text.
             format!(
                 "{:?}",
                 std::fs::read(&path).unwrap().escape_ascii().to_string()

@@ -1,5 +1,5 @@
-//! The real component: at full load every client is answered with its own data, through every door, on the
-//! engine and on native libraries, which compute several clients' requests together.
+//! The real component under full load: every client gets the results of its own data, by every route, from the engine
+//! and from native libraries, which batch requests of several clients.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,14 +17,14 @@ const ROUNDS: usize = 100;
 fn start(backend: &str) -> Service {
     let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("isolation-models");
     identity(&repository, "UINT8", "");
-    // Requests of up to 16 values wait for each other.
+    // Requests of up to 16 values are batched.
     let batching = "[batching]\nmax_size = 16\nmax_delay_us = 1000\n";
     identity(&repository, "FP32", batching);
     let repository = repository.to_str().unwrap();
     Service::start_with(&["--backend", backend, "--models", repository], &[])
 }
 
-/// Nobody else's values.
+/// Random values, which no other client has.
 fn values(random: &mut fastrand::Rng) -> Vec<f32> {
     let count = random.usize(1..8);
     std::iter::repeat_with(|| random.u32(..1 << 24) as f32)
@@ -32,7 +32,7 @@ fn values(random: &mut fastrand::Rng) -> Vec<f32> {
         .collect()
 }
 
-/// One request of some kind; what is wrong with its answer.
+/// Send a request of a random kind, and return what is wrong with the response.
 fn ask(address: SocketAddr, random: &mut fastrand::Rng) -> Option<String> {
     let octets = [
         ("content-type", "application/octet-stream"),
@@ -43,37 +43,37 @@ fn ask(address: SocketAddr, random: &mut fastrand::Rng) -> Option<String> {
             let sent: Vec<u8> = (0..random.usize(1..50_000))
                 .map(|_| random.u8(..))
                 .collect();
-            let answer = send(address, "POST", "/infer/identity-uint8", &octets, &sent);
-            (json!(sent), json!(answer.body))
+            let response = send(address, "POST", "/infer/identity-uint8", &octets, &sent);
+            (json!(sent), json!(response.body))
         }
         1 => {
             let sent: Vec<u8> = values(random)
                 .into_iter()
                 .flat_map(f32::to_le_bytes)
                 .collect();
-            let answer = send(address, "POST", "/infer/identity-fp32", &octets, &sent);
-            (json!(sent), json!(answer.body))
+            let response = send(address, "POST", "/infer/identity-fp32", &octets, &sent);
+            (json!(sent), json!(response.body))
         }
         2 => {
             let sent = values(random);
             let path = "/v1/models/identity-fp32:predict";
-            let answer = send(
+            let response = send(
                 address,
                 "POST",
                 path,
                 &[],
                 json!({"instances": sent}).to_string().as_bytes(),
             );
-            (json!(sent), answer.json()["predictions"].clone())
+            (json!(sent), response.json()["predictions"].clone())
         }
-        // Refused, with what it sent in the sentence.
+        // An error that quotes the request.
         _ => {
             let name = format!("x{:016x}", random.u64(..));
             let body =
                 json!({"inputs": [{"name": name, "datatype": "FP32", "shape": [1], "data": [1]}]});
             let path = "/v2/models/identity-fp32/infer";
-            let answer = send(address, "POST", path, &[], body.to_string().as_bytes());
-            let error = answer.error();
+            let response = send(address, "POST", path, &[], body.to_string().as_bytes());
+            let error = response.error();
             return (!error.contains(&name)).then(|| format!("sent {name}, came {error}"));
         }
     };
@@ -84,7 +84,7 @@ fn start_of(value: &Value) -> String {
     value.to_string().chars().take(200).collect()
 }
 
-fn everybody_gets_their_own(backend: &str) {
+fn every_client_gets_its_own_data(backend: &str) {
     let service = start(backend);
     let address = service.address;
     let wrong: Vec<String> = std::thread::scope(|scope| {
@@ -107,12 +107,12 @@ fn everybody_gets_their_own(backend: &str) {
 
 #[test]
 fn every_client_gets_its_own_data_of_the_engine() {
-    everybody_gets_their_own("wasm");
+    every_client_gets_its_own_data("wasm");
 }
 
 #[test]
 fn every_client_gets_its_own_data_of_native_libraries() {
     for backend in backends::installed() {
-        everybody_gets_their_own(backend);
+        every_client_gets_its_own_data(backend);
     }
 }

@@ -1,5 +1,5 @@
-//! Two requests never see each other's memory: a guest hides a secret wherever it can write, others search
-//! all of theirs for it, on a few instances' slots that are used over and over.
+//! Requests never see each other's memory: a guest hides a secret wherever it can write, and other requests search all
+//! of their memory for it, on a few instance slots that are reused.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -10,27 +10,27 @@ use infer_host::Limits;
 use super::host::{host, limits};
 use crate::support::client::{Connection, get};
 
-/// Longer than any of these tests takes.
+/// Longer than any of these tests.
 const LIFE: Duration = Duration::from_secs(300);
 
-/// Secrets as they travel, so that who seeks one never has it in its own memory: see
-/// `guests/trouble/src/secrets.rs`.
+/// A secret as requests have it, masked so that a guest that seeks it never has it in its own memory (see
+/// `guests/trouble/src/secrets.rs`).
 fn masked(random: &mut fastrand::Rng) -> String {
     format!("{:016x}", random.u64(..))
 }
 
 fn found(address: SocketAddr, action: &str, secret: &str) -> u64 {
-    let answer = get(address, &format!("/{action}?{secret}"));
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    answer.text().parse().unwrap()
+    let response = get(address, &format!("/{action}?{secret}"));
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.text().parse().unwrap()
 }
 
 #[test]
-fn who_seeks_a_secret_finds_it_where_it_is() {
+fn a_guest_finds_its_own_secret() {
     let host = host(limits());
     let secret = masked(&mut fastrand::Rng::with_seed(1));
     let count = found(host.address, "hide-and-seek", &secret);
-    // In globals, in fresh pages, and in what the allocator gave.
+    // In globals, in fresh pages and in allocated memory.
     let hidden = 512 + 64 * 64 * 1024 / 8 + 128 * 1024;
     assert!(count >= hidden, "{count} of {hidden}");
 }
@@ -40,10 +40,10 @@ fn no_request_finds_what_another_has_hidden() {
     const THREADS: u64 = 4;
     const ROUNDS: usize = 60;
     let host = host(Limits {
-        // Fewer than there are threads, so that each slot is taken over from another request all the time.
+        // Fewer slots than threads, so requests keep reusing each other's slots.
         max_instances: 3,
         max_waiting: 64,
-        // One of them lives as long as the test, and its client sends nothing meanwhile.
+        // One request lives as long as the test, while its client sends nothing.
         request_timeout: LIFE,
         body_timeout: LIFE,
         ..limits()
@@ -51,7 +51,7 @@ fn no_request_finds_what_another_has_hidden() {
     let address = host.address;
     let mut random = fastrand::Rng::with_seed(2);
     let kept = masked(&mut random);
-    // One that is there all the time, in an instance that lives.
+    // This secret stays in a live instance during the test.
     let (mut living, rest) = wait_while_hiding(address, &kept);
     let wrong: Vec<String> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..THREADS)
@@ -81,22 +81,25 @@ fn no_request_finds_what_another_has_hidden() {
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     living.write(rest).unwrap();
-    let answer = living.read(false).unwrap().unwrap();
-    assert_eq!((answer.text().as_str(), answer.is_whole), ("hidden", true));
+    let response = living.read(false).unwrap().unwrap();
+    assert_eq!(
+        (response.text().as_str(), response.is_whole),
+        ("hidden", true)
+    );
 }
 
-/// A request that has hidden the secret and lives as long as its client does not send the rest.
+/// Start a request that hides the secret and lives until its client sends the rest.
 fn wait_while_hiding(address: SocketAddr, secret: &str) -> (Connection, &'static [u8]) {
     let mut connection = Connection::open(address).unwrap();
     let head =
         format!("POST /hide-and-wait?{secret} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\na");
     connection.write(head.as_bytes()).unwrap();
-    // Its answer begins when it has hidden it.
+    // The response begins when the guest has hidden the secret.
     assert_ne!(connection.wait().unwrap(), 0);
     (connection, b"b")
 }
 
-/// Hide a secret in a request that ends in one way or another; which.
+/// Hide a secret in a request that ends in one of several ways, and return which.
 fn hide(address: SocketAddr, secret: &str, round: usize) -> &'static str {
     let ask = |action: &str| get(address, &format!("/{action}?{secret}")).status;
     match round % 3 {
@@ -113,7 +116,7 @@ fn hide(address: SocketAddr, secret: &str, round: usize) -> &'static str {
         }
         _ => {
             assert_eq!(ask("hide"), 200);
-            "answered"
+            "completed"
         }
     }
 }
@@ -127,10 +130,10 @@ fn no_request_finds_what_one_has_hidden_that_ran_out_of_time() {
         let path = format!("/{action}?{secret}");
         std::thread::scope(|scope| {
             let ask = || {
-                let answer = get(address, &path);
-                (answer.status, answer.text())
+                let response = get(address, &path);
+                (response.status, response.text())
             };
-            // As many as there are slots.
+            // As many requests as slots.
             let threads: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
             threads
                 .into_iter()

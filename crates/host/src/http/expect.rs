@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use wasmtime_wasi_http::Error;
 
-use crate::response::Body;
 use crate::instance::guest::Guest;
+use crate::response::Body;
 
 /// Notified when the guest first reads the request's body, or drops it unread.
 #[derive(Clone, Debug)]

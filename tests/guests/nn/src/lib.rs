@@ -1,5 +1,4 @@
-//! Calls wasi:nn as the request's path says, and answers what it is told: the error's code and text, or
-//! the outputs.
+//! Calls wasi:nn as the request's path says, and responds with the error's code and text, or with the outputs.
 
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{
@@ -40,7 +39,7 @@ impl Guest for Trouble {
     }
 }
 
-/// Keep a tensor, a graph, a context and what was computed as long as the client sends.
+/// Hold a tensor, a graph, a context and outputs while the client sends.
 fn hold(request: IncomingRequest, out: ResponseOutparam) {
     let held = || -> Result<_, Error> {
         let graph = load_by_name("add")?;
@@ -61,12 +60,12 @@ fn hold(request: IncomingRequest, out: ResponseOutparam) {
     OutgoingBody::finish(body, None).expect("nothing is missing");
 }
 
-/// Use a handle that was never given: `<kind>-<number>`.
+/// Use a handle that this request never got: `<kind>-<number>`.
 fn forge(what: &str) -> Result<String, Error> {
     let (kind, number) = what.split_once('-').expect("a kind and a number");
     let number = number.parse().expect("a number");
-    // SAFETY: the handles are not owned, on purpose: that the host knows whose they are is what is tried, and
-    // there is no memory behind them here.
+    // SAFETY: the handles are deliberately not owned, to test that the host checks their owner; no memory of this guest
+    // is behind them.
     unsafe {
         match kind {
             "tensor" => Ok(format!("{:?}", Tensor::from_handle(number).data())),
@@ -81,7 +80,7 @@ fn forge(what: &str) -> Result<String, Error> {
     }
 }
 
-/// `[[1, 2]]`, which the graph `add` takes twice.
+/// `[[1, 2]]`, which is valid for both inputs of the graph `add`.
 fn pair() -> Tensor {
     Tensor::new(&[1, 2], TensorType::Fp32, &floats(&[1.0, 2.0]))
 }
@@ -90,7 +89,7 @@ fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-/// `add` with `a` as it comes, and a good `b`.
+/// Compute `add` with the given `a` and a valid `b`.
 fn add(a: Tensor) -> Result<String, Error> {
     compute("add", vec![("a".to_owned(), a), ("b".to_owned(), pair())])
 }
@@ -109,7 +108,7 @@ fn tried(path: &str) -> Result<String, Error> {
     let fp32 = TensorType::Fp32;
     match path {
         "/well" => add(pair()),
-        // The same tensor may be read after another was computed with.
+        // A tensor can be read again after another inference.
         "/read-back" => {
             let tensor = pair();
             let sum = add(pair())?;
@@ -145,7 +144,7 @@ fn tried(path: &str) -> Result<String, Error> {
             let parts = [b"<xml".to_vec(), vec![0; 64]];
             load(&parts, GraphEncoding::Openvino, ExecutionTarget::Tpu).map(|_| "loaded".to_owned())
         }
-        // Until the host has enough.
+        // Until the host refuses.
         "/hoard-tensors" => {
             let mut hoard = Vec::new();
             loop {
@@ -170,7 +169,7 @@ fn tried(path: &str) -> Result<String, Error> {
                 hoard.push(load_by_name(&"x".repeat(100)).err());
             }
         }
-        // What is given back may be taken again.
+        // Dropped resources can be created again.
         "/one-by-one" => {
             for _ in 0..1000 {
                 drop(Tensor::new(&[1 << 18], fp32, &vec![0; 1 << 20]));

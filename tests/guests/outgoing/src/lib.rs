@@ -1,4 +1,4 @@
-//! Answers with what another server says, if it may ask one.
+//! Responds with another server's response, if the host lets it send a request.
 
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::outgoing_handler;

@@ -1,4 +1,4 @@
-//! Answers with whether it could connect, if it may try.
+//! Responds with whether it could connect, if the host lets it try.
 
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, OutgoingResponse, ResponseOutparam};

@@ -1,4 +1,4 @@
-//! Does what the request's path says, most of it bad.
+//! Misbehaves as the request's path says.
 
 mod mount;
 mod secrets;
@@ -46,7 +46,7 @@ impl Guest for Trouble {
                     write(stream, &vec![part; 1 << 16]);
                 }
             }),
-            // Begins its response before it reads; "/late-echo" leaves the host time to pass that on.
+            // Begins its response before it reads; "/late-echo" gives the host time to pass that on.
             "/echo" | "/late-echo" => {
                 let body = request.consume().expect("the body is there");
                 let input = body.stream().expect("its stream is there");
@@ -63,13 +63,13 @@ impl Guest for Trouble {
                     }
                 });
             }
-            // As "/read", with all the memory in use that there is.
+            // As "/read", but with all of the memory in use.
             "/full" => {
                 let hoard = hoard();
                 read(request, out);
                 drop(std::hint::black_box(hoard));
             }
-            // All of the body first, the answer then.
+            // Reads the body before it responds.
             "/read" => read(request, out),
             "/endless" => answer(out, 200, |stream| {
                 loop {
@@ -86,16 +86,16 @@ impl Guest for Trouble {
                 write(stream, report.join("\n").as_bytes());
             }),
             "/files" => answer(out, 200, |stream| write(stream, mount::report().as_bytes())),
-            // One more each time, unless every request has an instance of its own.
+            // Counts up, unless every request has an instance of its own.
             "/count" => {
                 use std::sync::atomic::{AtomicU32, Ordering};
                 static COUNT: AtomicU32 = AtomicU32::new(0);
                 let count = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
                 answer(out, 200, |stream| write(stream, count.as_bytes()));
             }
-            // A service that is well says that it is ready.
+            // The health routes.
             "/" | "/v2/health/ready" | "/v2/health/live" => answer(out, 200, |stream| write(stream, b"well")),
-            // What to hide or to seek is in the query.
+            // The query has the secret to hide or to seek.
             path => match secrets::asked(path) {
                 Some((action, secret)) => secret_action(action, secret, request, out),
                 None => answer(out, 404, |stream| write(stream, b"what?")),
@@ -104,7 +104,7 @@ impl Guest for Trouble {
     }
 }
 
-/// All memory that the host gives, but for what an answer needs.
+/// Allocate all memory that the host gives, except for what a response needs.
 fn hoard() -> Vec<Vec<u8>> {
     const PART: usize = 1 << 20;
     let mut hoard = Vec::new();
@@ -119,7 +119,7 @@ fn hoard() -> Vec<Vec<u8>> {
     }
 }
 
-/// Compute for longer than a guest runs before it gives way to others.
+/// Compute for longer than the epoch after which a guest yields.
 fn compute_for(time: Duration) {
     let begun = Instant::now();
     while begun.elapsed() < time {
@@ -155,7 +155,7 @@ fn secret_action(
         "hide-and-spin" => loop {
             std::hint::spin_loop();
         },
-        // It stays here as long as the client sends.
+        // Waits while the client sends.
         "hide-and-wait" => {
             let body = request.consume().expect("the body is there");
             let input = body.stream().expect("its stream is there");
