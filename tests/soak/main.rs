@@ -266,8 +266,8 @@ fn report(name: &str, took: Duration, tally: &Tally, held: &[(&str, Option<Holdi
     let (requests, answered) = (tally.requests(), tally.answered());
     let seconds = took.as_secs();
     let mut text = format!(
-        "\n{name}: {requests} requests of {CLIENTS} clients in {seconds} s, {answered} answered as on the baseline \
-         service, bit for bit; {} failed\n\n{tally}\n{:12}{:>14}{:>12}{:>14}{:>10}\n",
+        "\n{name}: {requests} requests of {CLIENTS} clients in {seconds} s, {answered} responses \
+         equal to the baseline, bit for bit; {} failed\n\n{tally}\n{:12}{:>14}{:>12}{:>14}{:>10}\n",
         tally.failed(),
         "",
         "resident KiB",

@@ -1,4 +1,4 @@
-//! The command line, `cargo infer …`: a dispatcher, with a file a subcommand.
+//! The command line, `cargo infer`: a dispatcher with one file or folder per subcommand.
 
 mod backend;
 mod build;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Inference as a WebAssembly component.
+/// Inference as a WebAssembly component
 #[derive(Parser)]
 #[command(name = "cargo infer", bin_name = "cargo infer", version)]
 struct Cli {
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// One sentence: each cause after what failed because of it, unless that has said it already.
+/// One sentence with the error and its causes, without causes that it already contains.
 fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = String::new();
     for cause in error.chain().map(ToString::to_string) {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_said_twice() {
+    fn causes_are_not_repeated() {
         let inner = anyhow!("no such file");
         assert_eq!(sentence(&inner), "no such file");
         let outer = inner.context("cannot read `x`: no such file");
