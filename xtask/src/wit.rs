@@ -14,7 +14,7 @@ const COMMAND: &str = "cargo xtask wit";
 const SOURCE: &str = "wit/deps/wasi-nn/wasi-nn.wit";
 
 /// The BLAKE3 hash of the text that wasmtime-wasi-nn 48.0.8 publishes as `wit/wasi-nn.wit`.
-const PUBLISHED: &str = "PLACEHOLDER";
+const PUBLISHED: &str = "87718898ad1e1f7e433d5583f5c670b8d5d5c05d1aa17278917b7a35a0d6773d";
 
 /// The packages whose worlds use it and that need it in a folder of their own.
 const COPIES: [&str; 1] = ["crates/engine/wit/deps/wasi-nn/wasi-nn.wit"];
