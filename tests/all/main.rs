@@ -4,6 +4,7 @@
 //! graphs, references) are in `tests/AREA/`.
 
 mod artifact;
+mod book;
 mod clients;
 mod isolation;
 mod kernels;

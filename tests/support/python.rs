@@ -31,6 +31,11 @@ impl Python {
         }
     }
 
+    /// The folder of its programs.
+    pub fn bin(&self) -> &Path {
+        &self.bin
+    }
+
     /// A command that runs a program of the environment.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));

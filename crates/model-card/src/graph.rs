@@ -1,23 +1,35 @@
-//! The check of a model card against its graph.
-
-use infer_tensor::{Signature, TensorInfo};
+//! A card held against the graph that it is of.
 
 use crate::{ModelCard, TensorSpec};
 
-/// A contradiction between a model card and its graph.
+/// An input or output as the graph's own file declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphTensor {
+    /// Its name.
+    pub name: String,
+    /// Its datatype, by the Open Inference Protocol's name.
+    pub datatype: String,
+    /// -1 is any size; `None` where the file says nothing of the shape.
+    pub shape: Option<Vec<i64>>,
+}
+
+/// Where a card contradicts its graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct GraphMismatch(String);
 
 impl ModelCard {
-    /// Check the card against its graph: both have the same tensors, with the same datatypes and with shapes
-    /// that agree. The card may fix a dimension that the graph leaves open, and may leave out outputs, which are
-    /// then in no response.
+    /// Hold the card against the graph: the same tensors, of the same datatypes, and shapes that can
+    /// agree (the card may fix what the graph leaves open). Outputs that the card leaves out are never
+    /// answered.
     ///
     /// # Errors
-    /// At the first tensor that one of them lacks, or that differs.
-    pub fn check_graph(&self, graph: &Signature) -> Result<(), GraphMismatch> {
-        let inputs = &graph.inputs;
+    /// At the first tensor that is not in both, or differs.
+    pub fn check_graph(
+        &self,
+        inputs: &[GraphTensor],
+        outputs: &[GraphTensor],
+    ) -> Result<(), GraphMismatch> {
         if let Some(missing) = inputs
             .iter()
             .find(|tensor| !self.inputs.iter().any(|spec| spec.name == tensor.name))
@@ -28,11 +40,11 @@ impl ModelCard {
             )));
         }
         check("input", &self.inputs, inputs)?;
-        check("output", &self.outputs, &graph.outputs)
+        check("output", &self.outputs, outputs)
     }
 }
 
-fn check(kind: &str, specs: &[TensorSpec], graph: &[TensorInfo]) -> Result<(), GraphMismatch> {
+fn check(kind: &str, specs: &[TensorSpec], graph: &[GraphTensor]) -> Result<(), GraphMismatch> {
     for spec in specs {
         let Some(tensor) = graph.iter().find(|tensor| tensor.name == spec.name) else {
             let names: Vec<&str> = graph.iter().map(|tensor| tensor.name.as_str()).collect();
@@ -42,15 +54,13 @@ fn check(kind: &str, specs: &[TensorSpec], graph: &[TensorInfo]) -> Result<(), G
                 names.join(", ")
             )));
         };
-        if tensor.datatype != Some(spec.datatype) {
+        if tensor.datatype != spec.datatype.name() {
             return Err(GraphMismatch(format!(
                 "{kind} `{}` is {} in the card and {} in the graph",
-                spec.name,
-                spec.datatype,
-                tensor.datatype_name()
+                spec.name, spec.datatype, tensor.datatype
             )));
         }
-        let Some(shape) = tensor.sizes() else {
+        let Some(shape) = &tensor.shape else {
             continue;
         };
         let agrees = shape.len() == spec.shape.len()

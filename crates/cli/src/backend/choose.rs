@@ -80,9 +80,10 @@ pub fn graphs(backend: Box<dyn Backend>, models: &[Model], computing: Computing)
         let Some(model) = models.iter().find(|model| model.id.to_string() == name) else {
             continue;
         };
+        let (inputs, outputs) = signature.graph_tensors();
         model
             .card
-            .check_graph(signature)
+            .check_graph(&inputs, &outputs)
             .with_context(|| format!("model `{name}`"))?;
     }
     Ok(graphs)

@@ -50,6 +50,7 @@ fn check(model: &Model) -> Result<Option<std::time::Duration>> {
         Some((spec.name.clone(), example))
     });
     let tried = infer_import::graph::try_out(onnx, &shapes.collect())?;
-    model.card.check_graph(&tried.info)?;
+    let (inputs, outputs) = tried.info.graph_tensors();
+    model.card.check_graph(&inputs, &outputs)?;
     Ok(tried.warm.ok())
 }

@@ -1,8 +1,8 @@
-//! The errors of wasi:nn.
+//! What a guest is told when something cannot be done.
 
 use std::fmt;
 
-/// Why a call failed: a kind, which is wasi-nn's `error-code`, and one sentence for the client.
+/// Why a call failed: a kind, which becomes wasi-nn's `error-code`, and one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -27,7 +27,7 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// An error of that kind. `message` says what is wrong, then what was expected.
+    /// A failure of `kind`; `message` says what was wrong, what was expected and what came.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -35,23 +35,23 @@ impl Error {
         }
     }
 
-    /// An `InvalidArgument` error.
+    /// `InvalidArgument`.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
-    /// An `UnsupportedOperation` error.
+    /// `UnsupportedOperation`.
     pub fn unsupported(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::UnsupportedOperation, message)
     }
 
-    /// The kind, for the caller to act on.
+    /// What kind of failure it is.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The sentence, for the client.
+    /// The sentence.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

@@ -1,0 +1,181 @@
+//! The reference lists every flag, key, route and metric that there is.
+
+use std::path::Path;
+
+use infer_model_card::{CardError, ModelCard};
+
+use super::markdown::read;
+use crate::support;
+use crate::support::client::get;
+use crate::support::service::Service;
+
+/// The commands of `cargo infer`, as words after it.
+const COMMANDS: [&str; 11] = [
+    "up",
+    "build",
+    "add",
+    "inspect",
+    "list",
+    "check",
+    "remove",
+    "backend",
+    "backend list",
+    "backend add",
+    "backend check",
+];
+
+fn help(words: &[&str]) -> String {
+    let output = support::backends::infer(words)
+        .arg("--help")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{words:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The long options that a help text has.
+fn options(help: &str) -> Vec<&str> {
+    help.lines()
+        .filter_map(|line| {
+            let (_, option) = line.split_once("--")?;
+            let is_option = line.trim_start().starts_with('-');
+            let name = option.split([' ', '=', '[', ',']).next()?;
+            (is_option && !["help", "version"].contains(&name)).then_some(name)
+        })
+        .collect()
+}
+
+#[test]
+fn the_command_line_is_all_there() {
+    let page = read(Path::new("docs/reference/cli.md"));
+    let mut missing = Vec::new();
+    let all = help(&[]);
+    let (_, listed) = all.split_once("Commands:").unwrap();
+    let listed = listed.lines().filter_map(|line| line.strip_prefix("  "));
+    for command in listed.filter_map(|line| line.split(' ').next()) {
+        if !["", "help"].contains(&command) && !COMMANDS.contains(&command) {
+            missing.push(format!("COMMANDS: {command}"));
+        }
+    }
+    for command in COMMANDS {
+        if !page.contains(&format!("`{command}")) {
+            missing.push(command.to_owned());
+        }
+        let words: Vec<&str> = command.split(' ').collect();
+        let help = help(&words);
+        for option in options(&help) {
+            let row = page
+                .lines()
+                .find(|line| {
+                    line.contains(&format!("`--{option} "))
+                        || line.contains(&format!("`--{option}`"))
+                })
+                .or_else(|| {
+                    page.lines()
+                        .find(|line| line.contains(&format!("[--{option} ")))
+                });
+            match row {
+                None => missing.push(format!("{command} --{option}")),
+                Some(row) => {
+                    // A default of `--help` stands in the option's row.
+                    let default = default_of(&help, option);
+                    if default.is_some_and(|default| !row.contains(default)) {
+                        missing.push(format!("{command} --{option}: {default:?}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The value after `[default: ` in what the help says of an option, where it is a value and not a sentence.
+fn default_of<'a>(help: &'a str, option: &str) -> Option<&'a str> {
+    let (_, after) = help.split_once(&format!("--{option} "))?;
+    let after = after.split("\n      --").next()?;
+    let (_, default) = after.split_once("[default: ")?;
+    let (default, _) = default.split_once(']')?;
+    (!default.contains(' ')).then_some(default)
+}
+
+#[test]
+fn the_model_card_is_all_there() {
+    const TENSORS: &str = "[[input]]\nname = \"x\"\ndatatype = \"FP32\"\nshape = [1]\n\
+                           [[output]]\nname = \"y\"\ndatatype = \"FP32\"\nshape = [1]\n";
+    let page = read(Path::new("docs/reference/model-card.md"));
+    let mut missing = Vec::new();
+    let mut sections = vec![String::new()];
+    let mut at = 0;
+    // An unknown key's refusal lists those that are known; those of the card that are tables have keys of their own.
+    while let Some(section) = sections.get(at).cloned() {
+        at += 1;
+        let card = match section.as_str() {
+            "" => format!("unknown-key = 1\n{TENSORS}"),
+            "input" | "output" => format!("[[{section}]]\nunknown-key = 1\n"),
+            section => format!("{TENSORS}[{section}]\nunknown-key = 1\n"),
+        };
+        let known = match ModelCard::parse(&card) {
+            Err(CardError::UnknownKey { known, .. }) => known,
+            // A key of the card that is no table.
+            _ => continue,
+        };
+        let text = match section.as_str() {
+            "" => page.as_str(),
+            section => part(&page, section),
+        };
+        for key in known {
+            let is_table = section.is_empty() && text.contains(&format!("[{key}]"));
+            if is_table {
+                sections.push(key.to_owned());
+            } else if !text.contains(&format!("`{key}`")) {
+                missing.push(format!("[{section}] {key}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(sections.len() > 6, "{sections:?}");
+}
+
+/// What stands below the heading that names a section of the card.
+fn part<'a>(page: &'a str, section: &str) -> &'a str {
+    page.split("\n## ")
+        .find(|part| {
+            part.lines()
+                .next()
+                .is_some_and(|title| title.contains(&format!("[{section}]")))
+        })
+        .unwrap_or_default()
+}
+
+#[test]
+fn routes_and_metrics_are_all_there() {
+    let service = Service::start_with(&["--admin", "127.0.0.1:0"], &[]);
+    let mut missing = Vec::new();
+    let routes = read(Path::new("docs/reference/http.md"));
+    let document = get(service.address, "/openapi.json").json();
+    for path in document["paths"].as_object().unwrap().keys() {
+        // The document names the model; the page has the pattern, versions in one sentence.
+        let pattern = path
+            .replace("/digits", "/{model}")
+            .replace("/versions/{version}", "")
+            .replace("/versions/1", "");
+        if !routes.contains(&format!("{pattern}`")) {
+            missing.push(pattern);
+        }
+    }
+    service.expect_log("metrics at http://");
+    let log = service.log();
+    let (_, admin) = log.split_once("metrics at http://").unwrap();
+    let address = admin.split('/').next().unwrap().parse().unwrap();
+    let metrics = get(address, "/metrics").text();
+    let page = read(Path::new("docs/run/observe.md"));
+    let names = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "));
+    for name in names.filter_map(|line| line.split(' ').next()) {
+        if !page.contains(&format!("`{name}`")) && !page.contains(&format!("`{name}_total`")) {
+            missing.push(name.to_owned());
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
