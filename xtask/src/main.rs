@@ -5,6 +5,7 @@ mod conformance;
 mod generated;
 mod infer;
 mod loopback;
+mod operators;
 mod project;
 mod wit;
 
@@ -24,6 +25,7 @@ struct Cli {
 enum Command {
     Bench(bench::Bench),
     Conformance(conformance::Conformance),
+    Operators(operators::Operators),
     Wit(wit::Wit),
 }
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(bench) => bench.run(),
         Command::Conformance(conformance) => conformance.run(),
+        Command::Operators(operators) => operators.run(),
         Command::Wit(wit) => wit.run(),
     };
     match result {

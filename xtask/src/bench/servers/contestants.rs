@@ -186,7 +186,7 @@ impl Contestant {
                 let mut command = tools.infer.command();
                 command
                     .current_dir(&tools.root)
-                    .args(["up", "--backend", backend])
+                    .args(["up", "--release", "--backend", backend])
                     .args(["--listen", &address.to_string()])
                     .arg("--models")
                     .arg(&served.repository);
