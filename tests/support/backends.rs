@@ -40,12 +40,15 @@ fn fetch(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The binary with these arguments, in the root of the checkout, with the tests' cache and no other libraries.
+/// The binary with these arguments, in the root of the checkout, with the tests' cache and no other libraries. In CI, `up`
+/// serves the optimized build.
 pub fn infer(arguments: &[&str]) -> Command {
+    let release = arguments.first() == Some(&"up") && std::env::var_os("CI").is_some();
     let mut command = Command::new(env!("CARGO_BIN_EXE_infer"));
     command
         .current_dir(super::root())
         .args(arguments)
+        .args(release.then_some("--release"))
         .env("XDG_CACHE_HOME", cache())
         .env_remove("ORT_DYLIB_PATH")
         .env_remove("OPENVINO_DYLIB_PATH");

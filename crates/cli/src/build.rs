@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use infer_pack::{Artifacts, BuildOptions};
+use infer_pack::{Artifacts, BuildOptions, Profile};
 
 use crate::progress::Terminal;
 use crate::workspace;
@@ -15,6 +15,9 @@ pub struct Build {
     /// Build for hosts without relaxed SIMD, such as Node 20; slower
     #[arg(long)]
     no_relaxed_simd: bool,
+    /// Build for development, as `cargo infer up` does without --release
+    #[arg(long)]
+    local: bool,
     /// Model repository [default: models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
@@ -29,6 +32,9 @@ impl Build {
             options = options.with_models(models);
         }
         options.relaxed_simd = !self.no_relaxed_simd;
+        if self.local {
+            options.profile = Profile::Local;
+        }
         let artifacts = infer_pack::build(&options, &Terminal::new())?;
         print(&artifacts)
     }

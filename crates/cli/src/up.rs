@@ -16,7 +16,7 @@ use infer_host::limits::STOP_TIMEOUT;
 use infer_host::nn::{Backend as Computes, Graphs, Library};
 use infer_host::{Admin, App, AppOptions, Manifest, ObserveOptions, Server, Traces};
 use infer_model_card::Model;
-use infer_pack::{BuildOptions, Uncomposed};
+use infer_pack::{BuildOptions, Profile, Uncomposed};
 
 use self::limits::LimitFlags;
 use self::logging::{Log, LogFormat};
@@ -44,6 +44,9 @@ pub struct Up {
     /// Model repository [default: models, or the folder in spin.toml]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
+    /// Compile for deployment, as `cargo infer build` does; slower to compile
+    #[arg(long)]
+    release: bool,
     /// Threads that run instances and native inferences [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -89,6 +92,9 @@ impl Up {
         let root = workspace::root()?;
         let manifest = Manifest::read(&root.join(workspace::MANIFEST))?;
         let mut options = BuildOptions::new(root.clone());
+        if !self.release {
+            options.profile = Profile::Local;
+        }
         let mut mounts = manifest.mounts;
         if let Some(models) = &self.models {
             let models = models

@@ -10,7 +10,7 @@ use infer_model_card::{
 };
 
 use crate::check::{self, CheckError};
-use crate::compile::{Component, compile};
+use crate::compile::{Component, Profile, compile};
 use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
 use crate::runtimes;
@@ -40,6 +40,8 @@ pub struct BuildOptions {
     pub folder: PathBuf,
     /// Off for hosts without relaxed SIMD, which run the same models slower.
     pub relaxed_simd: bool,
+    /// How much the components are optimized. The artifacts of each profile have a folder of their own.
+    pub profile: Profile,
 }
 
 impl BuildOptions {
@@ -60,6 +62,7 @@ impl BuildOptions {
             folder: root.join(FOLDER),
             root,
             relaxed_simd: true,
+            profile: Profile::Release,
         }
     }
 }
@@ -257,11 +260,13 @@ impl Workplace {
                 path: options.models.clone(),
             });
         }
-        let folder = if options.relaxed_simd {
-            options.folder.clone()
-        } else {
-            options.folder.join("no-relaxed-simd")
-        };
+        let mut folder = options.folder.clone();
+        if options.profile == Profile::Local {
+            folder.push("local");
+        }
+        if !options.relaxed_simd {
+            folder.push("no-relaxed-simd");
+        }
         let lock = lock(&folder)?;
         toolchain_step(options, progress, steps)?;
         Ok(Self {
@@ -336,6 +341,7 @@ fn code(
     read(&compile(
         &options.root,
         component,
+        options.profile,
         options.relaxed_simd,
         progress,
     )?)

@@ -7,8 +7,25 @@ use crate::progress::Progress;
 use crate::toolchain::TARGET;
 use crate::toolchain::run::{CommandError, run};
 
-/// The cargo profile of the components, in the workspace's `Cargo.toml`.
-pub const PROFILE: &str = "component";
+/// How much the components are optimized.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// For deployment: link-time optimization, which takes minutes after every edit.
+    #[default]
+    Release,
+    /// For development: incremental, without link-time optimization.
+    Local,
+}
+
+impl Profile {
+    /// The cargo profile in the workspace's `Cargo.toml`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Release => "component",
+            Self::Local => "component-local",
+        }
+    }
+}
 
 /// Code for one place in memory, as a component has, which is smaller than that for any. For [`trim`](crate::trim): where
 /// addresses stand, and addresses of functions, which are indices of a table, that few other numbers are equal to. The
@@ -29,6 +46,8 @@ pub enum Component {
 }
 
 impl Component {
+    const ALL: [Self; 2] = [Self::Infer, Self::Engine];
+
     fn package(self) -> &'static str {
         match self {
             Self::Infer => "infer",
@@ -44,7 +63,10 @@ impl Component {
     }
 }
 
-/// Compile a component for wasm32-wasip2 and say where it is.
+/// Compile both components for wasm32-wasip2, and return the path of one.
+///
+/// One cargo run compiles both, so that their last steps, which take one thread each, run side by side. A call for the
+/// other component finds nothing left to do.
 ///
 /// `relaxed_simd` is off for hosts that lack it; the files of both kinds stay side by side.
 ///
@@ -54,6 +76,7 @@ impl Component {
 pub fn compile(
     root: &Path,
     component: Component,
+    profile: Profile,
     relaxed_simd: bool,
     progress: &dyn Progress,
 ) -> Result<PathBuf, CommandError> {
@@ -69,14 +92,19 @@ pub fn compile(
     let mut cargo = Command::new(cargo_program());
     cargo
         .current_dir(root)
-        .args(["build", "--profile", PROFILE, "--target", TARGET])
-        .args(["--package", component.package(), "--lib"])
+        .args(["build", "--profile", profile.name(), "--target", TARGET])
+        .arg("--lib");
+    for component in Component::ALL {
+        cargo.args(["--package", component.package()]);
+    }
+    cargo
         .arg("--target-dir")
         .arg(&target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .env_remove("RUSTFLAGS");
     run(&mut cargo, progress)?;
-    Ok(target_dir.join(TARGET).join(PROFILE).join(component.file()))
+    let folder = target_dir.join(TARGET).join(profile.name());
+    Ok(folder.join(component.file()))
 }
 
 /// The cargo that runs this process, if one does.

@@ -25,4 +25,5 @@ pub mod trim;
 pub use build::{
     Artifacts, BuildError, BuildOptions, Uncomposed, build, build_uncomposed, measure_runtime,
 };
+pub use compile::Profile;
 pub use progress::{Progress, Silent};
