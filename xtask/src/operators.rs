@@ -42,8 +42,8 @@ impl Operators {
                 problems.join("\n")
             );
         }
-        let page = generated::replace_part(&page, COMMAND, &list)
-            .with_context(|| format!("`{PAGE}`"))?;
+        let page =
+            generated::replace_part(&page, COMMAND, &list).with_context(|| format!("`{PAGE}`"))?;
         Mode::of(self.check).file(&root, PAGE, &page, COMMAND)
     }
 }
