@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd};
 
-use self::markdown::{expanded, heading_ids, links, markdown_files, normalized, pages, read};
+use self::markdown::{
+    code_spans, expanded, heading_ids, links, markdown_files, normalized, pages, read,
+};
 use crate::support;
 
 /// What is wrong with a link, if anything.
@@ -81,6 +83,60 @@ fn a_broken_link_is_noticed() {
     assert!(wrong.is_empty(), "{wrong:?}");
     let (_, undefined) = links("[a][b], [c] and [10th to 90th]\n\n[c]: x.md\n");
     assert_eq!(undefined, ["b"]);
+}
+
+/// The path of the project that a code span names, if it names one: `crates/host/`, `tests/all/limits.rs::a_test`.
+fn path_of(code: &str) -> Option<&str> {
+    /// The folders of the project.
+    const FOLDERS: [&str; 9] = [
+        "bench", "crates", "docs", "fuzz", "models", "src", "tests", "wit", "xtask",
+    ];
+    let path = code.split("::").next()?;
+    let (folder, rest) = path.split_once('/')?;
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_');
+    // `models/NAME/` stands for any folder.
+    let is_example = rest
+        .split(['/', '.'])
+        .any(|part| part.len() > 1 && part.chars().all(|c| c.is_ascii_uppercase()));
+    (FOLDERS.contains(&folder) && path.chars().all(is_name) && !is_example).then_some(path)
+}
+
+#[test]
+fn every_path_that_a_page_names_exists() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for page in pages() {
+        for code in code_spans(&page.text) {
+            let Some(path) = path_of(&code) else {
+                continue;
+            };
+            count += 1;
+            if !support::root().join(path).exists() {
+                wrong.push(format!("{}: `{path}`", page.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 100, "only {count} paths were checked");
+}
+
+#[test]
+fn paths_are_told_from_other_code() {
+    let cases = [
+        ("crates/host/src/nn/", Some("crates/host/src/nn/")),
+        ("tests/all/limits.rs::a_test", Some("tests/all/limits.rs")),
+        ("src/", Some("src/")),
+        ("src/tasks/NAME/", None),
+        ("models/NAME/model.toml", None),
+        ("fuzz/target/*/release/TARGET", None),
+        ("fuzz/run 0", None),
+        ("application/json", None),
+        ("tests", None),
+    ];
+    let wrong: Vec<_> = cases
+        .into_iter()
+        .filter(|(code, expected)| path_of(code) != *expected)
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]

@@ -151,6 +151,16 @@ pub fn links(text: &str) -> (Vec<String>, Vec<String>) {
     (targets, undefined)
 }
 
+/// The code spans of a page.
+pub fn code_spans(text: &str) -> Vec<String> {
+    Parser::new_ext(text, Options::ENABLE_TABLES)
+        .filter_map(|event| match event {
+            Event::Code(code) => Some(code.into_string()),
+            _ => None,
+        })
+        .collect()
+}
+
 /// A fenced code block.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Block {
