@@ -12,7 +12,7 @@ use std::sync::Once;
 use infer_engine::{Graph, Tensor, onnx};
 use infer_fuzz::pass_over;
 use infer_model_card::RuntimeChoice;
-use infer_nn::{Dim, TensorInfo, expected_bytes};
+use infer_tensor::{Dim, TensorInfo, expected_bytes};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 /// The most bytes of an input that is made up.

@@ -14,7 +14,7 @@ use infer_host::nn::backend::{Backend, Batching, GraphSource, Precision, Share, 
 use infer_host::nn::onnx::Provider;
 use infer_host::nn::{Graphs, OnnxRuntime, OpenVino};
 use infer_host::{App, AppOptions, Limits, Manifest, Server};
-use infer_nn::{ElementType, Error, ErrorKind};
+use infer_tensor::{ElementType, Error, ErrorKind};
 use tokio::runtime::Runtime;
 
 /// The libraries that are available, by name.

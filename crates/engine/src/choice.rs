@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use infer_model_card::RuntimeChoice;
-use infer_nn::Signature;
+use infer_tensor::Signature;
 
 use crate::executor_runtime::Executor;
 use crate::graph::zeros;

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use infer_kernels::peak;
 use infer_model_card::RuntimeChoice;
-use infer_nn::TensorInfo;
 use infer_snapshot_alloc::ClearingAllocator;
+use infer_tensor::TensorInfo;
 
 use crate::{ElementType, Error, ErrorKind, Graph, Registry, Tensor};
 

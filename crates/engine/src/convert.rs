@@ -10,7 +10,7 @@ use rten::{Value, ValueView};
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor as RtenTensor, TensorView};
 
-use infer_nn::TensorInfo;
+use infer_tensor::TensorInfo;
 
 use crate::{ElementType, Error, ErrorKind, Tensor};
 

@@ -4,7 +4,7 @@ use half::{bf16, f16};
 use infer_executor as executor;
 use infer_executor::{Data, Graph};
 use infer_model_card::RuntimeChoice;
-use infer_nn::{Signature, TensorInfo};
+use infer_tensor::{Signature, TensorInfo};
 use rten_onnx::onnx::ModelProto;
 
 use crate::runtime::{LoadedModel, Runtime};

@@ -1,7 +1,7 @@
 //! A loaded graph and the checks at its boundary.
 
 use infer_model_card::RuntimeChoice;
-use infer_nn::{Signature, TensorInfo, expected_bytes};
+use infer_tensor::{Signature, TensorInfo, expected_bytes};
 
 use crate::onnx;
 use crate::runtime::{LoadedModel, Runtime};

@@ -5,7 +5,7 @@
 //! 1. [`component`] (on Wasm only) is the WIT glue: resources and error codes, nothing else.
 //! 2. [`registry`] finds a graph by its name: loaded before the snapshot, or read from the mount.
 //! 3. [`graph`] holds a graph with what its file declares, and checks every tensor against that (in
-//!    [`infer_nn`]): names, datatypes, shapes, byte counts. What passes is in the graph's own order.
+//!    [`infer_tensor`]): names, datatypes, shapes, byte counts. What passes is in the graph's own order.
 //! 4. [`runtime`] is the small trait behind which the graph is run: by the project's own executor
 //!    ([`executor_runtime`]), or by rten ([`rten_runtime`], with [`convert`] between wasi-nn's datatypes and those
 //!    that rten computes in). [`choice`] decides which.
@@ -27,5 +27,5 @@ pub mod runtime;
 mod wire;
 
 pub use graph::Graph;
-pub use infer_nn::{ElementType, Error, ErrorKind, Tensor};
+pub use infer_tensor::{ElementType, Error, ErrorKind, Tensor};
 pub use registry::Registry;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use infer_model_card::Datatype;
-use infer_nn::{Dim, ErrorKind, Signature, TensorInfo};
+use infer_tensor::{Dim, ErrorKind, Signature, TensorInfo};
 use rten_onnx::onnx::{DataType, ModelProto, NodeProto, ValueInfoProto};
 
 use crate::{Error, wire};

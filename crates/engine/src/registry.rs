@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::{fs, io};
 
 use infer_model_card::RuntimeChoice;
-use infer_nn::Signature;
+use infer_tensor::Signature;
 
 use crate::choice::OnDemand;
 use crate::executor_runtime::Executor;

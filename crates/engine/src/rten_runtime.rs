@@ -1,7 +1,7 @@
 //! rten behind the engine's trait.
 
 use infer_model_card::RuntimeChoice;
-use infer_nn::{Signature, TensorInfo};
+use infer_tensor::{Signature, TensorInfo};
 use rten::{LoadErrorKind, Model, ModelOptions, NodeId, RunErrorKind, Value, ValueOrView};
 
 use crate::runtime::{LoadedModel, Runtime};

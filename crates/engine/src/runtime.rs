@@ -1,7 +1,7 @@
 //! What runs graphs in the engine, seen through one small trait.
 
 use infer_model_card::RuntimeChoice;
-use infer_nn::Signature;
+use infer_tensor::Signature;
 
 use crate::{Error, Tensor};
 

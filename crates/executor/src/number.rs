@@ -327,7 +327,7 @@ macro_rules! with_integer {
 macro_rules! with_datatype {
     ($dt:expr, $T:ident => $body:expr, $expected:literal, $($datatype:ident $type:ty),*) => {
         match $dt {
-            $(infer_model_card::Datatype::$datatype => { type $T = $type; $body })*
+            $(infer_tensor::Datatype::$datatype => { type $T = $type; $body })*
             other => return Err($crate::error::Error::unsupported(format!(
                 concat!("expected ", $expected, ", came {}"), other
             ))),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::{AddAssign, MulAssign};
 
 use half::{bf16, f16};
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 use num_traits::Float;
 
 use crate::error::{Error, Result};
@@ -121,7 +121,7 @@ impl Real for f64 {
 macro_rules! in_real {
     ($datatype:expr, $R:ident => $body:expr) => {
         match $datatype {
-            infer_model_card::Datatype::Fp64 => {
+            infer_tensor::Datatype::Fp64 => {
                 type $R = f64;
                 $body
             }

@@ -1,7 +1,7 @@
 //! Tensors of any ONNX datatype with a fixed size.
 
 use half::{bf16, f16};
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use crate::error::{Error, ErrorKind, Result};
 

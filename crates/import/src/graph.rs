@@ -7,7 +7,7 @@ use infer_engine::choice::OnDemand;
 use infer_engine::onnx::Summary;
 use infer_engine::{Error, ErrorKind, Graph, Tensor};
 use infer_model_card::{RuntimeChoice, TensorSpec};
-use infer_nn::{Dim, Signature, TensorInfo, expected_bytes};
+use infer_tensor::{Dim, Signature, TensorInfo, expected_bytes};
 
 /// A graph that loads and, as far as can be tried, computes.
 #[derive(Clone, Debug)]

@@ -1,35 +1,23 @@
-//! A card held against the graph that it is of.
+//! The check of a model card against its graph.
+
+use infer_tensor::{Signature, TensorInfo};
 
 use crate::{ModelCard, TensorSpec};
 
-/// An input or output as the graph's own file declares it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GraphTensor {
-    /// Its name.
-    pub name: String,
-    /// Its datatype, by the Open Inference Protocol's name.
-    pub datatype: String,
-    /// -1 is any size; `None` where the file says nothing of the shape.
-    pub shape: Option<Vec<i64>>,
-}
-
-/// Where a card contradicts its graph.
+/// A contradiction between a model card and its graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct GraphMismatch(String);
 
 impl ModelCard {
-    /// Hold the card against the graph: the same tensors, of the same datatypes, and shapes that can
-    /// agree (the card may fix what the graph leaves open). Outputs that the card leaves out are never
-    /// answered.
+    /// Check the card against its graph: both have the same tensors, with the same datatypes and with shapes
+    /// that agree. The card may fix a dimension that the graph leaves open, and may leave out outputs, which are
+    /// then in no response.
     ///
     /// # Errors
-    /// At the first tensor that is not in both, or differs.
-    pub fn check_graph(
-        &self,
-        inputs: &[GraphTensor],
-        outputs: &[GraphTensor],
-    ) -> Result<(), GraphMismatch> {
+    /// At the first tensor that one of them lacks, or that differs.
+    pub fn check_graph(&self, graph: &Signature) -> Result<(), GraphMismatch> {
+        let inputs = &graph.inputs;
         if let Some(missing) = inputs
             .iter()
             .find(|tensor| !self.inputs.iter().any(|spec| spec.name == tensor.name))
@@ -40,11 +28,11 @@ impl ModelCard {
             )));
         }
         check("input", &self.inputs, inputs)?;
-        check("output", &self.outputs, outputs)
+        check("output", &self.outputs, &graph.outputs)
     }
 }
 
-fn check(kind: &str, specs: &[TensorSpec], graph: &[GraphTensor]) -> Result<(), GraphMismatch> {
+fn check(kind: &str, specs: &[TensorSpec], graph: &[TensorInfo]) -> Result<(), GraphMismatch> {
     for spec in specs {
         let Some(tensor) = graph.iter().find(|tensor| tensor.name == spec.name) else {
             let names: Vec<&str> = graph.iter().map(|tensor| tensor.name.as_str()).collect();
@@ -54,13 +42,15 @@ fn check(kind: &str, specs: &[TensorSpec], graph: &[GraphTensor]) -> Result<(), 
                 names.join(", ")
             )));
         };
-        if tensor.datatype != spec.datatype.name() {
+        if tensor.datatype != Some(spec.datatype) {
             return Err(GraphMismatch(format!(
                 "{kind} `{}` is {} in the card and {} in the graph",
-                spec.name, spec.datatype, tensor.datatype
+                spec.name,
+                spec.datatype,
+                tensor.datatype_name()
             )));
         }
-        let Some(shape) = &tensor.shape else {
+        let Some(shape) = tensor.sizes() else {
             continue;
         };
         let agrees = shape.len() == spec.shape.len()

@@ -13,7 +13,6 @@
 
 mod card;
 mod classification;
-mod datatype;
 mod error;
 mod graph;
 mod image;
@@ -27,10 +26,10 @@ mod text;
 
 pub use card::{ModelCard, Placement, TensorSpec, TensorSpecError};
 pub use classification::{Activation, ClassificationSpec};
-pub use datatype::{Datatype, UnknownDatatype};
 pub use error::CardError;
-pub use graph::{GraphMismatch, GraphTensor};
+pub use graph::GraphMismatch;
 pub use image::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
+pub use infer_tensor::Datatype;
 pub use labels::{Labels, LabelsError};
 pub use name::{InvalidModelName, ModelId, ModelName};
 pub use native::{BatchingSpec, Precision};

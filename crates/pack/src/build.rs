@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use infer_model_card::{
-    GraphMismatch, GraphTensor, Model, ModelId, RepositoryError, RuntimeChoice, read_repository,
+    GraphMismatch, Model, ModelId, RepositoryError, RuntimeChoice, read_repository,
 };
 
 use crate::check::{self, CheckError};
@@ -15,8 +15,8 @@ use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
 use crate::runtimes;
 use crate::snapshot::{
-    CardEntry, EngineModel, INFER_SETUP, ModelInfo, Snapshot, SnapshotError, TensorInfo,
-    snapshot_engine, snapshot_infer,
+    CardEntry, EngineModel, INFER_SETUP, ModelInfo, Snapshot, SnapshotError, snapshot_engine,
+    snapshot_infer,
 };
 use crate::stage::{Inputs, Stage, WriteError};
 use crate::toolchain::run::CommandError;
@@ -444,27 +444,11 @@ fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, Bu
     Ok(Built { file, bytes })
 }
 
-/// Hold a model card against the graph.
+/// Check a model card against its graph.
 fn check_card(model: &Model, info: &ModelInfo) -> Result<(), BuildError> {
-    let declared = |tensors: &[TensorInfo]| -> Vec<GraphTensor> {
-        let tensors = tensors.iter().cloned();
-        tensors
-            .map(
-                |TensorInfo {
-                     name,
-                     datatype,
-                     shape,
-                 }| GraphTensor {
-                    name,
-                    datatype,
-                    shape,
-                },
-            )
-            .collect()
-    };
     model
         .card
-        .check_graph(&declared(&info.inputs), &declared(&info.outputs))
+        .check_graph(&info.signature())
         .map_err(|source| BuildError::CardMismatch {
             model: model.id.clone(),
             source,

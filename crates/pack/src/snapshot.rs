@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use infer_model_card::RuntimeChoice;
+use infer_tensor::{Dim, Signature};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{
     Component, ComponentNamedList, ComponentType, Instance, Lift, Linker, Lower, ResourceTable,
@@ -76,6 +77,23 @@ pub struct ModelInfo {
     pub outputs: Vec<TensorInfo>,
     /// What runs the graph.
     pub runtime: Runtime,
+}
+
+impl ModelInfo {
+    /// The inputs and outputs, without the interface around them.
+    #[must_use]
+    pub fn signature(&self) -> Signature {
+        let tensor = |info: &TensorInfo| infer_tensor::TensorInfo {
+            name: info.name.clone(),
+            datatype: info.datatype.parse().ok(),
+            shape: (info.shape.as_ref())
+                .map(|sizes| sizes.iter().copied().map(Dim::from_size).collect()),
+        };
+        Signature {
+            inputs: self.inputs.iter().map(tensor).collect(),
+            outputs: self.outputs.iter().map(tensor).collect(),
+        }
+    }
 }
 
 /// What runs a graph in the engine: [`infer_model_card::RuntimeChoice`] in the engine's interface.

@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use infer_import::card::Parts;
 use infer_model_card::{ModelCard, RuntimeChoice, TensorSpec};
-use infer_nn::{Signature, TensorInfo};
+use infer_tensor::{Signature, TensorInfo};
 
 use super::case::{Case, Tensor};
 

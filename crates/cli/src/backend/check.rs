@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use infer_host::nn::backend::{Cancellation, GraphSource, Precision, Share, Tensor};
-use infer_nn::ElementType;
+use infer_tensor::ElementType;
 
 use super::choose::{self, Computing};
 use super::{Name, install};

@@ -80,10 +80,9 @@ pub fn graphs(backend: Box<dyn Backend>, models: &[Model], computing: Computing)
         let Some(model) = models.iter().find(|model| model.id.to_string() == name) else {
             continue;
         };
-        let (inputs, outputs) = signature.graph_tensors();
         model
             .card
-            .check_graph(&inputs, &outputs)
+            .check_graph(signature)
             .with_context(|| format!("model `{name}`"))?;
     }
     Ok(graphs)

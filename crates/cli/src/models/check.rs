@@ -50,7 +50,6 @@ fn check(model: &Model) -> Result<Option<std::time::Duration>> {
         Some((spec.name.clone(), example))
     });
     let tried = infer_import::graph::try_out(onnx, &shapes.collect())?;
-    let (inputs, outputs) = tried.info.graph_tensors();
-    model.card.check_graph(&inputs, &outputs)?;
+    model.card.check_graph(&tried.info)?;
     Ok(tried.warm.ok())
 }

@@ -1,7 +1,7 @@
 //! Conversion between datatypes: Cast, CastLike and BitCast.
 
 use half::{bf16, f16};
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! Operators that create tensors: Constant, ConstantOfShape, EyeLike, Range and Trilu.
 
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use super::cast::{cast, datatype};
 use super::entry::{OperatorEntry, boxed, onnx};

@@ -388,7 +388,7 @@ impl Operator for Col2Im {
             })
         }
         let layout = (value_count, window_count, taps, step);
-        if matches!(datatype, infer_model_card::Datatype::Int32) {
+        if matches!(datatype, infer_tensor::Datatype::Int32) {
             let input = columns.into_elements::<i32>()?;
             let mut output = filled(count, 0)?;
             add((&input, &mut output), (&frame, 1), layout)?;

@@ -1,7 +1,7 @@
 //! Fake quantization: QuantizeLinear directly followed by DequantizeLinear.
 
 use infer_kernels::quantization::QuantParams;
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use crate::error::Result;
 use crate::operator::{Inputs, Operator};

@@ -9,7 +9,7 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, into_reals, reals, rounded};
 use crate::tensor::{Tensor, element_count, with_room};
 use crate::{in_real, index};
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("LayerNormalization", |build| layer(build, Kind::Layer)),

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use infer_kernels::gemm::{Clamp, Packed, ROWS, gemm};
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use super::arithmetic::narrowed;
 use super::entry::{OperatorEntry, boxed, onnx};

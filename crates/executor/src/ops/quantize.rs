@@ -1,6 +1,6 @@
 //! Quantization to integers of 8 and 16 bits with scale and zero point, and dequantization.
 
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use crate::error::{Error, Result};

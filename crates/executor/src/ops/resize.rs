@@ -9,7 +9,7 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, each, into_reals, reals, rounded};
 use crate::strided_copy::{FILL, gather_axes};
 use crate::tensor::{Data, Tensor, element_count, filled};
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Resize", |build| resize(build, build.opset < 11)),

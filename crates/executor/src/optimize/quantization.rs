@@ -1,7 +1,7 @@
 //! Quantization parameters: read from constants, and propagated to the values that have them.
 
 use infer_kernels::quantization::QuantParams;
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use crate::ir::{Network, Node, Op, ValueId};
 use crate::ops::quantize::integers;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use infer_nn::{ElementType, Error, Signature};
+use infer_tensor::{ElementType, Error, Signature};
 
 /// A library that computes.
 pub trait Backend: Send + Sync {

@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use infer_nn::{Dim, Error, ErrorKind, Signature, expected_bytes};
+use infer_tensor::{Dim, Error, ErrorKind, Signature, expected_bytes};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};

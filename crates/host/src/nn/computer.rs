@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use infer_nn::{Error, ErrorKind, Signature};
+use infer_tensor::{Error, ErrorKind, Signature};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 

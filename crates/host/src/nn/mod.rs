@@ -4,7 +4,7 @@
 //!
 //! 1. [`wit`] is the glue: resources, error codes, what a guest's tensors may take of memory.
 //! 2. [`registry`] has the graphs, loaded once, each under its name; it checks a guest's tensors against
-//!    what the graph declares (in [`infer_nn`]). Where the graph has [`batching`], inferences that wait together
+//!    what the graph declares (in [`infer_tensor`]). Where the graph has [`batching`], inferences that wait together
 //!    are computed together.
 //! 3. [`computer`] finds a thread for the inference: the caller's own, if it is known to be short.
 //! 4. [`backend`] is the small trait behind which a library computes; [`onnx`] and [`openvino`] are the two

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use infer_nn::{Error, ErrorKind, Signature};
+use infer_tensor::{Error, ErrorKind, Signature};
 use tokio::sync::Semaphore;
 
 use super::backend::{Backend, Data, GraphSource, Share, Tensor};
@@ -170,7 +170,7 @@ impl Graphs {
     /// A guest's bytes in memory that the library computes from.
     pub(crate) fn adopt(
         &self,
-        element_type: infer_nn::ElementType,
+        element_type: infer_tensor::ElementType,
         shape: &[u32],
         bytes: &[u8],
     ) -> Arc<dyn Data> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use infer_nn::{ElementType, Error, ErrorKind};
+use infer_tensor::{ElementType, Error, ErrorKind};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceType, WasmList};
 

@@ -1,7 +1,7 @@
 //! Quantization and layout conversion in one pass: from NCHW in FP32 to NHWC in UINT8.
 
 use infer_kernels::quantization::QuantParams;
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use super::sizes;
 use super::transpose::transpose;

@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use infer_nn::{Error, ErrorKind, Signature, TensorInfo};
+use infer_tensor::{Error, ErrorKind, Signature, TensorInfo};
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{RunOptions, Session};
@@ -170,7 +170,7 @@ impl OnnxGraph {
             .map(|size| u32::try_from(*size))
             .collect::<Result<Vec<u32>, _>>()
             .map_err(|_| unexpected("with a dimension of more than 2^32"))?;
-        let bytes = infer_nn::expected_bytes(element_type, &shape)
+        let bytes = infer_tensor::expected_bytes(element_type, &shape)
             .ok_or_else(|| unexpected("larger than memory"))?;
         Ok(Tensor {
             shape,

@@ -4,7 +4,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use infer_model_card::Datatype;
-use infer_nn::{Dim, ElementType, Error, ErrorKind, TensorInfo};
+use infer_tensor::{Dim, ElementType, Error, ErrorKind, TensorInfo};
 use ort::memory::MemoryInfo;
 use ort::session::Session;
 use ort::value::{DynTensor, DynTensorValueType, Outlet, TensorElementType, Value, ValueType};

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use infer_nn::{ElementType, Error, ErrorKind, Signature, TensorInfo, expected_bytes};
+use infer_tensor::{ElementType, Error, ErrorKind, Signature, TensorInfo, expected_bytes};
 use openvino::{CompiledModel, InferenceError, InferenceErrorKind};
 
 use super::failed;

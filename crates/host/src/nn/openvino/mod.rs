@@ -10,7 +10,7 @@ use std::panic::catch_unwind;
 use std::path::Path;
 use std::sync::Arc;
 
-use infer_nn::{Dim, ElementType, Error, ErrorKind, Signature, TensorInfo};
+use infer_tensor::{Dim, ElementType, Error, ErrorKind, Signature, TensorInfo};
 use openvino::{
     CompiledModel, Core, DeviceType, InferenceError, InferenceErrorKind, Model, Node, RwPropertyKey,
 };

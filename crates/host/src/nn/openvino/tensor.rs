@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use infer_model_card::Datatype;
-use infer_nn::{ElementType, Error};
+use infer_tensor::{ElementType, Error};
 use openvino::Shape;
 
 use super::failed;

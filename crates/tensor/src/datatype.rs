@@ -1,9 +1,9 @@
-//! The datatypes of tensors, by their names in the Open Inference Protocol.
+//! The datatype of a tensor's elements.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A tensor's datatype, named as in the Open Inference Protocol v2 (and `BF16`, which is Triton's).
+/// The datatype of a tensor's elements, named as in the Open Inference Protocol v2 (`BF16` is Triton's).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "each variant is the protocol's own name")]
 pub enum Datatype {
@@ -20,11 +20,11 @@ pub enum Datatype {
     Bf16,
     Fp32,
     Fp64,
-    /// Byte strings of any length each; has no fixed element size.
+    /// Byte strings, each of any length: the elements have no fixed size.
     Bytes,
 }
 
-/// A text that names no datatype.
+/// A name that is no datatype's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown datatype `{name}`, expected one of {}", Datatype::ALL.map(Datatype::name).join(", "))]
 pub struct UnknownDatatype {
@@ -71,7 +71,7 @@ impl Datatype {
         }
     }
 
-    /// Bytes an element, or `None` for [`Datatype::Bytes`].
+    /// Bytes per element; `None` for [`Datatype::Bytes`].
     #[must_use]
     pub const fn element_bytes(self) -> Option<usize> {
         Some(match self {
@@ -83,8 +83,8 @@ impl Datatype {
         })
     }
 
-    /// Whether wasi-nn's `tensor-type` has this datatype (a model's inputs and outputs must).
-    /// `BOOL` counts: the engine carries it as one byte, 0 or 1.
+    /// Whether a wasi-nn tensor can hold this datatype, as a model's inputs and outputs must. `BOOL` counts:
+    /// it is U8 there, one byte of 0 or 1 per element.
     #[must_use]
     pub const fn is_wasi_nn(self) -> bool {
         matches!(
@@ -120,9 +120,10 @@ impl FromStr for Datatype {
     }
 }
 
+#[cfg(feature = "serde")]
 impl<'de> serde::Deserialize<'de> for Datatype {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
+        <String as serde::Deserialize>::deserialize(deserializer)?
             .parse()
             .map_err(serde::de::Error::custom)
     }
@@ -134,12 +135,23 @@ mod tests {
 
     #[test]
     fn every_name_reads_back() {
-        for datatype in Datatype::ALL {
-            assert_eq!(datatype.name().parse(), Ok(datatype));
-        }
-        for wrong in ["", "fp32", "FLOAT", "FP32 ", "STRING"] {
-            let message = wrong.parse::<Datatype>().unwrap_err().to_string();
-            assert!(message.starts_with(&format!("unknown datatype `{wrong}`")));
-        }
+        let known = Datatype::ALL.map(|datatype| (datatype.name(), Ok(datatype)));
+        let unknown = ["", "fp32", "FLOAT", "FP32 ", "STRING"].map(|name| {
+            let message = format!(
+                "unknown datatype `{name}`, expected one of BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, \
+                 INT32, INT64, FP16, BF16, FP32, FP64, BYTES"
+            );
+            (name, Err(message))
+        });
+        let wrong: Vec<_> = known
+            .into_iter()
+            .chain(unknown)
+            .filter_map(|(name, expected)| {
+                let came = name.parse::<Datatype>();
+                let came = came.map_err(|error| error.to_string());
+                (came != expected).then_some((name, came))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }

@@ -1,8 +1,8 @@
-//! What a guest is told when something cannot be done.
+//! The errors of wasi:nn.
 
 use std::fmt;
 
-/// Why a call failed: a kind, which becomes wasi-nn's `error-code`, and one sentence.
+/// Why a call failed: a kind, which is wasi-nn's `error-code`, and one sentence for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -27,7 +27,7 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    /// A failure of `kind`; `message` says what was wrong, what was expected and what came.
+    /// An error of that kind. `message` says what is wrong, then what was expected.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
@@ -35,23 +35,23 @@ impl Error {
         }
     }
 
-    /// `InvalidArgument`.
+    /// An `InvalidArgument` error.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
     }
 
-    /// `UnsupportedOperation`.
+    /// An `UnsupportedOperation` error.
     pub fn unsupported(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::UnsupportedOperation, message)
     }
 
-    /// What kind of failure it is.
+    /// The kind, for the caller to act on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The sentence.
+    /// The sentence, for the client.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message

@@ -1,0 +1,172 @@
+//! What a graph declares of one tensor.
+
+use std::collections::BTreeMap;
+
+use crate::{Datatype, ElementType, Error, expected_bytes};
+
+/// The largest number of dimensions: no model has more than 8 or so, and NumPy stops at 64.
+const MAX_RANK: usize = 64;
+
+/// An input or output as its graph declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// The name in the graph.
+    pub name: String,
+    /// The datatype; `None` if the graph declares none, or one that the Open Inference Protocol lacks.
+    pub datatype: Option<Datatype>,
+    /// The dimensions; `None` if the graph declares none.
+    pub shape: Option<Vec<Dim>>,
+}
+
+/// One dimension of a declared shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dim {
+    /// A fixed size.
+    Fixed(u32),
+    /// Any size, but the same size wherever a graph's inputs have this name.
+    Symbolic(String),
+    /// Any size.
+    Any,
+}
+
+impl Dim {
+    /// The dimension that a number stands for: a negative one is any size.
+    #[must_use]
+    pub fn from_size(size: i64) -> Self {
+        u32::try_from(size).map_or(Self::Any, Self::Fixed)
+    }
+
+    /// The size, with -1 for any size.
+    #[must_use]
+    pub fn size(&self) -> i64 {
+        match self {
+            Self::Fixed(size) => i64::from(*size),
+            Self::Symbolic(_) | Self::Any => -1,
+        }
+    }
+}
+
+impl TensorInfo {
+    /// The Open Inference Protocol's name of the datatype, or `unknown`.
+    #[must_use]
+    pub fn datatype_name(&self) -> &'static str {
+        self.datatype.map_or("unknown", Datatype::name)
+    }
+
+    /// The datatype in wasi-nn, which has no BOOL: such a tensor is U8, one byte of 0 or 1 per element, as
+    /// ONNX stores it.
+    ///
+    /// # Errors
+    /// `UnsupportedOperation` for a datatype that wasi-nn lacks.
+    pub fn element_type(&self) -> Result<ElementType, Error> {
+        match self.datatype {
+            Some(Datatype::Fp16) => Ok(ElementType::Fp16),
+            Some(Datatype::Fp32) => Ok(ElementType::Fp32),
+            Some(Datatype::Fp64) => Ok(ElementType::Fp64),
+            Some(Datatype::Bf16) => Ok(ElementType::Bf16),
+            Some(Datatype::Uint8 | Datatype::Bool) => Ok(ElementType::U8),
+            Some(Datatype::Int32) => Ok(ElementType::I32),
+            Some(Datatype::Int64) => Ok(ElementType::I64),
+            _ => Err(Error::unsupported(format!(
+                "tensor `{}` is {}, which wasi-nn does not carry; it carries FP16, FP32, FP64, BF16, \
+                 UINT8, INT32, INT64 and BOOL",
+                self.name,
+                self.datatype_name()
+            ))),
+        }
+    }
+
+    /// Whether the graph declares BOOL.
+    #[must_use]
+    pub fn is_bool(&self) -> bool {
+        self.datatype == Some(Datatype::Bool)
+    }
+
+    /// Check the values that a datatype allows: each byte of a BOOL tensor is 0 or 1.
+    ///
+    /// # Errors
+    /// `InvalidArgument` with the index and the value.
+    pub fn check_values(&self, data: &[u8]) -> Result<(), Error> {
+        if !self.is_bool() {
+            return Ok(());
+        }
+        match data.iter().enumerate().find(|(_, byte)| **byte > 1) {
+            Some((index, byte)) => Err(Error::invalid(format!(
+                "input `{}` is BOOL, one byte 0 or 1 each, but the byte at index {index} is {byte}",
+                self.name
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// The declared shape, with -1 for any size; `None` if the graph declares none.
+    #[must_use]
+    pub fn sizes(&self) -> Option<Vec<i64>> {
+        let dims = self.shape.as_deref()?;
+        Some(dims.iter().map(Dim::size).collect())
+    }
+
+    /// Check one tensor; `symbols` keeps the sizes of symbolic dimensions across inputs.
+    pub(crate) fn check<'a>(
+        &'a self,
+        (element_type, shape, bytes): (ElementType, &[u32], usize),
+        symbols: &mut BTreeMap<&'a str, u32>,
+    ) -> Result<(), Error> {
+        let name = &self.name;
+        // Before anything prints the shape: the guest decides how long it is.
+        if shape.len() > MAX_RANK {
+            return Err(Error::invalid(format!(
+                "input `{name}` has {} dimensions, expected at most {MAX_RANK}",
+                shape.len()
+            )));
+        }
+        let expected = self.element_type()?;
+        if element_type != expected {
+            return Err(Error::invalid(format!(
+                "input `{name}` has datatype {element_type}, expected {expected}"
+            )));
+        }
+        let whole = expected_bytes(element_type, shape);
+        if whole != Some(bytes) {
+            let expected = whole.map_or_else(
+                || "more than memory has".to_owned(),
+                |bytes| bytes.to_string(),
+            );
+            return Err(Error::invalid(format!(
+                "input `{name}` has {bytes} bytes of data, but {expected} of shape {shape:?} in \
+                 {element_type}"
+            )));
+        }
+        let Some(dims) = &self.shape else {
+            return Ok(());
+        };
+        let mut fits = dims.len() == shape.len();
+        if fits {
+            for (dim, size) in dims.iter().zip(shape) {
+                fits &= match dim {
+                    Dim::Fixed(expected) => expected == size,
+                    Dim::Symbolic(symbol) => symbols.entry(symbol).or_insert(*size) == size,
+                    Dim::Any => true,
+                };
+            }
+        }
+        if fits {
+            return Ok(());
+        }
+        let dims: Vec<String> = dims
+            .iter()
+            .map(|dim| match dim {
+                Dim::Fixed(size) => size.to_string(),
+                Dim::Symbolic(symbol) => match symbols.get(symbol.as_str()) {
+                    Some(size) => format!("{symbol}={size}"),
+                    None => symbol.clone(),
+                },
+                Dim::Any => "any".to_owned(),
+            })
+            .collect();
+        Err(Error::invalid(format!(
+            "input `{name}` has shape {shape:?}, expected [{}]",
+            dims.join(", ")
+        )))
+    }
+}
