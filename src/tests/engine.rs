@@ -3,8 +3,7 @@
 
 use std::rc::Rc;
 
-use infer_engine::{ElementType, ErrorKind, Graph, Registry};
-use infer_model_card::Datatype;
+use infer_engine::{ErrorKind, Graph, Registry};
 
 use crate::catalog::Model;
 use crate::run::nn::{Backend, ExecutionContext, NnError, NnErrorCode, OutputTensor};
@@ -47,15 +46,8 @@ impl ExecutionContext for Context {
             .into_iter()
             .map(|(name, tensor)| {
                 let tensor = infer_engine::Tensor {
+                    datatype: tensor.datatype,
                     shape: tensor.shape,
-                    element_type: match tensor.datatype {
-                        Datatype::Fp32 => ElementType::Fp32,
-                        Datatype::Fp16 => ElementType::Fp16,
-                        Datatype::Uint8 | Datatype::Bool => ElementType::U8,
-                        Datatype::Int32 => ElementType::I32,
-                        Datatype::Int64 => ElementType::I64,
-                        other => panic!("no test sends {other}"),
-                    },
                     data: tensor.data,
                 };
                 (name, tensor)

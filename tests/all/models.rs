@@ -316,7 +316,7 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
         (vec![&unknown], "error: `", "operator `Frobnicate` of `ai.onnx` version 17 is not supported"),
         (vec![&external], "error: `", "cannot be used: weight `w` is stored outside the ONNX file, in `weights.bin`"),
         (vec![&sequence], "error: `", "cannot be used: `s` is not a tensor (a sequence, an optional or a map)"),
-        (vec![&string], "error: `", "is BYTES, which wasi-nn does not carry"),
+        (vec![&string], "error: `", "is BYTES, which wasi-nn does not support"),
         (vec![&sum, "--image", "224"], "error: images need an input of shape [batch, channels, height, width]", "the graph has `x` (FP32 [-1])"),
         (vec![&sum, "--image", "big"], "error: invalid value 'big' for '--image <SIZE>': expected a number of pixels", ""),
         (vec![&one, "--labels", &no_labels], "error: cannot read `", "nothing.txt`: No such file"),

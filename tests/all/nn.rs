@@ -10,11 +10,11 @@ use crate::support::backends::{self, ONNX, OPENVINO};
 use crate::support::client::{Connection, get};
 use crate::support::guests::NN;
 use bytes::Bytes;
-use infer_host::nn::backend::{Backend, Batching, GraphSource, Precision, Share, Tensor};
+use infer_host::nn::backend::{Backend, Batching, GraphSource, Precision, Share, Shared, Tensor};
 use infer_host::nn::onnx::Provider;
 use infer_host::nn::{Graphs, OnnxRuntime, OpenVino};
 use infer_host::{App, AppOptions, Limits, Manifest, Server};
-use infer_tensor::{ElementType, Error, ErrorKind};
+use infer_tensor::{Datatype, Error, ErrorKind};
 use tokio::runtime::Runtime;
 
 /// The libraries that are available, by name.
@@ -110,19 +110,19 @@ fn a_hostile_component_is_told_and_harms_nobody() {
         ),
         (
             "/bytes-short",
-            "ErrorCode::InvalidArgument: input `a` has 7 bytes of data, but 8 of shape [1, 2] in FP32",
+            "ErrorCode::InvalidArgument: input `a` has 7 bytes of data, expected 8 for shape [1, 2] in FP32",
         ),
         (
             "/bytes-long",
-            "ErrorCode::InvalidArgument: input `a` has 9 bytes of data, but 8 of shape [1, 2] in FP32",
+            "ErrorCode::InvalidArgument: input `a` has 9 bytes of data, expected 8 for shape [1, 2] in FP32",
         ),
         (
             "/bytes-none",
-            "ErrorCode::InvalidArgument: input `a` has 0 bytes of data, but 8 of shape [1, 2] in FP32",
+            "ErrorCode::InvalidArgument: input `a` has 0 bytes of data, expected 8 for shape [1, 2] in FP32",
         ),
         (
             "/datatype",
-            "ErrorCode::InvalidArgument: input `a` has datatype I64, expected FP32",
+            "ErrorCode::InvalidArgument: input `a` has datatype INT64, expected FP32",
         ),
         (
             "/shape",
@@ -222,11 +222,11 @@ fn a_hostile_component_is_told_and_harms_nobody() {
     }
 }
 
-fn tensor(element_type: ElementType, shape: &[u32], data: Vec<u8>) -> Tensor {
+fn tensor(datatype: Datatype, shape: &[u32], data: Vec<u8>) -> Tensor {
     Tensor {
+        datatype,
         shape: shape.to_vec(),
-        element_type,
-        data: Arc::new(Bytes::from(data)),
+        data: Shared::new(Bytes::from(data)),
     }
 }
 
@@ -320,7 +320,7 @@ fn requests_that_wait_together_are_computed_together() {
         // 3 + 1 + 4 items fill a batch; a request with other sizes and one that is too large run alone.
         let request = |items: u32, first: f32| {
             let values: Vec<f32> = (0..items * 3).map(|index| first + index as f32).collect();
-            ("x", tensor(ElementType::Fp32, &[items, 3], floats(&values)))
+            ("x", tensor(Datatype::Fp32, &[items, 3], floats(&values)))
         };
         let responses = all_at_once(
             &graphs,
@@ -360,7 +360,7 @@ fn a_bad_request_in_a_batch_fails_alone() {
         let graphs = Graphs::load(library, &[source("pick", Some(batching))], 2).unwrap();
         let request = |index: i64| {
             let data = integers(&[index]);
-            ("indices", tensor(ElementType::I64, &[1], data))
+            ("indices", tensor(Datatype::Int64, &[1], data))
         };
         let responses = all_at_once(
             &graphs,
@@ -391,7 +391,7 @@ fn a_batch_gives_what_each_request_gives_alone() {
             .collect();
         (
             "image",
-            tensor(ElementType::Fp32, &[count, 1, 8, 8], floats(&values)),
+            tensor(Datatype::Fp32, &[count, 1, 8, 8], floats(&values)),
         )
     };
     let digits = |batching| GraphSource {
@@ -428,7 +428,7 @@ fn a_cancelled_inference_ends() {
         let graphs = Graphs::load(library, &[source("slow", None)], 1).unwrap();
         let graph = graphs.get("slow").unwrap();
         let steps = |steps: i64| {
-            let steps = tensor(ElementType::I64, &[1], integers(&[steps]));
+            let steps = tensor(Datatype::Int64, &[1], integers(&[steps]));
             vec![("steps".to_owned(), steps)]
         };
         let runtime = Runtime::new().unwrap();
@@ -529,7 +529,7 @@ fn a_file_that_is_no_graph_is_rejected_with_the_reason_of_the_library() {
                     let words = error.message();
                     let is_one_line = !words.contains('\n');
                     let says_who = words.contains("cannot load it: ")
-                        || words.contains("wasi-nn does not carry");
+                        || words.contains("wasi-nn does not support");
                     if !(is_one_line && says_who) {
                         wrong.push(format!("{library_name}, {name}: {words}"));
                     }
@@ -584,7 +584,7 @@ fn graphs_are_loaded_once_and_computed_side_by_side() {
         let most = runtime.block_on(async {
             let tasks = [(); 4].map(|()| {
                 let graph = Arc::clone(&graph);
-                let steps = tensor(ElementType::I64, &[1], integers(&[200]));
+                let steps = tensor(Datatype::Int64, &[1], integers(&[200]));
                 let inputs = vec![("steps".to_owned(), steps)];
                 tokio::spawn(async move { graph.compute(inputs).await })
             });

@@ -7,8 +7,8 @@ use crate::support;
 use crate::support::client::{Response, send};
 use crate::support::parity::{Case, Entry, cases};
 use crate::support::service::Service;
+use infer_engine::Graph;
 use infer_engine::rten_runtime::Rten;
-use infer_engine::{ElementType, Graph};
 
 fn report(wrong: &[String], compared: usize) {
     assert!(compared > 30, "only {compared} tensors were compared");
@@ -54,19 +54,12 @@ fn the_engine_computes_what_onnx_runtime_does() {
 
 fn tensor(entry: &Entry) -> infer_engine::Tensor {
     infer_engine::Tensor {
+        datatype: entry.datatype.parse().unwrap(),
         shape: entry
             .shape
             .iter()
             .map(|size| u32::try_from(*size).unwrap())
             .collect(),
-        element_type: match entry.datatype.as_str() {
-            "FP32" => ElementType::Fp32,
-            "FP16" => ElementType::Fp16,
-            "INT32" => ElementType::I32,
-            "INT64" => ElementType::I64,
-            "UINT8" | "BOOL" => ElementType::U8,
-            other => panic!("no case has {other}"),
-        },
         data: entry.data.clone(),
     }
 }

@@ -8,9 +8,9 @@ use std::time::Instant;
 use infer_kernels::peak;
 use infer_model_card::RuntimeChoice;
 use infer_snapshot_alloc::ClearingAllocator;
-use infer_tensor::TensorInfo;
+use infer_tensor::{Datatype, TensorInfo};
 
-use crate::{ElementType, Error, ErrorKind, Graph, Registry, Tensor};
+use crate::{Error, ErrorKind, Graph, Registry, Tensor};
 
 mod bindings {
     wit_bindgen::generate!({ world: "engine", path: "wit", generate_all });
@@ -18,6 +18,9 @@ mod bindings {
 
 use bindings::exports::infer::engine::setup;
 use bindings::exports::wasi::nn::{errors, graph, inference, tensor};
+
+infer_tensor::wit_tensor_type!(tensor::TensorType);
+infer_tensor::wit_error_code!(errors::ErrorCode);
 
 #[global_allocator]
 static ALLOCATOR: ClearingAllocator<std::alloc::System> =
@@ -109,16 +112,8 @@ struct TensorResource(Tensor);
 impl tensor::GuestTensor for TensorResource {
     fn new(shape: Vec<u32>, ty: tensor::TensorType, data: Vec<u8>) -> Self {
         Self(Tensor {
+            datatype: ty.into(),
             shape,
-            element_type: match ty {
-                tensor::TensorType::Fp16 => ElementType::Fp16,
-                tensor::TensorType::Fp32 => ElementType::Fp32,
-                tensor::TensorType::Fp64 => ElementType::Fp64,
-                tensor::TensorType::Bf16 => ElementType::Bf16,
-                tensor::TensorType::U8 => ElementType::U8,
-                tensor::TensorType::I32 => ElementType::I32,
-                tensor::TensorType::I64 => ElementType::I64,
-            },
             data,
         })
     }
@@ -128,15 +123,8 @@ impl tensor::GuestTensor for TensorResource {
     }
 
     fn ty(&self) -> tensor::TensorType {
-        match self.0.element_type {
-            ElementType::Fp16 => tensor::TensorType::Fp16,
-            ElementType::Fp32 => tensor::TensorType::Fp32,
-            ElementType::Fp64 => tensor::TensorType::Fp64,
-            ElementType::Bf16 => tensor::TensorType::Bf16,
-            ElementType::U8 => tensor::TensorType::U8,
-            ElementType::I32 => tensor::TensorType::I32,
-            ElementType::I64 => tensor::TensorType::I64,
-        }
+        // A graph with another datatype is not loaded.
+        self.0.datatype.try_into().unwrap_or(tensor::TensorType::U8)
     }
 
     fn data(&self) -> Vec<u8> {
@@ -152,14 +140,7 @@ struct ErrorResource(Error);
 
 impl errors::GuestError for ErrorResource {
     fn code(&self) -> errors::ErrorCode {
-        match self.0.kind() {
-            ErrorKind::InvalidArgument => errors::ErrorCode::InvalidArgument,
-            ErrorKind::InvalidEncoding => errors::ErrorCode::InvalidEncoding,
-            ErrorKind::Runtime => errors::ErrorCode::RuntimeError,
-            ErrorKind::UnsupportedOperation => errors::ErrorCode::UnsupportedOperation,
-            ErrorKind::NotFound => errors::ErrorCode::NotFound,
-            ErrorKind::Security => errors::ErrorCode::Security,
-        }
+        self.0.kind().into()
     }
 
     fn data(&self) -> String {

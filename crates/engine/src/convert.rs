@@ -1,8 +1,8 @@
-//! Between wasi-nn's datatypes and those that rten computes in.
+//! Conversions between a tensor's declared datatype and the datatypes that rten computes in.
 //!
-//! rten keeps f32, i32, i8 and u8. INT64 and BOOL become i32 there, FP16 becomes f32. Going in, a
-//! value that does not fit is refused; coming out, a graph's declared datatype is restored. FP16 is
-//! computed in f32 and rounded to the nearest, ties to even, when it comes out.
+//! rten computes in f32, i32, i8 and u8. INT64 and BOOL become i32, and FP16 becomes f32. On input, a value that
+//! rten cannot hold is refused. On output, the declared datatype is restored: an FP16 output is computed in f32
+//! and rounded to the nearest FP16, ties to even.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -10,27 +10,29 @@ use rten::{Value, ValueView};
 use rten_tensor::prelude::*;
 use rten_tensor::{Tensor as RtenTensor, TensorView};
 
-use infer_tensor::TensorInfo;
+use infer_tensor::{Datatype, TensorInfo};
 
-use crate::{ElementType, Error, ErrorKind, Tensor};
+use crate::{Error, Tensor};
 
-/// What a declared tensor is in wasi-nn, if this engine carries it.
+/// The datatype of a declared tensor, if rten computes in it or in one that holds it.
 ///
 /// # Errors
-/// `UnsupportedOperation` for what wasi-nn has not and for what rten does not compute in.
-pub fn carried(info: &TensorInfo) -> Result<ElementType, Error> {
-    match info.element_type() {
-        Ok(ElementType::Fp64 | ElementType::Bf16) | Err(_) => Err(Error::unsupported(format!(
-            "tensor `{}` is {}, which this engine does not carry; it carries FP32, FP16, UINT8, INT32, \
-             INT64 and BOOL",
-            info.name,
-            info.datatype_name()
-        ))),
-        carried => carried,
-    }
+/// `UnsupportedOperation` for every other datatype.
+pub fn rten_datatype(info: &TensorInfo) -> Result<Datatype, Error> {
+    use Datatype::{Bool, Fp16, Fp32, Int32, Int64, Uint8};
+    info.datatype
+        .filter(|datatype| matches!(datatype, Fp32 | Fp16 | Uint8 | Int32 | Int64 | Bool))
+        .ok_or_else(|| {
+            Error::unsupported(format!(
+                "tensor `{}` is {}, which rten does not support; it supports FP32, FP16, UINT8, INT32, INT64 \
+                 and BOOL",
+                info.name,
+                info.datatype_name()
+            ))
+        })
 }
 
-/// A checked tensor as rten takes it.
+/// Convert an input, which has been checked against its declaration.
 ///
 /// # Errors
 /// `InvalidArgument` naming the tensor, the index and the value that rten cannot hold.
@@ -41,32 +43,30 @@ pub fn to_rten(info: &TensorInfo, tensor: &Tensor) -> Result<Value, Error> {
         .map(|size| usize::try_from(*size).unwrap_or(usize::MAX))
         .collect();
     let data = tensor.data.as_slice();
-    Ok(match tensor.element_type {
-        ElementType::Fp32 => build(info, &shape, read(data, f32::from_le_bytes))?,
-        ElementType::Fp16 => {
+    match tensor.datatype {
+        Datatype::Fp32 => build(info, &shape, read(data, f32::from_le_bytes)),
+        Datatype::Fp16 => {
             let halves: Vec<f16> = read(data, f16::from_le_bytes);
-            build(info, &shape, halves.to_f32_vec())?
+            build(info, &shape, halves.to_f32_vec())
         }
-        ElementType::I32 => build(info, &shape, read(data, i32::from_le_bytes))?,
-        ElementType::I64 => build(info, &shape, narrow(info, data)?)?,
-        ElementType::U8 if info.is_bool() => build(info, &shape, bools(info, data)?)?,
-        ElementType::U8 => build(info, &shape, data.to_vec())?,
-        ElementType::Fp64 | ElementType::Bf16 => {
-            return Err(Error::unsupported(format!(
-                "input `{}` is {}, which this engine does not compute in",
-                info.name, tensor.element_type
-            )));
-        }
-    })
+        Datatype::Int32 => build(info, &shape, read(data, i32::from_le_bytes)),
+        Datatype::Int64 => build(info, &shape, narrow(info, data)?),
+        Datatype::Bool => build(info, &shape, read(data, |[byte]| i32::from(byte))),
+        Datatype::Uint8 => build(info, &shape, data.to_vec()),
+        other => Err(Error::unsupported(format!(
+            "input `{}` is {other}, which rten does not support",
+            info.name
+        ))),
+    }
 }
 
-/// A value of rten's in the datatype that the graph declares for it.
+/// Convert an output into its declared datatype.
 ///
 /// # Errors
-/// `Runtime` when the value does not fit that datatype, `UnsupportedOperation` when this engine does
-/// not carry it.
+/// `RuntimeError` if the value does not fit the declared datatype, `UnsupportedOperation` for a datatype that
+/// rten does not support.
 pub fn from_rten(info: &TensorInfo, value: &Value) -> Result<Tensor, Error> {
-    let element_type = carried(info)?;
+    let datatype = rten_datatype(info)?;
     let view = value.as_view();
     let shape = view
         .shape()
@@ -74,61 +74,57 @@ pub fn from_rten(info: &TensorInfo, value: &Value) -> Result<Tensor, Error> {
         .map(|size| u32::try_from(*size))
         .collect::<Result<Vec<u32>, _>>()
         .map_err(|_| failed(info, "has a dimension of more than 2^32"))?;
-    let data = match (view, element_type) {
-        (ValueView::FloatTensor(values), ElementType::Fp32) => {
+    let data = match (view, datatype) {
+        (ValueView::FloatTensor(values), Datatype::Fp32) => {
             write(&values, |value| value.to_le_bytes())
         }
-        (ValueView::FloatTensor(values), ElementType::Fp16) => {
+        (ValueView::FloatTensor(values), Datatype::Fp16) => {
             write(&values, |value| f16::from_f32(value).to_le_bytes())
         }
-        (ValueView::Int32Tensor(values), ElementType::I32) => {
+        (ValueView::Int32Tensor(values), Datatype::Int32) => {
             write(&values, |value| value.to_le_bytes())
         }
-        (ValueView::Int32Tensor(values), ElementType::I64) => {
+        (ValueView::Int32Tensor(values), Datatype::Int64) => {
             write(&values, |value| i64::from(value).to_le_bytes())
         }
-        (ValueView::Int32Tensor(values), ElementType::U8) => {
+        (ValueView::Int32Tensor(values), Datatype::Uint8 | Datatype::Bool) => {
             let mut bytes = Vec::with_capacity(values.len());
             for value in values.iter() {
                 bytes.push(u8::try_from(*value).map_err(|_| {
                     failed(
                         info,
-                        &format!("has the value {value}, which is not a UINT8"),
+                        &format!("has the value {value}, which is not a {datatype}"),
                     )
                 })?);
             }
             bytes
         }
-        (ValueView::UInt8Tensor(values), ElementType::U8) => write(&values, |value| [value]),
-        (ValueView::UInt8Tensor(values), ElementType::I32) => {
+        (ValueView::UInt8Tensor(values), Datatype::Uint8 | Datatype::Bool) => {
+            write(&values, |value| [value])
+        }
+        (ValueView::UInt8Tensor(values), Datatype::Int32) => {
             write(&values, |value| i32::from(value).to_le_bytes())
         }
-        (ValueView::Int8Tensor(values), ElementType::I32) => {
+        (ValueView::Int8Tensor(values), Datatype::Int32) => {
             write(&values, |value| i32::from(value).to_le_bytes())
         }
         (other, _) => {
             let computed = other.dtype();
             return Err(failed(
                 info,
-                &format!(
-                    "came as {computed:?}, but the graph declares {}",
-                    info.datatype_name()
-                ),
+                &format!("was computed as {computed:?}, but the graph declares {datatype}"),
             ));
         }
     };
     Ok(Tensor {
+        datatype,
         shape,
-        element_type,
         data,
     })
 }
 
 fn failed(info: &TensorInfo, problem: &str) -> Error {
-    Error::new(
-        ErrorKind::Runtime,
-        format!("output `{}` {problem}", info.name),
-    )
+    Error::runtime(format!("output `{}` {problem}", info.name))
 }
 
 fn build<T>(info: &TensorInfo, shape: &[usize], values: Vec<T>) -> Result<Value, Error>
@@ -140,8 +136,8 @@ where
         .map_err(|error| Error::invalid(format!("input `{}`: {error}", info.name)))
 }
 
-/// Little-endian elements. A rest that is no whole element cannot be there: byte counts are checked.
-fn read<T, const N: usize>(data: &[u8], from_bytes: fn([u8; N]) -> T) -> Vec<T> {
+/// The elements of little-endian bytes, of which there are as many as the shape needs.
+fn read<T, const N: usize>(data: &[u8], from_bytes: impl Fn([u8; N]) -> T) -> Vec<T> {
     let (elements, _) = data.as_chunks::<N>();
     elements.iter().map(|bytes| from_bytes(*bytes)).collect()
 }
@@ -165,16 +161,11 @@ fn narrow(info: &TensorInfo, data: &[u8]) -> Result<Vec<i32>, Error> {
         let value = i64::from_le_bytes(*bytes);
         values.push(i32::try_from(value).map_err(|_| {
             Error::invalid(format!(
-                "input `{}` has the INT64 value {value} at index {index}; this engine computes INT64 \
-                 in 32 bits, from -2147483648 to 2147483647",
+                "input `{}` has the INT64 value {value} at index {index}; rten computes INT64 in 32 bits, from \
+                 -2147483648 to 2147483647",
                 info.name
             ))
         })?);
     }
     Ok(values)
-}
-
-fn bools(info: &TensorInfo, data: &[u8]) -> Result<Vec<i32>, Error> {
-    info.check_values(data)?;
-    Ok(data.iter().map(|byte| i32::from(*byte)).collect())
 }

@@ -1,14 +1,13 @@
 //! The project's own executor behind the engine's trait.
 
-use half::{bf16, f16};
 use infer_executor as executor;
 use infer_executor::{Data, Graph};
 use infer_model_card::RuntimeChoice;
-use infer_tensor::{Signature, TensorInfo};
+use infer_tensor::{Datatype, Signature, TensorInfo};
 use rten_onnx::onnx::ModelProto;
 
 use crate::runtime::{LoadedModel, Runtime};
-use crate::{ElementType, Error, ErrorKind, Tensor};
+use crate::{Error, ErrorKind, Tensor};
 
 /// Loads graphs with the executor: convolutions and products are rewritten for its kernels and their weights packed at
 /// load time, which is before the snapshot. It computes in all of wasi-nn's datatypes.
@@ -21,8 +20,8 @@ impl Executor {
     /// # Errors
     /// As [`Runtime::load`].
     pub fn load_graph(onnx: &[u8], info: &Signature) -> Result<ExecutorModel, Error> {
-        for tensor in info.inputs.iter().chain(&info.outputs) {
-            tensor.element_type()?;
+        for tensor in info.tensors() {
+            tensor.wasi_nn_datatype()?;
         }
         let model = ModelProto::parse_buf(onnx).map_err(|error| {
             Error::new(
@@ -85,7 +84,7 @@ fn failure(error: executor::Error) -> Error {
     let kind = match error.kind() {
         executor::ErrorKind::Input => ErrorKind::InvalidArgument,
         executor::ErrorKind::Unsupported => ErrorKind::UnsupportedOperation,
-        _ => ErrorKind::Runtime,
+        _ => ErrorKind::RuntimeError,
     };
     Error::new(kind, format!("the graph cannot be computed: {error}"))
 }
@@ -117,82 +116,45 @@ impl LoadedModel for ExecutorModel {
     }
 }
 
+/// An input, which has been checked against its declaration.
 fn to_executor(info: &TensorInfo, tensor: Tensor) -> Result<executor::Tensor, Error> {
     let shape: Vec<usize> = tensor
         .shape
         .iter()
         .map(|size| usize::try_from(*size).unwrap_or(usize::MAX))
         .collect();
-    let bytes = tensor.data.as_slice();
-    let data = match tensor.element_type {
-        ElementType::Fp32 => Data::F32(read(bytes, f32::from_le_bytes)),
-        ElementType::Fp64 => Data::F64(read(bytes, f64::from_le_bytes)),
-        ElementType::Fp16 => Data::F16(read(bytes, f16::from_le_bytes)),
-        ElementType::Bf16 => Data::Bf16(read(bytes, bf16::from_le_bytes)),
-        ElementType::I32 => Data::I32(read(bytes, i32::from_le_bytes)),
-        ElementType::I64 => Data::I64(read(bytes, i64::from_le_bytes)),
-        ElementType::U8 if info.is_bool() => {
-            info.check_values(bytes)?;
-            Data::Bool(bytes.iter().map(|&byte| byte != 0).collect())
-        }
-        ElementType::U8 => Data::U8(tensor.data),
+    let data = match tensor.datatype {
+        Datatype::Uint8 => Data::U8(tensor.data),
+        datatype => Data::from_le_bytes(datatype, &tensor.data)
+            .ok_or_else(|| Error::unsupported(format!("input `{}` is {datatype}", info.name)))?,
     };
     executor::Tensor::new(shape, data)
         .map_err(|error| Error::invalid(format!("input `{}`: {error}", info.name)))
 }
 
+/// An output, if it has its declared datatype.
 fn from_executor(info: &TensorInfo, tensor: executor::Tensor) -> Result<Tensor, Error> {
-    let element_type = info.element_type()?;
-    let failed = |problem: String| {
-        Error::new(
-            ErrorKind::Runtime,
-            format!("output `{}` {problem}", info.name),
-        )
-    };
+    let failed = |problem: String| Error::runtime(format!("output `{}` {problem}", info.name));
     let shape = tensor
         .shape()
         .iter()
         .map(|size| u32::try_from(*size))
         .collect::<Result<Vec<u32>, _>>()
         .map_err(|_| failed("has a dimension of more than 2^32".to_owned()))?;
-    let computed = tensor.datatype();
-    let data = match (tensor.into_data(), element_type) {
-        (Data::F32(values), ElementType::Fp32) => write(&values, f32::to_le_bytes),
-        (Data::F64(values), ElementType::Fp64) => write(&values, f64::to_le_bytes),
-        (Data::F16(values), ElementType::Fp16) => write(&values, f16::to_le_bytes),
-        (Data::Bf16(values), ElementType::Bf16) => write(&values, bf16::to_le_bytes),
-        (Data::I32(values), ElementType::I32) => write(&values, i32::to_le_bytes),
-        (Data::I64(values), ElementType::I64) => write(&values, i64::to_le_bytes),
-        (Data::Bool(values), ElementType::U8) if info.is_bool() => {
-            values.into_iter().map(u8::from).collect()
-        }
-        (Data::U8(values), ElementType::U8) if !info.is_bool() => values,
-        _ => {
-            return Err(failed(format!(
-                "came as {computed}, but the graph declares {}",
-                info.datatype_name()
-            )));
-        }
+    let datatype = tensor.datatype();
+    if info.datatype != Some(datatype) {
+        return Err(failed(format!(
+            "was computed as {datatype}, but the graph declares {}",
+            info.datatype_name()
+        )));
+    }
+    let data = match tensor.into_data() {
+        Data::U8(values) => values,
+        other => other.to_le_bytes(),
     };
     Ok(Tensor {
+        datatype,
         shape,
-        element_type,
         data,
     })
-}
-
-/// Little-endian elements. A rest that is no whole element cannot be there: byte counts are checked.
-fn read<T, const N: usize>(data: &[u8], from_bytes: impl Fn([u8; N]) -> T) -> Vec<T> {
-    let (elements, _) = data.as_chunks::<N>();
-    elements.iter().map(|bytes| from_bytes(*bytes)).collect()
-}
-
-/// Little-endian bytes, which a compiler copies as a whole, as it does what `read` does.
-fn write<T: Copy, const N: usize>(values: &[T], to_bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
-    let mut data = vec![0; values.len() * N];
-    let (elements, _) = data.as_chunks_mut::<N>();
-    for (bytes, value) in elements.iter_mut().zip(values) {
-        *bytes = to_bytes(*value);
-    }
-    data
 }

@@ -1,7 +1,7 @@
 //! A loaded graph and the checks at its boundary.
 
 use infer_model_card::RuntimeChoice;
-use infer_tensor::{Signature, TensorInfo, expected_bytes};
+use infer_tensor::{Signature, TensorInfo};
 
 use crate::onnx;
 use crate::runtime::{LoadedModel, Runtime};
@@ -58,9 +58,7 @@ impl Graph {
     /// `InvalidArgument` naming the tensor that does not fit; `UnsupportedOperation` for a datatype;
     /// `Runtime` when the library fails.
     pub fn compute(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, Error> {
-        let inputs = self.info.check(inputs, |tensor| {
-            (tensor.element_type, &tensor.shape, tensor.data.len())
-        })?;
+        let inputs = self.info.check(inputs)?;
         let outputs = self.model.run(inputs)?;
         Ok(self
             .info
@@ -78,21 +76,22 @@ impl Graph {
 /// `UnsupportedOperation` for a datatype, `InvalidArgument` for what is too large.
 pub fn zeros(info: &Signature) -> Result<Vec<Tensor>, Error> {
     let of = |info: &TensorInfo| -> Result<Tensor, Error> {
-        let element_type = info.element_type()?;
+        let datatype = info.wasi_nn_datatype()?;
         let sizes = info.sizes().unwrap_or_default();
         let shape: Vec<u32> = sizes
             .into_iter()
             .map(|size| u32::try_from(size).unwrap_or(1))
             .collect();
-        let bytes = expected_bytes(element_type, &shape)
+        let bytes = datatype
+            .tensor_bytes(&shape)
             .ok_or_else(|| Error::invalid(format!("input `{}` is too large", info.name)))?;
         let mut data = Vec::new();
         data.try_reserve_exact(bytes)
             .map_err(|_| Error::invalid(format!("input `{}` is too large", info.name)))?;
         data.resize(bytes, 0);
         Ok(Tensor {
+            datatype,
             shape,
-            element_type,
             data,
         })
     };

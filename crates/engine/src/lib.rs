@@ -27,5 +27,5 @@ pub mod runtime;
 mod wire;
 
 pub use graph::Graph;
-pub use infer_tensor::{ElementType, Error, ErrorKind, Tensor};
+pub use infer_tensor::{Error, ErrorKind, Tensor};
 pub use registry::Registry;

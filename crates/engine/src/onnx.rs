@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use infer_model_card::Datatype;
-use infer_tensor::{Dim, ErrorKind, Signature, TensorInfo};
-use rten_onnx::onnx::{DataType, ModelProto, NodeProto, ValueInfoProto};
+use infer_tensor::{Datatype, Dim, ErrorKind, Signature, TensorInfo};
+use rten_onnx::onnx::{ModelProto, NodeProto, ValueInfoProto};
 
 use crate::{Error, wire};
 
@@ -174,7 +173,7 @@ fn tensor_info(value: &ValueInfoProto) -> Result<TensorInfo, Error> {
         .as_ref()
         .ok_or_else(|| {
             Error::unsupported(format!(
-                "`{name}` is not a tensor (a sequence, an optional or a map), which wasi-nn does not carry"
+                "`{name}` is not a tensor (a sequence, an optional or a map), which wasi-nn does not support"
             ))
         })?;
     let shape = tensor.shape.as_ref().map(|shape| {
@@ -192,28 +191,9 @@ fn tensor_info(value: &ValueInfoProto) -> Result<TensorInfo, Error> {
     });
     Ok(TensorInfo {
         name,
-        datatype: tensor.elem_type.and_then(datatype),
+        datatype: tensor
+            .elem_type
+            .and_then(|onnx| Datatype::from_onnx(onnx.0.into()).ok()),
         shape,
-    })
-}
-
-/// `TensorProto.DataType` by the protocols' names; `None` for what they have not.
-fn datatype(onnx: DataType) -> Option<Datatype> {
-    Some(match onnx {
-        DataType::FLOAT => Datatype::Fp32,
-        DataType::UINT8 => Datatype::Uint8,
-        DataType::INT8 => Datatype::Int8,
-        DataType::UINT16 => Datatype::Uint16,
-        DataType::INT16 => Datatype::Int16,
-        DataType::INT32 => Datatype::Int32,
-        DataType::INT64 => Datatype::Int64,
-        DataType::STRING => Datatype::Bytes,
-        DataType::BOOL => Datatype::Bool,
-        DataType::FLOAT16 => Datatype::Fp16,
-        DataType::DOUBLE => Datatype::Fp64,
-        DataType::UINT32 => Datatype::Uint32,
-        DataType::UINT64 => Datatype::Uint64,
-        DataType::BFLOAT16 => Datatype::Bf16,
-        _ => return None,
     })
 }

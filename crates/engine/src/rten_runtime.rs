@@ -14,8 +14,8 @@ pub struct Rten;
 
 impl Runtime for Rten {
     fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error> {
-        for tensor in info.inputs.iter().chain(&info.outputs) {
-            convert::carried(tensor)?;
+        for tensor in info.tensors() {
+            convert::rten_datatype(tensor)?;
         }
         let model = ModelOptions::with_all_ops()
             .enable_optimization(true)
@@ -76,7 +76,7 @@ impl LoadedModel for RtenModel {
             .map_err(|error| {
                 let kind = match error.kind() {
                     RunErrorKind::InvalidInput => ErrorKind::InvalidArgument,
-                    _ => ErrorKind::Runtime,
+                    _ => ErrorKind::RuntimeError,
                 };
                 Error::new(kind, format!("the graph cannot be computed: {error}"))
             })?;

@@ -50,7 +50,7 @@ pub trait Element: Copy + Default + PartialEq + std::fmt::Debug + 'static {
 }
 
 macro_rules! elements {
-    ($($variant:ident, $type:ty, $datatype:ident;)*) => {
+    ($($variant:ident, $type:ty, $datatype:ident, $from_bytes:expr, $to_bytes:expr;)*) => {
         $(impl Element for $type {
             const DATATYPE: Datatype = Datatype::$datatype;
             fn wrap(elements: Vec<Self>) -> Data {
@@ -86,6 +86,36 @@ macro_rules! elements {
                     $(Self::$variant(_) => Datatype::$datatype,)*
                 }
             }
+
+            /// The elements of little-endian bytes; a rest that is no whole element is left out. A byte of BOOL is
+            /// true unless it is 0. `None` for BYTES, whose elements have no fixed size.
+            #[must_use]
+            pub fn from_le_bytes(datatype: Datatype, bytes: &[u8]) -> Option<Self> {
+                match datatype {
+                    $(Datatype::$datatype => {
+                        let (elements, _) = bytes.as_chunks::<{ size_of::<$type>() }>();
+                        let elements = elements.iter().map(|&bytes| $from_bytes(bytes));
+                        Some(Self::$variant(elements.collect()))
+                    })*
+                    Datatype::Bytes => None,
+                }
+            }
+
+            /// The elements as little-endian bytes.
+            #[must_use]
+            pub fn to_le_bytes(&self) -> Vec<u8> {
+                match self {
+                    $(Self::$variant(elements) => {
+                        // A loop that compilers turn into one copy.
+                        let mut bytes = vec![0; size_of_val(elements.as_slice())];
+                        let (chunks, _) = bytes.as_chunks_mut::<{ size_of::<$type>() }>();
+                        for (chunk, &element) in chunks.iter_mut().zip(elements) {
+                            *chunk = $to_bytes(element);
+                        }
+                        bytes
+                    })*
+                }
+            }
         }
     };
 }
@@ -109,19 +139,19 @@ pub mod types {
 }
 
 elements! {
-    F32, f32, Fp32;
-    F64, f64, Fp64;
-    F16, f16, Fp16;
-    Bf16, bf16, Bf16;
-    I8, i8, Int8;
-    I16, i16, Int16;
-    I32, i32, Int32;
-    I64, i64, Int64;
-    U8, u8, Uint8;
-    U16, u16, Uint16;
-    U32, u32, Uint32;
-    U64, u64, Uint64;
-    Bool, bool, Bool;
+    F32, f32, Fp32, f32::from_le_bytes, f32::to_le_bytes;
+    F64, f64, Fp64, f64::from_le_bytes, f64::to_le_bytes;
+    F16, f16, Fp16, f16::from_le_bytes, f16::to_le_bytes;
+    Bf16, bf16, Bf16, bf16::from_le_bytes, bf16::to_le_bytes;
+    I8, i8, Int8, i8::from_le_bytes, i8::to_le_bytes;
+    I16, i16, Int16, i16::from_le_bytes, i16::to_le_bytes;
+    I32, i32, Int32, i32::from_le_bytes, i32::to_le_bytes;
+    I64, i64, Int64, i64::from_le_bytes, i64::to_le_bytes;
+    U8, u8, Uint8, u8::from_le_bytes, u8::to_le_bytes;
+    U16, u16, Uint16, u16::from_le_bytes, u16::to_le_bytes;
+    U32, u32, Uint32, u32::from_le_bytes, u32::to_le_bytes;
+    U64, u64, Uint64, u64::from_le_bytes, u64::to_le_bytes;
+    Bool, bool, Bool, |[byte]: [u8; 1]| byte != 0, |is_true: bool| [u8::from(is_true)];
 }
 
 impl Data {

@@ -7,7 +7,7 @@ use infer_engine::choice::OnDemand;
 use infer_engine::onnx::Summary;
 use infer_engine::{Error, ErrorKind, Graph, Tensor};
 use infer_model_card::{RuntimeChoice, TensorSpec};
-use infer_tensor::{Dim, Signature, TensorInfo, expected_bytes};
+use infer_tensor::{Dim, Signature, TensorInfo};
 
 /// A graph that loads and, as far as can be tried, computes.
 #[derive(Clone, Debug)]
@@ -236,14 +236,14 @@ fn zeros(info: &Signature, sizes: Sizes, shapes: &Shapes) -> Option<Vec<(String,
                 Some(shape) => shape.clone(),
                 None => dims.iter().enumerate().map(size).collect(),
             };
-            let element_type = input.element_type().ok()?;
-            let bytes = expected_bytes(element_type, &shape)?;
+            let datatype = input.wasi_nn_datatype().ok()?;
+            let bytes = datatype.tensor_bytes(&shape)?;
             if bytes > MAX_TRIAL_BYTES {
                 return None;
             }
             let tensor = Tensor {
+                datatype,
                 shape,
-                element_type,
                 data: vec![0; bytes],
             };
             Some((input.name.clone(), tensor))

@@ -82,23 +82,6 @@ impl Datatype {
             Self::Bytes => return None,
         })
     }
-
-    /// Whether a wasi-nn tensor can hold this datatype, as a model's inputs and outputs must. `BOOL` counts:
-    /// it is U8 there, one byte of 0 or 1 per element.
-    #[must_use]
-    pub const fn is_wasi_nn(self) -> bool {
-        matches!(
-            self,
-            Self::Bool
-                | Self::Uint8
-                | Self::Int32
-                | Self::Int64
-                | Self::Fp16
-                | Self::Bf16
-                | Self::Fp32
-                | Self::Fp64
-        )
-    }
 }
 
 impl fmt::Display for Datatype {

@@ -9,21 +9,27 @@ pub struct Error {
     message: String,
 }
 
-/// The kinds of failure, each one of wasi-nn's error codes.
+/// wasi-nn's `error-code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// A tensor or argument that does not fit the graph.
+    /// A tensor or argument does not fit the graph.
     InvalidArgument,
-    /// A model that cannot be read.
+    /// The model cannot be read.
     InvalidEncoding,
-    /// The runtime failed while it computed.
-    Runtime,
-    /// A datatype, operator or target that the implementation lacks.
+    /// The inference took too long.
+    Timeout,
+    /// The runtime failed during an inference.
+    RuntimeError,
+    /// The implementation lacks a datatype, an operator or a target.
     UnsupportedOperation,
-    /// No graph of that name.
+    /// A tensor or model is larger than the implementation allows.
+    TooLarge,
+    /// There is no graph of that name.
     NotFound,
-    /// Something that guests may not do.
+    /// Guests may not do this.
     Security,
+    /// None of the above.
+    Unknown,
 }
 
 impl Error {
@@ -38,6 +44,11 @@ impl Error {
     /// An `InvalidArgument` error.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// A `RuntimeError`.
+    pub fn runtime(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::RuntimeError, message)
     }
 
     /// An `UnsupportedOperation` error.
@@ -65,3 +76,9 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<crate::UnsupportedDatatype> for Error {
+    fn from(error: crate::UnsupportedDatatype) -> Self {
+        Self::unsupported(error.to_string())
+    }
+}

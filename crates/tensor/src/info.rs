@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Datatype, ElementType, Error, expected_bytes};
+use crate::{Datatype, Error, Tensor};
 
 /// The largest number of dimensions: no model has more than 8 or so, and NumPy stops at 64.
 const MAX_RANK: usize = 64;
@@ -53,44 +53,29 @@ impl TensorInfo {
         self.datatype.map_or("unknown", Datatype::name)
     }
 
-    /// The datatype in wasi-nn, which has no BOOL: such a tensor is U8, one byte of 0 or 1 per element, as
-    /// ONNX stores it.
+    /// The declared datatype, if a wasi-nn tensor can hold it.
     ///
     /// # Errors
-    /// `UnsupportedOperation` for a datatype that wasi-nn lacks.
-    pub fn element_type(&self) -> Result<ElementType, Error> {
-        match self.datatype {
-            Some(Datatype::Fp16) => Ok(ElementType::Fp16),
-            Some(Datatype::Fp32) => Ok(ElementType::Fp32),
-            Some(Datatype::Fp64) => Ok(ElementType::Fp64),
-            Some(Datatype::Bf16) => Ok(ElementType::Bf16),
-            Some(Datatype::Uint8 | Datatype::Bool) => Ok(ElementType::U8),
-            Some(Datatype::Int32) => Ok(ElementType::I32),
-            Some(Datatype::Int64) => Ok(ElementType::I64),
-            _ => Err(Error::unsupported(format!(
-                "tensor `{}` is {}, which wasi-nn does not carry; it carries FP16, FP32, FP64, BF16, \
-                 UINT8, INT32, INT64 and BOOL",
-                self.name,
-                self.datatype_name()
-            ))),
-        }
+    /// `UnsupportedOperation` for a datatype that wasi-nn lacks, or that is unknown.
+    pub fn wasi_nn_datatype(&self) -> Result<Datatype, Error> {
+        self.datatype
+            .filter(|datatype| datatype.is_wasi_nn())
+            .ok_or_else(|| {
+                Error::unsupported(format!(
+                    "tensor `{}` is {}, which wasi-nn does not support; it supports FP16, FP32, FP64, BF16, \
+                     UINT8, INT32, INT64 and BOOL",
+                    self.name,
+                    self.datatype_name()
+                ))
+            })
     }
 
-    /// Whether the graph declares BOOL.
-    #[must_use]
-    pub fn is_bool(&self) -> bool {
-        self.datatype == Some(Datatype::Bool)
-    }
-
-    /// Check the values that a datatype allows: each byte of a BOOL tensor is 0 or 1.
-    ///
-    /// # Errors
-    /// `InvalidArgument` with the index and the value.
-    pub fn check_values(&self, data: &[u8]) -> Result<(), Error> {
-        if !self.is_bool() {
+    /// Check the values of an input: each byte of a BOOL tensor is 0 or 1.
+    fn check_values(&self, tensor: &[u8]) -> Result<(), Error> {
+        if self.datatype != Some(Datatype::Bool) {
             return Ok(());
         }
-        match data.iter().enumerate().find(|(_, byte)| **byte > 1) {
+        match tensor.iter().enumerate().find(|(_, byte)| **byte > 1) {
             Some((index, byte)) => Err(Error::invalid(format!(
                 "input `{}` is BOOL, one byte 0 or 1 each, but the byte at index {index} is {byte}",
                 self.name
@@ -106,13 +91,15 @@ impl TensorInfo {
         Some(dims.iter().map(Dim::size).collect())
     }
 
-    /// Check one tensor; `symbols` keeps the sizes of symbolic dimensions across inputs.
-    pub(crate) fn check<'a>(
+    /// Check one tensor, which gets the declared datatype: a guest's BOOL tensor comes as UINT8. `symbols` keeps the
+    /// sizes of symbolic dimensions across inputs.
+    pub(crate) fn check<'a, D: AsRef<[u8]>>(
         &'a self,
-        (element_type, shape, bytes): (ElementType, &[u32], usize),
+        tensor: &mut Tensor<D>,
         symbols: &mut BTreeMap<&'a str, u32>,
     ) -> Result<(), Error> {
         let name = &self.name;
+        let shape = tensor.shape.as_slice();
         // Before anything prints the shape: the guest decides how long it is.
         if shape.len() > MAX_RANK {
             return Err(Error::invalid(format!(
@@ -120,25 +107,28 @@ impl TensorInfo {
                 shape.len()
             )));
         }
-        let expected = self.element_type()?;
-        if element_type != expected {
+        let expected = self.wasi_nn_datatype()?;
+        if tensor.datatype.wasi_nn() != expected.wasi_nn() {
             return Err(Error::invalid(format!(
-                "input `{name}` has datatype {element_type}, expected {expected}"
+                "input `{name}` has datatype {}, expected {expected}",
+                tensor.datatype
             )));
         }
-        let whole = expected_bytes(element_type, shape);
-        if whole != Some(bytes) {
-            let expected = whole.map_or_else(
+        tensor.datatype = expected;
+        let bytes = tensor.data.as_ref();
+        let whole = expected.tensor_bytes(shape);
+        if whole != Some(bytes.len()) {
+            let whole = whole.map_or_else(
                 || "more than memory has".to_owned(),
                 |bytes| bytes.to_string(),
             );
             return Err(Error::invalid(format!(
-                "input `{name}` has {bytes} bytes of data, but {expected} of shape {shape:?} in \
-                 {element_type}"
+                "input `{name}` has {} bytes of data, expected {whole} for shape {shape:?} in {expected}",
+                bytes.len()
             )));
         }
         let Some(dims) = &self.shape else {
-            return Ok(());
+            return self.check_values(bytes);
         };
         let mut fits = dims.len() == shape.len();
         if fits {
@@ -151,7 +141,7 @@ impl TensorInfo {
             }
         }
         if fits {
-            return Ok(());
+            return self.check_values(bytes);
         }
         let dims: Vec<String> = dims
             .iter()

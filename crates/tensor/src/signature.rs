@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{ElementType, Error, TensorInfo};
+use crate::{Error, Tensor, TensorInfo};
 
 /// A graph's inputs and outputs, in the graph's order. Inputs with a default in the file are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,19 +20,19 @@ impl Signature {
     }
 
     /// Put a guest's inputs in the graph's order. Each must be there once and match its declaration in
-    /// datatype, shape and number of bytes, which `describe` reads from a tensor.
+    /// datatype, shape, number of bytes and, if it is BOOL, in its values. They get the declared datatypes: a
+    /// guest's BOOL tensor comes as UINT8.
     ///
     /// # Errors
     /// `InvalidArgument` naming the tensor that does not fit, is missing or is not in the graph.
-    pub fn check<T>(
+    pub fn check<D: AsRef<[u8]>>(
         &self,
-        inputs: Vec<(String, T)>,
-        describe: impl Fn(&T) -> (ElementType, &[u32], usize),
-    ) -> Result<Vec<T>, Error> {
-        let inputs = self.in_order(inputs)?;
+        inputs: Vec<(String, Tensor<D>)>,
+    ) -> Result<Vec<Tensor<D>>, Error> {
+        let mut inputs = self.in_order(inputs)?;
         let mut symbols = BTreeMap::new();
-        for (info, tensor) in self.inputs.iter().zip(&inputs) {
-            info.check(describe(tensor), &mut symbols)?;
+        for (info, tensor) in self.inputs.iter().zip(&mut inputs) {
+            info.check(tensor, &mut symbols)?;
         }
         Ok(inputs)
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use infer_host::Limits;
 use infer_model_card::{Datatype, TensorSpec};
 use wasmtime::component::{InstancePre, Linker, ResourceAny, ResourceTable};
@@ -15,6 +15,8 @@ use bindings::exports::wasi::nn::tensor::TensorType;
 mod bindings {
     wasmtime::component::bindgen!({ world: "engine", path: "../crates/engine/wit" });
 }
+
+infer_tensor::wit_tensor_type!(TensorType);
 
 /// The snapshotted engine, compiled.
 pub(super) struct Alone {
@@ -58,17 +60,6 @@ impl<'a> Tensor<'a> {
             data.len()
         );
         Ok(inputs)
-    }
-
-    fn tensor_type(&self) -> Result<TensorType> {
-        Ok(match self.datatype {
-            Datatype::Fp32 => TensorType::Fp32,
-            Datatype::Int64 => TensorType::I64,
-            other => bail!(
-                "the input `{}` has datatype {other}, expected FP32 or INT64",
-                self.name
-            ),
-        })
     }
 }
 
@@ -216,7 +207,7 @@ fn context(
 }
 
 fn typed<'a>(inputs: &'a [Tensor<'a>]) -> Result<Vec<(TensorType, &'a Tensor<'a>)>> {
-    let typed = |input: &'a Tensor<'a>| Ok((input.tensor_type()?, input));
+    let typed = |input: &'a Tensor<'a>| Ok((input.datatype.try_into()?, input));
     inputs.iter().map(typed).collect()
 }
 

@@ -1,13 +1,12 @@
 //! `cargo infer backend check`
 
 use std::io::Write;
-use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-use infer_host::nn::backend::{Cancellation, GraphSource, Precision, Share, Tensor};
-use infer_tensor::ElementType;
+use infer_host::nn::backend::{Cancellation, GraphSource, Precision, Share, Shared, Tensor};
+use infer_tensor::Datatype;
 
 use super::choose::{self, Computing};
 use super::{Name, install};
@@ -106,9 +105,9 @@ fn row(values: [f32; 2]) -> Tensor {
         .flat_map(|value| value.to_le_bytes())
         .collect();
     Tensor {
+        datatype: Datatype::Fp32,
         shape: vec![1, 2],
-        element_type: ElementType::Fp32,
-        data: Arc::new(Bytes::from(data)),
+        data: Shared::new(Bytes::from(data)),
     }
 }
 

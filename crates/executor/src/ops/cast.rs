@@ -25,29 +25,13 @@ fn to(build: &Build<'_>) -> Result<Datatype> {
 /// # Errors
 /// `Unsupported` for a datatype that tensors cannot have here, `Graph` for a number that ONNX does not define.
 pub(super) fn datatype(number: i64) -> Result<Datatype> {
-    Ok(match number {
-        1 => Datatype::Fp32,
-        2 => Datatype::Uint8,
-        3 => Datatype::Int8,
-        4 => Datatype::Uint16,
-        5 => Datatype::Int16,
-        6 => Datatype::Int32,
-        7 => Datatype::Int64,
-        9 => Datatype::Bool,
-        10 => Datatype::Fp16,
-        11 => Datatype::Fp64,
-        12 => Datatype::Uint32,
-        13 => Datatype::Uint64,
-        16 => Datatype::Bf16,
-        8 | 14 | 15 | 17..=26 => {
-            let number = i32::try_from(number).unwrap_or_default();
-            return Err(Error::unsupported(format!(
-                "tensors of {} are not supported",
-                rten_onnx::onnx::DataType(number)
-            )));
-        }
-        _ => return Err(Error::graph(format!("the datatype {number} is unknown"))),
-    })
+    match Datatype::from_onnx(number) {
+        Ok(datatype) if datatype != Datatype::Bytes => Ok(datatype),
+        _ => Err(match Datatype::onnx_name(number) {
+            Some(name) => Error::unsupported(format!("tensors of {name} are not supported")),
+            None => Error::graph(format!("the datatype {number} is unknown")),
+        }),
+    }
 }
 
 /// A value on the way from one datatype to another.

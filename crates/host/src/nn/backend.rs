@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use infer_tensor::{ElementType, Error, Signature};
+use infer_tensor::{Datatype, Error, Signature};
 
 /// A library that computes.
 pub trait Backend: Send + Sync {
@@ -27,8 +27,8 @@ pub trait Backend: Send + Sync {
 
     /// Copy a guest's tensor into memory that the library computes from, so that it need not be copied
     /// again. Nothing about the tensor has been checked.
-    fn adopt(&self, _element_type: ElementType, _shape: &[u32], bytes: &[u8]) -> Arc<dyn Data> {
-        Arc::new(Bytes::copy_from_slice(bytes))
+    fn adopt(&self, _datatype: Datatype, _shape: &[u32], bytes: &[u8]) -> Shared {
+        Shared::new(Bytes::copy_from_slice(bytes))
     }
 }
 
@@ -67,24 +67,31 @@ impl Data for Bytes {
     }
 }
 
-/// A tensor on the host.
+/// A tensor's elements, which several tensors may share: a guest may compute with a tensor and go on reading it.
 #[derive(Clone)]
-pub struct Tensor {
-    /// The size of each dimension.
-    pub shape: Vec<u32>,
-    /// What `data` holds.
-    pub element_type: ElementType,
-    /// Shared: a guest may give the same tensor to a graph and go on reading it.
-    pub data: Arc<dyn Data>,
-}
+pub struct Shared(Arc<dyn Data>);
 
-impl Tensor {
-    /// The elements.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        self.data.bytes()
+impl Shared {
+    /// The elements in that memory.
+    pub fn new(data: impl Data) -> Self {
+        Self(Arc::new(data))
+    }
+
+    /// The memory, if a backend of that type has made it.
+    pub(super) fn downcast_ref<T: Data>(&self) -> Option<&T> {
+        let any: &dyn Any = &*self.0;
+        any.downcast_ref()
     }
 }
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+/// A tensor on the host.
+pub type Tensor = infer_tensor::Tensor<Shared>;
 
 /// A graph's file, and how it is to be computed.
 #[derive(Clone, Debug, PartialEq, Eq)]

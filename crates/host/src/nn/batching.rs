@@ -9,12 +9,11 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use infer_tensor::{Dim, Error, ErrorKind, Signature, expected_bytes};
-use std::sync::Arc;
+use infer_tensor::{Dim, Error, Signature};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
-use super::backend::{Batching, Tensor};
+use super::backend::{Batching, Shared, Tensor};
 use super::computer::Computer;
 use crate::worker::Thread;
 
@@ -62,7 +61,7 @@ impl Batcher {
             sender
         });
         let (answer, answered) = oneshot::channel();
-        let gone = |_| Error::new(ErrorKind::Runtime, "the host is stopping");
+        let gone = |_| Error::runtime("the host is stopping");
         queue
             .send(Job {
                 inputs,
@@ -76,14 +75,10 @@ impl Batcher {
 
 /// Whether every input and output begins with a dimension of any size.
 fn is_free(signature: &Signature) -> bool {
-    signature
-        .inputs
-        .iter()
-        .chain(&signature.outputs)
-        .all(|info| {
-            let dims = info.shape.as_deref().unwrap_or_default();
-            matches!(dims.first(), Some(Dim::Any | Dim::Symbolic(_)))
-        })
+    signature.tensors().all(|info| {
+        let dims = info.shape.as_deref().unwrap_or_default();
+        matches!(dims.first(), Some(Dim::Any | Dim::Symbolic(_)))
+    })
 }
 
 /// The size of the first dimension, if all inputs have the same and are not empty.
@@ -100,7 +95,7 @@ fn fits(a: &Job, b: &Job) -> bool {
     a.inputs
         .iter()
         .zip(&b.inputs)
-        .all(|(a, b)| a.element_type == b.element_type && a.shape.get(1..) == b.shape.get(1..))
+        .all(|(a, b)| a.datatype == b.datatype && a.shape.get(1..) == b.shape.get(1..))
 }
 
 /// Take batches from the queue until nobody can send to it.
@@ -194,12 +189,7 @@ async fn all_gone(batch: &mut [Job]) {
 
 /// The inputs one behind the other along the first dimension.
 fn join(batch: &[Job]) -> Result<Vec<Tensor>, Error> {
-    let unfit = || {
-        Error::new(
-            ErrorKind::Runtime,
-            "the inputs of a batch do not fit together",
-        )
-    };
+    let unfit = || Error::runtime("the inputs of a batch do not fit together");
     let first = batch.first().ok_or_else(unfit)?;
     let total = batch.iter().map(|job| job.items).sum();
     first
@@ -209,15 +199,15 @@ fn join(batch: &[Job]) -> Result<Vec<Tensor>, Error> {
         .map(|(place, tensor)| {
             let mut shape = tensor.shape.clone();
             *shape.first_mut().ok_or_else(unfit)? = total;
-            let size = expected_bytes(tensor.element_type, &shape).ok_or_else(unfit)?;
+            let size = tensor.datatype.tensor_bytes(&shape).ok_or_else(unfit)?;
             let mut data = Vec::with_capacity(size);
             for job in batch {
                 data.extend_from_slice(job.inputs.get(place).ok_or_else(unfit)?.bytes());
             }
             Ok(Tensor {
+                datatype: tensor.datatype,
                 shape,
-                element_type: tensor.element_type,
-                data: Arc::new(Bytes::from(data)),
+                data: Shared::new(Bytes::from(data)),
             })
         })
         .collect()
@@ -229,13 +219,10 @@ fn split(outputs: &[Tensor], items: &[u32]) -> Result<Vec<Vec<Tensor>>, Error> {
     let mut parts: Vec<Vec<Tensor>> = items.iter().map(|_| Vec::new()).collect();
     for output in outputs {
         if output.shape.first() != Some(&total) {
-            return Err(Error::new(
-                ErrorKind::Runtime,
-                format!(
-                    "the graph gives {:?} for a batch of {total}, which cannot be split",
-                    output.shape
-                ),
-            ));
+            return Err(Error::runtime(format!(
+                "the graph computes an output of shape {:?} for a batch of {total}, which cannot be split",
+                output.shape
+            )));
         }
         let bytes = output.bytes();
         let item_bytes = bytes.len() / total as usize;
@@ -248,9 +235,9 @@ fn split(outputs: &[Tensor], items: &[u32]) -> Result<Vec<Vec<Tensor>>, Error> {
             }
             let data = bytes.get(start..end).unwrap_or_default();
             part.push(Tensor {
+                datatype: output.datatype,
                 shape,
-                element_type: output.element_type,
-                data: Arc::new(Bytes::copy_from_slice(data)),
+                data: Shared::new(Bytes::copy_from_slice(data)),
             });
             start = end;
         }

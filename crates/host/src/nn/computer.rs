@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use infer_tensor::{Error, ErrorKind, Signature};
+use infer_tensor::{Error, Signature};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -135,7 +135,7 @@ impl Computer {
             let inference = || self.compute_here(&inputs, bytes, &Cancellation::default());
             return catch_unwind(AssertUnwindSafe(inference)).unwrap_or_else(|_| Err(panicked()));
         }
-        let ended = |_| Error::new(ErrorKind::Runtime, "the host is stopping");
+        let ended = |_| Error::runtime("the host is stopping");
         let turn = Arc::clone(&self.turns)
             .acquire_owned()
             .await
@@ -174,7 +174,7 @@ impl Computer {
 
 fn panicked() -> Error {
     tracing::error!("an inference panicked");
-    Error::new(ErrorKind::Runtime, "the backend failed")
+    Error::runtime("the backend failed")
 }
 
 /// How large a graph's inputs may be for its inferences to be short, as far as is known.

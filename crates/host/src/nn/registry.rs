@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use infer_tensor::{Error, ErrorKind, Signature};
+use infer_tensor::{Datatype, Error, ErrorKind, Signature};
 use tokio::sync::Semaphore;
 
-use super::backend::{Backend, Data, GraphSource, Share, Tensor};
+use super::backend::{Backend, GraphSource, Share, Shared, Tensor};
 use super::batching::Batcher;
 use super::computer::{Computer, Load, is_small};
 use crate::worker::Thread;
@@ -88,7 +88,7 @@ impl Graphs {
                         Err(LoadGraphError {
                             name: source.name.clone(),
                             path: source.onnx.clone().unwrap_or_default(),
-                            source: Error::new(ErrorKind::Runtime, "loading it panicked"),
+                            source: Error::runtime("loading it panicked"),
                         })
                     })
                 })
@@ -168,13 +168,8 @@ impl Graphs {
     }
 
     /// A guest's bytes in memory that the library computes from.
-    pub(crate) fn adopt(
-        &self,
-        element_type: infer_tensor::ElementType,
-        shape: &[u32],
-        bytes: &[u8],
-    ) -> Arc<dyn Data> {
-        self.backend.adopt(element_type, shape, bytes)
+    pub(crate) fn adopt(&self, datatype: Datatype, shape: &[u32], bytes: &[u8]) -> Shared {
+        self.backend.adopt(datatype, shape, bytes)
     }
 }
 
@@ -205,9 +200,7 @@ impl NamedGraph {
         inputs: Vec<(String, Tensor)>,
     ) -> Result<Vec<(String, Tensor)>, Error> {
         let signature = self.computer.signature();
-        let inputs = signature.check(inputs, |tensor| {
-            (tensor.element_type, &tensor.shape, tensor.bytes().len())
-        })?;
+        let inputs = signature.check(inputs)?;
         let outputs = match &self.batcher {
             Some(batcher) => batcher.compute(inputs, thread).await,
             None => self.computer.compute(inputs, thread).await,

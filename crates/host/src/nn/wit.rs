@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use infer_tensor::{ElementType, Error, ErrorKind};
+use infer_tensor::{Datatype, Error, ErrorKind};
 use wasmtime::StoreContextMut;
 use wasmtime::component::{HasData, Linker, Resource, ResourceTable, ResourceType, WasmList};
 
-use super::backend::{Data, Tensor};
+use super::backend::{Shared, Tensor};
 use super::registry::{Graphs, NamedGraph};
 use crate::worker::Thread;
 use bindings::wasi::nn::{errors, graph, inference, tensor};
@@ -28,6 +28,9 @@ mod bindings {
         },
     });
 }
+
+infer_tensor::wit_tensor_type!(tensor::TensorType);
+infer_tensor::wit_error_code!(errors::ErrorCode);
 
 /// A tensor that a guest holds.
 pub struct GuestTensor {
@@ -126,18 +129,18 @@ fn add_tensor<T: Send + 'static>(
         "[constructor]tensor",
         move |mut store: StoreContextMut<'_, T>,
               (shape, ty, data): (Vec<u32>, tensor::TensorType, WasmList<u8>)| {
-            let element_type = element_type(ty);
+            let datatype = Datatype::from(ty);
             let ctx = view(store.data_mut()).ctx;
             let graphs = ctx.graphs.clone();
             let bytes = ctx.take(&shape, data.len())?;
             let data = data.as_le_slice(&store);
             let data = match graphs {
-                Some(graphs) => graphs.adopt(element_type, &shape, data),
-                None => Arc::new(Bytes::copy_from_slice(data)),
+                Some(graphs) => graphs.adopt(datatype, &shape, data),
+                None => Shared::new(Bytes::copy_from_slice(data)),
             };
             let tensor = Tensor {
+                datatype,
                 shape,
-                element_type,
                 data,
             };
             let view = view(store.data_mut());
@@ -155,50 +158,18 @@ fn add_tensor<T: Send + 'static>(
         "[method]tensor.ty",
         move |mut store: StoreContextMut<'_, T>, (tensor,): (Resource<GuestTensor>,)| {
             let view = view(store.data_mut());
-            Ok((tensor_type(view.table.get(&tensor)?.tensor.element_type),))
+            let datatype = view.table.get(&tensor)?.tensor.datatype;
+            Ok((tensor::TensorType::try_from(datatype)?,))
         },
     )?;
     tensors.func_wrap(
         "[method]tensor.data",
         move |mut store: StoreContextMut<'_, T>, (tensor,): (Resource<GuestTensor>,)| {
             let view = view(store.data_mut());
-            let data = Arc::clone(&view.table.get(&tensor)?.tensor.data);
-            Ok((Bytes::from_owner(Shared(data)),))
+            let data = view.table.get(&tensor)?.tensor.data.clone();
+            Ok((Bytes::from_owner(data),))
         },
     )
-}
-
-/// A tensor's elements as an owner that `bytes` knows.
-struct Shared(Arc<dyn Data>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        self.0.bytes()
-    }
-}
-
-fn element_type(ty: tensor::TensorType) -> ElementType {
-    match ty {
-        tensor::TensorType::Fp16 => ElementType::Fp16,
-        tensor::TensorType::Fp32 => ElementType::Fp32,
-        tensor::TensorType::Fp64 => ElementType::Fp64,
-        tensor::TensorType::Bf16 => ElementType::Bf16,
-        tensor::TensorType::U8 => ElementType::U8,
-        tensor::TensorType::I32 => ElementType::I32,
-        tensor::TensorType::I64 => ElementType::I64,
-    }
-}
-
-fn tensor_type(element_type: ElementType) -> tensor::TensorType {
-    match element_type {
-        ElementType::Fp16 => tensor::TensorType::Fp16,
-        ElementType::Fp32 => tensor::TensorType::Fp32,
-        ElementType::Fp64 => tensor::TensorType::Fp64,
-        ElementType::Bf16 => tensor::TensorType::Bf16,
-        ElementType::U8 => tensor::TensorType::U8,
-        ElementType::I32 => tensor::TensorType::I32,
-        ElementType::I64 => tensor::TensorType::I64,
-    }
 }
 
 impl NnView<'_> {
@@ -295,14 +266,7 @@ impl errors::Host for NnView<'_> {}
 
 impl errors::HostError for NnView<'_> {
     fn code(&mut self, error: Resource<GuestError>) -> wasmtime::Result<errors::ErrorCode> {
-        Ok(match self.table.get(&error)?.0.kind() {
-            ErrorKind::InvalidArgument => errors::ErrorCode::InvalidArgument,
-            ErrorKind::InvalidEncoding => errors::ErrorCode::InvalidEncoding,
-            ErrorKind::Runtime => errors::ErrorCode::RuntimeError,
-            ErrorKind::UnsupportedOperation => errors::ErrorCode::UnsupportedOperation,
-            ErrorKind::NotFound => errors::ErrorCode::NotFound,
-            ErrorKind::Security => errors::ErrorCode::Security,
-        })
+        Ok(self.table.get(&error)?.0.kind().into())
     }
 
     fn data(&mut self, error: Resource<GuestError>) -> wasmtime::Result<String> {

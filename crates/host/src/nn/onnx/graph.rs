@@ -4,21 +4,21 @@ use std::ffi::CString;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use infer_tensor::{Error, ErrorKind, Signature, TensorInfo};
+use infer_tensor::{Datatype, Error, ErrorKind, Signature, TensorInfo};
 use ort::AsPointer;
 use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 use ort::session::{RunOptions, Session};
 use ort::value::{DynTensor, DynValue};
 
 use super::one_line;
-use super::values::{Input, Output, datatype};
-use crate::nn::backend::{Cancellation, Graph, Tensor};
+use super::values::{Input, Output};
+use crate::nn::backend::{Cancellation, Graph, Shared, Tensor};
 
 pub(super) fn failed(error: &ort::Error) -> Error {
     let kind = match error.code() {
         ort::ErrorCode::InvalidArgument => ErrorKind::InvalidArgument,
         ort::ErrorCode::NotImplemented => ErrorKind::UnsupportedOperation,
-        _ => ErrorKind::Runtime,
+        _ => ErrorKind::RuntimeError,
     };
     Error::new(
         kind,
@@ -79,8 +79,7 @@ impl Graph for OnnxGraph {
     ) -> Result<Vec<Tensor>, Error> {
         let inputs: Vec<Input> = inputs
             .iter()
-            .zip(&self.signature.inputs)
-            .map(|(tensor, info)| Input::new(tensor, info, &self.memory, &self.session))
+            .map(|tensor| Input::new(tensor, &self.memory, &self.session))
             .collect::<Result<_, _>>()?;
         let options = Arc::new(RunOptions::new().map_err(|error| failed(&error))?);
         cancellation.on_cancel({
@@ -141,27 +140,23 @@ impl OnnxGraph {
         unsafe { ort::Error::result_from_status(status) }.map_err(|error| failed(&error))?;
         outputs
             .into_iter()
-            .map(|output| {
-                output.ok_or_else(|| {
-                    Error::new(ErrorKind::Runtime, "ONNX Runtime left an output out")
-                })
-            })
+            .map(|output| output.ok_or_else(|| Error::runtime("ONNX Runtime left an output out")))
             .collect()
     }
 
     /// An output in the library's own memory.
     fn output(&self, value: DynValue, info: &TensorInfo) -> Result<Tensor, Error> {
         let unexpected = |what: &str| {
-            Error::new(
-                ErrorKind::Runtime,
-                format!("ONNX Runtime gave output `{}` {what}", info.name),
-            )
+            Error::runtime(format!(
+                "ONNX Runtime computed output `{}` {what}",
+                info.name
+            ))
         };
-        let element_type = info.element_type()?;
+        let datatype = info.wasi_nn_datatype()?;
         let value: DynTensor = value
             .downcast()
             .map_err(|_| unexpected("as something else than a tensor"))?;
-        if datatype(*value.data_type()) != info.datatype {
+        if Datatype::try_from(*value.data_type()) != Ok(datatype) {
             return Err(unexpected("in another datatype than declared"));
         }
         let shape = value
@@ -170,12 +165,13 @@ impl OnnxGraph {
             .map(|size| u32::try_from(*size))
             .collect::<Result<Vec<u32>, _>>()
             .map_err(|_| unexpected("with a dimension of more than 2^32"))?;
-        let bytes = infer_tensor::expected_bytes(element_type, &shape)
+        let bytes = datatype
+            .tensor_bytes(&shape)
             .ok_or_else(|| unexpected("larger than memory"))?;
         Ok(Tensor {
+            datatype,
             shape,
-            element_type,
-            data: Arc::new(Output::new(value, bytes, Arc::clone(&self.session))),
+            data: Shared::new(Output::new(value, bytes, Arc::clone(&self.session))),
         })
     }
 }

@@ -199,8 +199,8 @@ impl Backend for OnnxRuntime {
             inputs: tensor_infos(session.inputs())?,
             outputs: tensor_infos(session.outputs())?,
         };
-        for info in signature.inputs.iter().chain(&signature.outputs) {
-            info.element_type()?;
+        for info in signature.tensors() {
+            info.wasi_nn_datatype()?;
         }
         // Providers for other devices compute one inference of a session at a time.
         let takes_turns = self.provider != Provider::Cpu;

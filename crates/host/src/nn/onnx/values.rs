@@ -3,15 +3,14 @@
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
-use infer_model_card::Datatype;
-use infer_tensor::{Dim, ElementType, Error, ErrorKind, TensorInfo};
+use infer_tensor::{Datatype, Dim, Error, TensorInfo};
 use ort::memory::MemoryInfo;
 use ort::session::Session;
 use ort::value::{DynTensor, DynTensorValueType, Outlet, TensorElementType, Value, ValueType};
 use ort::{AsPointer, sys};
 
 use super::graph::failed;
-use crate::nn::backend::{Data, Tensor};
+use crate::nn::backend::{Data, Shared, Tensor};
 
 /// What a session declares.
 ///
@@ -28,7 +27,7 @@ pub(super) fn tensor_infos(outlets: &[Outlet]) -> Result<Vec<TensorInfo>, Error>
             } = outlet.dtype()
             else {
                 return Err(Error::unsupported(format!(
-                    "`{}` is not a tensor (a sequence, an optional or a map), which wasi-nn does not carry",
+                    "`{}` is not a tensor (a sequence, an optional or a map), which wasi-nn does not support",
                     outlet.name()
                 )));
             };
@@ -43,54 +42,18 @@ pub(super) fn tensor_infos(outlets: &[Outlet]) -> Result<Vec<TensorInfo>, Error>
                 .collect();
             Ok(TensorInfo {
                 name: outlet.name().to_owned(),
-                datatype: datatype(*ty),
+                datatype: Datatype::try_from(*ty).ok(),
                 shape: Some(dims),
             })
         })
         .collect()
 }
 
-/// By the protocols' names; `None` for what they have not.
-pub(super) fn datatype(onnx: TensorElementType) -> Option<Datatype> {
-    Some(match onnx {
-        TensorElementType::Float32 => Datatype::Fp32,
-        TensorElementType::Uint8 => Datatype::Uint8,
-        TensorElementType::Int8 => Datatype::Int8,
-        TensorElementType::Uint16 => Datatype::Uint16,
-        TensorElementType::Int16 => Datatype::Int16,
-        TensorElementType::Int32 => Datatype::Int32,
-        TensorElementType::Int64 => Datatype::Int64,
-        TensorElementType::String => Datatype::Bytes,
-        TensorElementType::Bool => Datatype::Bool,
-        TensorElementType::Float16 => Datatype::Fp16,
-        TensorElementType::Float64 => Datatype::Fp64,
-        TensorElementType::Uint32 => Datatype::Uint32,
-        TensorElementType::Uint64 => Datatype::Uint64,
-        TensorElementType::Bfloat16 => Datatype::Bf16,
-        _ => return None,
-    })
-}
-
-/// The library's number for what a declared tensor holds.
-fn onnx_type(info: &TensorInfo, element_type: ElementType) -> sys::ONNXTensorElementDataType {
-    use sys::ONNXTensorElementDataType as Onnx;
-    match element_type {
-        ElementType::U8 if info.is_bool() => Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL,
-        ElementType::U8 => Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8,
-        ElementType::I32 => Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32,
-        ElementType::I64 => Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64,
-        ElementType::Fp16 => Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16,
-        ElementType::Bf16 => Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16,
-        ElementType::Fp32 => Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
-        ElementType::Fp64 => Onnx::ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE,
-    }
-}
-
 /// An input as the library sees it: the guest's bytes where they are.
 pub(super) struct Input {
     value: Value<DynTensorValueType>,
     /// What `value` points into.
-    _data: Arc<dyn Data>,
+    _data: Shared,
     _aligned: Option<Vec<u64>>,
 }
 
@@ -98,14 +61,15 @@ impl Input {
     /// Nothing is copied, unless where it is will not do for its elements.
     pub(super) fn new(
         tensor: &Tensor,
-        info: &TensorInfo,
         memory: &MemoryInfo,
         session: &Session,
     ) -> Result<Self, Error> {
         let bytes = tensor.bytes();
-        info.check_values(bytes)?;
         // Large allocations are aligned for any element; a small one might not be.
-        let is_aligned = (bytes.as_ptr() as usize).is_multiple_of(tensor.element_type.bytes());
+        let is_aligned = tensor
+            .datatype
+            .element_bytes()
+            .is_none_or(|size| (bytes.as_ptr() as usize).is_multiple_of(size));
         let aligned = (!is_aligned).then(|| aligned(bytes));
         let data = match &aligned {
             Some(aligned) => aligned.as_ptr().cast::<u8>(),
@@ -123,19 +87,19 @@ impl Input {
                 bytes.len(),
                 shape.as_ptr(),
                 shape.len(),
-                onnx_type(info, tensor.element_type),
+                TensorElementType::from(tensor.datatype).into(),
                 &raw mut value,
             )
         };
         // SAFETY: the status came from the library just now and is given up here.
         unsafe { ort::Error::result_from_status(status) }.map_err(|error| failed(&error))?;
-        let value = NonNull::new(value)
-            .ok_or_else(|| Error::new(ErrorKind::Runtime, "ONNX Runtime made no tensor"))?;
+        let value =
+            NonNull::new(value).ok_or_else(|| Error::runtime("ONNX Runtime made no tensor"))?;
         Ok(Self {
             // SAFETY: the value was made just now, is a tensor, and is owned by nobody else. The allocator is
             // for copies of it, of which there are none.
             value: unsafe { Value::from_ptr(value, Some(session.allocator())) },
-            _data: Arc::clone(&tensor.data),
+            _data: tensor.data.clone(),
             _aligned: aligned,
         })
     }

@@ -1,15 +1,14 @@
 //! A compiled graph, and inferences with its requests.
 
-use std::any::Any;
 use std::sync::Arc;
 
-use infer_tensor::{ElementType, Error, ErrorKind, Signature, TensorInfo, expected_bytes};
+use infer_tensor::{Datatype, Error, Signature, TensorInfo};
 use openvino::{CompiledModel, InferenceError, InferenceErrorKind};
 
 use super::failed;
 use super::pool::{Lease, Pool};
-use super::tensor::{OpenVinoTensor, datatype, openvino_type};
-use crate::nn::backend::{Cancellation, Graph, Tensor};
+use super::tensor::OpenVinoTensor;
+use crate::nn::backend::{Cancellation, Graph, Shared, Tensor};
 
 /// How long a thread waits for an inference before it looks whether it was cancelled.
 const POLL_MS: i64 = 20;
@@ -53,17 +52,12 @@ impl Graph for OpenVinoGraph {
         let mut request = self.pool.lease().map_err(|error| failed(&error))?;
         for (index, (tensor, info)) in inputs.iter().zip(&self.signature.inputs).enumerate() {
             self.check_values(tensor, info)?;
-            let element_type = if info.is_bool() {
-                openvino::ElementType::Boolean
-            } else {
-                openvino_type(tensor.element_type)
-            };
-            let any: &dyn Any = &*tensor.data;
             let copy;
-            let adopted = match any.downcast_ref::<OpenVinoTensor>() {
-                Some(adopted) if adopted.element_type() == element_type => adopted,
+            let adopted = match tensor.data.downcast_ref::<OpenVinoTensor>() {
+                // A guest's BOOL tensor was adopted as UINT8.
+                Some(adopted) if adopted.datatype() == tensor.datatype => adopted,
                 _ => {
-                    copy = OpenVinoTensor::copy(element_type, &tensor.shape, tensor.bytes())?;
+                    copy = OpenVinoTensor::copy(tensor.datatype, &tensor.shape, tensor.bytes())?;
                     &copy
                 }
             };
@@ -95,17 +89,16 @@ impl Graph for OpenVinoGraph {
 
 impl OpenVinoGraph {
     fn check_values(&self, tensor: &Tensor, info: &TensorInfo) -> Result<(), Error> {
-        info.check_values(tensor.bytes())?;
         if !self.is_narrow {
             return Ok(());
         }
         let (elements, _) = tensor.bytes().as_chunks::<8>();
-        let unfit = match tensor.element_type {
-            ElementType::I64 => first(elements, i64::from_le_bytes, |value| {
+        let unfit = match tensor.datatype {
+            Datatype::Int64 => first(elements, i64::from_le_bytes, |value| {
                 i32::try_from(value).is_err()
             })
             .map(|(index, value)| (index, value.to_string(), "INT64")),
-            ElementType::Fp64 => first(elements, f64::from_le_bytes, |value| {
+            Datatype::Fp64 => first(elements, f64::from_le_bytes, |value| {
                 value.is_finite() && value.abs() > f64::from(f32::MAX)
             })
             .map(|(index, value)| (index, format!("{value:e}"), "FP64")),
@@ -134,18 +127,14 @@ fn first<T: Copy>(
 
 /// An output in the request's memory, which nobody computes into before the output is gone.
 fn output(request: &Arc<Lease>, index: usize, info: &TensorInfo) -> Result<Tensor, Error> {
-    let unexpected = |what: &str| {
-        Error::new(
-            ErrorKind::Runtime,
-            format!("OpenVINO gave output `{}` {what}", info.name),
-        )
-    };
-    let element_type = info.element_type()?;
+    let unexpected =
+        |what: &str| Error::runtime(format!("OpenVINO computed output `{}` {what}", info.name));
+    let datatype = info.wasi_nn_datatype()?;
     let tensor = request
         .get_output_tensor_by_index(index)
         .map_err(|error| failed(&error))?;
     let came = tensor.get_element_type().map_err(|error| failed(&error))?;
-    if datatype(came) != info.datatype {
+    if came != datatype.into() {
         return Err(unexpected("in another datatype than declared"));
     }
     let shape = tensor.get_shape().map_err(|error| failed(&error))?;
@@ -156,14 +145,14 @@ fn output(request: &Arc<Lease>, index: usize, info: &TensorInfo) -> Result<Tenso
         .collect::<Result<Vec<u32>, _>>()
         .map_err(|_| unexpected("with a dimension of more than 2^32"))?;
     let bytes = tensor.get_byte_size().map_err(|error| failed(&error))?;
-    if expected_bytes(element_type, &shape) != Some(bytes) {
+    if datatype.tensor_bytes(&shape) != Some(bytes) {
         return Err(unexpected(
             "with another number of bytes than its shape has",
         ));
     }
     Ok(Tensor {
+        datatype,
         shape,
-        element_type,
-        data: Arc::new(OpenVinoTensor::of_request(tensor, came, bytes, request)),
+        data: Shared::new(OpenVinoTensor::of_request(tensor, datatype, bytes, request)),
     })
 }

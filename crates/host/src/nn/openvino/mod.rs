@@ -8,17 +8,16 @@ mod tensor;
 
 use std::panic::catch_unwind;
 use std::path::Path;
-use std::sync::Arc;
 
-use infer_tensor::{Dim, ElementType, Error, ErrorKind, Signature, TensorInfo};
+use infer_tensor::{Datatype, Dim, Error, ErrorKind, Signature, TensorInfo};
 use openvino::{
     CompiledModel, Core, DeviceType, InferenceError, InferenceErrorKind, Model, Node, RwPropertyKey,
 };
 
-use super::backend::{Backend, Data, Graph, GraphSource, Precision, Share};
+use super::backend::{Backend, Graph, GraphSource, Precision, Share, Shared};
 use super::library::{self, LibraryError};
 use graph::OpenVinoGraph;
-use tensor::{OpenVinoTensor, datatype, openvino_type};
+use tensor::OpenVinoTensor;
 
 /// The loaded library.
 pub struct OpenVino {
@@ -69,8 +68,7 @@ impl OpenVino {
     /// A core that compiles for that precision. Its settings hold for all that it compiles, so each graph
     /// has one of its own.
     fn core(&self, precision: Precision, share: Share) -> Result<Core, Error> {
-        let mut core =
-            Core::new().map_err(|error| Error::new(ErrorKind::Runtime, error.to_string()))?;
+        let mut core = Core::new().map_err(|error| Error::runtime(error.to_string()))?;
         let device = DeviceType::from(self.device.as_str());
         if self.device == "CPU" {
             let threads = self.threads.to_string();
@@ -169,7 +167,7 @@ fn failed(error: &InferenceError) -> Error {
     let kind = match error.kind {
         InferenceErrorKind::ParameterMismatch => ErrorKind::InvalidArgument,
         InferenceErrorKind::NotImplemented => ErrorKind::UnsupportedOperation,
-        _ => ErrorKind::Runtime,
+        _ => ErrorKind::RuntimeError,
     };
     Error::new(
         kind,
@@ -206,8 +204,8 @@ impl Backend for OpenVino {
             .read_model_from_file(path, weights)
             .map_err(|error| unreadable(&error))?;
         let mut signature = signature(&model).map_err(|error| unreadable(&error))?;
-        for info in signature.inputs.iter().chain(&signature.outputs) {
-            info.element_type()?;
+        for info in signature.tensors() {
+            info.wasi_nn_datatype()?;
         }
         let compiled = core
             .compile_model(&model, DeviceType::from(self.device.as_str()))
@@ -220,11 +218,11 @@ impl Backend for OpenVino {
         Ok(Box::new(graph.map_err(|error| unreadable(&error))?))
     }
 
-    fn adopt(&self, element_type: ElementType, shape: &[u32], bytes: &[u8]) -> Arc<dyn Data> {
-        match OpenVinoTensor::copy(openvino_type(element_type), shape, bytes) {
-            Ok(tensor) => Arc::new(tensor),
-            // It does not fit a graph either, as whoever computes with it is told.
-            Err(_) => Arc::new(bytes::Bytes::copy_from_slice(bytes)),
+    fn adopt(&self, datatype: Datatype, shape: &[u32], bytes: &[u8]) -> Shared {
+        match OpenVinoTensor::copy(datatype, shape, bytes) {
+            Ok(tensor) => Shared::new(tensor),
+            // No graph takes it either, and the inference says why.
+            Err(_) => Shared::new(bytes::Bytes::copy_from_slice(bytes)),
         }
     }
 }
@@ -257,7 +255,7 @@ fn tensor_info(port: &Node) -> Result<TensorInfo, InferenceError> {
     });
     Ok(TensorInfo {
         name: port.get_name()?,
-        datatype: datatype(port.get_element_type()?),
+        datatype: Datatype::try_from(port.get_element_type()?).ok(),
         shape: (rank.get_min() == rank.get_max()).then(|| dims.collect()),
     })
 }
