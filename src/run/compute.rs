@@ -1,6 +1,6 @@
 //! Running a model: its graph is found, computes, and gives what its card declares.
 
-use infer_model_card::{Datatype, ModelCard};
+use infer_model_card::ModelCard;
 
 use crate::catalog::Model;
 use crate::http::error::ApiError;
@@ -8,7 +8,7 @@ use crate::http::timing::{Phase, Timing};
 use crate::input::text::batches::batches;
 use crate::input::text::{SENTENCE_EMBEDDING, Texts};
 use crate::run::inference::InferenceRequest;
-use crate::run::nn::{Backend, OutputTensor};
+use crate::run::nn::Backend;
 use crate::tasks::embedding::pooling::{Vectors, pool};
 use crate::tensor::Tensor;
 
@@ -164,24 +164,29 @@ pub fn append(
     Ok(())
 }
 
+/// The outputs that the card declares, in its order. Each must have the declared datatype, but a BOOL output may come
+/// as UINT8.
 fn declared_outputs(
     card: &ModelCard,
-    mut outputs: Vec<(String, OutputTensor)>,
+    mut outputs: Vec<(String, Tensor)>,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
     name_by_position(card, &mut outputs);
     card.outputs
         .iter()
         .map(|spec| {
             let position = outputs.iter().position(|(name, _)| *name == spec.name);
-            let (name, output) = position.map(|at| outputs.swap_remove(at)).ok_or_else(|| {
-                ApiError::internal(format!("the backend gave no output `{}`", spec.name))
-            })?;
-            let tensor = Tensor {
-                datatype: spec.datatype,
-                shape: output.shape,
-                data: output.data,
-            };
-            if !tensor.is_whole() || spec.datatype == Datatype::Bytes {
+            let (name, mut tensor) =
+                position.map(|at| outputs.swap_remove(at)).ok_or_else(|| {
+                    ApiError::internal(format!("the backend gave no output `{}`", spec.name))
+                })?;
+            if tensor.datatype.wasi_nn() != spec.datatype.wasi_nn() {
+                return Err(ApiError::internal(format!(
+                    "the backend's output `{name}` is {}, the model card declares {}",
+                    tensor.datatype, spec.datatype
+                )));
+            }
+            tensor.datatype = spec.datatype;
+            if !tensor.is_whole() {
                 return Err(ApiError::internal(format!(
                     "the backend's output `{name}` has {} bytes in shape {:?} of {}",
                     tensor.data.len(),
@@ -196,7 +201,7 @@ fn declared_outputs(
 
 /// The OpenVINO backend of stock Wasmtime calls outputs "0", "1" and so on, in the graph's order, which is
 /// the card's where that has all of them.
-fn name_by_position(card: &ModelCard, outputs: &mut [(String, OutputTensor)]) {
+fn name_by_position(card: &ModelCard, outputs: &mut [(String, Tensor)]) {
     let are_numbers = outputs
         .iter()
         .enumerate()
@@ -214,14 +219,58 @@ fn name_by_position(card: &ModelCard, outputs: &mut [(String, OutputTensor)]) {
 
 #[cfg(test)]
 mod tests {
+    use infer_tensor::Datatype;
+
     use super::*;
 
-    fn card(outputs: &[&str]) -> ModelCard {
+    fn card(outputs: &[&str], datatype: Datatype) -> ModelCard {
         let tensor = |section: &str, name: &str| {
-            format!("[[{section}]]\nname = '{name}'\ndatatype = 'UINT8'\nshape = [-1]\n")
+            format!("[[{section}]]\nname = '{name}'\ndatatype = '{datatype}'\nshape = [-1]\n")
         };
         let outputs: String = outputs.iter().map(|name| tensor("output", name)).collect();
         ModelCard::parse(&(tensor("input", "x") + &outputs)).unwrap()
+    }
+
+    #[test]
+    fn an_output_has_the_declared_datatype() {
+        use Datatype::{Bool, Fp32, Int32, Uint8};
+        let different = |came: Datatype, declared: Datatype| {
+            Err(format!(
+                "the backend's output `y` is {came}, the model card declares {declared}"
+            ))
+        };
+        let cases = [
+            (Fp32, Fp32, 4, Ok(Fp32)),
+            (Bool, Bool, 1, Ok(Bool)),
+            // wasi:nn has no BOOL.
+            (Uint8, Bool, 1, Ok(Bool)),
+            (Int32, Fp32, 4, different(Int32, Fp32)),
+            (Fp32, Int32, 4, different(Fp32, Int32)),
+            (Uint8, Fp32, 4, different(Uint8, Fp32)),
+            (
+                Fp32,
+                Fp32,
+                3,
+                Err("the backend's output `y` has 3 bytes in shape [1] of FP32".to_owned()),
+            ),
+        ];
+        let wrong: Vec<_> = cases
+            .into_iter()
+            .filter_map(|(came, declared, bytes, expected)| {
+                let output = Tensor {
+                    datatype: came,
+                    shape: vec![1],
+                    data: vec![0; bytes],
+                };
+                let found =
+                    declared_outputs(&card(&["y"], declared), vec![("y".to_owned(), output)]);
+                let found = found
+                    .map(|outputs| outputs[0].1.datatype)
+                    .map_err(|error| error.to_string());
+                (found != expected).then_some((came, declared, found))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     #[test]
@@ -240,13 +289,14 @@ mod tests {
         ];
         for (declared, given, expected) in cases {
             let outputs = given.iter().enumerate().map(|(place, name)| {
-                let output = OutputTensor {
+                let output = Tensor {
+                    datatype: Datatype::Uint8,
                     shape: vec![1],
                     data: vec![place as u8],
                 };
                 ((*name).to_owned(), output)
             });
-            let found = declared_outputs(&card(declared), outputs.collect());
+            let found = declared_outputs(&card(declared, Datatype::Uint8), outputs.collect());
             let found = found.ok().map(|outputs| {
                 let names: Vec<_> = outputs.iter().map(|(name, _)| name.as_str()).collect();
                 assert_eq!(names, declared);

@@ -1,6 +1,7 @@
-//! Inference, seen through a small trait: wasi:nn in the component, the engine itself in tests.
+//! The traits behind which a graph is computed: wasi:nn in the component, the engine itself in tests.
 
-use infer_model_card::{Datatype, ModelCard};
+use infer_model_card::ModelCard;
+use infer_tensor::{Datatype, Error, ErrorKind as NnErrorKind};
 
 use crate::catalog::Model;
 use crate::http::error::{ApiError, ErrorKind, listed};
@@ -9,99 +10,62 @@ use crate::tensor::Tensor;
 
 /// Finds graphs.
 pub trait Backend {
-    /// Find the graph of that name and make it ready to compute.
+    /// Find the model's graph and make it ready to compute.
     ///
     /// # Errors
     /// The backend's.
-    fn load(&self, model: &Model) -> Result<Box<dyn ExecutionContext>, NnError>;
+    fn load(&self, model: &Model) -> Result<Box<dyn ExecutionContext>, Error>;
 }
 
 /// A graph that is ready to compute.
 pub trait ExecutionContext {
-    /// Compute once. Inputs and outputs come with the names of the graph's.
+    /// Compute once. Inputs and outputs have the names in the graph. A BOOL output may come as UINT8, since wasi:nn
+    /// has no BOOL.
     ///
     /// # Errors
     /// The backend's.
-    fn compute(
-        &self,
-        inputs: Vec<(String, Tensor)>,
-    ) -> Result<Vec<(String, OutputTensor)>, NnError>;
+    fn compute(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, Error>;
 }
 
-/// A tensor as wasi:nn gives it: its datatype is one of wasi:nn's, which the card may call otherwise
-/// (BOOL is carried as U8).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OutputTensor {
-    /// The size of each dimension.
-    pub shape: Vec<u32>,
-    /// Row-major, little-endian.
-    pub data: Vec<u8>,
-}
-
-/// wasi:nn's error: a code and the backend's text.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("wasi:nn {code:?}: {message}")]
-pub struct NnError {
-    /// What kind of failure it is.
-    pub code: NnErrorCode,
-    /// The backend's word.
-    pub message: String,
-}
-
-/// wasi:nn's `error-code`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is the interface's own name")]
-pub enum NnErrorCode {
-    InvalidArgument,
-    InvalidEncoding,
-    Timeout,
-    RuntimeError,
-    UnsupportedOperation,
-    TooLarge,
-    NotFound,
-    Security,
-    Unknown,
-}
-
-impl From<NnError> for ApiError {
-    /// What the client could change is told to the client; the rest is this side's fault.
-    fn from(error: NnError) -> Self {
-        let kind = match error.code {
-            NnErrorCode::InvalidArgument => ErrorKind::Invalid,
-            NnErrorCode::UnsupportedOperation => ErrorKind::Unsupported,
-            NnErrorCode::TooLarge => ErrorKind::TooLarge,
-            NnErrorCode::Timeout => ErrorKind::Timeout,
-            NnErrorCode::InvalidEncoding
-            | NnErrorCode::RuntimeError
-            | NnErrorCode::NotFound
-            | NnErrorCode::Security
-            | NnErrorCode::Unknown => return Self::internal(error.to_string()),
+impl From<Error> for ApiError {
+    /// An error that the client can do something about keeps its message; every other one is a 500, whose message
+    /// is for the log.
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            NnErrorKind::InvalidArgument => ErrorKind::Invalid,
+            NnErrorKind::UnsupportedOperation => ErrorKind::Unsupported,
+            NnErrorKind::TooLarge => ErrorKind::TooLarge,
+            NnErrorKind::Timeout => ErrorKind::Timeout,
+            NnErrorKind::InvalidEncoding
+            | NnErrorKind::RuntimeError
+            | NnErrorKind::NotFound
+            | NnErrorKind::Security
+            | NnErrorKind::Unknown => {
+                return Self::internal(format!("wasi:nn {:?}: {error}", error.kind()));
+            }
         };
-        Self::new(kind, error.message)
+        Self::new(kind, error.message())
     }
 }
 
-/// Whether a host whose wasi:nn takes these datatypes alone can compute a model. Asked before the host is:
-/// the ONNX backend of stock Wasmtime panics over what it does not take.
+/// Check that a host whose wasi:nn supports only these datatypes can compute a model. The component checks this
+/// itself, because stock Wasmtime's ONNX backend panics over a datatype that it does not support.
 ///
 /// # Errors
 /// `UnsupportedOperation`, naming the first tensor of another datatype.
-pub fn check_datatypes(card: &ModelCard, taken: &[Datatype]) -> Result<(), NnError> {
+pub fn check_datatypes(card: &ModelCard, taken: &[Datatype]) -> Result<(), Error> {
     let tensors = card.inputs.iter().chain(&card.outputs);
     match tensors
         .into_iter()
         .find(|spec| !taken.contains(&spec.datatype))
     {
         None => Ok(()),
-        Some(spec) => Err(NnError {
-            code: NnErrorCode::UnsupportedOperation,
-            message: format!(
-                "tensor `{}` is {}, but this host computes {} alone (the setting `{NN_DATATYPES}`)",
-                spec.name,
-                spec.datatype,
-                listed(taken.iter().map(|datatype| datatype.name()), "and")
-            ),
-        }),
+        Some(spec) => Err(Error::unsupported(format!(
+            "tensor `{}` is {}, but this host computes only {} (the setting `{NN_DATATYPES}`)",
+            spec.name,
+            spec.datatype,
+            listed(taken.iter().map(|datatype| datatype.name()), "and")
+        ))),
     }
 }
 
@@ -111,7 +75,7 @@ mod tests {
     use crate::tests::support;
 
     #[test]
-    fn a_host_may_take_few_datatypes() {
+    fn a_host_may_support_few_datatypes() {
         let card = support::card(&[("x", "INT64", &[-1])]);
         assert_eq!(
             check_datatypes(&card, &[Datatype::Int64, Datatype::Fp32]),
@@ -119,8 +83,8 @@ mod tests {
         );
         let refused = check_datatypes(&card, &[Datatype::Fp32]).unwrap_err();
         assert_eq!(
-            refused.message,
-            "tensor `x` is INT64, but this host computes `FP32` alone (the setting `INFER_NN_DATATYPES`)"
+            refused.message(),
+            "tensor `x` is INT64, but this host computes only `FP32` (the setting `INFER_NN_DATATYPES`)"
         );
         // Outputs too.
         assert!(check_datatypes(&card, &[Datatype::Int64]).is_err());
@@ -128,8 +92,8 @@ mod tests {
     }
 
     #[test]
-    fn codes_become_statuses() {
-        use NnErrorCode::*;
+    fn every_error_code_has_a_status() {
+        use NnErrorKind::*;
         let cases = [
             (InvalidArgument, 400),
             (InvalidEncoding, 500),
@@ -141,12 +105,13 @@ mod tests {
             (Security, 500),
             (Unknown, 500),
         ];
-        for (code, status) in cases {
-            let error = ApiError::from(NnError {
-                code,
-                message: "why".to_owned(),
-            });
-            assert_eq!(error.kind().status(), status, "{code:?}");
-        }
+        let wrong: Vec<_> = cases
+            .into_iter()
+            .filter_map(|(kind, expected)| {
+                let status = ApiError::from(Error::new(kind, "why")).kind().status();
+                (status != expected).then_some((kind, status))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
     }
 }

@@ -232,7 +232,7 @@ fn inputs_that_cannot_be_answered() {
             vec![],
             &[0, 0],
             400,
-            "input `x` is FP16, which is not carried in JSON; ask for `Accept: application/octet-stream`",
+            "input `x` is FP16, which is not supported in JSON; ask for `Accept: application/octet-stream`",
         ),
     ]);
 }

@@ -241,7 +241,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             "identity-fp16",
             r#"{"instances":[1]}"#,
             400,
-            "input `x`: FP16 is not carried in JSON",
+            "input `x`: FP16 is not supported in JSON",
         ),
         (
             "nobody",

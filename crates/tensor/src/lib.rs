@@ -7,6 +7,7 @@
 //! [`Signature::check`] holds a guest's tensors against a graph's declarations. The engine in WebAssembly and
 //! the host's backends share it, so that both refuse a bad tensor with the same message.
 
+pub mod convert;
 mod datatype;
 mod error;
 mod info;

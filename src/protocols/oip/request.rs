@@ -9,7 +9,8 @@ use std::num::NonZeroUsize;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use infer_model_card::{Datatype, TensorSpec};
+use infer_model_card::TensorSpec;
+use infer_tensor::{Datatype, convert};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -23,7 +24,6 @@ use crate::run::inference::{
     InferenceRequest, RequestedOutput, check_outputs, in_order, known_input, refused,
 };
 use crate::tensor::byte_strings;
-use crate::tensor::convert;
 use crate::tensor::json::{self, object::Object};
 use crate::tensor::{Tensor, check_shape, elements, shown};
 
@@ -338,9 +338,8 @@ fn from_json(
     }
     // Before it is said that the input has another datatype: the advice is what helps.
     let sent = sent_datatype(spec, input)?;
-    convert::check_in_json(sent)
-        .and_then(|()| convert::check(sent, spec.datatype))
-        .map_err(|error| refused(spec, error))?;
+    json::check_datatype(sent).map_err(|error| refused(spec, error))?;
+    convert::check(sent, spec.datatype).map_err(|error| refused(spec, error))?;
     let shape = check_shape(spec, &input.shape).map_err(|error| refused(spec, error))?;
     let expected = elements(&shape).unwrap_or(u64::MAX);
     let array = json::read(spec, data, sent)?;

@@ -4,12 +4,12 @@
 //! values. It is read in one pass from front to back, without recursion: the depth of the nesting is
 //! a number here, not a stack.
 
-use infer_model_card::Datatype;
+use infer_tensor::{Datatype, convert};
 
 use super::float::leading_f32;
+use super::{NotInJson, check_datatype};
 use crate::http::error::quoted;
 use crate::tensor::MAX_RANK;
-use crate::tensor::convert::{self, DatatypeError};
 
 /// A tensor whose shape is that of the nesting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) struct Array {
 pub(super) enum ArrayError {
     /// FP16 and BF16.
     #[error(transparent)]
-    Datatype(#[from] DatatypeError),
+    Datatype(#[from] NotInJson),
     /// Deeper than any tensor.
     #[error("the array is nested more than {MAX_RANK} levels deep")]
     Depth,
@@ -65,7 +65,7 @@ pub(super) enum ArrayError {
 /// # Errors
 /// When it is ragged or too deep, or a value does not fit.
 pub(super) fn read(json: &str, sent: Datatype, stored: Datatype) -> Result<Array, ArrayError> {
-    convert::check_in_json(sent)?;
+    check_datatype(sent)?;
     let mut reader = Reader {
         // A number has two or three characters at the least: a guess that seldom has to grow twice.
         data: Vec::with_capacity(json.len() / 4),

@@ -43,6 +43,24 @@ pub fn malformed(error: serde_json::Error) -> ApiError {
     ApiError::invalid(format!("the JSON body cannot be read: {error}"))
 }
 
+/// A datatype whose values JSON's numbers do not stand for: FP16 or BF16.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0} is not supported in JSON; send binary, for example the raw tensor as `application/octet-stream`"
+)]
+pub(crate) struct NotInJson(Datatype);
+
+/// Check that JSON has values of a datatype, whatever the input's own is.
+///
+/// # Errors
+/// For FP16 and BF16.
+pub(crate) fn check_datatype(datatype: Datatype) -> Result<(), NotInJson> {
+    match datatype {
+        Datatype::Fp16 | Datatype::Bf16 => Err(NotInJson(datatype)),
+        _ => Ok(()),
+    }
+}
+
 /// Read a JSON body of `/infer` for a model.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ pub fn check(what: &str, name: &str, tensor: &Tensor, advice: &str) -> Result<()
     };
     let refused = match tensor.datatype {
         Datatype::Fp16 | Datatype::Bf16 => Some(ApiError::invalid(format!(
-            "{what} `{name}` is {}, which is not carried in JSON; {advice}",
+            "{what} `{name}` is {}, which is not supported in JSON; {advice}",
             tensor.datatype
         ))),
         Datatype::Fp32 => elements(&tensor.data, f32::from_le_bytes)
@@ -156,7 +156,7 @@ fn write<F: Form>(
         Datatype::Fp32 => form.write(elements(data, f32::from_le_bytes)),
         Datatype::Fp64 => form.write(elements(data, f64::from_le_bytes)),
         Datatype::Fp16 | Datatype::Bf16 | Datatype::Bytes => Err(serde::ser::Error::custom(
-            format!("{datatype} is not carried in JSON"),
+            format!("{datatype} is not supported in JSON"),
         )),
     }
 }
@@ -217,7 +217,7 @@ mod tests {
         let cases = [
             (
                 tensor(Datatype::Fp16, &[1], &[0, 0]),
-                "output `y` is FP16, which is not carried in JSON; ask for bytes",
+                "output `y` is FP16, which is not supported in JSON; ask for bytes",
             ),
             (
                 tensor(Datatype::Fp32, &[1], &f32::NAN.to_le_bytes()),

@@ -7,13 +7,13 @@ mod header;
 
 use std::borrow::Cow;
 
-use infer_model_card::{Datatype, ModelCard};
+use infer_model_card::ModelCard;
+use infer_tensor::{Datatype, convert};
 
 use crate::http::error::{ApiError, ErrorKind, quoted};
 use crate::http::negotiate::AnswerType;
 use crate::http::response::Response;
 use crate::run::inference::{only_input, refused};
-use crate::tensor::convert;
 use crate::tensor::{Tensor, add_batch, check_shape, elements};
 use header::Header;
 
@@ -99,33 +99,23 @@ pub fn decode(body: &[u8], card: &ModelCard) -> Result<(String, Tensor), ApiErro
 pub fn encode(tensor: &Tensor) -> Result<Response, ApiError> {
     /// The header ends at a multiple of this, so that the data are aligned in a mapped file.
     const ALIGNMENT: usize = 64;
-    let descr = match tensor.datatype {
-        Datatype::Bool => "|b1",
-        Datatype::Uint8 => "|u1",
-        Datatype::Uint16 => "<u2",
-        Datatype::Uint32 => "<u4",
-        Datatype::Uint64 => "<u8",
-        Datatype::Int8 => "|i1",
-        Datatype::Int16 => "<i2",
-        Datatype::Int32 => "<i4",
-        Datatype::Int64 => "<i8",
-        Datatype::Fp16 => "<f2",
-        Datatype::Fp32 => "<f4",
-        Datatype::Fp64 => "<f8",
-        Datatype::Bf16 | Datatype::Bytes => {
-            return Err(ApiError::new(
-                ErrorKind::NotAcceptable,
-                format!(
-                    "NumPy has no {}; ask for `Accept: application/octet-stream`",
-                    tensor.datatype
-                ),
-            ));
-        }
+    let Some(kind) = tensor.datatype.npy_type() else {
+        return Err(ApiError::new(
+            ErrorKind::NotAcceptable,
+            format!(
+                "NumPy has no {}; ask for `Accept: application/octet-stream`",
+                tensor.datatype
+            ),
+        ));
+    };
+    let order = match tensor.datatype.element_bytes() {
+        Some(1) => '|',
+        _ => '<',
     };
     // Python writes a tuple of one with a comma: `(3,)`.
     let sizes: String = tensor.shape.iter().map(|size| format!("{size},")).collect();
     let mut header =
-        format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
+        format!("{{'descr': '{order}{kind}', 'fortran_order': False, 'shape': ({sizes}), }}");
     let unpadded = 10 + header.len() + 1;
     header.push_str(&" ".repeat(unpadded.next_multiple_of(ALIGNMENT) - unpadded));
     header.push('\n');
@@ -248,24 +238,10 @@ fn transposed(data: &[u8], shape: &[u64], width: usize) -> Vec<u8> {
     row_major
 }
 
-/// A NumPy dtype as the protocol's datatype, and whether its elements are big-endian.
+/// The datatype of a NumPy dtype, and whether its elements are big-endian.
 fn dtype(descr: &str) -> Option<(Datatype, bool)> {
     let (order, kind) = descr.split_at_checked(1)?;
-    let datatype = match kind {
-        "b1" => Datatype::Bool,
-        "u1" => Datatype::Uint8,
-        "u2" => Datatype::Uint16,
-        "u4" => Datatype::Uint32,
-        "u8" => Datatype::Uint64,
-        "i1" => Datatype::Int8,
-        "i2" => Datatype::Int16,
-        "i4" => Datatype::Int32,
-        "i8" => Datatype::Int64,
-        "f2" => Datatype::Fp16,
-        "f4" => Datatype::Fp32,
-        "f8" => Datatype::Fp64,
-        _ => return None,
-    };
+    let datatype = Datatype::from_npy_type(kind)?;
     match order {
         "<" | "|" | "=" => Some((datatype, false)),
         ">" => Some((datatype, true)),
