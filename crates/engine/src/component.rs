@@ -8,7 +8,7 @@ use std::time::Instant;
 use infer_kernels::peak;
 use infer_model_card::RuntimeChoice;
 use infer_snapshot_alloc::ClearingAllocator;
-use infer_tensor::{Datatype, TensorInfo};
+use infer_tensor::TensorInfo;
 
 use crate::{Error, ErrorKind, Graph, Registry, Tensor};
 
@@ -26,7 +26,7 @@ infer_tensor::wit_error_code!(errors::ErrorCode);
 static ALLOCATOR: ClearingAllocator<std::alloc::System> =
     ClearingAllocator::new(std::alloc::System);
 
-/// Where models of the mount are, unless `INFER_MODELS_DIR` says otherwise.
+/// The folder of mounted models, unless `INFER_MODELS_DIR` names another.
 const MODELS_DIR: &str = "/models";
 
 thread_local! {
@@ -106,7 +106,7 @@ impl tensor::Guest for Engine {
     type Tensor = TensorResource;
 }
 
-/// A guest's tensor. The interface lets its constructor say nothing, so `compute` checks it.
+/// A guest's tensor. The constructor cannot fail, so `compute` checks the tensor.
 struct TensorResource(Tensor);
 
 impl tensor::GuestTensor for TensorResource {
@@ -164,7 +164,7 @@ impl graph::Guest for Engine {
     }
 
     fn load_by_name(name: String) -> Result<graph::Graph, errors::Error> {
-        // Asked of the host each time: std would remember what it saw before the snapshot.
+        // Read from the host on each call: std would keep the environment that it saw before the snapshot.
         let models_dir = wasi::cli::environment::get_environment()
             .into_iter()
             .find_map(|(key, value)| (key == "INFER_MODELS_DIR").then_some(value))
@@ -202,7 +202,7 @@ fn load(
             Ok(graph::Graph::new(GraphResource(Rc::new(loaded))))
         }
         _ => Err(Error::invalid(format!(
-            "an ONNX graph is one part of bytes, came {parts}"
+            "an ONNX graph has one part, got {parts}"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! The project's own executor behind the engine's trait.
+//! The project's own executor, behind the engine's traits.
 
 use infer_executor as executor;
 use infer_executor::{Data, Graph};
@@ -9,8 +9,8 @@ use rten_onnx::onnx::ModelProto;
 use crate::runtime::{LoadedModel, Runtime};
 use crate::{Error, ErrorKind, Tensor};
 
-/// Loads graphs with the executor: convolutions and products are rewritten for its kernels and their weights packed at
-/// load time, which is before the snapshot. It computes in all of wasi-nn's datatypes.
+/// Loads graphs with the executor, which rewrites them for its kernels and packs their weights at load time: before the
+/// snapshot. It computes in all datatypes of wasi-nn.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Executor;
 
@@ -36,10 +36,10 @@ impl Executor {
             };
             Error::new(kind, format!("the model cannot be loaded: {error}"))
         })?;
-        // What folding constants left.
+        // Folding constants has left buffers in the pool, which would stay in the snapshot.
         executor::buffer_pool::clear();
         Ok(ExecutorModel {
-            // A loop may have no end on zeros, so that such a graph is not measured.
+            // A loop may not end on zeros, so that a graph with one is not timed.
             is_plain: has_plain_operator(&graph) && graph.is_deterministic(),
             graph,
             info: info.clone(),
@@ -55,8 +55,8 @@ impl Runtime for Executor {
 
 /// Whether rten may compute one of the graph's operators faster.
 ///
-/// Asked while the graph is loaded: code that runs inferences must not refer to the registry of operators, which would
-/// keep all of them in every artifact.
+/// Called at load time only: code that runs inferences must not refer to the registry of operators, which would keep all
+/// of them in every artifact.
 fn has_plain_operator(graph: &Graph) -> bool {
     graph.operators().any(|name| {
         executor::ops::find("", name).is_some_and(|entry| entry.may_be_faster_elsewhere)

@@ -1,4 +1,4 @@
-//! A loaded graph and the checks at its boundary.
+//! A loaded graph, and the check of a request against its signature.
 
 use infer_model_card::RuntimeChoice;
 use infer_tensor::{Signature, TensorInfo};
@@ -7,7 +7,7 @@ use crate::onnx;
 use crate::runtime::{LoadedModel, Runtime};
 use crate::{Error, Tensor};
 
-/// A graph: what its file declares, and the library's form of it.
+/// A graph: its signature, and the model that a runtime has made of it.
 pub struct Graph {
     info: Signature,
     model: Box<dyn LoadedModel>,
@@ -17,36 +17,36 @@ impl Graph {
     /// Load an ONNX file's bytes.
     ///
     /// # Errors
-    /// `InvalidEncoding` when they cannot be read; `UnsupportedOperation` for an operator, a datatype
-    /// or weights in other files.
+    /// `InvalidEncoding` for bytes that cannot be read; `UnsupportedOperation` for an operator or a datatype that
+    /// the runtime lacks, and for weights in other files.
     pub fn load(runtime: &dyn Runtime, bytes: Vec<u8>) -> Result<Self, Error> {
         let info = onnx::read(&bytes)?;
         let model = runtime.load(bytes, &info)?;
         Ok(Self { info, model })
     }
 
-    /// What the file declares.
+    /// The inputs and outputs that the file declares.
     #[must_use]
     pub fn info(&self) -> &Signature {
         &self.info
     }
 
-    /// Run it that often on zeros, with 1 for each dimension of any size; for each step its operator and the least
-    /// seconds that it took.
+    /// Run the graph `runs` times on zeros, with 1 for each dimension of any size. Returns the operator of each step
+    /// and the seconds of its fastest run.
     ///
     /// # Errors
-    /// `UnsupportedOperation` from a runtime that cannot tell, and as [`Graph::compute`].
+    /// `UnsupportedOperation` from a runtime that does not time its steps, and as [`Graph::compute`].
     pub fn profile(&self, runs: u32) -> Result<Vec<(String, f64)>, Error> {
         self.model.profile(zeros(&self.info)?, runs)
     }
 
-    /// Which runtime runs it.
+    /// The runtime that runs the graph.
     #[must_use]
     pub fn runtime(&self) -> RuntimeChoice {
         self.model.runtime()
     }
 
-    /// Whether another runtime could be faster: only a measurement would tell.
+    /// Whether another runtime may be faster, which only timing both can decide.
     #[must_use]
     pub fn is_plain(&self) -> bool {
         self.model.is_plain()
@@ -56,7 +56,7 @@ impl Graph {
     ///
     /// # Errors
     /// `InvalidArgument` naming the tensor that does not fit; `UnsupportedOperation` for a datatype;
-    /// `Runtime` when the library fails.
+    /// `RuntimeError` if the library fails.
     pub fn compute(&self, inputs: Vec<(String, Tensor)>) -> Result<Vec<(String, Tensor)>, Error> {
         let inputs = self.info.check(inputs)?;
         let outputs = self.model.run(inputs)?;
@@ -73,7 +73,7 @@ impl Graph {
 /// Zeros for each input of a graph, with 1 for each dimension of any size.
 ///
 /// # Errors
-/// `UnsupportedOperation` for a datatype, `InvalidArgument` for what is too large.
+/// `UnsupportedOperation` for a datatype, `InvalidArgument` for an input that is too large.
 pub fn zeros(info: &Signature) -> Result<Vec<Tensor>, Error> {
     let of = |info: &TensorInfo| -> Result<Tensor, Error> {
         let datatype = info.wasi_nn_datatype()?;

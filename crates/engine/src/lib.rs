@@ -1,20 +1,19 @@
 //! The engine: `wasi:nn` implemented in WebAssembly.
 //!
-//! The way of a call, from the outside in:
+//! The path of a call, from the outside in:
 //!
 //! 1. [`component`] (on Wasm only) is the WIT glue: resources and error codes, nothing else.
-//! 2. [`registry`] finds a graph by its name: loaded before the snapshot, or read from the mount.
-//! 3. [`graph`] holds a graph with what its file declares, and checks every tensor against that (in
-//!    [`infer_tensor`]): names, datatypes, shapes, byte counts. What passes is in the graph's own order.
-//! 4. [`runtime`] is the small trait behind which the graph is run: by the project's own executor
-//!    ([`executor_runtime`]), or by rten ([`rten_runtime`], with [`convert`] between wasi-nn's datatypes and those
-//!    that rten computes in). [`choice`] decides which.
+//! 2. [`registry`] finds a graph by its name, either loaded before the snapshot or read from the mount.
+//! 3. [`graph`] checks the inputs against the graph's signature ([`infer_tensor::Signature::check`]), which also puts
+//!    them in the graph's order.
+//! 4. [`runtime`] is the trait behind which a library runs the graph: the project's own executor
+//!    ([`executor_runtime`]), or rten ([`rten_runtime`], whose datatypes [`convert`] converts). [`select`] selects one.
 //!
-//! [`onnx`] reads, from a file that is well-formed (`wire`), what rten's own metadata does not keep (INT64 becomes INT32 there).
+//! [`onnx`] reads a graph's signature from its file, after `wire` has checked that the file is well-formed. rten's own
+//! metadata does not do: it declares INT64 as INT32.
 //!
-//! All but the glue compiles and is tested natively.
+//! All modules but the glue are tested natively.
 
-pub mod choice;
 #[cfg(target_arch = "wasm32")]
 mod component;
 pub mod convert;
@@ -24,6 +23,7 @@ pub mod onnx;
 pub mod registry;
 pub mod rten_runtime;
 pub mod runtime;
+pub mod select;
 mod wire;
 
 pub use graph::Graph;

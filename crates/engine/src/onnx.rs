@@ -1,4 +1,4 @@
-//! What an ONNX file declares of its inputs and outputs (onnx.proto3, `GraphProto`).
+//! Reads the signature and the metadata of an ONNX file (onnx.proto3).
 
 use std::collections::BTreeMap;
 
@@ -7,26 +7,25 @@ use rten_onnx::onnx::{ModelProto, NodeProto, ValueInfoProto};
 
 use crate::{Error, wire};
 
-/// What an ONNX file says of its making, for people.
+/// The metadata of an ONNX file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Who wrote the file, with the version; empty when it does not say.
+    /// The program that wrote the file, with its version; empty if the file names none.
     pub producer: String,
-    /// Each operator set with its version; the empty name is ONNX's own.
+    /// The name and version of each operator set; ONNX's own has the empty name.
     pub opsets: Vec<(String, i64)>,
-    /// What its maker wrote beside it, by key.
+    /// The custom metadata, by key.
     pub metadata: Vec<(String, String)>,
-    /// How often each operator stands in the graph, those of subgraphs aside.
+    /// How many nodes each operator has, without those in subgraphs.
     pub operators: BTreeMap<String, usize>,
-    /// The operator that each output's values come from, in the graph's order; empty for one that is an
-    /// input.
+    /// The operator that computes each output, in the graph's order; empty for an output that is an input.
     pub last_operators: Vec<String>,
 }
 
-/// Read what a file says of its making.
+/// Read a file's metadata.
 ///
 /// # Errors
-/// `InvalidEncoding` when it is no ONNX file.
+/// `InvalidEncoding` if it is no ONNX file.
 pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
     let model = parse(onnx)?;
     let graph = model.graph.unwrap_or_default();
@@ -73,21 +72,21 @@ pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
     })
 }
 
-/// The node that a tensor's values come from; those that only hand them on are looked through.
+/// The node that computes a tensor's values, behind any nodes that only pass them on.
 fn maker<'a>(nodes: &'a [NodeProto], tensor: &str) -> Option<&'a NodeProto> {
     let find = |tensor: &str| {
         let makes = |node: &&NodeProto| node.output.iter().any(|name| name == tensor);
         nodes.iter().find(makes)
     };
     let mut node = find(tensor)?;
-    // As many steps as there are nodes: a file may have a circle.
+    // A file's nodes may form a cycle, so there are at most as many steps as nodes.
     for _ in nodes {
-        let hands_on = matches!(
+        let passes_on = matches!(
             node.op_type.as_deref(),
             Some("Cast" | "Identity" | "Reshape")
         );
         match node.input.first().and_then(|input| find(input)) {
-            Some(before) if hands_on => node = before,
+            Some(before) if passes_on => node = before,
             _ => break,
         }
     }
@@ -109,11 +108,11 @@ fn parse(onnx: &[u8]) -> Result<ModelProto, Error> {
     ModelProto::parse_buf(onnx).map_err(|error| unreadable(onnx, &error.to_string()))
 }
 
-/// Read the declarations.
+/// Read a file's signature.
 ///
 /// # Errors
-/// `InvalidEncoding` when it is no ONNX file or its graph declares nothing usable,
-/// `UnsupportedOperation` when weights are in other files.
+/// `InvalidEncoding` if it is no ONNX file or its graph has no output, `UnsupportedOperation` for weights in other
+/// files and for an input or output that is not a tensor.
 pub fn read(onnx: &[u8]) -> Result<Signature, Error> {
     let model = parse(onnx)?;
     let graph = model
@@ -165,7 +164,7 @@ fn tensor_info(value: &ValueInfoProto) -> Result<TensorInfo, Error> {
     let name = value.name.clone().unwrap_or_default();
     let Some(kind) = &value.r#type else {
         return Err(Error::unsupported(format!(
-            "the file does not say of what type `{name}` is; `onnx.shape_inference.infer_shapes` adds that"
+            "the file declares no type for `{name}`; `onnx.shape_inference.infer_shapes` adds it"
         )));
     };
     let tensor = kind

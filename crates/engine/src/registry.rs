@@ -1,4 +1,4 @@
-//! Graphs by name.
+//! The graphs, by name.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,28 +8,29 @@ use std::{fs, io};
 use infer_model_card::RuntimeChoice;
 use infer_tensor::Signature;
 
-use crate::choice::OnDemand;
 use crate::executor_runtime::Executor;
 use crate::graph::Graph;
 use crate::rten_runtime::Rten;
+use crate::select::OnDemand;
 use crate::{Error, ErrorKind};
 
-/// The graphs that `load-by-name` knows. It is filled before the snapshot and only read after it; a
-/// name that is not in it is never looked up anywhere else.
+/// The graphs that `load-by-name` finds. It is filled before the snapshot and only read after it. A name that is
+/// not in it is looked up nowhere else.
 #[derive(Default)]
 pub struct Registry {
-    // A tree, not a hash map: a hash map's seed would be the same in every instance.
+    // A tree: a hash map's seed, taken before the snapshot, would be the same in every instance.
     graphs: BTreeMap<String, Entry>,
 }
 
 enum Entry {
     Loaded(Rc<Graph>),
-    /// What loads it. A pointer, so that a snapshot without such graphs has nothing of what it takes to load one.
+    /// Loads the graph from its file's bytes. A pointer, so that trimming removes the code from a snapshot without
+    /// mounted graphs.
     Mounted(fn(Vec<u8>) -> Result<Graph, Error>),
 }
 
 impl Registry {
-    /// An empty one.
+    /// An empty registry.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -37,10 +38,10 @@ impl Registry {
         }
     }
 
-    /// Load a graph and keep it; returns what its file declares, and which runtime runs it.
+    /// Load a graph and keep it. Returns its signature and its runtime.
     ///
     /// # Errors
-    /// As [`Graph::load`], and `InvalidArgument` for a name that no folder could have.
+    /// As [`Graph::load`], and `InvalidArgument` for a name that no folder can have.
     pub fn add(
         &mut self,
         name: &str,
@@ -55,10 +56,10 @@ impl Registry {
         Ok(info)
     }
 
-    /// Let a graph be read from the mount when it is asked for.
+    /// Read a graph from the mount whenever it is requested.
     ///
     /// # Errors
-    /// `InvalidArgument` for a name that no folder could have.
+    /// `InvalidArgument` for a name that no folder can have.
     pub fn mount(&mut self, name: &str, runtime: RuntimeChoice) -> Result<(), Error> {
         check_name(name)?;
         let load = match runtime {
@@ -70,11 +71,11 @@ impl Registry {
         Ok(())
     }
 
-    /// The graph of that name; one of the mount is read from `models_dir` and loaded now.
+    /// The graph of that name. A mounted graph is read from `models_dir` and loaded now.
     ///
     /// # Errors
-    /// `NotFound` when the name is not in the list or its file is not in the mount; as
-    /// [`Graph::load`] for a file of the mount.
+    /// `NotFound` if the registry lacks the name or the mount lacks the file; as [`Graph::load`] for a mounted
+    /// graph.
     pub fn get(&self, name: &str, models_dir: &Path) -> Result<Rc<Graph>, Error> {
         match self.graphs.get(name) {
             Some(Entry::Loaded(graph)) => Ok(Rc::clone(graph)),
@@ -95,7 +96,7 @@ impl Registry {
     }
 }
 
-/// The path is the host's business: the message has the graph's name only.
+/// The message names the graph but not its path, which is the host's.
 fn mount_error(name: &str, error: &io::Error) -> Error {
     Error::new(
         ErrorKind::NotFound,
@@ -106,15 +107,15 @@ fn mount_error(name: &str, error: &io::Error) -> Error {
     )
 }
 
-/// A name, or a name and a version: the path of a folder below the mount, and of nothing else.
+/// Check that a name is `name` or `name/version`, so that it is the path of a folder in the mount and of nothing else.
 fn check_name(name: &str) -> Result<(), Error> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let is_folder =
         |part: &str| !part.is_empty() && part != "." && part != ".." && part.bytes().all(allowed);
     if name.split('/').count() > 2 || !name.split('/').all(is_folder) {
         return Err(Error::invalid(format!(
-            "`{name}` is no name for a graph: expected A-Z, a-z, 0-9, `.`, `_` and `-`, and at most one \
-             `/` before a version"
+            "`{name}` cannot be a graph's name: expected A-Z, a-z, 0-9, `.`, `_` and `-`, and at most one \
+             `/`, before a version"
         )));
     }
     Ok(())

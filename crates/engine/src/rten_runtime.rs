@@ -1,4 +1,4 @@
-//! rten behind the engine's trait.
+//! rten, behind the engine's traits.
 
 use infer_model_card::RuntimeChoice;
 use infer_tensor::{Signature, TensorInfo};
@@ -7,8 +7,8 @@ use rten::{LoadErrorKind, Model, ModelOptions, NodeId, RunErrorKind, Value, Valu
 use crate::runtime::{LoadedModel, Runtime};
 use crate::{Error, ErrorKind, Tensor, convert};
 
-/// Loads graphs with rten: optimized, and with weights packed for its kernels at load time, which is
-/// before the snapshot.
+/// Loads graphs with rten, which optimizes them and packs their weights for its kernels at load time: before the
+/// snapshot.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rten;
 
@@ -36,7 +36,7 @@ impl Runtime for Rten {
                         Error::new(
                             ErrorKind::InvalidEncoding,
                             format!(
-                                "`{}` is declared, but nothing in the graph has that name",
+                                "the graph declares `{}`, but nothing in it has that name",
                                 tensor.name
                             ),
                         )

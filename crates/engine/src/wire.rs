@@ -1,15 +1,15 @@
-//! Whether a file is well-formed protobuf where it says that it is ONNX, before a library reads it.
+//! Checks that an ONNX file is well-formed protobuf, before a library reads it.
 //!
-//! rten-onnx 0.27 reads a varint of ten bytes that all say that another follows again and again. So what it would read as a
-//! varint is looked at first, with the lengths in which it stands (onnx.proto3; protobuf's encoding).
+//! rten-onnx 0.27 never returns from a varint of ten bytes that all announce another. So this module first checks every
+//! varint that rten-onnx would read, and the lengths around it (onnx.proto3; protobuf's encoding).
 
-/// How deep graphs may be in graphs, five messages each.
+/// The deepest nesting of messages. A graph within a graph takes five.
 const MAX_DEPTH: usize = 160;
 
-/// The longest varint.
+/// The bytes of the longest varint.
 const VARINT_BYTES: usize = 10;
 
-/// The messages that are read, and what of theirs.
+/// The messages that rten-onnx reads.
 #[derive(Clone, Copy)]
 enum Message {
     Model,
@@ -22,11 +22,11 @@ enum Message {
     TensorType,
     SequenceType,
     Shape,
-    /// One without messages or packed numbers in it.
+    /// A message without messages or packed numbers in it.
     Flat,
 }
 
-/// What the bytes of a field are.
+/// The content of a field.
 enum Content {
     Message(Message),
     /// Varints, one after another.
@@ -60,7 +60,7 @@ impl Message {
 /// Check a file.
 ///
 /// # Errors
-/// What is wrong, for people.
+/// The problem, in words.
 pub(crate) fn check(file: &[u8]) -> Result<(), String> {
     message(file, Message::Model, 0)
 }
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_protobuf_is_refused_in_words() {
+    fn malformed_protobuf_is_refused_in_words() {
         let endless = [0x80; 12];
         let graph = |inner: &[u8]| [&[0x3a, u8::try_from(inner.len()).unwrap()], inner].concat();
         let node =

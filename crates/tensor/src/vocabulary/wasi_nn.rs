@@ -40,23 +40,24 @@ macro_rules! wit_tensor_type {
     ($tensor_type:path) => {
         const _: () = {
             use $crate::{Datatype, UnsupportedDatatype};
-            use $tensor_type as TensorType;
 
-            impl From<TensorType> for Datatype {
-                fn from(foreign: TensorType) -> Self {
+            type Foreign = $tensor_type;
+
+            impl From<Foreign> for Datatype {
+                fn from(foreign: Foreign) -> Self {
                     match foreign {
-                        TensorType::Fp16 => Self::Fp16,
-                        TensorType::Fp32 => Self::Fp32,
-                        TensorType::Fp64 => Self::Fp64,
-                        TensorType::Bf16 => Self::Bf16,
-                        TensorType::U8 => Self::Uint8,
-                        TensorType::I32 => Self::Int32,
-                        TensorType::I64 => Self::Int64,
+                        Foreign::Fp16 => Self::Fp16,
+                        Foreign::Fp32 => Self::Fp32,
+                        Foreign::Fp64 => Self::Fp64,
+                        Foreign::Bf16 => Self::Bf16,
+                        Foreign::U8 => Self::Uint8,
+                        Foreign::I32 => Self::Int32,
+                        Foreign::I64 => Self::Int64,
                     }
                 }
             }
 
-            impl TryFrom<Datatype> for TensorType {
+            impl TryFrom<Datatype> for Foreign {
                 type Error = UnsupportedDatatype;
 
                 fn try_from(datatype: Datatype) -> Result<Self, UnsupportedDatatype> {
@@ -89,17 +90,18 @@ macro_rules! wit_error_code {
     ($error_code:path: $($kind:ident),*) => {
         const _: () = {
             use $crate::ErrorKind;
-            use $error_code as ErrorCode;
 
-            impl From<ErrorCode> for ErrorKind {
-                fn from(foreign: ErrorCode) -> Self {
+            type Foreign = $error_code;
+
+            impl From<Foreign> for ErrorKind {
+                fn from(foreign: Foreign) -> Self {
                     match foreign {
-                        $(ErrorCode::$kind => Self::$kind,)*
+                        $(Foreign::$kind => Self::$kind,)*
                     }
                 }
             }
 
-            impl From<ErrorKind> for ErrorCode {
+            impl From<ErrorKind> for Foreign {
                 fn from(kind: ErrorKind) -> Self {
                     match kind {
                         $(ErrorKind::$kind => Self::$kind,)*

@@ -1,4 +1,4 @@
-//! Which runtime runs a graph.
+//! Selects the runtime of a graph.
 
 use std::time::Instant;
 
@@ -11,17 +11,17 @@ use crate::rten_runtime::Rten;
 use crate::runtime::{LoadedModel, Runtime};
 use crate::{Error, ErrorKind};
 
-/// How many times as fast rten has to be: less is within what a measurement is off by, and an artifact should not depend
-/// on that.
+/// How many times as fast as the executor rten must be. A smaller difference is noise, on which an artifact should not
+/// depend.
 const FASTER: f64 = 1.25;
 
-/// How often a graph is timed, after once to warm up.
+/// Timed runs of a graph, after one to warm up.
 const RUNS: usize = 2;
 
-/// As a model's card says. `auto` is the executor for a graph that it takes; where a node of it is among those that
-/// the executor computes plainly, both are measured on zeros, here and now, and the faster of them is taken. Of a graph that
-/// neither takes, the answer is rten's, unless both lack an operator: then it is the executor's, which has more
-/// of them.
+/// Selects the runtime that the model card names. `auto` selects the executor if it loads the graph. If the executor
+/// has only a plain kernel for one of the graph's operators, both runtimes are timed on zeros, and the faster one is
+/// selected. If neither runtime loads the graph, the error is rten's; if both lack an operator, it is the
+/// executor's, which supports more of them.
 impl Runtime for RuntimeChoice {
     fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error> {
         match self {
@@ -32,8 +32,8 @@ impl Runtime for RuntimeChoice {
     }
 }
 
-/// `auto` for graphs that are loaded while a request waits: nothing is measured, it is the executor for every graph that
-/// it takes.
+/// Selects without timing, for graphs that are loaded while a request waits: the executor if it loads the graph, else
+/// rten.
 pub struct OnDemand;
 
 impl Runtime for OnDemand {
@@ -42,10 +42,10 @@ impl Runtime for OnDemand {
     }
 }
 
-fn auto(onnx: Vec<u8>, info: &Signature, measures: bool) -> Result<Box<dyn LoadedModel>, Error> {
+fn auto(onnx: Vec<u8>, info: &Signature, may_time: bool) -> Result<Box<dyn LoadedModel>, Error> {
     match Executor::load_graph(&onnx, info) {
         Ok(model) => {
-            if measures
+            if may_time
                 && model.is_plain()
                 && let Ok(other) = Rten.load(onnx, info)
                 && let Some(theirs) = seconds(&*other, info)
@@ -65,7 +65,7 @@ fn auto(onnx: Vec<u8>, info: &Signature, measures: bool) -> Result<Box<dyn Loade
     }
 }
 
-/// The least seconds that an inference of zeros takes; none where that fails.
+/// The seconds of the fastest inference on zeros; `None` if one fails.
 fn seconds(model: &dyn LoadedModel, info: &Signature) -> Option<f64> {
     model.run(zeros(info).ok()?).ok()?;
     let mut least = f64::MAX;
