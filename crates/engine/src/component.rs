@@ -124,7 +124,7 @@ impl tensor::GuestTensor for TensorResource {
 
     fn ty(&self) -> tensor::TensorType {
         // A graph with another datatype is not loaded.
-        self.0.datatype.try_into().unwrap_or(tensor::TensorType::U8)
+        tensor::TensorType::try_from(self.0.datatype).unwrap_or(tensor::TensorType::U8)
     }
 
     fn data(&self) -> Vec<u8> {
