@@ -1,4 +1,4 @@
-//! A library that computes, seen through two small traits.
+//! The traits behind which a native library computes.
 
 use std::any::Any;
 use std::path::PathBuf;
@@ -10,54 +10,54 @@ use std::time::Duration;
 use bytes::Bytes;
 use infer_tensor::{Datatype, Error, Signature};
 
-/// A library that computes.
+/// A native library.
 pub trait Backend: Send + Sync {
-    /// What computes, for people: the library, its version, the device.
+    /// The library, its version and its device, in words.
     fn describe(&self) -> String;
 
-    /// Load a graph from its file, to compute on that share of the machine.
+    /// Load a graph from its file, for inferences on that share of the processor.
     ///
     /// # Errors
-    /// With the library's own words: `InvalidEncoding` when the file cannot be read,
-    /// `UnsupportedOperation` for what the library or wasi-nn lacks.
+    /// `InvalidEncoding` for a file that cannot be read, `UnsupportedOperation` for an operator or datatype that the
+    /// library or wasi-nn lacks. The message is the library's.
     fn load(&self, source: &GraphSource, share: Share) -> Result<Box<dyn Graph>, Error>;
 
-    /// Whether the share makes a difference: it does on a processor.
+    /// Whether a [`Share`] makes a difference, as it does on a processor.
     fn has_shares(&self) -> bool;
 
-    /// Copy a guest's tensor into memory that the library computes from, so that it need not be copied
-    /// again. Nothing about the tensor has been checked.
+    /// Copy a guest's tensor into memory that the library computes from, so that it is copied only once. The tensor
+    /// has not been checked.
     fn adopt(&self, _datatype: Datatype, _shape: &[u32], bytes: &[u8]) -> Shared {
         Shared::new(Bytes::copy_from_slice(bytes))
     }
 }
 
-/// What an inference has of a processor.
+/// The share of a processor that an inference gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Share {
-    /// All threads: the fastest for one inference alone.
+    /// All threads: the lowest latency of a single inference.
     Whole,
-    /// One thread: the most inferences a second, when there are as many at a time as threads.
+    /// One thread: the highest throughput, if there are as many inferences at a time as threads.
     OneThread,
 }
 
-/// A graph that is ready to compute, from several threads at once.
+/// A graph that is ready to compute, on several threads at once.
 pub trait Graph: Send + Sync {
-    /// What the graph declares, in its own names.
+    /// The graph's inputs and outputs.
     fn signature(&self) -> &Signature;
 
-    /// Compute once. `inputs` are in the order of the graph's inputs and fit their declarations; the
-    /// outputs come in the order of the graph's.
+    /// Compute once. `inputs` are in the graph's order and have passed [`Signature::check`]; the outputs are in the
+    /// graph's order.
     ///
     /// # Errors
-    /// `Runtime` with the library's own words, `Timeout`-like ends included: one that was cancelled fails.
+    /// `RuntimeError` with the library's message, also for an inference that was cancelled.
     fn compute(&self, inputs: &[Tensor], cancellation: &Cancellation)
     -> Result<Vec<Tensor>, Error>;
 }
 
-/// A tensor's elements, row-major and little-endian, in whoever's memory they are.
+/// The memory that holds a tensor's elements, row-major and little-endian.
 pub trait Data: Any + Send + Sync {
-    /// All of them.
+    /// The elements.
     fn bytes(&self) -> &[u8];
 }
 
@@ -93,47 +93,47 @@ impl AsRef<[u8]> for Shared {
 /// A tensor on the host.
 pub type Tensor = infer_tensor::Tensor<Shared>;
 
-/// A graph's file, and how it is to be computed.
+/// A graph's file, and the settings of its inferences.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphSource {
-    /// The name that guests ask for.
+    /// The name by which guests load the graph.
     pub name: String,
-    /// The ONNX file; `None` where there is OpenVINO's form alone.
+    /// The ONNX file; `None` if there is only OpenVINO's form.
     pub onnx: Option<PathBuf>,
     /// OpenVINO's form of the graph, `model.xml` with `model.bin` beside it.
     pub openvino_ir: Option<PathBuf>,
-    /// The names of inputs and outputs that guests know.
+    /// The names that guests use for inputs and outputs.
     pub tensor_names: Vec<String>,
-    /// What FP32 graphs are computed in.
+    /// The precision of FP32 graphs.
     pub precision: Precision,
-    /// Whether inferences that wait together are computed together.
+    /// When to batch requests; `None` for never.
     pub batching: Option<Batching>,
 }
 
-/// What FP32 graphs are computed in, where the library and the processor leave a choice.
+/// The precision of FP32 graphs, if the library and the device offer several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// FP32, as the graph says.
+    /// FP32, as in the graph.
     #[default]
     Fp32,
-    /// FP16 where the device has it.
+    /// FP16, if the device has it.
     Fp16,
-    /// BF16 where the device has it.
+    /// BF16, if the device has it.
     Bf16,
-    /// What the library finds fastest on the device.
+    /// The one that the library expects to be fastest on the device.
     Fastest,
 }
 
-/// When inferences are computed together.
+/// When requests run as one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Batching {
-    /// Items of one batch at most: the sum of the first dimensions.
+    /// The most items in a batch: the sum of the first dimensions.
     pub max_size: u32,
-    /// How long the first of them waits for others.
+    /// The longest that the first request waits for others.
     pub max_delay: Duration,
 }
 
-/// Asks a running inference to end early: its client is gone, or its time is up.
+/// Cancels a running inference, because its client is gone or its time is up.
 #[derive(Default)]
 pub struct Cancellation {
     is_cancelled: AtomicBool,
@@ -141,7 +141,7 @@ pub struct Cancellation {
 }
 
 impl Cancellation {
-    /// Ask. Returns at once; the inference ends when the library next looks up.
+    /// Cancel. Returns at once; the inference ends when the library next checks.
     pub fn cancel(&self) {
         self.is_cancelled.store(true, Ordering::SeqCst);
         if let Some(hook) = self.hook().take() {
@@ -149,16 +149,16 @@ impl Cancellation {
         }
     }
 
-    /// Whether it was asked for.
+    /// Whether the inference was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.is_cancelled.load(Ordering::SeqCst)
     }
 
-    /// What to do when it is asked for; done now if it has been.
+    /// Call `hook` on cancellation, or now if the inference has been cancelled.
     pub fn on_cancel(&self, hook: impl FnOnce() + Send + 'static) {
         *self.hook() = Some(Box::new(hook));
-        // Whoever asked between the two lines above did not find the hook, or has taken it.
+        // A cancellation between the two lines above has missed the hook or has taken it.
         if self.is_cancelled()
             && let Some(hook) = self.hook().take()
         {
@@ -178,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hook_is_called_once_whoever_comes_first() {
+    fn a_hook_is_called_once_in_either_order() {
         let calls = Arc::new(Mutex::new(0));
         let count = || {
             let calls = Arc::clone(&calls);

@@ -1,10 +1,9 @@
-//! Inferences that wait together are computed together.
+//! Requests that wait together run as one batch.
 //!
-//! Every request has a task of its own; those of one graph meet in a queue. A task takes the first of them,
-//! waits for more, joins their inputs along the first dimension, computes once, and splits the outputs
-//! again. What cannot be joined (other sizes, another number of items in one input than in the next, more
-//! items than a batch may have) is computed alone, and so is each of a batch that fails: a bad request fails
-//! by itself.
+//! The requests of a graph meet in a queue. A task takes the first one, waits for more, joins their inputs along the
+//! first dimension, computes once and splits the outputs. A request runs alone if it cannot be joined: its sizes
+//! differ, its inputs have different numbers of items, or it has more items than a batch. If a batch fails, each of
+//! its requests runs again alone, so that a bad request fails only itself.
 
 use std::collections::VecDeque;
 
@@ -23,16 +22,16 @@ pub(super) struct Batcher {
     batching: Batching,
     /// Whether the graph's first dimensions are all free.
     can_join: bool,
-    /// Made with the first request: there is a runtime then.
+    /// Made with the first request, since there is no Tokio runtime before.
     queue: std::sync::OnceLock<mpsc::UnboundedSender<Job>>,
 }
 
 /// A request in the queue.
 struct Job {
     inputs: Vec<Tensor>,
-    /// Its size in the first dimension.
+    /// The size of the first dimension.
     items: u32,
-    answer: oneshot::Sender<Result<Vec<Tensor>, Error>>,
+    response: oneshot::Sender<Result<Vec<Tensor>, Error>>,
 }
 
 impl Batcher {
@@ -45,7 +44,7 @@ impl Batcher {
         }
     }
 
-    /// Compute inputs that have been checked, together with others where that can be.
+    /// Compute inputs that have been checked, in a batch if they can be joined with others.
     pub(super) async fn compute(
         &self,
         inputs: Vec<Tensor>,
@@ -60,20 +59,20 @@ impl Batcher {
             tokio::spawn(work(receiver, self.computer.clone(), self.batching));
             sender
         });
-        let (answer, answered) = oneshot::channel();
+        let (response, computed) = oneshot::channel();
         let gone = |_| Error::runtime("the host is stopping");
         queue
             .send(Job {
                 inputs,
                 items,
-                answer,
+                response,
             })
             .map_err(|_| gone(()))?;
-        answered.await.map_err(|_| gone(()))?
+        computed.await.map_err(|_| gone(()))?
     }
 }
 
-/// Whether every input and output begins with a dimension of any size.
+/// Whether the first dimension of every input and output is of any size.
 fn is_free(signature: &Signature) -> bool {
     signature.tensors().all(|info| {
         let dims = info.shape.as_deref().unwrap_or_default();
@@ -81,7 +80,7 @@ fn is_free(signature: &Signature) -> bool {
     })
 }
 
-/// The size of the first dimension, if all inputs have the same and are not empty.
+/// The size of the first dimension, if it is the same in all inputs and not 0.
 fn items(inputs: &[Tensor]) -> Option<u32> {
     let first = *inputs.first()?.shape.first()?;
     let same = inputs
@@ -90,7 +89,7 @@ fn items(inputs: &[Tensor]) -> Option<u32> {
     (same && first > 0).then_some(first)
 }
 
-/// Whether two requests differ in nothing but the first dimension.
+/// Whether two requests differ in the first dimension at most.
 fn fits(a: &Job, b: &Job) -> bool {
     a.inputs
         .iter()
@@ -98,9 +97,9 @@ fn fits(a: &Job, b: &Job) -> bool {
         .all(|(a, b)| a.datatype == b.datatype && a.shape.get(1..) == b.shape.get(1..))
 }
 
-/// Take batches from the queue until nobody can send to it.
+/// Take batches from the queue until all its senders are gone.
 async fn work(mut queue: mpsc::UnboundedReceiver<Job>, computer: Computer, batching: Batching) {
-    // Those that did not fit into the batch before.
+    // The requests that did not fit into the last batch.
     let mut left: VecDeque<Job> = VecDeque::new();
     loop {
         let first = match left.pop_front() {
@@ -110,7 +109,7 @@ async fn work(mut queue: mpsc::UnboundedReceiver<Job>, computer: Computer, batch
                 None => return,
             },
         };
-        if first.answer.is_closed() {
+        if first.response.is_closed() {
             continue;
         }
         let mut total = first.items;
@@ -120,8 +119,8 @@ async fn work(mut queue: mpsc::UnboundedReceiver<Job>, computer: Computer, batch
             let sum = total.checked_add(job.items);
             let room = sum.filter(|sum| *sum <= batching.max_size);
             match room {
-                // Nobody waits for it any more.
-                _ if job.answer.is_closed() => {}
+                // Its client is gone.
+                _ if job.response.is_closed() => {}
                 Some(sum) if batch.first().is_some_and(|first| fits(first, &job)) => {
                     total = sum;
                     batch.push(job);
@@ -142,16 +141,16 @@ async fn work(mut queue: mpsc::UnboundedReceiver<Job>, computer: Computer, batch
             }
         }
         left = rest;
-        // On a task of its own: the next batch gathers while this one computes.
+        // In a task of its own, so that the next batch gathers meanwhile.
         tokio::spawn(compute(batch, computer.clone()));
     }
 }
 
-/// Compute a batch and answer each of its requests.
+/// Compute a batch and respond to each of its requests.
 async fn compute(mut batch: Vec<Job>, computer: Computer) {
     if batch.len() > 1 {
         let joined = join(&batch);
-        // Nobody waits for a batch whose requests are all gone.
+        // A batch ends early if the clients of all its requests are gone.
         let together = async { computer.compute(joined?, &Thread::default()).await };
         let outputs = tokio::select! {
             outputs = together => outputs,
@@ -160,13 +159,15 @@ async fn compute(mut batch: Vec<Job>, computer: Computer) {
         let items: Vec<u32> = batch.iter().map(|job| job.items).collect();
         if let Ok(parts) = outputs.and_then(|outputs| split(&outputs, &items)) {
             for (job, part) in batch.into_iter().zip(parts) {
-                _ = job.answer.send(Ok(part));
+                _ = job.response.send(Ok(part));
             }
             return;
         }
     }
     for Job {
-        inputs, mut answer, ..
+        inputs,
+        mut response,
+        ..
     } in batch
     {
         let computer = computer.clone();
@@ -174,20 +175,20 @@ async fn compute(mut batch: Vec<Job>, computer: Computer) {
             let thread = Thread::default();
             let outputs = tokio::select! {
                 outputs = computer.compute(inputs, &thread) => outputs,
-                () = answer.closed() => return,
+                () = response.closed() => return,
             };
-            _ = answer.send(outputs);
+            _ = response.send(outputs);
         });
     }
 }
 
 async fn all_gone(batch: &mut [Job]) {
     for job in batch {
-        job.answer.closed().await;
+        job.response.closed().await;
     }
 }
 
-/// The inputs one behind the other along the first dimension.
+/// Concatenate the inputs along the first dimension.
 fn join(batch: &[Job]) -> Result<Vec<Tensor>, Error> {
     let unfit = || Error::runtime("the inputs of a batch do not fit together");
     let first = batch.first().ok_or_else(unfit)?;
@@ -213,7 +214,7 @@ fn join(batch: &[Job]) -> Result<Vec<Tensor>, Error> {
         .collect()
 }
 
-/// Each request's part of the outputs.
+/// Split the outputs into each request's part.
 fn split(outputs: &[Tensor], items: &[u32]) -> Result<Vec<Vec<Tensor>>, Error> {
     let total: u32 = items.iter().sum();
     let mut parts: Vec<Vec<Tensor>> = items.iter().map(|_| Vec::new()).collect();

@@ -1,4 +1,4 @@
-//! Where and when inferences are computed.
+//! Schedules inferences: on which thread, when, and with which share of the processor.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,28 +13,28 @@ use tokio::task::spawn_blocking;
 use super::backend::{Backend, Cancellation, Graph, GraphSource, Share, Tensor};
 use crate::worker::Thread;
 
-/// Computes, in turn.
+/// Runs the inferences of a graph.
 #[derive(Clone)]
 pub(super) struct Computer {
-    /// For an inference that is alone.
+    /// The graph for an inference that runs alone, with all threads.
     whole: Arc<dyn Graph>,
-    /// For one that is not; once it is loaded, and where it is worth its memory.
+    /// The graph for concurrent inferences, with one thread each; set once it is loaded, if it is worth its memory.
     one_thread: Arc<OnceLock<Box<dyn Graph>>>,
-    /// One permit an inference that may be computed at the same time.
+    /// One permit for each inference that may run at the same time.
     turns: Arc<Semaphore>,
     load: Arc<Load>,
     short: Arc<Short>,
 }
 
-/// How busy the machine is with inferences, of any graph.
+/// How many inferences run on the machine, over all graphs.
 pub(super) struct Load {
     running: AtomicUsize,
-    /// How many in a row were alone when they began.
+    /// How many inferences in a row began alone.
     alone_in_a_row: AtomicUsize,
 }
 
 impl Default for Load {
-    /// The first inference of all is alone.
+    /// The first inference of all runs alone.
     fn default() -> Self {
         Self {
             running: AtomicUsize::new(0),
@@ -44,16 +44,16 @@ impl Default for Load {
 }
 
 impl Load {
-    /// After so many in a row the next is taken to be alone as well. Two clients that wait for their answers
-    /// fall into step: one of them then begins alone each time, though it never is.
+    /// After so many inferences in a row that began alone, the next one is expected to run alone. Two clients that
+    /// wait for their responses fall into step: each inference of one of them begins alone and does not stay so.
     const CALM: usize = 8;
 
-    /// How many inferences are being computed.
+    /// The number of running inferences.
     pub(super) fn running(&self) -> usize {
         self.running.load(Ordering::SeqCst)
     }
 
-    /// One inference begins; what it gets of the machine.
+    /// Begin an inference; returns its share of the processor.
     fn begin(&self) -> (Running<'_>, Share) {
         let others = self.running.fetch_add(1, Ordering::SeqCst);
         let share = if others > 0 {
@@ -68,8 +68,8 @@ impl Load {
     }
 }
 
-/// Whether a graph is loaded twice, for either share of the machine: the weights of a larger one would cost
-/// more memory than the few per cent are worth.
+/// Whether to load a graph twice, once for each share of the processor. A few percent of throughput are not worth the
+/// memory of larger weights.
 pub(super) fn is_small(source: &GraphSource) -> bool {
     const LIMIT_BYTES: u64 = 256 * 1024 * 1024;
     let weights = source
@@ -82,7 +82,7 @@ pub(super) fn is_small(source: &GraphSource) -> bool {
 }
 
 impl Computer {
-    /// For a graph that is loaded for the whole machine; `turns` and `load` are those of all graphs.
+    /// For a graph that was loaded with all threads; all graphs share `turns` and `load`.
     pub(super) fn new(graph: Box<dyn Graph>, turns: Arc<Semaphore>, load: Arc<Load>) -> Self {
         Self {
             whole: Arc::from(graph),
@@ -93,12 +93,12 @@ impl Computer {
         }
     }
 
-    /// What the graph declares.
+    /// The graph's inputs and outputs.
     pub(super) fn signature(&self) -> &Signature {
         self.whole.signature()
     }
 
-    /// Load the graph once more, for inferences that are not alone. Nobody waits for it.
+    /// Load the graph once more in the background, for concurrent inferences.
     pub(super) fn load_again(
         &self,
         backend: &Arc<dyn Backend>,
@@ -108,11 +108,14 @@ impl Computer {
         let one_thread = Arc::clone(&self.one_thread);
         thread::spawn(move || match backend.load(&source, Share::OneThread) {
             Ok(graph) => _ = one_thread.set(graph),
-            Err(error) => tracing::warn!("graph `{}` is loaded only once: {error}", source.name),
+            Err(error) => tracing::warn!(
+                "graph `{}` is loaded only for single inferences, since loading it for concurrent ones failed: {error}",
+                source.name
+            ),
         })
     }
 
-    /// The graph for an inference with that share.
+    /// The graph for an inference on that share.
     fn graph(&self, share: Share) -> &dyn Graph {
         match (share, self.one_thread.get()) {
             (Share::OneThread, Some(graph)) => &**graph,
@@ -120,8 +123,8 @@ impl Computer {
         }
     }
 
-    /// Compute inputs that have been checked, for a guest that `thread` runs. When this is dropped, the inference is
-    /// asked to end; its turn is over when it has.
+    /// Compute inputs that have been checked, for a guest that runs on `thread`. Dropping the future cancels the
+    /// inference, which keeps its turn until it has ended.
     ///
     /// # Errors
     /// The library's.
@@ -146,7 +149,7 @@ impl Computer {
             let cancellation = Arc::clone(&cancellation.0);
             move || {
                 let outputs = computer.compute_here(&inputs, bytes, &cancellation);
-                // Before whoever waits goes on: the next may begin.
+                // Before the caller continues, so that the next inference may begin.
                 drop(turn);
                 outputs
             }
@@ -154,7 +157,7 @@ impl Computer {
         thread.await.unwrap_or_else(|_| Err(panicked()))
     }
 
-    /// Compute on this thread inputs of so many bytes.
+    /// Compute inputs of so many bytes on this thread.
     fn compute_here(
         &self,
         inputs: &[Tensor],
@@ -177,37 +180,37 @@ fn panicked() -> Error {
     Error::runtime("the backend failed")
 }
 
-/// How large a graph's inputs may be for its inferences to be short, as far as is known.
+/// The size of inputs up to which a graph's inferences are known to be short.
 ///
-/// A short one is computed by the thread that serves who asks for it. The way to another thread and back takes a tenth
-/// of a millisecond and loses what the core has in its caches, and a library's threads are slow when others are woken
-/// beside them; a client that goes away in the meantime would not have ended it much sooner.
+/// A short inference runs on the thread that serves its request. Moving it to another thread and back takes a tenth of
+/// a millisecond and loses the core's caches, and waking other threads slows down the library's own. Cancelling it
+/// would not end it much sooner.
 #[derive(Debug, Default)]
 struct Short {
-    /// Together; none until one was.
+    /// The bytes of all inputs together; 0 until an inference was short.
     up_to_bytes: AtomicUsize,
 }
 
 impl Short {
-    /// What is short.
+    /// The longest duration of a short inference.
     const LIMIT: Duration = Duration::from_millis(20);
 
     fn is_short(&self, bytes: usize) -> bool {
         (1..=self.up_to_bytes.load(Ordering::Relaxed)).contains(&bytes)
     }
 
-    /// An inference of so many bytes took so long.
+    /// Record the duration of an inference on inputs of so many bytes.
     fn took(&self, bytes: usize, duration: Duration) {
         if duration <= Self::LIMIT {
             self.up_to_bytes.fetch_max(bytes, Ordering::Relaxed);
         } else {
-            // The next one has a thread of its own again, and shows whether this one was an exception.
+            // The next one runs on another thread again, and shows whether this one was an exception.
             (self.up_to_bytes).fetch_min(bytes.saturating_sub(1), Ordering::Relaxed);
         }
     }
 }
 
-/// One inference less when it is dropped.
+/// A running inference; the count goes down when it is dropped.
 struct Running<'a>(&'a AtomicUsize);
 
 impl Drop for Running<'_> {
@@ -229,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_who_stays_alone_gets_the_whole_machine() {
+    fn only_an_inference_that_stays_alone_gets_all_threads() {
         let load = Load::default();
         let (first, share) = load.begin();
         assert_eq!(share, Share::Whole);
@@ -251,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn short_is_what_was_short() {
+    fn inferences_are_short_up_to_the_largest_short_one() {
         const SHORT: Duration = Duration::from_millis(1);
         const LONG: Duration = Duration::from_millis(21);
         let short = Short::default();

@@ -1,11 +1,11 @@
-//! Where the libraries' files are.
+//! Finds the libraries' files.
 
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 use libloading::Library as Loaded;
 
-/// A library that computes.
+/// A native library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
     /// Microsoft's ONNX Runtime.
@@ -18,29 +18,29 @@ pub enum Library {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LibraryError {
-    /// It is nowhere.
+    /// There is no file of the library.
     #[error(
         "{library} is not installed: there is no `{file}` in `{}`, and `{variable}` names none",
         folder.display()
     )]
     Missing {
-        /// Its name.
+        /// The library's name.
         library: &'static str,
-        /// Its file's name.
+        /// The name of its file.
         file: &'static str,
-        /// Where it would be, had it been added.
+        /// The folder that `cargo infer backend add` installs it in.
         folder: PathBuf,
-        /// The environment variable that may name another.
+        /// The environment variable that may name another file.
         variable: &'static str,
     },
-    /// It is there and cannot be loaded.
+    /// The file cannot be loaded.
     #[error("`{}` cannot be used as {library}: {reason}", path.display())]
     Load {
-        /// What it was to be.
+        /// The library's name.
         library: &'static str,
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
 }
@@ -49,7 +49,7 @@ impl Library {
     /// Both of them.
     pub const ALL: [Self; 2] = [Self::OnnxRuntime, Self::OpenVino];
 
-    /// What it is called.
+    /// The name, for messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,17 +58,17 @@ impl Library {
         }
     }
 
-    /// The environment variable that names the library's file, for one that comes from elsewhere.
+    /// The environment variable that names the library's file, if it was installed by other means.
     #[must_use]
     pub const fn variable(self) -> &'static str {
         match self {
-            // The name that the crate `ort` has for it.
+            // As in the crate `ort`.
             Self::OnnxRuntime => "ORT_DYLIB_PATH",
             Self::OpenVino => "OPENVINO_DYLIB_PATH",
         }
     }
 
-    /// How the names of its files begin; a number of its version may follow.
+    /// The beginning of its files' names, which a version may follow.
     const fn file(self) -> &'static str {
         match (self, cfg!(target_os = "macos")) {
             (Self::OnnxRuntime, false) => "libonnxruntime.so",
@@ -78,7 +78,7 @@ impl Library {
         }
     }
 
-    /// Where its file lies in the wheel that has it.
+    /// The folder of its file within its wheel.
     const fn folder(self) -> &'static str {
         match self {
             Self::OnnxRuntime => "onnxruntime/capi",
@@ -86,11 +86,11 @@ impl Library {
         }
     }
 
-    /// The library's file: the one that its environment variable names, else the one in `installed`, a
-    /// folder into which its wheel was unpacked.
+    /// The library's file: the one that its environment variable names, else the one in `installed`, the folder of
+    /// its unpacked wheel.
     ///
     /// # Errors
-    /// When there is none.
+    /// If there is none.
     pub fn find(self, installed: &Path) -> Result<PathBuf, LibraryError> {
         if let Some(path) = std::env::var_os(self.variable()).filter(|path| !path.is_empty()) {
             return Ok(path.into());
@@ -116,12 +116,12 @@ impl Library {
     }
 }
 
-/// Whether a shared library has all of these.
+/// Check that a shared library has these symbols.
 pub(super) fn check_symbols(path: &Path, symbols: &[&str]) -> Result<(), String> {
-    // SAFETY: whoever names a library has its constructors run: it is the operator's own file, as this
-    // program's code is.
+    // SAFETY: loading runs the library's constructors. The operator has named the file and trusts it as much as this
+    // program.
     let library = unsafe { Loaded::new(path) }.map_err(|error| match error.source() {
-        // The system's word.
+        // The message of the dynamic linker.
         Some(source) => source.to_string(),
         None => error.to_string(),
     })?;

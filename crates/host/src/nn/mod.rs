@@ -1,17 +1,17 @@
-//! wasi:nn by libraries on the host: ONNX Runtime and OpenVINO.
+//! wasi:nn over native libraries: ONNX Runtime and OpenVINO.
 //!
-//! The way of a call, from the outside in:
+//! The path of a call, from the outside in:
 //!
-//! 1. [`wit`] is the glue: resources, error codes, what a guest's tensors may take of memory.
-//! 2. [`registry`] has the graphs, loaded once, each under its name; it checks a guest's tensors against
-//!    what the graph declares (in [`infer_tensor`]). Where the graph has [`batching`], inferences that wait together
-//!    are computed together.
-//! 3. [`computer`] finds a thread for the inference: the caller's own, if it is known to be short.
-//! 4. [`backend`] is the small trait behind which a library computes; [`onnx`] and [`openvino`] are the two
-//!    there are. [`library`] finds their files.
+//! 1. [`wit`] is the glue: resources, error codes and the memory limit of a guest's tensors.
+//! 2. [`registry`] holds the graphs by name, each loaded once. It checks a guest's tensors against the graph's
+//!    signature ([`infer_tensor::Signature::check`]). If the graph has [`batching`], requests that wait together
+//!    run as one batch.
+//! 3. [`computer`] runs an inference on a thread: the caller's own for a short inference, another for a long one.
+//! 4. [`backend`] is the trait behind which a library computes, and [`onnx`] and [`openvino`] implement it.
+//!    [`library`] finds the libraries' files.
 //!
-//! A guest names graphs and never brings them: what a graph is made of reaches a library that is written in
-//! C++ from the operator's own files alone.
+//! A guest names graphs and never brings them, so that a library written in C++ reads graphs from the operator's own
+//! files only.
 
 pub mod backend;
 mod batching;

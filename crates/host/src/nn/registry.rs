@@ -1,4 +1,4 @@
-//! The graphs, by their names, and their inferences.
+//! The graphs by name, and their inferences.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,21 +14,21 @@ use super::batching::Batcher;
 use super::computer::{Computer, Load, is_small};
 use crate::worker::Thread;
 
-/// Every graph that guests may ask for, loaded.
+/// The graphs that guests may load by name, all of them loaded.
 pub struct Graphs {
     backend: Arc<dyn Backend>,
     graphs: BTreeMap<String, Arc<NamedGraph>>,
     concurrency: usize,
     load: Arc<Load>,
-    /// Threads that load graphs once more.
+    /// The threads that load graphs once more, for concurrent inferences.
     loading: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Graphs {
-    /// A process must not end while a library is in the middle of loading.
+    /// Wait for those threads: a process must not end while a library loads a graph.
     fn drop(&mut self) {
         for thread in self.loading.drain(..) {
-            // One that panicked has said so.
+            // A panic has been printed.
             _ = thread.join();
         }
     }
@@ -42,16 +42,16 @@ pub struct LoadGraphError {
     pub name: String,
     /// Its file.
     pub path: PathBuf,
-    /// The library's word.
+    /// The library's error.
     pub source: Error,
 }
 
 impl Graphs {
-    /// Load all of them. `concurrency` is how many inferences are computed at the same time on threads of their
-    /// own; others wait. As many threads serve connections, and compute what is short themselves.
+    /// Load all graphs. `concurrency` is the number of inferences that may run at the same time on threads of their
+    /// own; further ones wait. As many threads serve connections, and run short inferences inline.
     ///
     /// # Errors
-    /// At the first, by name, that cannot be loaded.
+    /// At the first graph, by name, that cannot be loaded.
     pub fn load(
         backend: Box<dyn Backend>,
         sources: &[GraphSource],
@@ -74,7 +74,7 @@ impl Graphs {
             let computer = Computer::new(graph, Arc::clone(&turns), Arc::clone(&load));
             Ok((computer, begun.elapsed()))
         };
-        // Side by side: loading is mostly one thread's work.
+        // In parallel, since loading a graph mostly uses one thread.
         let loaded: Vec<Result<(Computer, Duration), LoadGraphError>> = thread::scope(|scope| {
             let threads: Vec<_> = sources
                 .iter()
@@ -118,31 +118,31 @@ impl Graphs {
         })
     }
 
-    /// What computes, for people.
+    /// The library, its version and its device, in words.
     #[must_use]
     pub fn describe(&self) -> String {
         self.backend.describe()
     }
 
-    /// How many inferences are computed at the same time on threads of their own.
+    /// The number of inferences that may run at the same time on threads of their own.
     pub(crate) fn concurrency(&self) -> usize {
         self.concurrency
     }
 
-    /// How many inferences are being computed now.
+    /// The number of running inferences.
     #[must_use]
     pub fn computing(&self) -> usize {
         self.load.running()
     }
 
-    /// What each graph declares.
+    /// The name and the signature of each graph.
     pub fn signatures(&self) -> impl Iterator<Item = (&str, &Signature)> {
         self.graphs
             .iter()
             .map(|(name, graph)| (name.as_str(), graph.computer.signature()))
     }
 
-    /// How long loading each took.
+    /// The name and the load time of each graph.
     pub(crate) fn load_times(&self) -> impl Iterator<Item = (&str, Duration)> {
         self.graphs
             .iter()
@@ -152,7 +152,7 @@ impl Graphs {
     /// The graph of that name.
     ///
     /// # Errors
-    /// `NotFound`, with the names that there are.
+    /// `NotFound`, which lists the names.
     pub fn get(&self, name: &str) -> Result<Arc<NamedGraph>, Error> {
         self.graphs.get(name).cloned().ok_or_else(|| {
             let names: Vec<&str> = self.graphs.keys().map(String::as_str).collect();
@@ -167,25 +167,25 @@ impl Graphs {
         })
     }
 
-    /// A guest's bytes in memory that the library computes from.
+    /// Copy a guest's tensor into memory that the library computes from.
     pub(crate) fn adopt(&self, datatype: Datatype, shape: &[u32], bytes: &[u8]) -> Shared {
         self.backend.adopt(datatype, shape, bytes)
     }
 }
 
-/// A graph as guests have it.
+/// A graph with its name.
 pub struct NamedGraph {
     computer: Computer,
-    /// How long loading it took.
+    /// The duration of loading the graph.
     load_time: Duration,
     batcher: Option<Batcher>,
 }
 
 impl NamedGraph {
-    /// Check the inputs, compute, name the outputs. A caller that goes away ends the inference.
+    /// Check the inputs, compute and name the outputs. Dropping the future cancels the inference.
     ///
     /// # Errors
-    /// `InvalidArgument` naming the tensor that does not fit; the library's words when it fails.
+    /// `InvalidArgument` naming the tensor that does not fit; the library's error if it fails.
     pub async fn compute(
         &self,
         inputs: Vec<(String, Tensor)>,
@@ -193,7 +193,7 @@ impl NamedGraph {
         self.compute_on(&Thread::default(), inputs).await
     }
 
-    /// The same, for a guest that `thread` runs.
+    /// Compute, for a guest that runs on `thread`.
     pub(crate) async fn compute_on(
         &self,
         thread: &Thread,

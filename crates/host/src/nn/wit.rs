@@ -1,4 +1,4 @@
-//! The glue: wasi:nn's resources, error codes and memory.
+//! The WIT glue: wasi:nn's resources, error codes and memory limit.
 
 use std::sync::Arc;
 
@@ -35,25 +35,25 @@ infer_tensor::wit_error_code!(errors::ErrorCode);
 /// A tensor that a guest holds.
 pub struct GuestTensor {
     tensor: Tensor,
-    /// What it counts for.
+    /// The bytes that count towards the guest's limit.
     bytes: usize,
 }
 
 /// A graph that a guest holds.
 pub struct GuestGraph(Arc<NamedGraph>);
 
-/// A graph with which a guest computes.
+/// An execution context that a guest holds.
 pub struct GuestContext(Arc<NamedGraph>);
 
 /// An error that a guest holds.
 pub struct GuestError(Error);
 
-/// What one instance has of wasi:nn.
+/// The state of wasi:nn in one instance.
 pub(crate) struct NnCtx {
     graphs: Option<Arc<Graphs>>,
-    /// What runs the instance.
+    /// The thread that runs the instance.
     thread: Thread,
-    /// What its tensors may take of the host's memory, together.
+    /// The most bytes of host memory that the instance's tensors may use together.
     limit_bytes: usize,
     used_bytes: usize,
 }
@@ -68,15 +68,15 @@ impl NnCtx {
         }
     }
 
-    /// Take memory for a tensor.
+    /// Count a tensor's memory; returns its bytes.
     fn take(&mut self, shape: &[u32], bytes: usize) -> wasmtime::Result<usize> {
-        /// A tensor of nothing is something too.
+        /// Even an empty tensor uses memory.
         const LEAST: usize = 256;
         let bytes = bytes + size_of_val(shape) + LEAST;
         let used = self.used_bytes.saturating_add(bytes);
         if used > self.limit_bytes {
             wasmtime::bail!(
-                "its tensors would take {used} bytes of the host's memory, more than {}",
+                "its tensors need {used} bytes of the host's memory, more than the limit of {}",
                 self.limit_bytes
             );
         }
@@ -85,7 +85,7 @@ impl NnCtx {
     }
 }
 
-/// What the glue needs of a store's data.
+/// The part of a store's data that wasi:nn uses.
 pub(crate) struct NnView<'a> {
     pub(crate) ctx: &'a mut NnCtx,
     pub(crate) table: &'a mut ResourceTable,
@@ -97,7 +97,7 @@ impl HasData for Nn {
     type Data<'a> = NnView<'a>;
 }
 
-/// Let guests of a linker have wasi:nn.
+/// Add wasi:nn to a linker.
 pub(crate) fn add_to_linker<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> NnView<'_>,
@@ -108,8 +108,8 @@ pub(crate) fn add_to_linker<T: Send + 'static>(
     add_tensor(linker, view)
 }
 
-/// `wasi:nn/tensor`, by hand: a tensor's elements go from the guest's memory to where the library computes
-/// from, and from where it computed to into the guest's memory, with nothing in between.
+/// Add `wasi:nn/tensor` by hand, so that a tensor's elements are copied once: from the guest's memory to the library's,
+/// or back.
 fn add_tensor<T: Send + 'static>(
     linker: &mut Linker<T>,
     view: fn(&mut T) -> NnView<'_>,
@@ -173,9 +173,9 @@ fn add_tensor<T: Send + 'static>(
 }
 
 impl NnView<'_> {
-    /// An error as a guest has it; a table that is full is the guest's own doing.
+    /// Give an error to the guest. A full table is the guest's own fault and traps.
     fn raise(&mut self, error: Error) -> wasmtime::Result<Resource<GuestError>> {
-        tracing::debug!("a guest is told: {error}");
+        tracing::debug!("wasi:nn error for the guest: {error}");
         Ok(self.table.push(GuestError(error))?)
     }
 }
@@ -239,7 +239,7 @@ impl inference::HostGraphExecutionContext for NnView<'_> {
         let graph = Arc::clone(&self.table.get(&context)?.0);
         let mut tensors = Vec::with_capacity(inputs.len());
         for (name, input) in inputs {
-            // They are given away with the call.
+            // The call passes ownership of the tensors.
             let GuestTensor { tensor, bytes } = self.table.delete(input)?;
             self.ctx.used_bytes = self.ctx.used_bytes.saturating_sub(bytes);
             tensors.push((name, tensor));

@@ -34,14 +34,14 @@ pub(super) struct OnnxGraph {
     signature: Signature,
     input_names: Vec<CString>,
     output_names: Vec<CString>,
-    /// Describes where a guest's tensors are.
+    /// The kind of memory that holds a guest's tensors.
     memory: MemoryInfo<'static>,
-    /// For providers that cannot compute two inferences of a session at once.
+    /// Held during an inference, for providers that run one inference of a session at a time.
     turn: Option<Mutex<()>>,
 }
 
 impl OnnxGraph {
-    /// A graph of that session; `takes_turns` if it cannot compute two inferences at once.
+    /// The graph of that session, which runs one inference at a time if `takes_turns`.
     pub(super) fn new(
         session: Session,
         signature: Signature,
@@ -85,7 +85,7 @@ impl Graph for OnnxGraph {
         cancellation.on_cancel({
             let options = Arc::clone(&options);
             move || {
-                // It fails when there is nothing to end.
+                // It fails if the inference has ended.
                 _ = options.terminate();
             }
         });
@@ -99,8 +99,8 @@ impl Graph for OnnxGraph {
 }
 
 impl OnnxGraph {
-    /// The library's `Run`, as `ort::Session::run` calls it but for one thing: that one wants the session
-    /// for itself, and here several threads compute with one.
+    /// Call the library's `Run`, as `ort::Session::run` does. That function needs exclusive access to the session,
+    /// and here several threads share it.
     fn run(&self, inputs: &[Input], options: &RunOptions) -> Result<Vec<DynValue>, Error> {
         let _turn = self
             .turn
@@ -126,7 +126,7 @@ impl OnnxGraph {
                 outputs.as_mut_ptr(),
             )
         };
-        // Taken before the status is looked at: what has been made is released either way.
+        // Before the status is checked, so that the outputs are released on failure too.
         let outputs: Vec<Option<DynValue>> = outputs
             .into_iter()
             .map(|output| {
@@ -144,7 +144,7 @@ impl OnnxGraph {
             .collect()
     }
 
-    /// An output in the library's own memory.
+    /// An output, in the library's memory.
     fn output(&self, value: DynValue, info: &TensorInfo) -> Result<Tensor, Error> {
         let unexpected = |what: &str| {
             Error::runtime(format!(
@@ -155,7 +155,7 @@ impl OnnxGraph {
         let datatype = info.wasi_nn_datatype()?;
         let value: DynTensor = value
             .downcast()
-            .map_err(|_| unexpected("as something else than a tensor"))?;
+            .map_err(|_| unexpected("as a value that is not a tensor"))?;
         if Datatype::try_from(*value.data_type()) != Ok(datatype) {
             return Err(unexpected("in another datatype than declared"));
         }

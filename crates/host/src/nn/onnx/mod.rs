@@ -1,7 +1,6 @@
-//! ONNX Runtime, by the crate `ort`, from a shared library that is loaded when it is asked for.
+//! ONNX Runtime, by the crate `ort`, from a shared library that is loaded on demand.
 //!
-//! Here is the library itself; [`graph`] computes, [`values`] are its tensors, in `ort`'s and in the protocols'
-//! datatypes.
+//! This module loads the library and its sessions, [`graph`] runs inferences, and [`values`] holds the tensors.
 
 mod graph;
 mod values;
@@ -24,7 +23,7 @@ use super::library::{self, LibraryError};
 use graph::OnnxGraph;
 use values::tensor_infos;
 
-/// What ONNX Runtime computes on: its execution providers.
+/// An execution provider of ONNX Runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Provider {
     /// The processor.
@@ -32,21 +31,21 @@ pub enum Provider {
     Cpu,
     /// NVIDIA's graphics processors, by CUDA.
     Cuda,
-    /// The same, by TensorRT.
+    /// NVIDIA's graphics processors, by TensorRT.
     TensorRt,
 }
 
 impl FromStr for Provider {
     type Err = String;
 
-    /// By name, whatever its case: `cpu`, `cuda`, `tensorrt`.
+    /// The provider of that name, in any case: `cpu`, `cuda` or `tensorrt`.
     fn from_str(name: &str) -> Result<Self, String> {
         match name.to_ascii_lowercase().as_str() {
             "cpu" => Ok(Self::Cpu),
             "cuda" => Ok(Self::Cuda),
             "tensorrt" => Ok(Self::TensorRt),
             _ => Err(format!(
-                "ONNX Runtime has no device `{name}` here, expected cpu, cuda or tensorrt"
+                "ONNX Runtime has no device `{name}`, expected `cpu`, `cuda` or `tensorrt`"
             )),
         }
     }
@@ -64,7 +63,7 @@ impl Provider {
     fn dispatch(self) -> Option<ExecutionProviderDispatch> {
         match self {
             Self::Cpu => None,
-            // Whoever asks for a device wants it, and not the processor in its place without a word.
+            // Without this, ONNX Runtime silently falls back to the processor.
             Self::Cuda => Some(ep::CUDA::default().build().error_on_failure()),
             Self::TensorRt => Some(ep::TensorRT::default().build().error_on_failure()),
         }
@@ -80,12 +79,11 @@ pub struct OnnxRuntime {
 }
 
 impl OnnxRuntime {
-    /// Load the library from a file. A process keeps the first one that it loads.
-    ///
-    /// `threads` is how many one inference may use that is alone.
+    /// Load the library from a file. A process keeps the first one that it loads. An inference that runs alone uses
+    /// `threads` threads.
     ///
     /// # Errors
-    /// When the file is no library, is none of ONNX Runtime, or is too old.
+    /// If the file is no shared library, is not ONNX Runtime, or is too old.
     pub fn load(library: &Path, provider: Provider, threads: usize) -> Result<Self, LibraryError> {
         let failed = |reason: String| LibraryError::Load {
             library: "ONNX Runtime",
@@ -110,8 +108,8 @@ impl OnnxRuntime {
                     Share::Whole => self.threads,
                     Share::OneThread => 1,
                 })?
-                // Its threads wait for work by spinning, an operator after the other. Between two inferences they
-                // would go on for a millisecond, on the cores that answer one request and read the next.
+                // ONNX Runtime's threads spin while they wait for the next operator. After an inference they would
+                // spin for another millisecond, on cores that write one response and read the next request.
                 .with_config_entry("session.force_spinning_stop", "1")?;
             if let Some(provider) = self.provider.dispatch() {
                 builder = builder.with_execution_providers([provider])?;
@@ -133,7 +131,7 @@ impl OnnxRuntime {
     }
 }
 
-/// One environment a process; `ort` refuses a second.
+/// The environment, of which `ort` allows one per process.
 fn environment(library: &Path) -> Result<Environment, String> {
     static ENVIRONMENT: OnceLock<Result<Environment, String>> = OnceLock::new();
     let make = || {
@@ -143,13 +141,13 @@ fn environment(library: &Path) -> Result<Environment, String> {
             .with_telemetry(false)
             .build()
             .map_err(|error| error.to_string())?;
-        // What fails is told by the errors; of what is merely noted nobody here could mend anything.
+        // Failures are returned as errors, and an operator cannot act on the library's other messages.
         environment.set_log_level(LogLevel::Fatal);
         Ok(environment)
     };
     match ENVIRONMENT.get() {
         Some(Ok(environment)) => Ok(environment.clone()),
-        // A file that is no library has not used up the one environment that there can be.
+        // A failure leaves the one environment unused, so that another file may still provide it.
         Some(Err(_)) | None => {
             let made = make();
             if made.is_ok() {
@@ -160,7 +158,7 @@ fn environment(library: &Path) -> Result<Environment, String> {
     }
 }
 
-/// What the library calls its version, `1.32.0`.
+/// The library's version, for example `1.32.0`.
 fn version(library: &Path) -> Option<String> {
     // SAFETY: the library has been loaded from there before, so nothing of it runs now.
     let library = unsafe { libloading::Library::new(library) }.ok()?;
@@ -174,7 +172,7 @@ fn version(library: &Path) -> Option<String> {
     Some(version.to_string_lossy().into_owned())
 }
 
-/// A library's words in one line.
+/// A library's message in one line.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -191,7 +189,7 @@ impl Backend for OnnxRuntime {
     fn load(&self, source: &GraphSource, share: Share) -> Result<Box<dyn Graph>, Error> {
         let path = source.onnx.as_deref().ok_or_else(|| {
             Error::unsupported(
-                "it is in OpenVINO's form alone, `model.xml`, which ONNX Runtime does not read",
+                "there is only OpenVINO's form of the model, `model.xml`, which ONNX Runtime does not read",
             )
         })?;
         let session = self.session(path, share)?;
@@ -202,7 +200,7 @@ impl Backend for OnnxRuntime {
         for info in signature.tensors() {
             info.wasi_nn_datatype()?;
         }
-        // Providers for other devices compute one inference of a session at a time.
+        // Providers for other devices run one inference of a session at a time.
         let takes_turns = self.provider != Provider::Cpu;
         Ok(Box::new(OnnxGraph::new(session, signature, takes_turns)?))
     }

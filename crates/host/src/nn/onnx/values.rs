@@ -1,4 +1,4 @@
-//! Tensors as ONNX Runtime has them.
+//! Tensors in ONNX Runtime.
 
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use ort::{AsPointer, sys};
 use super::graph::failed;
 use crate::nn::backend::{Data, Shared, Tensor};
 
-/// What a session declares.
+/// The declared inputs or outputs of a session.
 ///
 /// # Errors
-/// `UnsupportedOperation` for what is not a tensor.
+/// `UnsupportedOperation` for a value that is not a tensor.
 pub(super) fn tensor_infos(outlets: &[Outlet]) -> Result<Vec<TensorInfo>, Error> {
     outlets
         .iter()
@@ -49,23 +49,23 @@ pub(super) fn tensor_infos(outlets: &[Outlet]) -> Result<Vec<TensorInfo>, Error>
         .collect()
 }
 
-/// An input as the library sees it: the guest's bytes where they are.
+/// An input for the library, which points to the guest's bytes.
 pub(super) struct Input {
     value: Value<DynTensorValueType>,
-    /// What `value` points into.
+    /// The memory that `value` points into.
     _data: Shared,
     _aligned: Option<Vec<u64>>,
 }
 
 impl Input {
-    /// Nothing is copied, unless where it is will not do for its elements.
+    /// Make an input without a copy, unless the tensor's address is not aligned for its elements.
     pub(super) fn new(
         tensor: &Tensor,
         memory: &MemoryInfo,
         session: &Session,
     ) -> Result<Self, Error> {
         let bytes = tensor.bytes();
-        // Large allocations are aligned for any element; a small one might not be.
+        // A small allocation may not be aligned for its elements.
         let is_aligned = tensor
             .datatype
             .element_bytes()
@@ -106,13 +106,13 @@ impl Input {
 }
 
 impl Input {
-    /// The library's own pointer to it, which lives as long as this.
+    /// The library's pointer, which is valid as long as `self`.
     pub(super) fn ptr(&self) -> *const sys::OrtValue {
         self.value.ptr()
     }
 }
 
-/// A copy whose address any element may have.
+/// A copy that is aligned for any element.
 fn aligned(bytes: &[u8]) -> Vec<u64> {
     let mut copy = vec![0_u64; bytes.len().div_ceil(8)];
     for (word, bytes) in copy.iter_mut().zip(bytes.chunks(8)) {

@@ -10,20 +10,19 @@ use super::pool::{Lease, Pool};
 use super::tensor::OpenVinoTensor;
 use crate::nn::backend::{Cancellation, Graph, Shared, Tensor};
 
-/// How long a thread waits for an inference before it looks whether it was cancelled.
+/// The interval at which a thread that waits for an inference checks for cancellation.
 const POLL_MS: i64 = 20;
 
 /// A graph compiled for the device.
 pub(super) struct OpenVinoGraph {
     pool: Arc<Pool>,
     signature: Signature,
-    /// Whether the device's plugin computes INT64 and FP64 in 32 bits, which OpenVINO's processor plugin does
-    /// without a word.
+    /// Whether the device's plugin silently computes INT64 and FP64 in 32 bits.
     is_narrow: bool,
 }
 
 impl OpenVinoGraph {
-    /// A graph that can make a request: one that cannot, cannot compute.
+    /// A graph, if it can make a request.
     pub(super) fn new(
         compiled: CompiledModel,
         signature: Signature,
@@ -68,12 +67,12 @@ impl Graph for OpenVinoGraph {
         request.infer_async().map_err(|error| failed(&error))?;
         while let Err(error) = request.wait(POLL_MS) {
             if error.kind != InferenceErrorKind::ResultNotReady {
-                // What a failure leaves of a request is not for the next inference.
+                // A request is in an unknown state after a failure, so that no other inference may reuse it.
                 request.discard();
                 return Err(failed(&error));
             }
             if cancellation.is_cancelled() {
-                // The next wait ends with an error, when the request has stopped.
+                // The wait ends with an error once the request has stopped.
                 _ = request.cancel();
             }
         }
@@ -115,7 +114,7 @@ impl OpenVinoGraph {
     }
 }
 
-/// The first element of that kind, with its place.
+/// The first element for which `is_wanted` is true, with its index.
 fn first<T: Copy>(
     elements: &[[u8; 8]],
     from_bytes: fn([u8; 8]) -> T,
@@ -125,7 +124,7 @@ fn first<T: Copy>(
     values.find(|(_, value)| is_wanted(*value))
 }
 
-/// An output in the request's memory, which nobody computes into before the output is gone.
+/// An output in the request's memory, which no other inference uses before the output is dropped.
 fn output(request: &Arc<Lease>, index: usize, info: &TensorInfo) -> Result<Tensor, Error> {
     let unexpected =
         |what: &str| Error::runtime(format!("OpenVINO computed output `{}` {what}", info.name));

@@ -1,6 +1,7 @@
-//! OpenVINO, by the crate `openvino`, from a shared library that is loaded when it is asked for.
+//! OpenVINO, by the crate `openvino`, from a shared library that is loaded on demand.
 //!
-//! Here is the library itself; [`graph`] computes, with requests of a [`pool`] on [`tensor`]s.
+//! This module loads the library and its models, [`graph`] runs inferences with the requests of a [`pool`], and
+//! [`tensor`] holds the tensors.
 
 mod graph;
 mod pool;
@@ -30,23 +31,23 @@ impl OpenVino {
     /// Load the library from the file `libopenvino_c`; its plugins are found beside it. A process keeps the
     /// first one that it loads.
     ///
-    /// `device` is a name of the library's own: `CPU`, `GPU`, `NPU`, `GPU.1`, `AUTO`. On a processor, it
-    /// computes with `threads`.
+    /// `device` is one of the library's names: `CPU`, `GPU`, `NPU`, `GPU.1`, `AUTO`. On a processor, an inference
+    /// that runs alone uses `threads` threads.
     ///
     /// # Errors
-    /// When the file is no library, is none of OpenVINO's, is too old, or has no such device.
+    /// If the file is no shared library, is not OpenVINO, is too old, or has no such device.
     pub fn load(library: &Path, device: &str, threads: usize) -> Result<Self, LibraryError> {
         let failed = |reason: String| LibraryError::Load {
             library: "OpenVINO",
             path: library.to_owned(),
             reason,
         };
-        // The crate panics when it calls what a library has not.
+        // The crate panics when it calls a function that the library lacks.
         library::check_symbols(library, &SYMBOLS).map_err(failed)?;
-        // It also does when the library's version is not one of numbers.
+        // It also panics on a version that is not numeric.
         let loaded = catch_unwind(|| openvino_sys::library::load_from(library));
         loaded
-            .unwrap_or_else(|_| Err("its version is none that is known".to_owned()))
+            .unwrap_or_else(|_| Err("its version is unknown".to_owned()))
             .map_err(failed)?;
         let core = Core::new().map_err(|error| failed(error.to_string()))?;
         let devices = devices(&core);
@@ -54,7 +55,7 @@ impl OpenVino {
             && !devices.iter().any(|found| found.starts_with(kind))
         {
             return Err(failed(format!(
-                "it finds no device `{device}` here, only {}",
+                "it has no device `{device}`, only {}",
                 devices.join(", ")
             )));
         }
@@ -65,8 +66,7 @@ impl OpenVino {
         })
     }
 
-    /// A core that compiles for that precision. Its settings hold for all that it compiles, so each graph
-    /// has one of its own.
+    /// A core with the settings of one graph: they hold for everything that the core compiles.
     fn core(&self, precision: Precision, share: Share) -> Result<Core, Error> {
         let mut core = Core::new().map_err(|error| Error::runtime(error.to_string()))?;
         let device = DeviceType::from(self.device.as_str());
@@ -87,7 +87,7 @@ impl OpenVino {
             Precision::Bf16 => "bf16",
             Precision::Fastest => return Ok(core),
         };
-        // `AUTO` and the like hand the graph on to devices, which the setting has to be made for.
+        // `AUTO` and the like delegate to a device, which is the one that has this setting.
         let device = match device_kind(&self.device) {
             Some(kind) => DeviceType::from(kind),
             None => DeviceType::CPU,
@@ -98,7 +98,7 @@ impl OpenVino {
     }
 }
 
-/// The functions of the library that the crate may call for this module.
+/// The library's functions that this module needs, by way of the crate.
 const SYMBOLS: [&str; 40] = [
     "ov_get_openvino_version",
     "ov_version_free",
@@ -142,7 +142,7 @@ const SYMBOLS: [&str; 40] = [
     "ov_infer_request_get_input_tensor_by_index",
 ];
 
-/// What kind of device a name names; `AUTO`, `HETERO:…` and the like are none, but choose among devices.
+/// The kind of device that a name stands for; `None` for `AUTO`, `HETERO:…` and the like, which select devices.
 fn device_kind(name: &str) -> Option<&str> {
     let kind = name.split('.').next().unwrap_or_default();
     ["CPU", "GPU", "NPU"].contains(&kind).then_some(kind)
@@ -175,7 +175,7 @@ fn failed(error: &InferenceError) -> Error {
     )
 }
 
-/// The library's words in one line.
+/// The library's message in one line.
 fn one_line(error: &InferenceError) -> String {
     let text = error.to_string();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -194,10 +194,10 @@ impl Backend for OpenVino {
         let (path, weights) = match (&source.openvino_ir, &source.onnx) {
             (Some(xml), _) => (xml, xml.with_extension("bin")),
             (None, Some(onnx)) => (onnx, Default::default()),
-            (None, None) => return Err(Error::unsupported("there is no file of it")),
+            (None, None) => return Err(Error::unsupported("the model has no file")),
         };
         let (Some(path), Some(weights)) = (path.to_str(), weights.to_str()) else {
-            return Err(Error::unsupported("its path is no text"));
+            return Err(Error::unsupported("the path of its file is not UTF-8"));
         };
         let mut core = self.core(source.precision, share)?;
         let model = core
@@ -211,8 +211,8 @@ impl Backend for OpenVino {
             .compile_model(&model, DeviceType::from(self.device.as_str()))
             .map_err(|error| unreadable(&error))?;
         use_names(&compiled, &mut signature, &source.tensor_names);
-        // The processor's plugin computes INT64 and FP64 in 32 bits without a word; only the one for graphics
-        // processors is known not to.
+        // The processor's plugin silently computes INT64 and FP64 in 32 bits. Of the other plugins, only the one for
+        // graphics processors is known to use 64 bits.
         let is_narrow = !self.device.starts_with("GPU");
         let graph = OpenVinoGraph::new(compiled, signature, is_narrow);
         Ok(Box::new(graph.map_err(|error| unreadable(&error))?))
@@ -260,8 +260,8 @@ fn tensor_info(port: &Node) -> Result<TensorInfo, InferenceError> {
     })
 }
 
-/// A tensor of the library's can have several names, of which a port tells one. Call it by the one that
-/// guests know.
+/// Rename tensors to the names that guests use. A tensor of the library can have several names, of which a port
+/// returns one.
 fn use_names(compiled: &CompiledModel, signature: &mut Signature, names: &[String]) {
     let rename = |tensors: &mut [TensorInfo], known: &dyn Fn(&str) -> Option<String>| {
         for name in names {

@@ -1,18 +1,18 @@
-//! The requests of a graph.
+//! A pool of inference requests.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use openvino::{CompiledModel, InferRequest, InferenceError};
 
-/// The requests of a graph: each computes one inference at a time, and keeps its memory for the next.
+/// The inference requests of a graph. Each runs one inference at a time and keeps its memory for the next.
 pub(super) struct Pool {
     compiled: Mutex<CompiledModel>,
     idle: Mutex<Vec<InferRequest>>,
 }
 
 impl Pool {
-    /// No request yet.
+    /// An empty pool.
     pub(super) fn new(compiled: CompiledModel) -> Arc<Self> {
         Arc::new(Self {
             compiled: Mutex::new(compiled),
@@ -20,7 +20,7 @@ impl Pool {
         })
     }
 
-    /// A request that nobody else has.
+    /// An idle request, or a new one.
     pub(super) fn lease(self: &Arc<Self>) -> Result<Lease, InferenceError> {
         let idle = locked(&self.idle).pop();
         let request = match idle {
@@ -34,14 +34,14 @@ impl Pool {
     }
 }
 
-/// A request of the pool, which goes back when this is dropped.
+/// A request of the pool, which returns to it on drop.
 pub(super) struct Lease {
     request: Option<InferRequest>,
     pool: Arc<Pool>,
 }
 
 impl Lease {
-    /// Let the request not go back.
+    /// Drop the request instead of returning it.
     pub(super) fn discard(mut self) {
         self.request = None;
     }

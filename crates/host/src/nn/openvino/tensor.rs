@@ -21,12 +21,12 @@ pub(super) struct OpenVinoTensor {
     _request: Option<Arc<Lease>>,
 }
 
-// SAFETY: nobody changes the tensor once it is made, neither its shape nor its elements, and what is called of
-// a shared reference (`ov_tensor_data`, and an inference that reads its input) only reads.
+// SAFETY: neither the shape nor the elements of a tensor change once it is made, and all functions that take a shared
+// reference (`ov_tensor_data`, and an inference that reads its input) only read.
 unsafe impl Sync for OpenVinoTensor {}
 
 impl OpenVinoTensor {
-    /// An output, which lives in its request.
+    /// An output, in the memory of its request.
     pub(super) fn of_request(
         tensor: openvino::Tensor,
         datatype: Datatype,
@@ -41,7 +41,7 @@ impl OpenVinoTensor {
         }
     }
 
-    /// The library's own.
+    /// The library's tensor.
     pub(super) fn tensor(&self) -> &openvino::Tensor {
         &self.tensor
     }
@@ -62,7 +62,7 @@ impl OpenVinoTensor {
         }
         let mut tensor = tensor.ok_or_else(|| {
             Error::invalid(format!(
-                "OpenVINO makes no tensor of {} bytes in shape {shape:?}",
+                "OpenVINO cannot make a tensor of {} bytes in shape {shape:?}",
                 bytes.len()
             ))
         })?;
@@ -91,7 +91,7 @@ impl Data for OpenVinoTensor {
         if self.bytes == 0 {
             return &[];
         }
-        // It cannot fail for a tensor that has told its size before.
+        // It does not fail for a tensor whose size could be read.
         self.tensor.get_raw_data().unwrap_or_default()
     }
 }
