@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use infer_engine::select::OnDemand;
 use infer_engine::onnx::Summary;
+use infer_engine::select::OnDemand;
 use infer_engine::{Error, ErrorKind, Graph, Tensor};
 use infer_model_card::{RuntimeChoice, TensorSpec};
 use infer_tensor::{Dim, Signature, TensorInfo};

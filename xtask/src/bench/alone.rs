@@ -207,9 +207,8 @@ fn context(
 }
 
 fn typed<'a>(inputs: &'a [Tensor<'a>]) -> Result<Vec<(TensorType, &'a Tensor<'a>)>> {
-    let typed = |input: &'a Tensor<'a>| -> Result<_> {
-        Ok((TensorType::try_from(input.datatype)?, input))
-    };
+    let typed =
+        |input: &'a Tensor<'a>| -> Result<_> { Ok((TensorType::try_from(input.datatype)?, input)) };
     inputs.iter().map(typed).collect()
 }
 
