@@ -1,8 +1,8 @@
-//! Runs operator cases from a folder, natively, and says which fail: `conformance DIR [NAME…]`.
+//! Runs operator test cases from a folder natively and lists those that fail: `conformance DIR [WORD…]`.
 //!
 //! A case is a folder with `model.onnx`, `case.json` (for each input and output its `name`, `dtype` as NumPy calls
-//! it, `shape` and `file`) and a raw little-endian file a tensor. Cases whose names have one of the words are run; all of them
-//! when there is none.
+//! it, `shape` and `file`) and a raw little-endian file per tensor. With words, only cases whose name contains one of them
+//! run. `tests/conformance/cases.py` writes the cases.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -60,7 +60,7 @@ fn check(folder: &Path) -> Result<(), String> {
     let outputs = graph.run(inputs).map_err(|error| format!("run: {error}"))?;
     for (entry, came) in case["outputs"].as_array().unwrap().iter().zip(&outputs) {
         let expected = read(folder, entry);
-        // Whoever wrote the cases made one dimension of none.
+        // Other writers of cases give scalars the shape [1].
         let is_scalar = came.shape().is_empty() && expected.shape() == [1];
         let has_shape = is_scalar || came.shape() == expected.shape();
         if !has_shape || came.datatype() != expected.datatype() {
@@ -89,7 +89,7 @@ fn check(folder: &Path) -> Result<(), String> {
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (folder, words) = arguments.split_first().expect("conformance DIR [NAME…]");
+    let (folder, words) = arguments.split_first().expect("conformance DIR [WORD…]");
     let mut names: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

@@ -1,5 +1,5 @@
-//! Times a model with one FP32 input of [1, 3, 224, 224], here or on Wasm: `time FILE [RUNS]`. Prints the first and the least
-//! milliseconds, and the first outputs.
+//! Times a model with one FP32 input of shape [1, 3, 224, 224], natively or on Wasm: `time FILE [RUNS]`. Prints the first
+//! and the shortest time in milliseconds, and the first outputs. `PROFILE=RUNS` also prints the time of each operator.
 
 use std::time::Instant;
 

@@ -1,16 +1,16 @@
-//! Runs ONNX graphs: the engine's own runtime beside rten.
+//! Runs ONNX graphs: the project's own runtime, beside rten.
 //!
-//! In the order in which a graph has them:
+//! Each layer uses those below it only (`tests/imports.rs`). From the top:
 //!
-//! 1. [`load`] reads the file's nodes and weights; [`ir`] is what it becomes: nodes that can still be
-//!    rewritten.
-//! 2. [`rewrite`] makes of them what computes the same, faster.
-//! 3. [`graph`] builds an operator for each node, computes what is constant, and runs the rest.
-//! 4. [`ops`] has the operators, a file a family, all of them behind [`operator::Operator`].
-//!
-//! [`tensor`] is what flows, in any of ONNX's datatypes, and [`buffer_pool`] keeps memory for the next one; [`number`] and [`real`] are how
-//! elements are computed with; [`index`] goes through shapes and strides, [`broadcast`] computes and [`strided_copy`]
-//! copies along them; [`attributes`] reads what a node says of itself; [`error`] is what can go wrong.
+//! 1. [`Graph`] loads, optimizes and runs a graph. It builds an operator for each node, and computes nodes whose inputs are
+//!    constant at load time.
+//! 2. `load` reads a file's nodes and weights; `optimize` makes the network compute the same, faster.
+//! 3. `ir` is the network in between: nodes that optimization passes can replace.
+//! 4. [`ops`] has the operators, one file per family, and the registry of them all ([`operators`]).
+//! 5. [`operator`] has the trait that they implement; [`attributes`] reads a node's attributes.
+//! 6. [`strided_copy`] and [`broadcast`] are loops over tensors; [`index`] has index arithmetic; [`number`] and [`real`]
+//!    are arithmetic for each datatype.
+//! 7. [`tensor`] has tensors of every datatype, [`buffer_pool`] reuses their memory, and [`error`] has the crate's error.
 
 pub mod attributes;
 pub mod broadcast;

@@ -19,30 +19,30 @@ pub enum LayoutRule {
     /// The operator computes each pair of elements of two inputs that are broadcast to each other. Any layout will do
     /// that both inputs have.
     Binary,
-    /// Joins its inputs along an axis, in any layout that all of them have, if the axis is changed to match.
+    /// The operator joins its inputs along an axis. Any layout will do that all inputs have, with the axis adapted to it.
     Concatenation,
-    /// Has a channels-last kernel that pools FP32 windows.
+    /// The operator is pooling, which has an FP32 kernel for channels-last images.
     Pooling,
-    /// Has a channels-last kernel that convolves.
+    /// The operator is a convolution, which has kernels for channels-last images.
     Convolution,
 }
 
 /// One operator of the registry.
 ///
-/// The row is data, but [`OperatorEntry::build`] leads to the operator's code. So only what loads a graph may refer to
-/// a row: code that runs inferences and does so keeps every operator in every artifact (ARCHITECTURE.md, on trimming).
+/// A row leads to the operator's code through its builder. Only code that loads a graph may refer to rows: if code that
+/// runs inferences does, trimming keeps every operator in every artifact (ARCHITECTURE.md).
 pub struct OperatorEntry {
-    /// The domain of its operator set; ONNX's own (`ai.onnx`) is empty.
+    /// The domain of its operator set; empty for ONNX's own, `ai.onnx`.
     pub domain: &'static str,
-    /// Its name, `op_type` in a file.
+    /// The operator's name (`op_type`).
     pub name: &'static str,
-    /// The first version of the operator set in which it is supported; later ones are too. Models may use an operator
-    /// before the version that introduced it, as some exporters do.
+    /// The first version of the operator set that is supported; later versions are too. It is 1 for most operators, also
+    /// for those that ONNX introduced later: some exporters use an operator before its version.
     pub since_version: i64,
     /// The layouts that it computes in.
     pub layout: LayoutRule,
-    /// Whether another runtime (rten) may compute it faster, because it has kernels where this operator has plain
-    /// loops. A graph that has such an operator is worth measuring on both.
+    /// Whether another runtime (rten) may be faster, since it has kernels where this operator has plain loops. The engine
+    /// measures graphs with such an operator on both runtimes.
     pub may_be_faster_elsewhere: bool,
     builder: Builder,
 }
@@ -57,10 +57,7 @@ pub(super) const fn microsoft(name: &'static str, builder: Builder) -> OperatorE
     OperatorEntry::new("com.microsoft", name, builder)
 }
 
-/// Wraps an operator that needs nothing of its node, or has already read it.
-///
-/// # Errors
-/// Never; the type is that of [`Builder`].
+/// Boxes an operator, as a [`Builder`] returns it. Never an error.
 pub(super) fn boxed(operator: impl Operator + 'static) -> Result<Box<dyn Operator>> {
     Ok(Box::new(operator))
 }

@@ -1,7 +1,7 @@
-//! The registry: every operator that a graph may have, from the rows that stand beside their implementations.
+//! The registry: every supported operator, from the rows beside the implementations.
 //!
-//! Adding an operator takes a function that builds it and a row in its family's `OPERATORS`; a new family takes a line in
-//! [`FAMILIES`] too.
+//! To add an operator, write a function that builds it and a row in its family's `OPERATORS`. A new family also needs a line
+//! in [`FAMILIES`].
 
 use super::entry::{OperatorEntry, domain_name};
 use super::{
@@ -15,8 +15,8 @@ use crate::operator::{Build, Operator};
 
 /// The rows of each family.
 ///
-/// A `const` that only the functions below refer to: trimming finds the operators that an artifact needs by the pointers
-/// in a snapshot, and must not find this table, which leads to all of them.
+/// Only the functions below may refer to this table. Trimming follows the pointers in a snapshot to the operators that an
+/// artifact needs; a pointer to this table would keep all of them.
 const FAMILIES: &[&[OperatorEntry]] = &[
     activation::OPERATORS,
     arithmetic::OPERATORS,
@@ -55,16 +55,16 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     tf_idf::OPERATORS,
 ];
 
-/// Every supported operator, once for each domain and name, in no order that means anything.
+/// Lists every supported operator, once for each domain and name, grouped by family.
 ///
-/// The list is for code that loads or describes graphs. Code that runs inferences must not call it ([`OperatorEntry`]).
+/// For code that loads graphs or writes documents; code that runs inferences must not call it (see [`OperatorEntry`]).
 pub fn operators() -> impl Iterator<Item = &'static OperatorEntry> {
     FAMILIES.iter().copied().flatten()
 }
 
-/// The operator of that domain (ONNX's own is empty) and name.
+/// Finds the operator of that domain (empty for ONNX's own) and name.
 ///
-/// The rows are searched one by one: a graph is loaded once, and an index in memory would have to be kept out of the
+/// The search is linear: graphs are loaded once, and an index on the heap would be a pointer to every operator in the
 /// snapshot.
 #[must_use]
 pub fn find(domain: &str, name: &str) -> Option<&'static OperatorEntry> {
