@@ -12,7 +12,6 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("BatchNormalization", batch_normalization),
     onnx("GroupNormalization", group_normalization),
     onnx("InstanceNormalization", instance_normalization),
-    onnx("LRN", lrn),
     onnx("LpNormalization", lp_normalization),
     onnx("MeanVarianceNormalization", mean_variance_normalization),
 ];
@@ -33,21 +32,6 @@ fn group_normalization(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         groups: build.attributes().required_int("num_groups")?,
         // Before version 21 scale and bias are per group.
         is_by_channel: build.opset >= 21,
-    })
-}
-
-fn lrn(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
-    let attributes = build.attributes();
-    boxed(Lrn {
-        size: usize::try_from(attributes.required_int("size")?)
-            .ok()
-            .filter(|&size| size > 0)
-            .ok_or_else(|| {
-                Error::graph("the attribute `size` is 0 or negative, expected at least 1")
-            })?,
-        alpha: attributes.float("alpha", 1e-4).into(),
-        beta: attributes.float("beta", 0.75).into(),
-        bias: attributes.float("bias", 1.0).into(),
     })
 }
 
@@ -278,47 +262,6 @@ impl Operator for GroupNormalization {
                 (scale[at], bias[at])
             });
             Ok(vec![rounded(shape, values, datatype)?])
-        })
-    }
-}
-
-/// LRN: divides each value by a power of the sum of squares over neighboring channels.
-struct Lrn {
-    size: usize,
-    alpha: f64,
-    beta: f64,
-    bias: f64,
-}
-
-impl Operator for Lrn {
-    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
-        let input = inputs.required(0)?;
-        let (_, channels, values) = spatial(input.shape())?;
-        let plane = element_count(values)?;
-        let datatype = input.datatype();
-        let (before, after) = ((self.size - 1) / 2, self.size / 2);
-        in_real!(datatype, R => {
-            let values = reals::<R>(input)?;
-            let mut output = filled(values.len(), R::default())?;
-            let (factor, bias) = (R::of(self.alpha / self.size as f64), R::of(self.bias));
-            let beta = R::of(-self.beta);
-            if !values.is_empty() {
-                let images = values.chunks_exact(plane * channels);
-                for (image, output) in images.zip(output.chunks_exact_mut(plane * channels)) {
-                    for (channel, sums) in output.chunks_exact_mut(plane).enumerate() {
-                        let last = channel.saturating_add(after).min(channels - 1);
-                        for near in channel.saturating_sub(before)..=last {
-                            let values = &image[near * plane..][..plane];
-                            sums.iter_mut().zip(values).for_each(|(sum, &v)| *sum += v * v);
-                        }
-                        let own = &image[channel * plane..][..plane];
-                        for (sum, &value) in sums.iter_mut().zip(own) {
-                            *sum = value * (bias + factor * *sum).powf(beta);
-                        }
-                    }
-                }
-            }
-            Ok(vec![rounded(input.shape().to_vec(), output, datatype)?])
         })
     }
 }

@@ -5,10 +5,11 @@
 
 use super::entry::{OperatorEntry, domain_name};
 use super::{
-    activation, arithmetic, attention, cast, constant, control, convolution, cumulative,
+    activation, arithmetic, attention, cast, col2im, constant, control, convolution, cumulative,
     deform_conv, detection, einsum, elementwise, gather, layer_normalization, layout,
-    linear_attention, logic, loss, matmul, normalization, pad, pooling, quantize, quantized,
-    recurrent, reduce, resize, sampling, scatter, select, sequence, shape, slice, softmax, tf_idf,
+    linear_attention, logic, loss, lrn, matmul, max_unpool, normalization, pad, pooling, quantize,
+    quantized, recurrent, reduce, resize, sampling, scatter, select, sequence, shape, slice,
+    softmax, tf_idf,
 };
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
@@ -22,6 +23,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     arithmetic::OPERATORS,
     attention::OPERATORS,
     cast::OPERATORS,
+    col2im::OPERATORS,
     constant::OPERATORS,
     control::OPERATORS,
     convolution::OPERATORS,
@@ -36,7 +38,9 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     linear_attention::OPERATORS,
     logic::OPERATORS,
     loss::OPERATORS,
+    lrn::OPERATORS,
     matmul::OPERATORS,
+    max_unpool::OPERATORS,
     normalization::OPERATORS,
     pad::OPERATORS,
     pooling::OPERATORS,
