@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::ir::{OnnxNode, Op, ValueId};
 use crate::operator::{Build, Input, Inputs, Operator, Subgraph};
 use crate::ops;
-use crate::ops::channels_last::pooling::GlobalAverage;
+use crate::ops::channels_last::pooling::GlobalAveragePooling;
 use crate::ops::channels_last::quantize::QuantizeToChannelsLast;
 use crate::ops::channels_last::transpose::TransposeChannels;
 use crate::ops::fake_quantize::FakeQuantize;
@@ -61,7 +61,7 @@ pub(crate) fn optimized(op: Op) -> Result<Box<dyn Operator>> {
         Op::ToChannelsFirst => Box::new(TransposeChannels::First),
         Op::QuantizeToChannelsLast(parameters) => Box::new(QuantizeToChannelsLast(parameters)),
         Op::Pooling(pooling) => Box::new(pooling),
-        Op::GlobalAveragePool => Box::new(GlobalAverage),
+        Op::GlobalAveragePool => Box::new(GlobalAveragePooling),
         Op::ConvKernel(conv) => conv,
         Op::QuantizedConvKernel(conv) => conv,
         Op::InvertedBottleneck(bottleneck) => bottleneck,

@@ -12,7 +12,7 @@ use crate::ops::channels_last::conv::Convolution;
 use crate::ops::channels_last::inverted_bottleneck::InvertedBottleneck;
 use crate::ops::channels_last::pooling::{Kind, Pooling};
 use crate::ops::channels_last::quantized::QuantizedConvolution;
-use crate::ops::product::{Product, QuantizedProduct};
+use crate::ops::packed_matmul::{PackedMatMul, QuantizedMatMul};
 use crate::tensor::Tensor;
 
 /// A graph's nodes in topological order, and its values.
@@ -147,9 +147,9 @@ pub(crate) enum Op {
     /// A pointwise and a depthwise convolution, NHWC, FP32.
     InvertedBottleneck(Box<InvertedBottleneck>),
     /// A product with a constant matrix, FP32.
-    MatMulKernel(Box<Product>),
+    MatMulKernel(Box<PackedMatMul>),
     /// An int8 product with a constant matrix, FP32 on both sides.
-    QuantizedMatMulKernel(Box<QuantizedProduct>),
+    QuantizedMatMulKernel(Box<QuantizedMatMul>),
 }
 
 impl Op {

@@ -36,7 +36,7 @@ fn fused(pointwise: &Node, depthwise: &Node) -> Option<InvertedBottleneck> {
     match (&**first, &**second) {
         (
             Convolution {
-                kernel: Kernel::Whole(pointwise),
+                kernel: Kernel::General(pointwise),
                 pads: Pads::Given,
                 has_residual: false,
             },

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::ir::{FusedConv, FusedMatMul, Network, Op, ValueId};
 use crate::ops::channels_last::conv::{Convolution, Kernel};
 use crate::ops::channels_last::quantized::{self, QuantizedConvolution};
-use crate::ops::product::{Product, QuantizedProduct};
+use crate::ops::packed_matmul::{PackedMatMul, QuantizedMatMul};
 
 /// Gives each convolution and each product a kernel.
 ///
@@ -58,7 +58,7 @@ fn conv_kernel(conv: &FusedConv, network: &Network) -> Result<Op> {
     } else if may_be_large && Winograd::wins(&conv.window, conv.groups, channels) {
         Kernel::Winograd(Winograd::new(spec, weights, bias))
     } else {
-        Kernel::Whole(Conv2d::new(spec, conv.groups, weights, bias))
+        Kernel::General(Conv2d::new(spec, conv.groups, weights, bias))
     };
     Ok(Op::ConvKernel(Box::new(Convolution {
         kernel,
@@ -85,7 +85,7 @@ fn quantized_conv(
         true => quantized::Kernel::Depthwise(QuantizedDepthwise::new(
             spec, input, values, scales, bias,
         )?),
-        false => quantized::Kernel::Whole(QuantizedConv::new(spec, input, values, scales, bias)?),
+        false => quantized::Kernel::General(QuantizedConv::new(spec, input, values, scales, bias)?),
     };
     Some(QuantizedConvolution {
         kernel,
@@ -106,7 +106,7 @@ fn matmul_kernel(matmul: &FusedMatMul, network: &Network) -> Result<Op> {
     };
     let bias = |column: usize| matmul.bias.as_ref().map_or(0.0, |bias| bias[column]);
     let value = |row: usize, column: usize| values[at(row, column)] * matmul.alpha;
-    Ok(Op::MatMulKernel(Box::new(Product {
+    Ok(Op::MatMulKernel(Box::new(PackedMatMul {
         matrix: Packed::new(k, n, value, bias),
         clamp: matmul.epilogue.clamp,
         quantization: matmul.epilogue.quantization,
@@ -115,7 +115,7 @@ fn matmul_kernel(matmul: &FusedMatMul, network: &Network) -> Result<Op> {
 }
 
 /// The int8 kernel of a product with a quantized matrix and a quantized input, if there is one.
-fn quantized_matmul(matmul: &FusedMatMul, network: &Network) -> Option<QuantizedProduct> {
+fn quantized_matmul(matmul: &FusedMatMul, network: &Network) -> Option<QuantizedMatMul> {
     let [k, n] = matmul.sizes;
     let matrix = network.quantized_constants.get(&matmul.matrix)?;
     let input = matmul.input_quantization?;
@@ -137,7 +137,7 @@ fn quantized_matmul(matmul: &FusedMatMul, network: &Network) -> Option<Quantized
         ..ConvSpec::new(Window::POINT, [k, n])
     };
     let bias = matmul.bias.as_deref();
-    Some(QuantizedProduct {
+    Some(QuantizedMatMul {
         conv: QuantizedConv::new(spec, input, &transposed, &matrix.scales, bias)?,
         is_gemm: matmul.is_gemm,
     })

@@ -18,7 +18,7 @@ use crate::tensor::{Tensor, element_count};
 /// The kernel that computes a convolution.
 pub enum Kernel {
     /// Computes each output channel from all input channels of its group.
-    Whole(Conv2d),
+    General(Conv2d),
     /// The same by Winograd's algorithm, with fewer multiplications.
     Winograd(Winograd),
     /// Depthwise: computes each output channel from its own input channel.
@@ -26,33 +26,34 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    /// What it takes and gives.
+    /// The convolution's specification.
     fn spec(&self) -> &ConvSpec {
         match self {
-            Self::Whole(kernel) => kernel.spec(),
+            Self::General(kernel) => kernel.spec(),
             Self::Winograd(kernel) => kernel.spec(),
             Self::Depthwise(kernel) => kernel.spec(),
         }
     }
 
-    /// The same weights for another form.
-    fn with_spec(&self, form: ConvSpec) -> Self {
+    /// The same weights with another specification.
+    fn with_spec(&self, spec: ConvSpec) -> Self {
         match self {
-            Self::Whole(kernel) => Self::Whole(kernel.with_spec(form)),
-            Self::Winograd(kernel) => Self::Winograd(kernel.with_spec(form)),
-            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_spec(form)),
+            Self::General(kernel) => Self::General(kernel.with_spec(spec)),
+            Self::Winograd(kernel) => Self::Winograd(kernel.with_spec(spec)),
+            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_spec(spec)),
         }
     }
 
-    /// Compute it; a residual is never added to what each channel makes of its own ([`FusedConv`]).
-    ///
-    /// [`FusedConv`]: crate::optimize
+    /// Computes the convolution. A depthwise one has no residual: the optimization passes add none.
     fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
         match self {
-            Self::Whole(kernel) => kernel.run(images, input, residual, output),
+            Self::General(kernel) => kernel.run(images, input, residual, output),
             Self::Winograd(kernel) => kernel.run(images, input, residual, output),
             Self::Depthwise(kernel) => {
-                debug_assert!(residual.is_none(), "a residual");
+                debug_assert!(
+                    residual.is_none(),
+                    "a depthwise convolution with a residual"
+                );
                 kernel.run(images, input, output);
             }
         }
@@ -69,21 +70,21 @@ pub struct Convolution {
     pub has_residual: bool,
 }
 
-/// A form with the padding for those images, and what becomes of them.
+/// Adapts the padding to images of that size. Returns the specification with it, and the sizes of the output.
 ///
 /// # Errors
-/// `Input` when they have other channels or are smaller than the window.
-pub(super) fn fit(form: &ConvSpec, pads: Pads, input: Images) -> Result<(ConvSpec, Images)> {
-    if input.channels != form.channels_in {
+/// `Input` if the images have another number of channels, or are smaller than the window.
+pub(super) fn fit(spec: &ConvSpec, pads: Pads, input: Images) -> Result<(ConvSpec, Images)> {
+    if input.channels != spec.channels_in {
         return Err(Error::input(format!(
             "expected {} channels, came {}",
-            form.channels_in, input.channels
+            spec.channels_in, input.channels
         )));
     }
-    let window = pads.fit(form.window, input)?;
-    let form = ConvSpec { window, ..*form };
-    match form.output(input) {
-        Some(output) => Ok((form, output)),
+    let window = pads.fit(spec.window, input)?;
+    let spec = ConvSpec { window, ..*spec };
+    match spec.output(input) {
+        Some(output) => Ok((spec, output)),
         None => Err(Error::input("the window does not fit into the image")),
     }
 }
@@ -93,9 +94,9 @@ impl Operator for Convolution {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;
         let images = images(input)?;
-        let form = self.kernel.spec();
-        let (fitting, result) = fit(form, self.pads, images)?;
-        let other = (fitting != *form).then(|| self.kernel.with_spec(fitting));
+        let spec = self.kernel.spec();
+        let (fitting, result) = fit(spec, self.pads, images)?;
+        let other = (fitting != *spec).then(|| self.kernel.with_spec(fitting));
         let kernel = other.as_ref().unwrap_or(&self.kernel);
         let result = shape(result);
         let mut output = scratch(element_count(&result)?)?;
@@ -129,13 +130,13 @@ impl Operator for Convolution {
     }
 }
 
-/// The sum where one of the two has to be repeated for it.
+/// Adds a residual that is broadcast to the output, or the output to it.
 fn add(
     shape: &[usize],
     output: &[f32],
     residual: &Tensor,
     clamp: Clamp,
-    levels: Option<QuantParams>,
+    quantization: Option<QuantParams>,
 ) -> Result<Tensor> {
     let added = residual.elements::<f32>()?;
     let target = broadcast(&[shape, residual.shape()])?;
@@ -147,8 +148,8 @@ fn add(
     let walk = Walk::new(&target, [&strides[0], &strides[1]]);
     let sums = walk.map(|[a, b]| clamp.apply(output[a] + added[b]));
     let mut sums: Vec<f32> = sums.collect();
-    if let Some(levels) = levels {
-        levels.fake_quantize(&mut sums);
+    if let Some(quantization) = quantization {
+        quantization.fake_quantize(&mut sums);
     }
     Tensor::of(&target, sums)
 }

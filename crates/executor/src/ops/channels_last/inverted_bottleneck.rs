@@ -24,9 +24,9 @@ impl Operator for InvertedBottleneck {
         let values = input.elements::<f32>()?;
         let images = images(input)?;
         let (_, between) = fit(self.kernel.pointwise(), Pads::Given, images)?;
-        let form = self.kernel.depthwise();
-        let (fitting, result) = fit(form, self.pads, between)?;
-        let other = (fitting != *form).then(|| self.kernel.with_depthwise(fitting));
+        let spec = self.kernel.depthwise();
+        let (fitting, result) = fit(spec, self.pads, between)?;
+        let other = (fitting != *spec).then(|| self.kernel.with_depthwise(fitting));
         let kernel = other.as_ref().unwrap_or(&self.kernel);
         let result = shape(result);
         let mut output = scratch(element_count(&result)?)?;

@@ -115,9 +115,9 @@ impl Pooling {
 }
 
 /// The mean of each channel over all pixels.
-pub struct GlobalAverage;
+pub struct GlobalAveragePooling;
 
-impl Operator for GlobalAverage {
+impl Operator for GlobalAveragePooling {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;

@@ -54,13 +54,13 @@ mod tests {
     use crate::ops::fake_quantize::FakeQuantize;
 
     #[test]
-    fn it_is_what_three_steps_are() {
+    fn it_computes_the_same_as_three_passes() {
         let run = |operator: &dyn Operator, tensor: Tensor| {
             let inputs = Inputs::new(vec![Some(Input::Owned(tensor))]);
             operator.run(inputs).map(|mut outputs| outputs.remove(0))
         };
-        // The last ones have fewer than 256 levels, and no zero among them that is the lowest.
-        let levels = [(0.02, 0, 255), (0.05, -128, 127), (0.3, -7, 60)];
+        // The last ones have fewer than 256 values, and a lowest value other than 0.
+        let parameters = [(0.02, 0, 255), (0.05, -128, 127), (0.3, -7, 60)];
         let shapes = [
             [1, 1, 1, 1],
             [1, 3, 1, 255],
@@ -72,8 +72,8 @@ mod tests {
             [2, 3, 0, 4],
         ];
         let mut wrong = Vec::new();
-        for (scale, min, max) in levels {
-            let levels = QuantParams::new(scale, min, max);
+        for (scale, min, max) in parameters {
+            let parameters = QuantParams::new(scale, min, max);
             for shape in shapes {
                 let count = shape.iter().product();
                 let mut values: Vec<f32> =
@@ -84,13 +84,13 @@ mod tests {
                     .zip(beyond)
                     .for_each(|(value, other)| *value = other);
                 let images = Tensor::of(&shape, values).unwrap();
-                let rounded = run(&FakeQuantize(levels), images.clone()).unwrap();
+                let rounded = run(&FakeQuantize(parameters), images.clone()).unwrap();
                 let moved = run(&TransposeChannels::Last, rounded).unwrap();
                 let mut expected = vec![0; count];
-                levels.quantize(moved.elements::<f32>().unwrap(), &mut expected);
-                let came = run(&QuantizeToChannelsLast(levels), images).unwrap();
+                parameters.quantize(moved.elements::<f32>().unwrap(), &mut expected);
+                let came = run(&QuantizeToChannelsLast(parameters), images).unwrap();
                 if came.shape() != moved.shape() || came.elements::<u8>().unwrap() != expected {
-                    wrong.push(format!("{shape:?}, {levels:?}"));
+                    wrong.push(format!("{shape:?}, {parameters:?}"));
                 }
             }
         }

@@ -15,7 +15,7 @@ use crate::tensor::{Data, Tensor, element_count};
 /// The kernel that computes a convolution.
 pub enum Kernel {
     /// Computes each output channel from all input channels.
-    Whole(QuantizedConv),
+    General(QuantizedConv),
     /// Depthwise: computes each output channel from its own input channel.
     Depthwise(QuantizedDepthwise),
 }
@@ -23,29 +23,29 @@ pub enum Kernel {
 impl Kernel {
     fn spec(&self) -> &ConvSpec {
         match self {
-            Self::Whole(kernel) => kernel.spec(),
+            Self::General(kernel) => kernel.spec(),
             Self::Depthwise(kernel) => kernel.spec(),
         }
     }
 
-    /// The same weights for another form.
-    fn with_spec(&self, form: ConvSpec) -> Self {
+    /// The same weights with another specification.
+    fn with_spec(&self, spec: ConvSpec) -> Self {
         match self {
-            Self::Whole(kernel) => Self::Whole(kernel.with_spec(form)),
-            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_spec(form)),
+            Self::General(kernel) => Self::General(kernel.with_spec(spec)),
+            Self::Depthwise(kernel) => Self::Depthwise(kernel.with_spec(spec)),
         }
     }
 
     fn input(&self) -> QuantParams {
         match self {
-            Self::Whole(kernel) => kernel.input(),
+            Self::General(kernel) => kernel.input(),
             Self::Depthwise(kernel) => kernel.input(),
         }
     }
 
     fn run(&self, images: Images, input: &[u8], output: Output<'_>) {
         match self {
-            Self::Whole(kernel) => kernel.run(images, input, output),
+            Self::General(kernel) => kernel.run(images, input, output),
             Self::Depthwise(kernel) => kernel.run(images, input, output),
         }
     }
@@ -79,9 +79,9 @@ impl Operator for QuantizedConvolution {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let images = images(input)?;
-        let form = self.kernel.spec();
-        let (fitting, result) = fit(form, self.pads, images)?;
-        let other = (fitting != *form).then(|| self.kernel.with_spec(fitting));
+        let spec = self.kernel.spec();
+        let (fitting, result) = fit(spec, self.pads, images)?;
+        let other = (fitting != *spec).then(|| self.kernel.with_spec(fitting));
         let kernel = other.as_ref().unwrap_or(&self.kernel);
         let mut converted = None;
         let bytes = match input.data() {

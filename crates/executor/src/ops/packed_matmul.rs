@@ -11,7 +11,7 @@ use crate::operator::{Inputs, Operator};
 use crate::tensor::{Tensor, element_count};
 
 /// MatMul or Gemm with a constant second matrix, in FP32, with fused bias, clamp and fake quantization.
-pub struct Product {
+pub struct PackedMatMul {
     /// The packed matrix, with the bias of each column.
     pub matrix: Packed,
     /// The fused activation.
@@ -22,7 +22,7 @@ pub struct Product {
     pub is_gemm: bool,
 }
 
-impl Operator for Product {
+impl Operator for PackedMatMul {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;
@@ -38,19 +38,19 @@ impl Operator for Product {
 }
 
 /// The same product of quantized inputs with an int8 matrix.
-pub struct QuantizedProduct {
+pub struct QuantizedMatMul {
     /// The matrix as a pointwise convolution, with one pixel per row, and the fused activation.
     pub conv: QuantizedConv,
     /// Whether the input must be a matrix (Gemm), not a batch of matrices.
     pub is_gemm: bool,
 }
 
-impl Operator for QuantizedProduct {
+impl Operator for QuantizedMatMul {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;
-        let form = self.conv.spec();
-        let sizes = [form.channels_in, form.channels_out];
+        let spec = self.conv.spec();
+        let sizes = [spec.channels_in, spec.channels_out];
         let (m, result) = result(input.shape(), sizes, self.is_gemm)?;
         let mut output = scratch(element_count(&result)?)?;
         if m > 0 {
@@ -60,7 +60,7 @@ impl Operator for QuantizedProduct {
                 count: 1,
                 height: m,
                 width: 1,
-                channels: form.channels_in,
+                channels: spec.channels_in,
             };
             self.conv.run(rows, &bytes, Output::F32(&mut output));
             give(Tensor::of(&[bytes.len()], bytes)?);
