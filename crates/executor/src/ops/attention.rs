@@ -4,7 +4,6 @@ use super::attention_mask::Mask;
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::in_real;
-use crate::index;
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled, with_room};

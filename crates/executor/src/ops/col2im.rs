@@ -6,7 +6,7 @@ use super::window::{Frame, Window};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::operator::{Build, Inputs, Operator};
-use crate::real::{Ring, into_reals, rounded};
+use crate::real::{Real, Ring, into_reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("Col2Im", col2im)];

@@ -1,11 +1,11 @@
-//! Conv, ConvTranspose and Col2Im over any number of spatial axes, in plain loops.
+//! Conv and ConvTranspose over any number of spatial axes, in plain loops.
 
 use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::window::{AutoPad, Frame, Window, spatial};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::operator::{Build, Inputs, Operator};
-use crate::real::{Real, Ring, common_datatype, into_reals, reals, rounded};
+use crate::real::{Real, Ring, common_datatype, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[

@@ -5,7 +5,7 @@ use super::window::spatial;
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::operator::{Build, Inputs, Operator};
-use crate::real::{reals, rounded};
+use crate::real::{Real, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("LRN", lrn)];
