@@ -101,6 +101,9 @@ mod tests {
             matrix,
         )
         .unwrap_err();
-        assert!(error.to_string().contains("came [2, 3]"), "{error}");
+        assert!(
+            error.to_string().contains("came the shape [2, 3]"),
+            "{error}"
+        );
     }
 }
