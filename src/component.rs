@@ -1,5 +1,5 @@
-//! The entry on Wasm: `wasi:http/incoming-handler` (by the Spin SDK, which every host of wasi:http
-//! 0.2 runs) and the setup that a build calls before the snapshot.
+//! The entry on Wasm: `wasi:http/incoming-handler`, through the Spin SDK, for every host of wasi:http 0.2; and the setup
+//! that a build calls before the snapshot.
 
 use std::cell::RefCell;
 
@@ -53,22 +53,21 @@ impl bindings::exports::infer::component::setup::Guest for Component {
     }
 }
 
-/// What an instance has of free memory to begin with: enough for a picture, or for its tensor as JSON and as
-/// floats.
+/// The free memory of a new instance: enough for an image, or for its tensor as JSON and as floats.
 const SPARE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The most that is read of a stream in a call. A host gives what it has, and a call for each part of that.
+/// The most bytes of a stream that one call reads. A host returns what it has, so a larger limit means fewer calls.
 const READ_BYTES: u64 = 1024 * 1024;
 
-/// The most that is written to a stream in a call.
+/// The most bytes that one call writes to a stream.
 const WRITE_BYTES: u64 = 64 * 1024;
 
 #[http_component]
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let head = read_head(&request);
     let mut timing = Timing::default();
-    let answered = MODELS.with_borrow(|models| serve(&head, request, models, &mut timing));
-    let mut response = answered.unwrap_or_else(|error| {
+    let result = MODELS.with_borrow(|models| serve(&head, request, models, &mut timing));
+    let mut response = result.unwrap_or_else(|error| {
         let id = head
             .request_id()
             .map_or_else(random_request_id, str::to_owned);
@@ -100,10 +99,10 @@ fn serve(
     let backend = WasiNn {
         datatypes: settings.nn_datatypes.clone(),
     };
-    plan.answer(body, &backend, timing)
+    plan.respond(body, &backend, timing)
 }
 
-/// Asked of the host each time: std would remember what it saw before the snapshot.
+/// Read an environment variable of the host. `std` would remember the environment of the snapshot's build.
 fn environment_variable(name: &str) -> Option<String> {
     wasi::cli::environment::get_environment()
         .into_iter()
@@ -132,27 +131,27 @@ fn read_head(request: &IncomingRequest) -> Head {
         .headers()
         .entries()
         .into_iter()
-        // Bytes beyond ASCII name nothing that is looked for.
+        // No header that the service reads has bytes beyond ASCII.
         .map(|(name, value)| (name, String::from_utf8_lossy(&value).into_owned()))
         .collect();
     Head::new(&method, &target, headers)
 }
 
-/// Read the body, and stop at the first byte over the limit.
+/// Read the body, up to the first byte over the limit.
 fn read_body(
     request: IncomingRequest,
     head: &Head,
     settings: &Settings,
 ) -> Result<Vec<u8>, ApiError> {
-    let broken_off = |reason: &str| ApiError::invalid(format!("the body broke off: {reason}"));
+    let incomplete = |reason: &str| ApiError::invalid(format!("the body is incomplete: {reason}"));
     let incoming = request
         .consume()
-        .map_err(|()| ApiError::internal("the host gave the body away before"))?;
+        .map_err(|()| ApiError::internal("the host has already handed out the body"))?;
     let stream: InputStream = incoming
         .stream()
-        .map_err(|()| ApiError::internal("the host gave the body's stream away before"))?;
+        .map_err(|()| ApiError::internal("the host has already handed out the body's stream"))?;
     let limit = usize::try_from(settings.limits.max_body_bytes).unwrap_or(usize::MAX);
-    // What the client says is a hint; memory is taken for no more than the limit.
+    // The declared length is a hint, and allocates no more than the limit.
     let hint = head
         .content_length()?
         .and_then(|length| usize::try_from(length).ok());
@@ -162,60 +161,57 @@ fn read_body(
             Ok(chunk) => body.extend_from_slice(&chunk),
             Err(StreamError::Closed) => break,
             Err(StreamError::LastOperationFailed(error)) => {
-                return Err(broken_off(&error.to_debug_string()));
+                return Err(incomplete(&error.to_debug_string()));
             }
         }
         if body.len() > limit {
             return Err(limits::exceeded(
-                format_args!(
-                    "the body has more than {limit} bytes, and it was not read to its end"
-                ),
+                format_args!("the body has more than {limit} bytes, and was not read to its end"),
                 MAX_BODY_BYTES,
             ));
         }
     }
     match hint {
-        Some(declared) if declared != body.len() => Err(broken_off(&format!(
-            "{declared} bytes were declared, {} came",
+        Some(declared) if declared != body.len() => Err(incomplete(&format!(
+            "`Content-Length` is {declared}, got {} bytes",
             body.len()
         ))),
         _ => Ok(body),
     }
 }
 
-/// Hand the response over first and stream its body then: a host buffers little, and waits for
-/// nothing that it has not seen the head of.
+/// Send the head of the response, then stream its body: a host buffers little, and reads no body before the head.
 fn send(response: Response, out: ResponseOutparam) {
     let mut headers: Vec<(String, Vec<u8>)> = response
         .headers
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into_bytes()))
         .collect();
-    // The length that a 304 declares would be that of the answer which it stands for.
+    // The length of a 304 would be that of the response which it replaces.
     if response.status != 304 {
         let length = response.body.len().to_string();
         headers.push(("Content-Length".to_owned(), length.into_bytes()));
     }
     let fields = Fields::from_list(&headers).unwrap_or_else(|error| {
-        eprintln!("the headers {headers:?} are refused: {error:?}");
+        eprintln!("the host refuses the headers {headers:?}: {error:?}");
         Fields::new()
     });
     let outgoing = OutgoingResponse::new(fields);
     if outgoing.set_status_code(response.status).is_err() {
-        eprintln!("the status {} is refused", response.status);
+        eprintln!("the host refuses the status {}", response.status);
     }
     let body = outgoing.body();
     out.set(outgoing);
     let Ok(body) = body else {
-        eprintln!("the host gave the response's body away before");
+        eprintln!("the host has already handed out the response's body");
         return;
     };
-    // A client that went away is no fault; the host knows.
+    // A client that disconnects is not an error, and the host knows of it.
     let written = body
         .write()
         .is_ok_and(|stream| write(&stream, &response.body).is_ok());
     if written && OutgoingBody::finish(body, None).is_err() {
-        eprintln!("the answer was not sent whole");
+        eprintln!("the response was not sent completely");
     }
 }
 

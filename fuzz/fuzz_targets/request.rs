@@ -31,7 +31,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     };
     with_service(|models, engine| {
         let answered = Plan::new(&head, models, &settings)
-            .and_then(|plan| plan.answer(body.to_vec(), engine, &mut Timing::default()));
+            .and_then(|plan| plan.respond(body.to_vec(), engine, &mut Timing::default()));
         match answered {
             Ok(response) => {
                 assert!(matches!(response.status, 200 | 304), "{}", response.status);

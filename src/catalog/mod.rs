@@ -1,7 +1,6 @@
-//! The table of models: filled before the snapshot, only read after it.
+//! The table of models, which is filled before the snapshot and read-only after it.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use infer_model_card::{
@@ -10,70 +9,70 @@ use infer_model_card::{
 
 use crate::http::error::{ApiError, listed, quoted};
 use crate::http::settings::{DEFAULT_MODEL, Settings};
+use crate::input::accepts::Accepts;
 use crate::input::image;
 use crate::input::text::{Encoder, EncoderError};
-use crate::protocols::oip::classification::{Classes, classify};
-use crate::tensor::Tensor;
-use crate::tensor::raw;
 
-/// A model as a request sees it.
+/// A model.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// Its name.
+    /// The model's name.
     pub name: ModelName,
-    /// The same with its version where it has several: the name of its graph in wasi-nn.
+    /// The name, with the version if the model has several: the name of its graph in wasi:nn.
     pub id: ModelId,
-    /// What it takes and gives. The version is that of the folder where it has several.
+    /// The model card. If the model has several versions, the card's version is that of its folder.
     pub card: ModelCard,
-    /// The labels of a classifier; empty when it has none.
+    /// The labels of a classifier; empty if it has none.
     pub labels: Labels,
     /// The tokenizer of a model that takes texts.
     pub text: Option<Rc<Encoder>>,
-    /// [`image::to_tensor`], for a model that takes images. A pointer, so that of a snapshot without such a model what
-    /// decodes images is no part.
+    /// [`image::to_tensor`], for a model that takes images. It is a pointer, so that a snapshot without such a model
+    /// contains no image decoder.
     pub image: Option<image::ToTensor>,
 }
 
-/// The texts of the files that a card names.
+/// The contents of the files that a card names.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Files<'a> {
-    /// One label a line.
+    /// The label file: one label on each line.
     pub labels: Option<&'a str>,
-    /// The tokenizer's, JSON.
+    /// The tokenizer's file, JSON.
     pub tokenizer: Option<&'a str>,
 }
 
-/// Why a model is not taken into the table.
+/// An error in a model that is added to the table.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddModelError {
-    /// The name.
+    /// The name is invalid.
     #[error(transparent)]
     Name(#[from] InvalidModelName),
-    /// The card.
+    /// The card is invalid.
     #[error("`model.toml`: {0}")]
     Card(#[from] CardError),
-    /// The label file.
+    /// The label file is invalid.
     #[error("the label file: {0}")]
     Labels(#[from] LabelsError),
-    /// The tokenizer's file.
+    /// The tokenizer's file is invalid.
     #[error("the tokenizer's file: {0}")]
     Tokenizer(#[from] EncoderError),
-    /// The card names a tokenizer's file, but there is none.
-    #[error("`model.toml` names the tokenizer `{file}`, but it did not come with the model")]
+    /// The file of the tokenizer is missing.
+    #[error(
+        "`model.toml` names the tokenizer `{file}`, which is missing; put it beside `model.toml`"
+    )]
     NoTokenizer {
-        /// As the card has it.
+        /// The file that the card names.
         file: String,
     },
-    /// There is one of that name.
+    /// The table has a model of that name.
     #[error("there are two models `{id}`")]
     Twice {
-        /// The name, with its version if it has one.
+        /// The name, with the version if it has one.
         id: ModelId,
     },
 }
 
-/// All models, in the order of their names and versions.
+/// The table of models, ordered by name and version.
 #[derive(Clone, Debug, Default)]
 pub struct Models(BTreeMap<ModelId, Model>);
 
@@ -84,10 +83,10 @@ impl Models {
         Self(BTreeMap::new())
     }
 
-    /// Read a card and the files that it names, and keep them; `id` is `name` or `name/version`.
+    /// Add a model; `id` is `name` or `name/version`.
     ///
     /// # Errors
-    /// When the name, the card or a file cannot be used.
+    /// The name, the card or a file is invalid, or the table has the model already.
     pub fn add(&mut self, id: &str, card: &str, files: Files) -> Result<(), AddModelError> {
         let id = ModelId::new(id)?;
         let mut card = ModelCard::parse(card)?;
@@ -124,7 +123,7 @@ impl Models {
         Ok(())
     }
 
-    /// The names, sorted, each once.
+    /// The names of the models, sorted, each once.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let mut last = None;
         self.0
@@ -133,18 +132,17 @@ impl Models {
             .filter(move |name| last.replace(*name) != Some(*name))
     }
 
-    /// Every version of the model of that name, the last one last.
+    /// The versions of a model, the latest one last.
     pub fn versions(&self, name: &str) -> impl DoubleEndedIterator<Item = &Model> {
         self.0
             .values()
             .filter(move |model| model.name.as_str() == name)
     }
 
-    /// The last version of the model of that name, which comes from a request: looked up, never used
-    /// as a path.
+    /// The latest version of a model. The name comes from a request, and is never used as a file path.
     ///
     /// # Errors
-    /// 404, with the names that there are.
+    /// 404, with the names of the models.
     pub fn get(&self, name: &str) -> Result<&Model, ApiError> {
         self.versions(name).next_back().ok_or_else(|| {
             ApiError::not_found(format!(
@@ -155,11 +153,10 @@ impl Models {
         })
     }
 
-    /// The model of that name, in that version if one is given, else in the last; both come from a
-    /// request.
+    /// A version of a model, or its latest one. Name and version come from a request.
     ///
     /// # Errors
-    /// 404, with what there is.
+    /// 404, with the names of the models, or the versions of the model.
     pub fn get_version(&self, name: &str, version: Option<&str>) -> Result<&Model, ApiError> {
         let latest = self.get(name)?;
         let Some(version) = version else {
@@ -177,15 +174,15 @@ impl Models {
             })
     }
 
-    /// All models, each version of them.
+    /// Every version of every model.
     pub fn all(&self) -> impl Iterator<Item = &Model> {
         self.0.values()
     }
 
-    /// The model of a request that names none: that of the settings, else the only one.
+    /// The model of a request that names none: the default model of the settings, else the only one.
     ///
     /// # Errors
-    /// 400 when there are several, naming them; 500 when the settings name one that is not there.
+    /// 400 if there are several, with their names; 500 if the settings name an unknown model.
     pub fn default(&self, settings: &Settings) -> Result<&Model, ApiError> {
         if let Some(name) = &settings.default_model {
             return self.get(name.as_str()).map_err(|_| {
@@ -213,51 +210,27 @@ impl Models {
 }
 
 impl Model {
-    /// The media types of the bodies that this model takes, for messages.
+    /// What the model accepts.
     #[must_use]
-    pub fn media_types(&self) -> Vec<&'static str> {
-        let mut types = Vec::new();
-        if self.takes_images() {
-            types.extend([
-                "image/jpeg",
-                "image/png",
-                "image/webp",
-                "image/gif",
-                "image/bmp",
-                "multipart/form-data",
-            ]);
+    pub fn accepts(&self) -> Accepts<'_> {
+        Accepts {
+            model: self.name.as_str(),
+            card: &self.card,
+            text: self.text.as_deref(),
+            image: self.image,
         }
-        if self.text.is_some() {
-            types.push("text/plain");
-        }
-        types.push("application/json");
-        if self.card.inputs.len() == 1 {
-            types.push("application/x-npy");
-        }
-        if raw::is_possible(&self.card) {
-            types.push("application/octet-stream");
-        }
-        types
     }
 
-    /// The best `count` classes of one of its outputs, with the labels if it is the one that the card
-    /// classifies.
-    #[must_use]
-    pub fn classes(&self, output: &str, tensor: &Tensor, count: NonZeroUsize) -> Classes {
-        let no_labels = Labels::default();
-        let labels = match &self.card.classification {
-            Some(spec) if spec.output == output => &self.labels,
-            _ => &no_labels,
-        };
-        let spec = self.card.outputs.iter().find(|spec| spec.name == output);
-        let shape = spec.map_or(&[][..], |spec| &spec.shape);
-        classify(tensor, shape, labels, count)
-    }
-
-    /// Whether one image is all that the model needs.
+    /// Whether an image alone is a complete request.
     #[must_use]
     pub fn takes_images(&self) -> bool {
-        self.card.image.is_some() && self.card.inputs.len() == 1
+        self.accepts().images()
+    }
+
+    /// The media types of the bodies that the model takes.
+    #[must_use]
+    pub fn media_types(&self) -> Vec<&'static str> {
+        self.accepts().media_types()
     }
 }
 
@@ -317,7 +290,7 @@ mod tests {
                 ..Settings::default()
             };
             let models = table(case.models);
-            let came = models
+            let actual = models
                 .default(&settings)
                 .map(|model| model.name.to_string())
                 .map_err(|error| (error.kind().status(), error.to_string()));
@@ -325,15 +298,15 @@ mod tests {
                 .expected
                 .map(str::to_owned)
                 .map_err(|(status, message)| (status, message.to_owned()));
-            if came != expected {
-                wrong.push((case.models, came));
+            if actual != expected {
+                wrong.push((case.models, actual));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     #[test]
-    fn what_cannot_be_a_model_is_refused() {
+    fn invalid_models_are_refused() {
         let mut models = table(&["a"]);
         assert!(models.add("a", CARD, Files::default()).is_err(), "twice");
         assert!(models.add("../a", CARD, Files::default()).is_err(), "name");

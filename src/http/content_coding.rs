@@ -1,4 +1,4 @@
-//! Content codings, both ways: gzip (RFC 1952) and deflate (RFC 1950 around RFC 1951).
+//! Content codings of requests and responses: gzip (RFC 1952) and deflate (RFC 1950 around RFC 1951).
 
 use std::io::{Read, Write};
 
@@ -16,12 +16,11 @@ use crate::http::response::Response;
 pub enum Coding {
     /// `gzip`, also called `x-gzip`.
     Gzip,
-    /// `deflate`: with zlib's wrapper, as RFC 9110 has it; the bare stream that some clients send is
-    /// read as well.
+    /// `deflate`: with zlib's wrapper, as RFC 9110 has it. The bare stream that some clients send is read too.
     Deflate,
 }
 
-/// The codings that are known, as the header `Accept-Encoding` lists them.
+/// The supported codings, as the header `Accept-Encoding` lists them.
 pub const KNOWN: &str = "gzip, deflate";
 
 impl Coding {
@@ -33,12 +32,12 @@ impl Coding {
     }
 }
 
-/// How a request's body is coded, in the order in which the codings were applied.
+/// The codings of a request's body, in the order in which they were applied.
 ///
 /// # Errors
-/// 415 for an unknown coding, with those that are known.
+/// 415 for an unsupported coding, and for too many.
 pub fn of_request(head: &Head) -> Result<Vec<Coding>, ApiError> {
-    /// Nobody applies more than one; a list of thousands would be work for nothing.
+    /// Clients apply one coding. Decoding a list of thousands would waste time.
     const MAX_CODINGS: usize = 4;
     let mut codings = Vec::new();
     for name in head
@@ -52,9 +51,9 @@ pub fn of_request(head: &Head) -> Result<Vec<Coding>, ApiError> {
             "deflate" => codings.push(Coding::Deflate),
             _ => {
                 return Err(ApiError::new(
-                    ErrorKind::UnsupportedCoding,
+                    ErrorKind::UnsupportedCoding { accept: KNOWN },
                     format!(
-                        "the content encoding {} is not known, expected gzip or deflate",
+                        "the content encoding {} is unsupported, expected gzip or deflate",
                         quoted(name)
                     ),
                 ));
@@ -63,7 +62,7 @@ pub fn of_request(head: &Head) -> Result<Vec<Coding>, ApiError> {
     }
     if codings.len() > MAX_CODINGS {
         return Err(ApiError::new(
-            ErrorKind::UnsupportedCoding,
+            ErrorKind::UnsupportedCoding { accept: KNOWN },
             format!(
                 "{} content encodings, expected at most {MAX_CODINGS}",
                 codings.len()
@@ -73,10 +72,10 @@ pub fn of_request(head: &Head) -> Result<Vec<Coding>, ApiError> {
     Ok(codings)
 }
 
-/// Undo the codings of a body. The limit holds for every step.
+/// Decode a body. The limit on the inflated body applies to each coding.
 ///
 /// # Errors
-/// 400 when it is not coded like that, 413 when it inflates to more than the limit.
+/// 400 if the body is not in these codings, 413 if it inflates to more than the limit.
 pub fn inflate(
     mut body: Vec<u8>,
     codings: &[Coding],
@@ -109,7 +108,7 @@ fn inflate_once(body: &[u8], coding: Coding, limits: &Limits) -> Result<Vec<u8>,
     if inflated.len() as u64 > limit {
         return Err(exceeded(
             format_args!(
-                "the inflated body has more than {limit} bytes, and it was not inflated to its end"
+                "the inflated body has more than {limit} bytes, and was not inflated to its end"
             ),
             MAX_INFLATED_BYTES,
         ));
@@ -121,12 +120,12 @@ fn inflate_once(body: &[u8], coding: Coding, limits: &Limits) -> Result<Vec<u8>,
     }
 }
 
-/// One byte more than the limit is read, never more.
+/// Inflate at most one byte more than the limit.
 fn read(decoder: impl Read, limit: u64, inflated: &mut Vec<u8>) -> std::io::Result<usize> {
     decoder.take(limit.saturating_add(1)).read_to_end(inflated)
 }
 
-/// RFC 1950, section 2.2: method 8, and a checksum over the first two bytes.
+/// Whether a body starts with a zlib header: method 8, and a checksum over the first two bytes (RFC 1950, section 2.2).
 fn has_zlib_header(body: &[u8]) -> bool {
     match body {
         [method, flags, ..] => {
@@ -136,11 +135,10 @@ fn has_zlib_header(body: &[u8]) -> bool {
     }
 }
 
-/// The coding that a client wants for an answer: that of the largest weight, gzip among equals;
-/// `None` when it wants none or prefers none. Items that are malformed are passed over (RFC 9110,
-/// section 12.5.3).
+/// The coding that a client prefers for the response: that of the largest weight, gzip if they are equal (RFC 9110,
+/// section 12.5.3). `None` if it accepts no coding, or prefers an uncompressed response. Malformed items are ignored.
 #[must_use]
-pub fn of_answer(head: &Head) -> Option<Coding> {
+pub fn of_response(head: &Head) -> Option<Coding> {
     let weight_of = |coding: &str| {
         let mut any = None;
         for item in head
@@ -175,7 +173,7 @@ pub fn of_answer(head: &Head) -> Option<Coding> {
     best.map(|(_, coding)| coding)
 }
 
-/// The answer in that coding, if that makes it smaller.
+/// Encode a response, if that makes it smaller.
 #[must_use]
 pub fn encoded(mut response: Response, coding: Coding) -> Response {
     if let Ok(smaller) = deflate(&response.body, coding)
@@ -190,7 +188,7 @@ pub fn encoded(mut response: Response, coding: Coding) -> Response {
 }
 
 fn deflate(body: &[u8], coding: Coding) -> std::io::Result<Vec<u8>> {
-    // Tensors hardly get smaller with more effort, and the client is waiting.
+    // More effort hardly makes tensors smaller, and delays the response.
     let effort = Compression::fast();
     match coding {
         Coding::Gzip => {
@@ -219,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_wants() {
+    fn accepted_codings_are_ranked() {
         use Coding::{Deflate, Gzip};
         let cases: [(&[&str], Option<Coding>); 16] = [
             (&[], None),
@@ -241,16 +239,16 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for (values, expected) in cases {
-            let came = of_answer(&head("accept-encoding", values));
-            if came != expected {
-                wrong.push((values, came));
+            let actual = of_response(&head("accept-encoding", values));
+            if actual != expected {
+                wrong.push((values, actual));
             }
         }
         assert!(wrong.is_empty(), "{wrong:?}");
     }
 
     #[test]
-    fn what_is_coded_is_inflated() {
+    fn encoded_bodies_inflate_to_themselves() {
         let body = b"tensor ".repeat(100);
         let limits = Limits::default();
         for coding in [Coding::Gzip, Coding::Deflate] {
@@ -282,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_inflated_is_refused() {
+    fn damaged_and_oversized_bodies_are_refused() {
         let gzip = |body: &[u8]| deflate(body, Coding::Gzip).unwrap();
         let zlib = |body: &[u8]| deflate(body, Coding::Deflate).unwrap();
         let limits = Limits {
@@ -309,10 +307,10 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for (index, (body, coding, status)) in cases.into_iter().enumerate() {
-            let came = inflate(body, &[coding], &limits);
-            let came = came.map_or_else(|error| error.kind().status(), |_| 200);
-            if came != status {
-                wrong.push((index, came, status));
+            let actual = inflate(body, &[coding], &limits);
+            let actual = actual.map_or_else(|error| error.kind().status(), |_| 200);
+            if actual != status {
+                wrong.push((index, actual, status));
             }
         }
         assert!(wrong.is_empty(), "{wrong:?}");
@@ -323,7 +321,7 @@ mod tests {
         for (values, message) in [
             (
                 &["br"][..],
-                "the content encoding `br` is not known, expected gzip or deflate",
+                "the content encoding `br` is unsupported, expected gzip or deflate",
             ),
             (&["gzip"; 5][..], "5 content encodings, expected at most 4"),
         ] {

@@ -1,12 +1,11 @@
-//! What a client is told when a request cannot be answered.
+//! Errors of a request, and the responses that report them.
 
-use crate::http::content_coding;
 use crate::http::response::Response;
 
-/// Why a request is refused: a kind, which becomes the status, and one sentence for the client.
+/// An error of a request: a kind, which decides the status, and one sentence for the client.
 ///
-/// The sentence says what was wrong, what was expected and what came; lower case, no full stop,
-/// names in backticks. For [`ErrorKind::Internal`] it is the cause, which goes to the log only.
+/// The sentence says what is wrong, what was expected and what to do; lower case, no full stop, names in backticks.
+/// For [`ErrorKind::Internal`] it is the cause, which only the log gets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
@@ -14,34 +13,37 @@ pub struct ApiError {
     message: String,
 }
 
-/// The kinds of refusal, each with a status of its own.
+/// The kinds of errors; each has one status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// 400: something about the request's content.
+    /// 400: the request's content is wrong.
     Invalid,
-    /// 404: no such route, model or version.
+    /// 404: the route, model or version does not exist.
     NotFound,
-    /// 405: the route has other methods.
+    /// 405: the route does not allow the method.
     MethodNotAllowed {
         /// The header `Allow`.
         allow: &'static str,
     },
-    /// 406: the client takes no kind of answer that there is.
+    /// 406: the client accepts none of the possible responses.
     NotAcceptable,
-    /// 413: a body or an image over its limit.
+    /// 413: a body, an image or a response is over its limit.
     TooLarge,
-    /// 415: a media type that is not taken.
+    /// 415: the media type is unsupported.
     UnsupportedMediaType,
-    /// 415: a content coding that is not known.
-    UnsupportedCoding,
-    /// 500: our fault.
+    /// 415: the content coding is unsupported.
+    UnsupportedCoding {
+        /// The header `Accept-Encoding`.
+        accept: &'static str,
+    },
+    /// 500: a fault of the service.
     Internal,
     /// 501: the backend lacks a datatype or feature.
     Unsupported,
-    /// 503: not ready, or too busy.
+    /// 503: the model is not ready.
     Unavailable,
-    /// 504: the time limit passed.
+    /// 504: the inference timed out.
     Timeout,
 }
 
@@ -55,7 +57,7 @@ impl ErrorKind {
             Self::MethodNotAllowed { .. } => 405,
             Self::NotAcceptable => 406,
             Self::TooLarge => 413,
-            Self::UnsupportedMediaType | Self::UnsupportedCoding => 415,
+            Self::UnsupportedMediaType | Self::UnsupportedCoding { .. } => 415,
             Self::Internal => 500,
             Self::Unsupported => 501,
             Self::Unavailable => 503,
@@ -64,16 +66,16 @@ impl ErrorKind {
     }
 }
 
-/// Seconds after which a client may try again what was not ready.
+/// Seconds after which a client may retry when a model is not ready.
 const RETRY_AFTER_S: &str = "1";
 
 impl ApiError {
-    /// A refusal of that kind.
+    /// An error of that kind.
     ///
-    /// What follows the first 2000 bytes is left out: libraries repeat in their messages what came, and a client
-    /// decides how long that is.
+    /// The message is cut at 2000 bytes: libraries quote the request in their messages, and the client decides how long
+    /// that is.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        /// Longer than any sentence of ours that does not list a great many models.
+        /// Longer than every message of this crate, unless it lists hundreds of models.
         const MAX_BYTES: usize = 2000;
         let mut message = message.into();
         if message.len() > MAX_BYTES {
@@ -108,14 +110,13 @@ impl ApiError {
         Self::new(ErrorKind::Internal, cause)
     }
 
-    /// What kind of refusal it is.
+    /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// The answer: always `{"error": "…"}`. `request_id` stands in the text of a 500 in place of the
-    /// cause.
+    /// The response, always `{"error": "…"}`. The text of a 500 has `request_id` in place of the cause.
     #[must_use]
     pub fn into_response(self, request_id: &str) -> Response {
         #[derive(serde::Serialize)]
@@ -127,23 +128,23 @@ impl ApiError {
         } else {
             self.message
         };
-        // Serializing one text into memory does not fail; an empty body would still be an answer.
+        // Serializing one string into memory does not fail; an empty body would still be a valid response.
         let body = serde_json::to_vec(&Body { error }).unwrap_or_default();
         let response = Response::new(self.kind.status(), "application/json", body);
         match self.kind {
             ErrorKind::MethodNotAllowed { allow } => response.with("Allow", allow),
             ErrorKind::Unavailable => response.with("Retry-After", RETRY_AFTER_S),
-            ErrorKind::UnsupportedCoding => response.with("Accept-Encoding", content_coding::KNOWN),
+            ErrorKind::UnsupportedCoding { accept } => response.with("Accept-Encoding", accept),
             ErrorKind::Internal => response.with("X-Request-Id", request_id),
             _ => response,
         }
     }
 }
 
-/// A client's text as it may stand in a message: in backticks, and no longer than helps.
+/// Quote a client's text for a message: in backticks, cut at 60 characters.
 #[must_use]
 pub fn quoted(text: &str) -> String {
-    /// Enough to recognize it by.
+    /// Enough to recognize the text.
     const MAX_CHARS: usize = 60;
     let mut shown: String = text.chars().take(MAX_CHARS).collect();
     if shown.len() < text.len() {
@@ -152,7 +153,7 @@ pub fn quoted(text: &str) -> String {
     format!("`{shown}`")
 }
 
-/// Names as a list in a message: `` `a`, `b` and `c` ``.
+/// List names for a message: `` `a`, `b` and `c` ``.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>, conjunction: &str) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.split_last() {
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cause_of_a_500_stays_here() {
+    fn the_response_of_a_500_hides_its_cause() {
         let response = ApiError::internal("/home/x/secret: permission denied").into_response("7f");
         assert_eq!(response.status, 500);
         assert_eq!(
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn extra_headers() {
+    fn statuses_have_their_headers() {
         let refused = ApiError::new(ErrorKind::MethodNotAllowed { allow: "POST" }, "no");
         assert_eq!(refused.into_response("1").header("allow"), Some("POST"));
         let later = ApiError::new(ErrorKind::Unavailable, "no").into_response("1");
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn no_client_makes_a_sentence_long() {
+    fn long_messages_are_cut() {
         let short = "x".repeat(2000);
         assert_eq!(ApiError::invalid(short.clone()).to_string(), short);
         let long = format!("x{}", "ä".repeat(1_000_000));

@@ -1,19 +1,19 @@
-//! How much a request may ask for: each limit with its variable, its default and why that.
+//! Resource limits of a request: each with its environment variable, its default and the reason for the default.
 
 use crate::http::error::{ApiError, quoted};
 
-/// The limits of a request. A limit is the largest value that is still taken.
+/// The limits of a request. Each is the largest value that is still accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The body as it comes, in bytes.
+    /// The body as received, in bytes.
     pub max_body_bytes: u64,
-    /// The body after each of its content codings is undone, in bytes.
+    /// The body after each decoding of a content coding, in bytes.
     pub max_inflated_bytes: u64,
-    /// Width by height of an encoded image, as declared and as scaled before a crop.
+    /// Pixels of an encoded image: width by height, as declared and as resized before a crop.
     pub max_image_pixels: u64,
-    /// The tensor that several images become, in bytes.
+    /// The tensor of a batch of images, in bytes.
     pub max_images_bytes: u64,
-    /// Images, and entries of a tensor's first dimension where the model leaves its size open.
+    /// Images, and the first dimension of a tensor if the model leaves its size free.
     pub max_batch: u64,
     /// Parts of a multipart body.
     pub max_parts: u64,
@@ -21,22 +21,22 @@ pub struct Limits {
     pub max_texts: u64,
     /// One text, in bytes.
     pub max_text_bytes: u64,
-    /// Lists and objects in each other.
+    /// Nesting of JSON lists and objects.
     pub max_json_depth: u64,
-    /// Values in JSON, lists and objects among them.
+    /// JSON values, including lists and objects.
     pub max_json_values: u64,
-    /// The answer before it is compressed, in bytes.
+    /// The response before compression, in bytes.
     pub max_response_bytes: u64,
 }
 
-/// A limit that a host can set.
+/// A limit that an environment variable sets.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
     /// The environment variable.
     pub variable: &'static str,
-    /// What is counted.
+    /// The unit, for messages.
     pub unit: &'static str,
-    /// The limit's place.
+    /// The field of [`Limits`].
     pub of: fn(&mut Limits) -> &mut u64,
 }
 
@@ -68,33 +68,33 @@ impl Default for Limits {
         Self {
             // 10 MiB, the smallest limit on a body among the hosts.
             max_body_bytes: 10 * 1024 * 1024,
-            // What is taken as it is may also come compressed, and no more.
+            // A body may be sent compressed, but not larger than uncompressed.
             max_inflated_bytes: 10 * 1024 * 1024,
-            // In RGBA 200 MB, which leave an instance room to work.
+            // 200 MB as RGBA, which leaves an instance room to work.
             max_image_pixels: 50_000_000,
-            // An image of a few bytes fills as much of it as any other, so a body's limit is none on this.
+            // The limit on the body does not bound this: an image of a few bytes becomes as large a tensor as any other.
             max_images_bytes: 64 * 1024 * 1024,
-            // Rows of a table are many and small: what is large is stopped by its bytes.
+            // Rows of a table are many and small. The limits in bytes stop large items.
             max_batch: 65_536,
-            // A browser's form seldom has more than a few.
+            // A browser's form seldom has more than a few parts.
             max_parts: 1024,
-            // OpenAI's own for embeddings.
+            // OpenAI's limit for embeddings.
             max_texts: 2048,
-            // What a model reads of a text are a few thousand tokens at most.
+            // A model reads a few thousand tokens of a text at most.
             max_text_bytes: 1024 * 1024,
-            // A tensor has at most 32 dimensions, and three levels around it.
+            // A tensor has at most 32 dimensions, inside three levels.
             max_json_depth: 64,
-            // A picture of 1024x1024 pixels in three channels has 3.1 million. Beyond it lists of the
-            // smallest values, `{},{}`, become twenty times their text.
+            // An image of 1024x1024 pixels in three channels has 3.1 million values. The smallest values, `{},{}`,
+            // take twenty times the memory of their text.
             max_json_values: 4_000_000,
-            // What 64 MiB of numbers are as bytes; JSON of them is larger and refused while it is written.
+            // 64 MiB of numbers as bytes. Their JSON is larger, and is refused while it is written.
             max_response_bytes: 64 * 1024 * 1024,
         }
     }
 }
 
 impl Limits {
-    /// All, in the order in which a request meets them.
+    /// Every limit, in the order in which a request meets them.
     pub const ALL: [Limit; 11] = [
         Limit {
             variable: MAX_BODY_BYTES,
@@ -153,11 +153,11 @@ impl Limits {
         },
     ];
 
-    /// Read what is set; `variable` gives a variable's value. A body may inflate to as much as a body may
-    /// have, where nothing else is said.
+    /// Read the limits; `variable` returns the value of an environment variable. Unless it is set, the limit of the
+    /// inflated body is that of the body.
     ///
     /// # Errors
-    /// The variable, its value and what is expected, when that is no number from 1.
+    /// The variable, its value, and a description of the expected value, if the value is not a number from 1.
     pub fn read(
         variable: impl Fn(&'static str) -> Option<String>,
     ) -> Result<Self, (&'static str, String, String)> {
@@ -179,7 +179,7 @@ impl Limits {
     }
 }
 
-/// The refusal of what is over a limit: `problem` says what came and what is the most that is taken.
+/// The error for a value over a limit; `problem` says what was received and what was expected.
 #[must_use]
 pub fn exceeded(problem: impl std::fmt::Display, variable: &str) -> ApiError {
     ApiError::too_large(format!(
@@ -188,11 +188,10 @@ pub fn exceeded(problem: impl std::fmt::Display, variable: &str) -> ApiError {
     ))
 }
 
-/// Check a number of things against a limit, before anything is made of them: `` 3 parts, expected at
-/// most 2 ``.
+/// Check a count against a limit: `3 parts, expected at most 2`.
 ///
 /// # Errors
-/// 413, naming the setting.
+/// 413, with the name of the setting.
 pub fn check(count: usize, what: &str, limit: u64, variable: &str) -> Result<(), ApiError> {
     if count as u64 > limit {
         return Err(exceeded(

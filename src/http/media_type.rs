@@ -1,11 +1,11 @@
-//! Media types, as `Content-Type` has one and `Accept` a list of ranges (RFC 9110, section 8.3.1).
+//! Media types (RFC 9110, section 8.3.1): the value of `Content-Type`, and the ranges of `Accept`.
 
 /// A media type without its parameters, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MediaType(String);
 
 impl MediaType {
-    /// Read a header's value; `None` when it is not `type/subtype` with or without parameters.
+    /// Parse a header's value; `None` if it is not `type/subtype` with or without parameters.
     #[must_use]
     pub fn parse(value: &str) -> Option<Self> {
         let essence = value.split(';').next()?.trim();
@@ -24,12 +24,12 @@ impl MediaType {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MediaRange {
     range: MediaType,
-    /// 0 to 1; 0 is a refusal.
+    /// 0 to 1; 0 excludes the range.
     pub weight: f32,
 }
 
 impl MediaRange {
-    /// Read one item; `None` when it is malformed.
+    /// Parse one item; `None` if it is malformed.
     #[must_use]
     pub fn parse(item: &str) -> Option<Self> {
         let range = MediaType::parse(item)?;
@@ -44,8 +44,8 @@ impl MediaRange {
             .then_some(Self { range, weight })
     }
 
-    /// How closely the range names `media_type`: 2 for itself, 1 for its kind, 0 for anything,
-    /// `None` when it does not.
+    /// How closely the range matches `media_type`: 2 for `type/subtype`, 1 for `type/*`, 0 for `*/*`, `None` for no
+    /// match.
     #[must_use]
     pub fn closeness(&self, media_type: &str) -> Option<u8> {
         let range = self.range.as_str();
@@ -60,7 +60,7 @@ impl MediaRange {
     }
 }
 
-/// RFC 9110, section 5.6.2. The asterisk of a range is a token too.
+/// A token (RFC 9110, section 5.6.2). The asterisk of a range is a token too.
 fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -84,8 +84,12 @@ mod tests {
             ("a b/c", None),
         ];
         for (value, expected) in cases {
-            let came = MediaType::parse(value);
-            assert_eq!(came.as_ref().map(MediaType::as_str), expected, "{value:?}");
+            let actual = MediaType::parse(value);
+            assert_eq!(
+                actual.as_ref().map(MediaType::as_str),
+                expected,
+                "{value:?}"
+            );
         }
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod content_coding;
 pub mod error;
+pub mod json;
 pub mod limits;
 pub mod media_type;
 pub mod negotiate;

@@ -1,25 +1,25 @@
-//! Which kind of answer a client wants: the header `Accept`.
+//! Content negotiation: the type of a response, by the header `Accept`.
 
 use crate::http::error::{ApiError, ErrorKind, listed};
 use crate::http::media_type::{MediaRange, MediaType};
 use crate::http::request::Head;
 
-/// A kind of answer.
+/// The type of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AnswerType {
-    /// Everything, `application/json`.
+pub enum ResponseType {
+    /// `application/json`, with every output.
     Json,
-    /// The first output as a NumPy array, `application/x-npy`.
+    /// `application/x-npy`: the first output as a NumPy array.
     Npy,
-    /// The first output's bytes, `application/octet-stream`.
+    /// `application/octet-stream`: the bytes of the first output.
     Raw,
 }
 
-impl AnswerType {
-    /// In the order in which equal wishes are served.
+impl ResponseType {
+    /// Every type, the preferred one first.
     pub const ALL: [Self; 3] = [Self::Json, Self::Npy, Self::Raw];
 
-    /// The media type.
+    /// The media type of the response.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -30,24 +30,28 @@ impl AnswerType {
     }
 }
 
-/// Pick the answer's kind among those that are possible, in the order in which equal wishes are served
-/// (JSON is one of them): the largest weight, then the one that is named most closely.
-/// Items that are malformed are passed over.
+/// The advice for tensors that JSON cannot represent.
+pub const RAW_ADVICE: &str = "ask for `Accept: application/octet-stream`";
+
+/// Select the type of the response from `possible`, which has JSON and starts with the preferred type.
+///
+/// The largest weight wins, then the range that matches most closely, then the order of `possible`. Malformed items of
+/// `Accept` are ignored.
 ///
 /// # Errors
-/// 406 when nothing that there is is acceptable.
-pub fn answer_type(head: &Head, possible: &[AnswerType]) -> Result<AnswerType, ApiError> {
+/// 406 if `Accept` allows none of them.
+pub fn response_type(head: &Head, possible: &[ResponseType]) -> Result<ResponseType, ApiError> {
     let accept = head.headers("accept").collect::<Vec<_>>().join(",");
     if accept.trim().is_empty() {
-        return Ok(AnswerType::Json);
+        return Ok(ResponseType::Json);
     }
     let ranges = ranges(&accept);
-    let mut best: Option<(f32, u8, AnswerType)> = None;
-    for answer in possible.iter().copied() {
-        // The closest range decides a type's weight, whatever a wider one says.
+    let mut best: Option<(f32, u8, ResponseType)> = None;
+    for candidate in possible.iter().copied() {
+        // The closest range decides the weight of a type, even if a wider range has a larger one.
         let closest = ranges
             .iter()
-            .filter_map(|range| Some((range.closeness(answer.media_type())?, range.weight)))
+            .filter_map(|range| Some((range.closeness(candidate.media_type())?, range.weight)))
             .max_by_key(|(closeness, _)| *closeness);
         let Some((closeness, weight)) = closest else {
             continue;
@@ -56,29 +60,29 @@ pub fn answer_type(head: &Head, possible: &[AnswerType]) -> Result<AnswerType, A
             (weight, closeness) > (best_weight, best_closeness)
         });
         if weight > 0.0 && is_better {
-            best = Some((weight, closeness, answer));
+            best = Some((weight, closeness, candidate));
         }
     }
-    best.map(|(_, _, answer)| answer).ok_or_else(|| {
+    best.map(|(_, _, candidate)| candidate).ok_or_else(|| {
         ApiError::new(
             ErrorKind::NotAcceptable,
             format!(
-                "`Accept` allows none of the answers that there are: {}",
-                listed(possible.iter().map(|kind| kind.media_type()), "and")
+                "`Accept` allows no response of this route, expected {}",
+                listed(possible.iter().map(|kind| kind.media_type()), "or")
             ),
         )
     })
 }
 
-/// Check that a client takes the one kind of answer that there is.
+/// Check that `Accept` allows the only media type that the route responds with.
 ///
 /// # Errors
-/// 406 when it does not.
+/// 406 if it does not.
 pub fn check_acceptable(head: &Head, content_type: &str) -> Result<(), ApiError> {
     let media_type = MediaType::parse(content_type);
     let media_type = media_type.as_ref().map_or(content_type, MediaType::as_str);
     let accept = head.headers("accept").collect::<Vec<_>>().join(",");
-    // The closest range decides, whatever a wider one says.
+    // The closest range decides, even if a wider range has a larger weight.
     let weight = ranges(&accept)
         .iter()
         .filter_map(|range| Some((range.closeness(media_type)?, range.weight)))
@@ -89,16 +93,16 @@ pub fn check_acceptable(head: &Head, content_type: &str) -> Result<(), ApiError>
     }
     Err(ApiError::new(
         ErrorKind::NotAcceptable,
-        format!("`Accept` allows none of the answers that there are: `{media_type}`"),
+        format!("`Accept` allows no response of this route, expected `{media_type}`"),
     ))
 }
 
-/// Whether a client names JSON itself, and not only by a range that it falls in.
+/// Whether `Accept` names JSON itself, and not only a range that contains it.
 #[must_use]
 pub fn names_json(head: &Head) -> bool {
     head.headers("accept").any(|accept| {
         ranges(accept).iter().any(|range| {
-            range.weight > 0.0 && range.closeness(AnswerType::Json.media_type()) == Some(2)
+            range.weight > 0.0 && range.closeness(ResponseType::Json.media_type()) == Some(2)
         })
     })
 }
@@ -113,8 +117,8 @@ mod tests {
 
     #[test]
     fn accept() {
-        use AnswerType::{Json, Npy, Raw};
-        let cases: [(&[&str], Option<AnswerType>); 20] = [
+        use ResponseType::{Json, Npy, Raw};
+        let cases: [(&[&str], Option<ResponseType>); 20] = [
             (&[], Some(Json)),
             (&[""], Some(Json)),
             (&["*/*"], Some(Json)),
@@ -148,16 +152,16 @@ mod tests {
                 .iter()
                 .map(|value| ("accept".to_owned(), (*value).to_owned()))
                 .collect();
-            let came = answer_type(&Head::new("POST", "/infer", headers), &AnswerType::ALL);
-            if came.as_ref().ok() != expected.as_ref() {
-                wrong.push((values, came));
+            let actual = response_type(&Head::new("POST", "/infer", headers), &ResponseType::ALL);
+            if actual.as_ref().ok() != expected.as_ref() {
+                wrong.push((values, actual));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     #[test]
-    fn one_kind_of_answer_is_acceptable_or_not() {
+    fn the_only_media_type_is_acceptable_or_not() {
         let html = "text/html; charset=utf-8";
         let cases = [
             ("", true),
@@ -170,8 +174,8 @@ mod tests {
         ];
         for (accept, expected) in cases {
             let head = Head::new("GET", "/", vec![("accept".to_owned(), accept.to_owned())]);
-            let came = check_acceptable(&head, html);
-            assert_eq!(came.is_ok(), expected, "{accept:?}");
+            let actual = check_acceptable(&head, html);
+            assert_eq!(actual.is_ok(), expected, "{accept:?}");
         }
     }
 }

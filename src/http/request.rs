@@ -1,22 +1,22 @@
-//! A request in this crate's own types, so that everything after the entry is tested natively.
+//! The head of a request in this crate's own types, so that everything after the entry is tested natively.
 
 use crate::http::error::{ApiError, quoted};
 
 /// A request without its body.
 #[derive(Clone, Debug, Default)]
 pub struct Head {
-    /// In capitals, as sent.
+    /// As sent, which is in capitals.
     pub method: String,
     /// As sent: percent-encoded, without the query.
     pub path: String,
-    /// What follows the `?`, as sent; empty when there is none.
+    /// The text after the `?`, as sent; empty if there is none.
     pub query: String,
     /// Names in lower case.
     headers: Vec<(String, String)>,
 }
 
 impl Head {
-    /// A head from its parts; `target` is the path with the query.
+    /// Make a head from its parts; `target` is the path with the query.
     #[must_use]
     pub fn new(method: &str, target: &str, headers: Vec<(String, String)>) -> Self {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -31,7 +31,7 @@ impl Head {
         }
     }
 
-    /// The first header of that name, which is given in lower case.
+    /// The first header of a name, which is given in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
@@ -40,7 +40,7 @@ impl Head {
             .map(|(_, value)| value.trim())
     }
 
-    /// All headers of that name, which is given in lower case.
+    /// Every header of a name, which is given in lower case.
     pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers
             .iter()
@@ -51,7 +51,7 @@ impl Head {
     /// The declared size of the body in bytes.
     ///
     /// # Errors
-    /// 400 when the header is not a number.
+    /// 400 if the header is not a number.
     pub fn content_length(&self) -> Result<Option<u64>, ApiError> {
         self.header("content-length")
             .map(|value| {
@@ -65,10 +65,10 @@ impl Head {
             .transpose()
     }
 
-    /// The value of a query parameter, decoded; of several of one name, the first.
+    /// The decoded value of the first query parameter of a name.
     ///
     /// # Errors
-    /// 400 when its percent-encoding is broken.
+    /// 400 if the percent-encoding is broken.
     pub fn query_parameter(&self, name: &str) -> Result<Option<String>, ApiError> {
         for pair in self.query.split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -79,10 +79,10 @@ impl Head {
         Ok(None)
     }
 
-    /// The client's own id of the request, if it sent one that may stand in a log.
+    /// The request id that the client sent, if it is safe in a log.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
-        /// A UUID has 36; a trace id with its span has 52.
+        /// A UUID has 36 characters; a trace id with its span has 52.
         const MAX_LEN: usize = 64;
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         self.header("x-request-id")
@@ -90,10 +90,10 @@ impl Head {
     }
 }
 
-/// Undo percent-encoding (RFC 3986, section 2.1).
+/// Decode percent-encoding (RFC 3986, section 2.1).
 ///
 /// # Errors
-/// 400 when a `%` is not followed by two hexadecimal digits, or the result is not UTF-8.
+/// 400 if two hexadecimal digits do not follow a `%`, or if the result is not UTF-8.
 pub fn percent_decoded(text: &str) -> Result<String, ApiError> {
     let broken = |problem: &str| {
         ApiError::invalid(format!(
@@ -150,7 +150,7 @@ mod tests {
         let wrong: Vec<_> = cases
             .iter()
             .map(|(text, expected)| (text, expected, percent_decoded(text).ok()))
-            .filter(|(_, expected, came)| came.as_deref() != **expected)
+            .filter(|(_, expected, actual)| actual.as_deref() != **expected)
             .collect();
         assert!(wrong.is_empty(), "{wrong:?}");
     }
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn request_ids_that_could_spoil_a_log_are_passed_over() {
+    fn request_ids_unsafe_in_a_log_are_ignored() {
         let cases = [
             ("7f3a-11", true),
             ("", false),

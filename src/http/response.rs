@@ -1,18 +1,18 @@
-//! An answer in this crate's own types.
+//! A response in this crate's own types.
 
-/// An answer: status, headers, body. The entry adds `Content-Length`.
+/// A response: status, headers, body. The entry adds `Content-Length`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The HTTP status.
     pub status: u16,
-    /// Names as they are sent.
+    /// Names as they are sent, and values.
     pub headers: Vec<(&'static str, String)>,
-    /// All of it.
+    /// The whole body.
     pub body: Vec<u8>,
 }
 
 impl Response {
-    /// An answer with a body of that media type.
+    /// A response with a body of that media type.
     #[must_use]
     pub fn new(status: u16, media_type: &str, body: Vec<u8>) -> Self {
         Self {
@@ -22,14 +22,14 @@ impl Response {
         }
     }
 
-    /// The same with one more header.
+    /// Add a header.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// The value of a header.
+    /// The value of a header, whose name is compared without case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers

@@ -1,31 +1,32 @@
-//! Settings, from environment variables. They are read for each request: what the environment was
-//! while the component was snapshotted says nothing about the host that runs it.
+//! Settings, from environment variables.
+//!
+//! They are read for each request: the environment of the snapshot's build is not that of the host.
 
 use infer_model_card::{Datatype, ModelName};
 
 use crate::http::limits::Limits;
 
-/// The environment variable with the name of the model that `POST /infer` asks.
+/// The environment variable with the name of the model of `POST /infer`.
 pub const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
-/// The environment variable with the datatypes that the host's wasi:nn takes, `FP32,INT64`.
+/// The environment variable with the datatypes that the host's wasi:nn supports, such as `FP32,INT64`.
 pub const NN_DATATYPES: &str = "INFER_NN_DATATYPES";
-/// The environment variable that turns the page off.
+/// The environment variable that turns the page on or off.
 pub const PLAYGROUND: &str = "INFER_PLAYGROUND";
 
 /// The settings of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The model that `POST /infer` asks; the only one when it is not set.
+    /// The model of `POST /infer`; if it is not set, the only model.
     pub default_model: Option<ModelName>,
-    /// How much a request may ask for.
+    /// The resource limits.
     pub limits: Limits,
-    /// The datatypes that the host's wasi:nn takes; all when it is not set.
+    /// The datatypes that the host's wasi:nn supports; if it is not set, all of them.
     pub nn_datatypes: Option<Vec<Datatype>>,
-    /// Whether there is a page to try a model in.
+    /// Whether the page is served.
     pub playground: bool,
 }
 
-/// A setting that makes no sense. The client gets 500, the log this.
+/// An invalid setting. The client gets 500, and the log this message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable `{variable}` is `{value}`, expected {expected}")]
 pub struct SettingsError {
@@ -46,11 +47,10 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Read the settings; `variable` gives an environment variable's value. One that is empty counts
-    /// as not set.
+    /// Read the settings; `variable` returns the value of an environment variable. An empty value counts as not set.
     ///
     /// # Errors
-    /// When a value is not what it must be.
+    /// A value is invalid.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let read = |name: &'static str| variable(name).filter(|value| !value.is_empty());
         let limits = Limits::read(read).map_err(|(variable, value, expected)| SettingsError {
@@ -72,14 +72,18 @@ impl Settings {
         }
         if let Some(value) = read(NN_DATATYPES) {
             let datatypes = value.split(',').map(|name| name.trim().parse());
-            settings.nn_datatypes = Some(datatypes.collect::<Result<_, _>>().map_err(|_| {
-                SettingsError {
-                    variable: NN_DATATYPES,
-                    value,
-                    expected: "datatypes as the Open Inference Protocol calls them, with commas"
-                        .to_owned(),
-                }
-            })?);
+            settings.nn_datatypes =
+                Some(
+                    datatypes
+                        .collect::<Result<_, _>>()
+                        .map_err(|_| SettingsError {
+                            variable: NN_DATATYPES,
+                            value,
+                            expected:
+                                "datatypes of the Open Inference Protocol, separated by commas"
+                                    .to_owned(),
+                        })?,
+                );
         }
         if let Some(value) = read(PLAYGROUND) {
             settings.playground = match value.as_str() {
@@ -141,8 +145,8 @@ mod tests {
             assert!(read(&[(NN_DATATYPES, wrong)]).is_err(), "{wrong}");
         }
         for (value, expected) in [("on", Ok(true)), ("off", Ok(false)), ("", Ok(true))] {
-            let came = read(&[(PLAYGROUND, value)]).map(|settings| settings.playground);
-            assert_eq!(came, expected, "{value}");
+            let actual = read(&[(PLAYGROUND, value)]).map(|settings| settings.playground);
+            assert_eq!(actual, expected, "{value}");
         }
         assert_eq!(
             read(&[(PLAYGROUND, "no")]).unwrap_err(),

@@ -1,17 +1,17 @@
-//! How long each phase of a request took, for `Server-Timing` (W3C Server Timing).
+//! The duration of each phase of a request, for the header `Server-Timing` (W3C Server Timing).
 
 use std::time::Instant;
 
 /// The phases, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// From the body's bytes to tensors.
+    /// The body becomes tensors.
     Decode,
-    /// Finding the graph, or loading it from the mount.
+    /// The graph is found, or loaded from the mount.
     Load,
-    /// The inference.
+    /// Inference.
     Compute,
-    /// From tensors to the answer's bytes.
+    /// Tensors become the body of the response.
     Encode,
 }
 
@@ -28,12 +28,12 @@ impl Phase {
     }
 }
 
-/// The phases that have run, with their milliseconds.
+/// The milliseconds of each phase that ran.
 #[derive(Clone, Debug, Default)]
 pub struct Timing([Option<f64>; Phase::ALL.len()]);
 
 impl Timing {
-    /// Run a phase, or a part of one, and keep its duration, whether it succeeds or not.
+    /// Run a phase, or a part of one, and add its duration, whether it succeeds or not.
     pub fn measure<T>(&mut self, phase: Phase, run: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = run();
@@ -44,7 +44,7 @@ impl Timing {
         result
     }
 
-    /// The header's value, in milliseconds; `None` when no phase has run.
+    /// The header's value, in milliseconds; `None` if no phase ran.
     #[must_use]
     pub fn header(&self) -> Option<String> {
         let entries: Vec<String> = Phase::ALL
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_has_what_ran_in_order() {
+    fn the_header_lists_the_phases_that_ran_in_order() {
         let mut timing = Timing::default();
         assert_eq!(timing.header(), None);
         assert_eq!(timing.measure(Phase::Load, || 3), 3);

@@ -1,6 +1,6 @@
-//! What kind a body is: by its `Content-Type`, or by its first bytes where that says nothing.
+//! The kind of a body: by its `Content-Type`, or by its first bytes if that says nothing.
 
-use crate::catalog::Model;
+use super::accepts::Accepts;
 use crate::http::error::{ApiError, listed, quoted};
 use crate::http::media_type::MediaType;
 use crate::http::request::Head;
@@ -10,7 +10,7 @@ use crate::tensor::json;
 use crate::tensor::npy;
 use crate::tensor::raw;
 
-/// A body's kind.
+/// The kind of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BodyKind {
     /// An encoded image of any format.
@@ -27,20 +27,20 @@ pub enum BodyKind {
     Raw,
 }
 
-/// What `Content-Type` says of a body, before it is read.
+/// The kind of a body as `Content-Type` declares it, before the body is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Declared {
     /// This kind.
     Kind(BodyKind),
-    /// Bytes: the first of them decide.
+    /// Bytes of an undeclared kind: the first of them decide.
     Bytes,
 }
 
-/// What a request declares its body to be.
+/// Read the declared kind of a body.
 ///
 /// # Errors
-/// 415 for a media type that the model does not take, naming those that it takes.
-pub fn declared(head: &Head, model: &Model) -> Result<Declared, ApiError> {
+/// 415 for a media type that the model does not take, with those that it takes.
+pub fn declared(head: &Head, accepts: Accepts) -> Result<Declared, ApiError> {
     let Some(header) = head.header("content-type") else {
         return Ok(Declared::Bytes);
     };
@@ -52,34 +52,34 @@ pub fn declared(head: &Head, model: &Model) -> Result<Declared, ApiError> {
             .any(|format| format.media_type() == name)
     };
     match media_type {
-        // The second is curl's, whatever the body is.
+        // curl declares the second, whatever the body is.
         Some("application/octet-stream" | "application/x-www-form-urlencoded") => {
             Ok(Declared::Bytes)
         }
         Some("application/json") => Ok(Declared::Kind(BodyKind::Json)),
-        Some("text/plain") if model.text.is_some() => {
+        Some("text/plain") if accepts.text.is_some() => {
             text_charset(header)?;
             Ok(Declared::Kind(BodyKind::Text))
         }
-        Some("application/x-npy") if model.card.inputs.len() == 1 => {
+        Some("application/x-npy") if accepts.card.inputs.len() == 1 => {
             Ok(Declared::Kind(BodyKind::Npy))
         }
-        Some("multipart/form-data") if model.takes_images() => {
+        Some("multipart/form-data") if accepts.images() => {
             let boundary = multipart::boundary(header)?;
             Ok(Declared::Kind(BodyKind::Multipart(boundary)))
         }
-        // `image/jpg` is no media type, but it is what many clients send.
-        Some(name) if (is_image(name) || name == "image/jpg") && model.takes_images() => {
+        // Many clients send `image/jpg`, which is not a media type.
+        Some(name) if (is_image(name) || name == "image/jpg") && accepts.images() => {
             Ok(Declared::Kind(BodyKind::Image))
         }
-        _ => Err(not_taken(model, &quoted(header))),
+        _ => Err(not_taken(accepts, &quoted(header))),
     }
 }
 
-/// Check that a body may be JSON. curl and clients of Triton often do not say what theirs is.
+/// Check that `Content-Type` allows JSON. curl and clients of Triton often do not declare it.
 ///
 /// # Errors
-/// 415 for any other media type.
+/// 415 for every other media type.
 pub fn expect_json(head: &Head) -> Result<(), ApiError> {
     let Some(header) = head.header("content-type") else {
         return Ok(());
@@ -90,56 +90,56 @@ pub fn expect_json(head: &Head) -> Result<(), ApiError> {
             "application/json" | "application/octet-stream" | "application/x-www-form-urlencoded",
         ) => Ok(()),
         _ => Err(ApiError::unsupported_media_type(format!(
-            "{} is not taken here, expected `application/json`; `/infer` takes images and arrays",
+            "{} is unsupported on this route, expected `application/json`; `/infer` takes images and arrays",
             quoted(header)
         ))),
     }
 }
 
-/// The kind of a body that is declared as bytes.
+/// Detect the kind of a body that is declared as bytes.
 ///
 /// # Errors
-/// 415 for an image that the model does not take.
-pub fn sniff(body: &[u8], model: &Model) -> Result<BodyKind, ApiError> {
+/// 415 for an image, if the model takes no images.
+pub fn sniff(body: &[u8], accepts: Accepts) -> Result<BodyKind, ApiError> {
     if let Some(format) = image::sniff(body) {
-        if model.takes_images() {
+        if accepts.images() {
             return Ok(BodyKind::Image);
         }
-        // A raw tensor of just that length, by chance? Then it is taken for one.
-        if raw::decode(body.to_vec(), &model.card).is_err() {
-            return Err(not_taken(model, &format!("`{}`", format.media_type())));
+        // A raw tensor may begin like an image by chance; its length decides.
+        if raw::decode(body.to_vec(), accepts.card).is_err() {
+            return Err(not_taken(accepts, &format!("`{}`", format.media_type())));
         }
     }
     if body.starts_with(npy::MAGIC) {
         return Ok(BodyKind::Npy);
     }
-    if json::begins(body) && (json::is_well_formed(body) || is_broken_json(body, model)) {
+    if json::begins(body) && (json::is_well_formed(body) || is_broken_json(body, accepts)) {
         return Ok(BodyKind::Json);
     }
-    if model.text.is_some() && (!raw::is_possible(&model.card) || is_text(body)) {
+    if accepts.text.is_some() && (!raw::is_possible(accepts.card) || is_text(body)) {
         return Ok(BodyKind::Text);
     }
-    if !raw::is_possible(&model.card) && model.takes_images() {
+    if !raw::is_possible(accepts.card) && accepts.images() {
         return Ok(BodyKind::Image);
     }
     Ok(BodyKind::Raw)
 }
 
-/// Whether a body that begins like JSON, but is none, was meant to be: nothing else that the model takes
-/// begins so. Texts do, but not as objects do.
-fn is_broken_json(body: &[u8], model: &Model) -> bool {
+/// Whether a body that begins like JSON, but is malformed, is meant as JSON: no other body that the model takes begins
+/// like that. A text may begin like an array, but not like an object.
+fn is_broken_json(body: &[u8], accepts: Accepts) -> bool {
     let after = body.trim_ascii_start().strip_prefix(b"{");
     let begins_object = after.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""));
-    !raw::is_possible(&model.card) && (model.text.is_none() || begins_object)
+    !raw::is_possible(accepts.card) && (accepts.text.is_none() || begins_object)
 }
 
-/// Whether bytes are what people call text: UTF-8 without the control characters that tensors are full of.
+/// Whether a body is plain text: UTF-8 without the control characters that tensors are full of.
 fn is_text(body: &[u8]) -> bool {
     let is_control = |c: char| c.is_control() && !c.is_whitespace();
     std::str::from_utf8(body).is_ok_and(|text| !text.contains(is_control))
 }
 
-/// Check that a text is declared to be UTF-8, or nothing.
+/// Check that a text's charset, if it is declared, is UTF-8 or a subset of it.
 fn text_charset(content_type: &str) -> Result<(), ApiError> {
     let charset = content_type
         .split(';')
@@ -159,10 +159,10 @@ fn text_charset(content_type: &str) -> Result<(), ApiError> {
     }
 }
 
-fn not_taken(model: &Model, what: &str) -> ApiError {
+fn not_taken(accepts: Accepts, what: &str) -> ApiError {
     ApiError::unsupported_media_type(format!(
         "model `{}` does not take {what}; it takes {}",
-        model.name,
-        listed(model.media_types(), "and")
+        accepts.model,
+        listed(accepts.media_types(), "and")
     ))
 }

@@ -1,26 +1,28 @@
-//! Encoded images become a model's input: one, or a batch.
+//! Encoded images become the input of a model: one image, or a batch.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use infer_model_card::{ImageSpec, TensorSpec};
 
-use crate::catalog::Model;
+use super::accepts::Accepts;
+use super::image::ImageError;
 use crate::http::error::ApiError;
 use crate::http::limits::{self, Limits, MAX_BATCH, MAX_IMAGE_PIXELS, MAX_IMAGES_BYTES};
-use crate::input::image::ImageError;
 use crate::tensor::{Tensor, check_shape, elements};
 
-/// Decode, prepare and stack images.
+/// Decode and prepare images, and stack them into a tensor of shape `[n, C, H, W]` or `[n, H, W, C]`.
 ///
 /// # Errors
-/// 415 when the model takes no images; 400 when there are none, when one cannot be decoded, or when
-/// their number does not fit the input; 413 when one has too many pixels, or all are too much.
+/// 415 if the model takes no images; 400 if there are none, if one cannot be decoded, or if their number does not fit
+/// the input; 413 if one has too many pixels, or if all together are over a limit.
 pub fn to_input(
     images: &[&[u8]],
-    model: &Model,
+    accepts: Accepts,
     limits: &Limits,
 ) -> Result<(String, Tensor), ApiError> {
-    let taken = model.card.image_input().zip(model.image);
+    let taken = accepts.card.image_input().zip(accepts.image);
     let ((spec, input), to_tensor) = taken.ok_or_else(|| {
-        ApiError::unsupported_media_type(format!("model `{}` takes no images", model.name))
+        ApiError::unsupported_media_type(format!("model `{}` takes no images", accepts.model))
     })?;
     limits::check(images.len(), "images", limits.max_batch, MAX_BATCH)?;
     let shape = shape(images.len(), spec, input, limits)?;
@@ -29,7 +31,7 @@ pub fn to_input(
         let prepared = to_tensor(bytes, spec, input.datatype, limits.max_image_pixels)
             .map_err(|error| refused(error, index, images.len()))?;
         if data.is_empty() {
-            // Most often there is one, and this is all.
+            // Most requests have one image, whose bytes are the tensor.
             data = prepared;
             data.reserve_exact(data.len().saturating_mul(images.len() - 1));
         } else {
@@ -44,7 +46,7 @@ pub fn to_input(
     Ok((input.name.clone(), tensor))
 }
 
-/// The shape of so many images, checked before any of them is decoded.
+/// The shape of a batch of `count` images, checked before any of them is decoded.
 fn shape(
     count: usize,
     spec: &ImageSpec,
@@ -68,7 +70,7 @@ fn shape(
         .and_then(|count| count.checked_mul(input.datatype.element_bytes()? as u64))
         .unwrap_or(u64::MAX);
     let all = one.saturating_mul(batch);
-    // One is the model's own size, and no client's choice.
+    // The model decides the size of one image, and the client how many there are.
     if count > 1 && all > limits.max_images_bytes {
         return Err(limits::exceeded(
             format_args!(
@@ -93,4 +95,12 @@ fn refused(error: ImageError, index: usize, count: usize) -> ApiError {
         }
         _ => ApiError::invalid(format!("{which}{error}")),
     }
+}
+
+/// The bytes of a text in base64 (RFC 4648, section 4).
+///
+/// # Errors
+/// The text is not base64.
+pub fn from_base64(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
+    BASE64_STANDARD.decode(text.trim())
 }

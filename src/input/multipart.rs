@@ -1,4 +1,4 @@
-//! `multipart/form-data` (RFC 7578): one encoded image a part.
+//! `multipart/form-data` (RFC 7578), with one encoded image in each part.
 
 use std::convert::Infallible;
 
@@ -9,10 +9,10 @@ use multer::{Constraints, Multipart, SizeLimit};
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::{Limits, MAX_PARTS, exceeded};
 
-/// The text that separates the parts, from `Content-Type`.
+/// The boundary between the parts, from `Content-Type`.
 ///
 /// # Errors
-/// 400 when there is none.
+/// 400 if there is none.
 pub fn boundary(content_type: &str) -> Result<String, ApiError> {
     match multer::parse_boundary(content_type) {
         Ok(boundary) if !boundary.is_empty() => Ok(boundary),
@@ -23,16 +23,16 @@ pub fn boundary(content_type: &str) -> Result<String, ApiError> {
     }
 }
 
-/// The bytes of each part, in their order, whatever the parts are called.
+/// The bytes of each part, in order, whatever its name.
 ///
 /// # Errors
-/// 400 when the body is not of that form, or has no part; 413 when it has too many.
+/// 400 if the body is malformed or has no part, 413 if it has too many.
 pub fn parts(body: Vec<u8>, boundary: &str, limits: &Limits) -> Result<Vec<Bytes>, ApiError> {
     let malformed = |error: multer::Error| {
         ApiError::invalid(format!("the multipart body cannot be read: {error}"))
     };
     let limit = limits.max_parts;
-    // The body is within its limit, so each part is.
+    // The body is within its limit, so each part is within it too.
     let unlimited = SizeLimit::new().whole_stream(u64::MAX).per_field(u64::MAX);
     let stream = stream::once(future::ready(Ok::<_, Infallible>(body)));
     let mut multipart =
@@ -52,7 +52,7 @@ pub fn parts(body: Vec<u8>, boundary: &str, limits: &Limits) -> Result<Vec<Bytes
     })?;
     if parts.is_empty() {
         return Err(ApiError::invalid(
-            "the multipart body has no part, expected one image a part",
+            "the multipart body has no parts, expected one image in each part",
         ));
     }
     Ok(parts)
@@ -77,7 +77,7 @@ mod tests {
         let wrong: Vec<_> = cases
             .iter()
             .map(|(value, expected)| (value, expected, boundary(value).ok()))
-            .filter(|(_, expected, came)| came.as_deref() != **expected)
+            .filter(|(_, expected, actual)| actual.as_deref() != **expected)
             .collect();
         assert!(wrong.is_empty(), "{wrong:?}");
     }
@@ -101,8 +101,8 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for (body, expected) in cases {
-            let came = parts(body.clone().into_bytes(), "x", &Limits::default());
-            let texts = came.as_ref().map(|parts| {
+            let actual = parts(body.clone().into_bytes(), "x", &Limits::default());
+            let texts = actual.as_ref().map(|parts| {
                 let texts = parts
                     .iter()
                     .map(|part| String::from_utf8_lossy(part).into_owned());
@@ -114,7 +114,7 @@ mod tests {
                 _ => false,
             };
             if !is_expected {
-                wrong.push((body, came));
+                wrong.push((body, actual));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");

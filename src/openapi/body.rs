@@ -1,4 +1,4 @@
-//! The bodies of one model's requests: their schemas, and an example of each form.
+//! The request bodies of one model: their schemas, and an example of each form.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use crate::http::limits::Limits;
 use crate::tensor::Tensor;
 use crate::tensor::npy;
 
-/// The bodies of `/infer`, by their media types.
+/// The bodies of `/infer`, by media type.
 pub fn bodies(model: &Model, limits: &Limits) -> Value {
     let mut content = Map::new();
     for media_type in model.media_types() {
@@ -45,7 +45,7 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
             "multipart/form-data" => json!({
                 "schema": {
                     "type": "object",
-                    "description": "One image a part: a batch. Parts of other names are images too",
+                    "description": "A batch: one image in each part, whatever the name of the part",
                     "properties": { "image": {
                         "type": "array",
                         "items": { "type": "string", "format": "binary" },
@@ -62,7 +62,7 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
                 media_type,
                 "One tensor: row-major little-endian elements and nothing else",
             ),
-            "image/png" => binary(Some(example::picture()), media_type, "One image"),
+            "image/png" => binary(Some(example::image()), media_type, "One image"),
             _ => binary(None, media_type, "One image"),
         };
         content.insert(media_type.to_owned(), body);
@@ -70,7 +70,7 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
     Value::Object(content)
 }
 
-/// A body that is bytes. Those of an example are in its address.
+/// A binary body. The bytes of the example are in its URL.
 fn binary(bytes: Option<Vec<u8>>, media_type: &str, summary: &str) -> Value {
     let mut body = json!({ "schema": { "type": "string", "format": "binary" } });
     if let Some(bytes) = bytes {
@@ -87,23 +87,23 @@ fn npy_example(model: &Model) -> Option<Vec<u8>> {
         shape: spec.usual_shape(),
         data: example::raw_zeros(model)?,
     };
-    Some(npy::encode(&tensor).ok()?.body)
+    npy::encode(&tensor).ok()
 }
 
 fn example(summary: &str, value: Value) -> Value {
     json!({ "summary": summary, "value": value })
 }
 
-/// JSON Schema has no word for "any image", and one for "any text" would allow what is refused: the sample
-/// stands for all.
-fn base64_picture() -> Value {
+/// An encoded image in base64. JSON Schema cannot describe any image, and any string would allow invalid requests, so the
+/// schema has a sample only.
+fn base64_image() -> Value {
     json!({
         "type": "string",
         "contentEncoding": "base64",
         "contentMediaType": "image/png",
-        "enum": [example::picture_base64()],
+        "enum": [example::image_base64()],
         "description": "An encoded image in base64: any PNG, JPEG, WebP, GIF or BMP. JSON Schema cannot \
-                        say so; the one that is named here stands for all",
+                        describe that, so this schema allows a sample only",
     })
 }
 
@@ -117,7 +117,7 @@ pub fn texts(limits: &Limits) -> Value {
     })
 }
 
-/// The only input as lists in lists, of a model that texts are not better for.
+/// The nested lists of the only input, for a model that takes no texts.
 fn only_tensor(model: &Model) -> Option<(Value, &str)> {
     match model.card.inputs.as_slice() {
         [spec] if model.text.is_none() => Some((schema::nested(spec)?, &spec.name)),
@@ -125,7 +125,7 @@ fn only_tensor(model: &Model) -> Option<(Value, &str)> {
     }
 }
 
-/// A request of V1 with `instances`; `None` where JSON carries nothing that the model takes.
+/// A request of V1 with `instances`; `None` if JSON cannot represent the inputs.
 pub fn v1_request(
     model: &Model,
     limits: &Limits,
@@ -139,7 +139,7 @@ pub fn v1_request(
             let value = json!({ "instances": zeros });
             examples.insert(
                 "instances".to_owned(),
-                example("One an item of the batch", value),
+                example("One entry for each item of the batch", value),
             );
         }
     } else if model.text.is_none() {
@@ -154,11 +154,10 @@ pub fn v1_request(
                 "type": "object",
                 "required": ["b64"],
                 "additionalProperties": false,
-                "properties": { "b64": base64_picture() },
+                "properties": { "b64": base64_image() },
             },
         }));
-        let value =
-            json!({ "instances": vec![json!({ "b64": example::picture_base64() }); batch] });
+        let value = json!({ "instances": vec![json!({ "b64": example::image_base64() }); batch] });
         examples.insert("images".to_owned(), example("Images in base64", value));
     }
     if model.text.is_some() {
@@ -180,7 +179,7 @@ pub fn v1_request(
     })
 }
 
-/// Instances of a model with several inputs: an object each, with a value for every input.
+/// Instances of a model with several inputs: objects with a value for each input.
 fn rows(model: &Model, examples: &mut Map<String, Value>) -> Option<Value> {
     let item = |value: &Value| value.get("items").cloned();
     let inputs = &model.card.inputs;
@@ -201,7 +200,7 @@ fn rows(model: &Model, examples: &mut Map<String, Value>) -> Option<Value> {
         let value = json!({ "instances": [zeros] });
         examples.insert(
             "instances".to_owned(),
-            example("One an item of the batch", value),
+            example("One entry for each item of the batch", value),
         );
     }
     let names: Vec<&str> = inputs.iter().map(|spec| spec.name.as_str()).collect();
@@ -217,7 +216,7 @@ fn rows(model: &Model, examples: &mut Map<String, Value>) -> Option<Value> {
     }))
 }
 
-/// A request of the Open Inference Protocol; `None` as above.
+/// A request of the Open Inference Protocol; `None` if JSON cannot represent the inputs.
 pub fn v2_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Value> {
     let bytes = |name: &str, element: Value, count: usize| {
         json!({
@@ -259,8 +258,8 @@ pub fn v2_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Va
     }
     if let (true, [spec]) = (model.takes_images(), model.card.inputs.as_slice()) {
         let batch = example::batch(spec);
-        forms.push(bytes(&spec.name, base64_picture(), batch));
-        let data = vec![example::picture_base64(); batch];
+        forms.push(bytes(&spec.name, base64_image(), batch));
+        let data = vec![example::image_base64(); batch];
         let input =
             json!({ "name": spec.name, "datatype": "BYTES", "shape": [batch], "data": data });
         let value = json!({ "inputs": [input] });
@@ -284,7 +283,7 @@ pub fn v2_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Va
             "inputs": { "anyOf": forms },
             "outputs": {
                 "type": ["array", "null"],
-                "description": "Those that are wanted, each at most once; all when empty",
+                "description": "The requested outputs, each at most once; empty requests all of them",
                 "maxItems": outputs.len(),
                 "items": {
                     "type": "object",

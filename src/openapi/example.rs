@@ -1,4 +1,4 @@
-//! Bodies that work, for each model: a picture, a text, or zeros.
+//! Example bodies for each model: an image, a text, or zeros.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -9,22 +9,22 @@ use serde_json::{Value, json};
 
 use crate::catalog::Model;
 
-/// A text that every tokenizer has words for.
+/// A text that every tokenizer can encode.
 pub const TEXT: &str = "What a day!";
 
-/// The most values of an example's tensor: a document that is read by people has no room for more.
+/// The most values of an example: people read the document.
 const MAX_VALUES: u64 = 4096;
 
-/// The width and height of the picture.
+/// The width and height of the image.
 const SIZE: usize = 32;
 
 /// A PNG: a seven, in white strokes on black.
-pub fn picture() -> Vec<u8> {
+pub fn image() -> Vec<u8> {
     let mut pixels = vec![0_u8; SIZE * SIZE];
     for (index, pixel) in pixels.iter_mut().enumerate() {
         let (x, y) = (index % SIZE, index / SIZE);
         let is_bar = (1..6).contains(&y) && (6..27).contains(&x);
-        // The stroke goes down from the bar's right end, half as far to the left.
+        // The stroke goes down and left from the bar's right end.
         let middle = 25_usize.saturating_sub(y / 2);
         let is_stroke = y >= 4 && x.abs_diff(middle) <= 2;
         if is_bar || is_stroke {
@@ -33,28 +33,28 @@ pub fn picture() -> Vec<u8> {
     }
     let mut png = Vec::new();
     let size = SIZE as u32;
-    // Writing gray pixels of the right number into memory does not fail.
+    // Encoding the right number of gray pixels into memory does not fail.
     _ = PngEncoder::new(&mut png).write_image(&pixels, size, size, ExtendedColorType::L8);
     png
 }
 
-/// The picture in base64.
-pub fn picture_base64() -> String {
-    BASE64_STANDARD.encode(picture())
+/// The image in base64.
+pub fn image_base64() -> String {
+    BASE64_STANDARD.encode(image())
 }
 
-/// Bytes as an address that has them in itself (RFC 2397).
+/// Bytes as a data URL (RFC 2397).
 pub fn data_url(media_type: &str, bytes: &[u8]) -> String {
     format!("data:{media_type};base64,{}", BASE64_STANDARD.encode(bytes))
 }
 
-/// How many items the model takes at a time: one, or as many as its input is fixed to.
+/// The number of items of a request: the first dimension if it is fixed, else one.
 pub fn batch(spec: &TensorSpec) -> usize {
     let first = spec.shape.first().copied().map(usize::try_from);
     first.and_then(Result::ok).unwrap_or(1)
 }
 
-/// Zeros in lists in lists, if they are few.
+/// Zeros as nested lists, if they are few.
 pub fn nested_zeros(spec: &TensorSpec) -> Option<Value> {
     let shape = spec.usual_shape();
     is_small(&shape).then_some(())?;
@@ -67,7 +67,7 @@ pub fn nested_zeros(spec: &TensorSpec) -> Option<Value> {
     )
 }
 
-/// Zeros as the Open Inference Protocol has them, for every input, if they are few.
+/// Zeros for every input in the Open Inference Protocol, if they are few.
 pub fn zeros(card: &ModelCard) -> Option<Value> {
     let inputs: Option<Vec<Value>> = card
         .inputs
@@ -85,7 +85,7 @@ pub fn zeros(card: &ModelCard) -> Option<Value> {
     Some(json!({ "inputs": inputs? }))
 }
 
-/// What a model's raw tensor may be, if it is small.
+/// Zeros as a raw tensor, if they are few.
 pub fn raw_zeros(model: &Model) -> Option<Vec<u8>> {
     let [spec] = model.card.inputs.as_slice() else {
         return None;

@@ -1,53 +1,59 @@
-//! `GET /openapi.json`: the contract as OpenAPI 3.1, made at request time of the models that are there.
+//! `GET /openapi.json`: the contract as OpenAPI 3.1, built for each request from the route table and the table of models.
 //!
-//! What differs from model to model has a path of its own for each ([`model`]), so that its schemas can
-//! say which names, datatypes and shapes that very model takes; the rest is in [`server`]. [`body`] has
-//! what is sent to them, [`schema`] what that is made of, [`example`] values that work.
+//! A route whose bodies depend on the model has one path for each model ([`model`]), so that the schemas state the names,
+//! datatypes and shapes of that model; all other routes are in [`server`]. [`body`] describes the request bodies, [`schema`]
+//! their parts, and [`example`] makes values that work.
 //!
-//! The schemas are as exact as JSON Schema can be: `tests/clients.rs` lets a tester make requests up from
-//! them, and what they allow must be accepted and what they forbid refused.
+//! The schemas are as exact as JSON Schema allows: `tests/clients.rs` generates requests from them, and the service must
+//! accept what they allow and refuse what they forbid.
 
 mod body;
 mod example;
 mod model;
+mod operation;
 mod schema;
 mod server;
 #[cfg(test)]
 mod tests;
 
+use infer_routes::{Handler, ROUTES};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Models;
 use crate::http::settings::Settings;
 
-/// Groups of operations, in the order in which they are shown.
+/// Groups of operations, in the order of the page.
 const TAGS: [(&str, &str); 4] = [
     (
         "infer",
-        "The convenient door: an image, a text, JSON or a tensor in, labels, vectors or tensors out.",
+        "An image, a text, JSON or a tensor in; labels, vectors or tensors out.",
     ),
     (
         "v2",
-        "The Open Inference Protocol, version 2, as KServe's and Triton's clients speak it.",
+        "The Open Inference Protocol, version 2, for clients of KServe and Triton.",
     ),
     (
         "v1",
         "TensorFlow Serving's and KServe's V1, and OpenAI's embeddings.",
     ),
-    ("service", "What the service says of itself."),
+    ("service", "The page and this document."),
 ];
 
-/// The document.
+/// Build the document.
 #[must_use]
 pub fn document(models: &Models, settings: &Settings) -> Value {
     let mut paths = Map::new();
-    server::add(&mut paths, models, settings);
-    for model in models.all() {
-        model::add(&mut paths, model, models, &settings.limits);
-    }
-    if let Ok(default) = models.default(settings) {
-        let operation = model::infer(default, &settings.limits, "infer");
-        paths.insert("/infer".to_owned(), json!({ "post": operation }));
+    for route in ROUTES.iter().filter(|route| !route.summary.is_empty()) {
+        match route.handler {
+            Handler::Infer | Handler::Input | Handler::ModelInfer | Handler::V1Predict => {
+                model::add(&mut paths, route, models, settings);
+            }
+            _ => {
+                if let Some(item) = server::item(route, models, settings) {
+                    paths.insert(route.pattern.to_owned(), item);
+                }
+            }
+        }
     }
     let tags: Vec<Value> = TAGS
         .iter()
@@ -66,7 +72,7 @@ pub fn document(models: &Models, settings: &Settings) -> Value {
         "tags": tags,
         "paths": paths,
         "components": schema::components(),
-        // Not OpenAPI's own: what a page needs to know of the models' cards.
+        // An extension: facts of the model cards for the page.
         "x-models": models.names().filter_map(|name| models.get(name).ok())
             .map(|model| model::facts(model, models)).collect::<Vec<_>>(),
     })
@@ -75,7 +81,7 @@ pub fn document(models: &Models, settings: &Settings) -> Value {
 fn description(models: &Models, settings: &Settings) -> String {
     let mut text = format!(
         "Bodies of up to {} bytes; gzip and deflate both ways. An error is always \
-         `{{\"error\": \"one sentence\"}}`. `HEAD` is wherever `GET` is.",
+         `{{\"error\": \"one sentence\"}}`. `HEAD` works wherever `GET` does.",
         settings.limits.max_body_bytes
     );
     if let Err(error) = models.default(settings) {
@@ -84,23 +90,4 @@ fn description(models: &Models, settings: &Settings) -> String {
         text.push('.');
     }
     text
-}
-
-/// An operation's name: unique, and one that a program can have. Names of models may have `-`, `.` and `_`;
-/// they become their codes, so that an underscore stands between words and nowhere else.
-fn operation_id(words: &[&str]) -> String {
-    let words: Vec<String> = words
-        .iter()
-        .map(|word| {
-            word.chars().fold(String::new(), |mut plain, c| {
-                if c.is_ascii_alphanumeric() {
-                    plain.push(c);
-                } else {
-                    plain.push_str(&format!("_{:x}", u32::from(c)));
-                }
-                plain
-            })
-        })
-        .collect();
-    words.join("_")
 }

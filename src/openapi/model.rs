@@ -1,19 +1,21 @@
-//! The operations of one model. Where JSON carries nothing that it takes (FP16 and BF16), there is `/infer`
-//! alone: the protocols' binary data is beside what OpenAPI has words for.
+//! The operations of one model. If JSON cannot represent its inputs (FP16 and BF16), it has `/infer` only, because OpenAPI
+//! cannot describe the binary data of the protocols.
 
 use infer_model_card::{Channels, Layout, TensorSpec};
+use infer_routes::{Handler, Route};
 use serde_json::{Map, Value, json};
 
 use super::body::{bodies, v1_request, v2_request};
-use super::operation_id;
+use super::operation::{operation_id, tag};
 use super::schema::{self, reference};
 use crate::catalog::{Model, Models};
 use crate::http::limits::Limits;
+use crate::http::settings::Settings;
 
-/// What an inference may be refused with.
-const REFUSALS: [u16; 10] = [400, 404, 405, 406, 413, 415, 500, 501, 503, 504];
+/// The error statuses of an inference.
+const ERRORS: [u16; 10] = [400, 404, 405, 406, 413, 415, 500, 501, 503, 504];
 
-/// What a page needs to know of a model.
+/// The facts of a model that the page needs.
 pub fn facts(model: &Model, models: &Models) -> Value {
     let card = &model.card;
     let tensors = |specs: &[TensorSpec]| -> Vec<Value> {
@@ -57,56 +59,63 @@ pub fn facts(model: &Model, models: &Models) -> Value {
     })
 }
 
-/// Add the paths of one version of a model; those without a version are the last one's.
-pub fn add(paths: &mut Map<String, Value>, model: &Model, models: &Models, limits: &Limits) {
-    let name = model.name.as_str();
-    let version = &model.card.version;
-    let is_last = models
-        .get(name)
-        .is_ok_and(|last| last.card.version == *version);
-    let mut post = |path: String, operation: Option<Value>| {
-        if let Some(operation) = operation {
+/// Add the paths of a route: one for each model, and for each of its versions if the pattern has a version.
+pub fn add(paths: &mut Map<String, Value>, route: &Route, models: &Models, settings: &Settings) {
+    let mut post = |model: &Model| {
+        if let Some(operation) = operation(route, model, &settings.limits) {
+            let path = route.path(model.name.as_str(), &model.card.version);
             paths.insert(path, json!({ "post": operation }));
         }
     };
-    if is_last {
-        post(
-            format!("/infer/{name}"),
-            Some(infer(model, limits, &operation_id(&["infer", name]))),
-        );
-        post(format!("/infer/{name}/input"), Some(input(model, limits)));
-        post(
-            format!("/v2/models/{name}/infer"),
-            v2_infer(model, &operation_id(&["v2", name, "infer"])),
-        );
-        post(
-            format!("/v1/models/{name}:predict"),
-            v1_predict(model, limits, &operation_id(&["v1", name, "predict"])),
-        );
+    if !route.pattern.contains("{model}") {
+        models.default(settings).into_iter().for_each(post);
+    } else if route.has_version() {
+        models.all().for_each(post);
+    } else {
+        let latest = models.names().filter_map(|name| models.get(name).ok());
+        latest.for_each(&mut post);
     }
-    post(
-        format!("/v2/models/{name}/versions/{version}/infer"),
-        v2_infer(
-            model,
-            &operation_id(&["v2", name, "version", version, "infer"]),
-        ),
-    );
-    post(
-        format!("/v1/models/{name}/versions/{version}:predict"),
-        v1_predict(
-            model,
-            limits,
-            &operation_id(&["v1", name, "version", version, "predict"]),
-        ),
-    );
+}
+
+/// The operation of a route for one model; `None` if JSON cannot represent its inputs.
+fn operation(route: &Route, model: &Model, limits: &Limits) -> Option<Value> {
+    let name = model.name.as_str();
+    let prefix = match route.handler {
+        Handler::ModelInfer => "v2",
+        Handler::V1Predict => "v1",
+        _ => "infer",
+    };
+    let mut words = vec![prefix];
+    if route.pattern.contains("{model}") {
+        words.push(name);
+    }
+    if route.has_version() {
+        words.extend(["version", model.card.version.as_str()]);
+    }
+    words.extend(match route.handler {
+        Handler::ModelInfer => Some("infer"),
+        Handler::V1Predict => Some("predict"),
+        Handler::Input => Some("input"),
+        _ => None,
+    });
+    let mut operation = match route.handler {
+        Handler::Input => input(model, limits),
+        Handler::ModelInfer => v2_infer(model)?,
+        Handler::V1Predict => v1_predict(model, limits)?,
+        _ => infer(model, limits),
+    };
+    operation["operationId"] = json!(operation_id(&words));
+    operation["tags"] = json!([tag(route.protocol)]);
+    operation["summary"] = json!(route.summary_for(name));
+    Some(operation)
 }
 
 /// `POST /infer` and `POST /infer/{model}`
-pub fn infer(model: &Model, limits: &Limits, id: &str) -> Value {
+fn infer(model: &Model, limits: &Limits) -> Value {
     let mut parameters = vec![json!({
         "name": "outputs",
         "in": "query",
-        "description": "Whether to add the output tensors to the answer",
+        "description": "Whether to add the output tensors to the response",
         "schema": { "type": "boolean", "default": false },
     })];
     let mut properties = json!({ "outputs": { "type": "array", "items": reference("Tensor") } });
@@ -115,30 +124,27 @@ pub fn infer(model: &Model, limits: &Limits, id: &str) -> Value {
         parameters.push(json!({
             "name": "top_k",
             "in": "query",
-            "description": "How many classes to name, best first",
+            "description": "Number of classes to return, best first",
             // The component counts in 32 bits.
             "schema": { "type": "integer", "minimum": 1, "maximum": u32::MAX, "default": spec.top_k },
         }));
         properties["predictions"] = json!({
             "type": "array",
-            "description": "A list an item of the batch, best first",
+            "description": "One list for each item of the batch, best first",
             "items": { "type": "array", "items": reference("Prediction") },
         });
         required.push("predictions");
     } else {
         required.push("outputs");
     }
-    let mut operation = operation(
-        id,
-        "infer",
-        &format!("Ask model {}", model.name),
+    let mut operation = described(
         &model.card.description,
         bodies(model, limits),
-        answer(model, required, properties),
+        response(model, required, properties),
     );
     operation["parameters"] = json!(parameters);
-    // Arrays of the first output are possible for all: NumPy lacks BF16 alone.
-    tensors_too(&mut operation);
+    // Every model can respond with its first output as an array.
+    add_tensors(&mut operation);
     if model.card.classification.is_none() && model.card.embedding.is_none() {
         without_json(&mut operation, &model.card.outputs);
     }
@@ -147,48 +153,41 @@ pub fn infer(model: &Model, limits: &Limits, id: &str) -> Value {
 
 /// `POST /infer/{model}/input`
 fn input(model: &Model, limits: &Limits) -> Value {
-    let name = model.name.as_str();
     let mut properties = json!({ "inputs": { "type": "array", "items": reference("Tensor") } });
     if model.text.is_some() {
         properties["tokens"] = json!({
             "type": "array",
-            "description": "Each text's tokens in the vocabulary's words",
+            "description": "The tokens of each text as the vocabulary has them",
             "items": { "type": "array", "items": { "type": "string" } },
         });
     }
-    let mut operation = operation(
-        &operation_id(&["infer", name, "input"]),
-        "infer",
-        &format!("What model {name} would be given"),
-        "The body as the model would see it, prepared as its card says: nothing is computed. An image \
-         can be held against another program's preparation so.",
+    let mut operation = described(
+        "The body as the model's input, prepared as its card says, without inference. Compare it with \
+         another program's preparation of an image or a text.",
         bodies(model, limits),
-        answer(
+        response(
             model,
             vec!["model_name", "model_version", "inputs"],
             properties,
         ),
     );
     if model.card.inputs.len() == 1 {
-        tensors_too(&mut operation);
+        add_tensors(&mut operation);
         without_json(&mut operation, &model.card.inputs);
     }
     operation
 }
 
 /// `POST /v2/models/{model}/infer`
-fn v2_infer(model: &Model, id: &str) -> Option<Value> {
+fn v2_infer(model: &Model) -> Option<Value> {
     let mut examples = Map::new();
     let request = v2_request(model, &mut examples)?;
     let content = json!({ "application/json": { "schema": request, "examples": examples } });
-    Some(operation(
-        id,
-        "v2",
-        &format!("Infer with {}", model.name),
+    Some(described(
         "Tensors by name. With the header `Inference-Header-Content-Length` their bytes may follow the \
-         JSON (Triton's binary tensor data extension); FP16 and BF16 are carried so alone.",
+         JSON (Triton's binary tensor data extension), which FP16 and BF16 need.",
         content,
-        answer(
+        response(
             model,
             vec!["model_name", "model_version", "outputs"],
             json!({
@@ -200,54 +199,41 @@ fn v2_infer(model: &Model, id: &str) -> Option<Value> {
 }
 
 /// `POST /v1/models/{model}:predict`
-fn v1_predict(model: &Model, limits: &Limits, id: &str) -> Option<Value> {
+fn v1_predict(model: &Model, limits: &Limits) -> Option<Value> {
     let mut examples = Map::new();
     let schema = v1_request(model, limits, &mut examples)?;
     let content = json!({ "application/json": { "schema": schema, "examples": examples } });
-    let answered = json!({ "application/json": { "schema": {
+    let responses = json!({ "application/json": { "schema": {
         "type": "object",
         "required": ["predictions"],
         "properties": { "predictions": { "type": "array" } },
     } } });
-    Some(operation(
-        id,
-        "v1",
-        &format!("Predict with {}", model.name),
-        "`instances`, one an item of the batch, are answered with as many `predictions`; `inputs` in \
-         place of them, a tensor an input, with `outputs`.",
+    Some(described(
+        "`instances` has one entry for each item of the batch, and so has `predictions` of the response. \
+         `inputs` has one tensor for each input instead, and its response `outputs`.",
         content,
-        answered,
+        responses,
     ))
 }
 
-fn operation(
-    id: &str,
-    tag: &str,
-    summary: &str,
-    description: &str,
-    bodies: Value,
-    answers: Value,
-) -> Value {
-    let mut responses = schema::refusals(&REFUSALS);
+fn described(description: &str, bodies: Value, content: Value) -> Value {
+    let mut responses = schema::errors(&ERRORS);
     responses.insert(
         "200".to_owned(),
         json!({
-            "description": "The answer",
+            "description": "Success",
             "headers": { "Server-Timing": { "$ref": "#/components/headers/Server-Timing" } },
-            "content": answers,
+            "content": content,
         }),
     );
     json!({
-        "operationId": id,
-        "tags": [tag],
-        "summary": summary,
         "description": description,
         "requestBody": { "required": true, "content": bodies },
         "responses": responses,
     })
 }
 
-fn answer(model: &Model, required: Vec<&str>, mut properties: Value) -> Value {
+fn response(model: &Model, required: Vec<&str>, mut properties: Value) -> Value {
     properties["model_name"] = json!({ "const": model.name.as_str() });
     properties["model_version"] = json!({ "const": model.card.version });
     json!({ "application/json": { "schema": {
@@ -257,19 +243,19 @@ fn answer(model: &Model, required: Vec<&str>, mut properties: Value) -> Value {
     } } })
 }
 
-fn tensors_too(operation: &mut Value) {
+fn add_tensors(operation: &mut Value) {
     let content = &mut operation["responses"]["200"]["content"];
     content["application/x-npy"] = json!({});
     content["application/octet-stream"] = json!({});
 }
 
-/// Take JSON out of the answers where it cannot carry these tensors.
+/// Remove JSON from the responses if it cannot represent these tensors.
 fn without_json(operation: &mut Value, specs: &[TensorSpec]) {
-    let is_carried = specs
+    let is_representable = specs
         .iter()
         .all(|spec| schema::element(spec.datatype).is_some());
     let content = operation["responses"]["200"]["content"].as_object_mut();
-    if let (false, Some(content)) = (is_carried, content) {
+    if let (false, Some(content)) = (is_representable, content) {
         content.remove("application/json");
     }
 }

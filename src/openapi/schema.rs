@@ -1,37 +1,43 @@
-//! What bodies are made of, as JSON Schema (2020-12, which OpenAPI 3.1 has).
+//! Schemas of the parts of bodies, in JSON Schema 2020-12, which OpenAPI 3.1 uses.
 
 use infer_model_card::{Datatype, TensorSpec};
 use serde_json::{Value, json};
 
-/// Beyond, a number is nearer to infinity than to the largest FP32.
+/// Larger numbers are nearer to infinity than to the largest FP32.
 const FP32_LIMIT: f64 = 3.402_823_567_797_336_6e38;
 
-/// The statuses of refusals, with what each means.
-const REFUSALS: [(u16, &str); 10] = [
+/// The error statuses, and their meanings.
+const ERRORS: [(u16, &str); 10] = [
     (
         400,
-        "Something about the request's content: malformed, or of another shape, datatype or size than the model's",
+        "The content of the request is malformed, or its shape, datatype or size does not fit the model",
     ),
-    (404, "No such route, model or version"),
-    (405, "Another method, with those that there are in `Allow`"),
-    (406, "`Accept` allows none of the answers that there are"),
-    (413, "A body or an image over its limit"),
+    (404, "The route, model or version does not exist"),
+    (
+        405,
+        "The route does not allow the method; `Allow` lists those it allows",
+    ),
+    (406, "`Accept` allows no response of this route"),
+    (413, "A body, an image or a response is over its limit"),
     (
         415,
-        "A media type that the model does not take, or an unknown `Content-Encoding`",
+        "The model does not take the media type, or `Content-Encoding` is unsupported",
     ),
     (
         500,
-        "A fault of the service; the cause is in its log under the request id",
+        "The service failed; the cause is in its log under the request id",
     ),
-    (501, "A datatype or feature that the backend lacks"),
-    (503, "Too busy or not ready, with `Retry-After`"),
+    (501, "The backend lacks a datatype or feature"),
+    (
+        503,
+        "The service is too busy or not ready; retry after `Retry-After`",
+    ),
     (504, "The request took longer than its time limit"),
 ];
 
-/// What is referred to by name.
+/// The named components of the document.
 pub fn components() -> Value {
-    let refusals: serde_json::Map<String, Value> = REFUSALS
+    let errors: serde_json::Map<String, Value> = ERRORS
         .iter()
         .map(|(status, meaning)| {
             let content = json!({ "application/json": { "schema": reference("Error") } });
@@ -49,7 +55,7 @@ pub fn components() -> Value {
         })
         .collect();
     json!({
-        "responses": refusals,
+        "responses": errors,
         "headers": {
             "Server-Timing": {
                 "description": "Milliseconds of each phase: decode, load, compute, encode",
@@ -65,7 +71,7 @@ pub fn components() -> Value {
                 "properties": { "error": {
                     "type": "string",
                     "minLength": 1,
-                    "description": "One sentence: what was wrong, what was expected, what came",
+                    "description": "One sentence: what is wrong, what was expected, what to do",
                 } },
             },
             "Prediction": {
@@ -99,19 +105,19 @@ pub fn components() -> Value {
             },
             "Parameters": {
                 "type": ["object", "null"],
-                "description": "What is not known is passed over",
+                "description": "Unknown parameters are ignored",
             },
         },
     })
 }
 
-/// A schema by its name.
+/// A reference to a named schema.
 pub fn reference(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// The refusals of these statuses, as an operation lists them.
-pub fn refusals(statuses: &[u16]) -> serde_json::Map<String, Value> {
+/// The error responses of an operation.
+pub fn errors(statuses: &[u16]) -> serde_json::Map<String, Value> {
     statuses
         .iter()
         .map(|status| {
@@ -121,7 +127,7 @@ pub fn refusals(statuses: &[u16]) -> serde_json::Map<String, Value> {
         .collect()
 }
 
-/// One element of that datatype; `None` for what JSON does not carry.
+/// An element of a datatype; `None` if JSON cannot represent it.
 pub fn element(datatype: Datatype) -> Option<Value> {
     let whole = |least: i64, most: i64| {
         Some(json!({ "type": "integer", "minimum": least, "maximum": most }))
@@ -134,7 +140,7 @@ pub fn element(datatype: Datatype) -> Option<Value> {
         Datatype::Int8 => whole(i8::MIN.into(), i8::MAX.into()),
         Datatype::Int16 => whole(i16::MIN.into(), i16::MAX.into()),
         Datatype::Int32 => whole(i32::MIN.into(), i32::MAX.into()),
-        // The engine computes these in 32 bits, and refuses what they do not hold; other backends do not.
+        // The engine computes INT64 in 32 bits, and refuses larger values; other backends do not.
         Datatype::Int64 => whole(i64::MIN, i64::MAX),
         Datatype::Fp32 => {
             Some(json!({ "type": "number", "minimum": -FP32_LIMIT, "maximum": FP32_LIMIT }))
@@ -144,7 +150,7 @@ pub fn element(datatype: Datatype) -> Option<Value> {
     }
 }
 
-/// A whole tensor as lists in lists: each as long as its dimension, or of any length.
+/// A tensor as nested lists, each as long as its dimension; a free dimension has any length.
 pub fn nested(spec: &TensorSpec) -> Option<Value> {
     let element = element(spec.datatype)?;
     Some(spec.shape.iter().rev().fold(element, |items, size| {
@@ -157,8 +163,8 @@ pub fn nested(spec: &TensorSpec) -> Option<Value> {
     }))
 }
 
-/// A tensor as the Open Inference Protocol has it. JSON Schema cannot say that there are as many values as
-/// the shape says, so the shape is one that fits: the usual one.
+/// A tensor in the Open Inference Protocol. JSON Schema cannot relate the number of values to the shape, so the shape is
+/// fixed to the usual one.
 pub fn tensor(spec: &TensorSpec) -> Option<Value> {
     let element = element(spec.datatype)?;
     let shape = spec.usual_shape();
@@ -176,8 +182,8 @@ pub fn tensor(spec: &TensorSpec) -> Option<Value> {
     });
     if spec.shape.contains(&-1) {
         schema["description"] = json!(format!(
-            "The shape is {:?}, where -1 is any size: another such shape is taken with as many values \
-             as it says",
+            "The model takes every shape that fits {:?}, where -1 is any size, with as many values as \
+             the shape has; this schema allows one of them",
             spec.shape
         ));
     }

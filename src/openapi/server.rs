@@ -1,111 +1,79 @@
-//! The operations that are the same for every model, or need none.
+//! The operations that do not depend on the model.
 
+use infer_routes::{Handler, Route};
 use serde_json::{Map, Value, json};
 
-use super::operation_id;
+use super::operation::{operation_id, tag};
 use super::schema::{self, reference};
 use crate::catalog::Models;
 use crate::http::limits::Limits;
 use crate::http::settings::Settings;
 
-/// What reading may be refused with, and reading of a model.
-const REFUSALS: [u16; 5] = [405, 406, 500, 503, 504];
-const MODEL_REFUSALS: [u16; 7] = [400, 404, 405, 406, 500, 503, 504];
-const POST_REFUSALS: [u16; 10] = [400, 404, 405, 406, 413, 415, 500, 501, 503, 504];
+/// The error statuses of `GET`, of `GET` for a model, and of `POST`.
+const ERRORS: [u16; 5] = [405, 406, 500, 503, 504];
+const MODEL_ERRORS: [u16; 7] = [400, 404, 405, 406, 500, 503, 504];
+const POST_ERRORS: [u16; 10] = [400, 404, 405, 406, 413, 415, 500, 501, 503, 504];
 
-/// Add their paths.
-pub fn add(paths: &mut Map<String, Value>, models: &Models, settings: &Settings) {
+/// The path item of a route; `None` if this service does not have it.
+pub fn item(route: &Route, models: &Models, settings: &Settings) -> Option<Value> {
     let text = json!({ "type": "string" });
-    let mut read = |path: &str, tag: &str, summary: &str, answer: Value| {
-        let words: Vec<&str> = path
-            .split(['/', '{', '}', '.'])
-            .filter(|word| !word.is_empty())
-            .collect();
-        let id = operation_id(&[&["get"], &words[..]].concat());
-        let item = reading(&id, tag, summary, answer, parameters(path, models));
-        paths.insert(path.to_owned(), item);
-    };
-    if settings.playground {
-        let page = json!({ "text/html": { "schema": text } });
-        read("/", "service", "A page to try a model in", page);
-    }
-    let object = json_answer(json!({ "type": "object", "required": ["openapi", "info", "paths"] }));
-    read("/openapi.json", "service", "This document", object);
-    read(
-        "/v2",
-        "v2",
-        "The server's metadata",
-        json_answer(record(json!({
+    let ready = json!({ "const": true });
+    let content = match route.handler {
+        Handler::RepositoryIndex => return Some(json!({ "post": repository_index(route) })),
+        Handler::Embeddings => {
+            return Some(json!({ "post": embeddings(route, models, &settings.limits)? }));
+        }
+        // These differ from model to model.
+        Handler::Infer | Handler::Input | Handler::ModelInfer | Handler::V1Predict => return None,
+        Handler::Page if !settings.playground => return None,
+        Handler::Page => json!({ "text/html": { "schema": text } }),
+        Handler::OpenApi => json_content(json!({
+            "type": "object", "required": ["openapi", "info", "paths"],
+        })),
+        Handler::Server => json_content(record(json!({
             "name": text,
             "version": text,
             "extensions": { "type": "array", "items": text },
         }))),
-    );
-    let live = json_answer(record(json!({ "live": { "const": true } })));
-    read("/v2/health/live", "v2", "Whether the server lives", live);
-    let ready = json_answer(record(json!({ "ready": { "const": true } })));
-    read(
-        "/v2/health/ready",
-        "v2",
-        "Whether every model can compute",
-        ready,
-    );
-    for (at, of) in [
-        ("/v2/models/{model}", ""),
-        ("/v2/models/{model}/versions/{version}", ", in one version"),
-    ] {
-        let metadata = json_answer(record(json!({
+        Handler::ServerLive => json_content(record(json!({ "live": { "const": true } }))),
+        Handler::ServerReady => json_content(record(json!({ "ready": ready }))),
+        Handler::Model => json_content(record(json!({
             "name": text,
             "versions": { "type": "array", "items": text },
             "platform": text,
             "inputs": { "type": "array", "items": reference("TensorMetadata") },
             "outputs": { "type": "array", "items": reference("TensorMetadata") },
-        })));
-        read(at, "v2", &format!("A model's metadata{of}"), metadata);
-        let ready = json_answer(record(json!({ "name": text, "ready": { "const": true } })));
-        let summary = format!("Whether a model can compute{of}");
-        read(&format!("{at}/ready"), "v2", &summary, ready);
-        let config = json_answer(json!({
+        }))),
+        Handler::ModelReady => json_content(record(json!({ "name": text, "ready": ready }))),
+        Handler::ModelConfig => json_content(json!({
             "type": "object", "required": ["name", "platform", "max_batch_size", "input", "output"],
-        }));
-        let summary = format!("A model's configuration, as Triton has it{of}");
-        read(&format!("{at}/config"), "v2", &summary, config);
-    }
-    let list = json_answer(record(
-        json!({ "models": { "type": "array", "items": text } }),
-    ));
-    read("/v1/models", "v1", "The models", list);
-    for (at, of) in [
-        ("/v1/models/{model}", "of every version of a model"),
-        (
-            "/v1/models/{model}/versions/{version}",
-            "of one version of a model",
-        ),
-    ] {
-        let status = json_answer(record(json!({
+        })),
+        Handler::V1Models => json_content(record(
+            json!({ "models": { "type": "array", "items": text } }),
+        )),
+        Handler::V1Model => json_content(record(json!({
             "name": text,
-            "ready": { "const": true },
+            "ready": ready,
             "model_version_status": { "type": "array", "items": { "type": "object" } },
-        })));
-        read(at, "v1", &format!("The status {of}"), status);
-    }
-    paths.insert(
-        "/v2/repository/index".to_owned(),
-        json!({ "post": repository_index() }),
-    );
-    if let Some(operation) = embeddings(models, &settings.limits) {
-        paths.insert("/v1/embeddings".to_owned(), json!({ "post": operation }));
-    }
+        }))),
+    };
+    Some(reading(route, content, parameters(route.pattern, models)))
 }
 
-/// `GET`, and `HEAD` beside it.
-fn reading(id: &str, tag: &str, summary: &str, content: Value, parameters: Vec<Value>) -> Value {
+/// The path item of `GET` and `HEAD`.
+fn reading(route: &Route, content: Value, parameters: Vec<Value>) -> Value {
+    let words = route
+        .pattern
+        .split(['/', '{', '}', '.'])
+        .filter(|word| !word.is_empty());
+    let words: Vec<&str> = std::iter::once("get").chain(words).collect();
+    let (id, tag, summary) = (operation_id(&words), tag(route.protocol), route.summary);
     let statuses = if parameters.is_empty() {
-        &REFUSALS[..]
+        &ERRORS[..]
     } else {
-        &MODEL_REFUSALS
+        &MODEL_ERRORS
     };
-    let mut responses = schema::refusals(statuses);
+    let mut responses = schema::errors(statuses);
     let mut heads: Map<String, Value> = statuses
         .iter()
         .map(|status| {
@@ -117,7 +85,7 @@ fn reading(id: &str, tag: &str, summary: &str, content: Value, parameters: Vec<V
         .collect();
     responses.insert(
         "200".to_owned(),
-        json!({ "description": "The answer", "content": content }),
+        json!({ "description": "Success", "content": content }),
     );
     heads.insert(
         "200".to_owned(),
@@ -135,7 +103,7 @@ fn reading(id: &str, tag: &str, summary: &str, content: Value, parameters: Vec<V
     })
 }
 
-/// The parameters that stand in a path, with the values that there are.
+/// The parameters of a path, with their possible values.
 fn parameters(path: &str, models: &Models) -> Vec<Value> {
     let names: Vec<&str> = models.names().collect();
     let mut versions: Vec<&str> = models
@@ -159,29 +127,29 @@ fn parameters(path: &str, models: &Models) -> Vec<Value> {
 }
 
 /// `POST /v2/repository/index`
-fn repository_index() -> Value {
+fn repository_index(route: &Route) -> Value {
     let entry = record(json!({
         "name": { "type": "string" },
         "version": { "type": "string" },
         "state": { "enum": ["READY", "UNAVAILABLE"] },
         "reason": { "type": "string" },
     }));
-    let mut responses = schema::refusals(&POST_REFUSALS);
+    let mut responses = schema::errors(&POST_ERRORS);
     responses.insert(
         "200".to_owned(),
         json!({
             "description": "The models",
-            "content": json_answer(json!({ "type": "array", "items": entry })),
+            "content": json_content(json!({ "type": "array", "items": entry })),
         }),
     );
     json!({
         "operationId": "v2_repository_index",
-        "tags": ["v2"],
-        "summary": "The models and whether they are ready",
+        "tags": [tag(route.protocol)],
+        "summary": route.summary,
         "requestBody": { "content": { "application/json": {
             "schema": {
                 "type": "object",
-                "properties": { "ready": { "type": "boolean", "description": "Only those that are" } },
+                "properties": { "ready": { "type": "boolean", "description": "Whether to list ready models only" } },
             },
             "examples": { "ready": { "value": { "ready": true } } },
         } } },
@@ -189,8 +157,8 @@ fn repository_index() -> Value {
     })
 }
 
-/// `POST /v1/embeddings`, where a model embeds.
-fn embeddings(models: &Models, limits: &Limits) -> Option<Value> {
+/// `POST /v1/embeddings`; `None` if no model embeds.
+fn embeddings(route: &Route, models: &Models, limits: &Limits) -> Option<Value> {
     let embeds = |name: &&str| {
         models
             .get(name)
@@ -202,13 +170,13 @@ fn embeddings(models: &Models, limits: &Limits) -> Option<Value> {
         { "type": "array", "items": { "type": "number" } },
         { "type": "string", "contentEncoding": "base64" },
     ] });
-    let mut responses = schema::refusals(&POST_REFUSALS);
+    let mut responses = schema::errors(&POST_ERRORS);
     responses.insert(
         "200".to_owned(),
         json!({
             "description": "The vectors",
             "headers": { "Server-Timing": { "$ref": "#/components/headers/Server-Timing" } },
-            "content": json_answer(record(json!({
+            "content": json_content(record(json!({
                 "object": { "const": "list" },
                 "model": { "type": "string" },
                 "data": { "type": "array", "items": record(json!({
@@ -225,8 +193,8 @@ fn embeddings(models: &Models, limits: &Limits) -> Option<Value> {
     );
     Some(json!({
         "operationId": "v1_embeddings",
-        "tags": ["v1"],
-        "summary": "One vector a text, as OpenAI's API has it",
+        "tags": [tag(route.protocol)],
+        "summary": route.summary,
         "requestBody": { "required": true, "content": { "application/json": {
             "schema": {
                 "type": "object",
@@ -243,11 +211,11 @@ fn embeddings(models: &Models, limits: &Limits) -> Option<Value> {
     }))
 }
 
-fn json_answer(schema: Value) -> Value {
+fn json_content(schema: Value) -> Value {
     json!({ "application/json": { "schema": schema } })
 }
 
-/// An object with just these members.
+/// An object with exactly these members.
 fn record(properties: Value) -> Value {
     let required: Vec<&String> = properties
         .as_object()

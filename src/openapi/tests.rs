@@ -21,7 +21,7 @@ fn paths(document: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn every_version_has_its_paths_and_the_last_one_those_without() {
+fn every_version_has_its_paths_and_the_latest_those_without() {
     let document = document(&models(&["m/1", "m/2"]), &Settings::default());
     let paths = paths(&document);
     for path in [
@@ -46,7 +46,7 @@ fn every_version_has_its_paths_and_the_last_one_those_without() {
 }
 
 #[test]
-fn what_is_refused_here_is_not_promised() {
+fn unavailable_routes_are_not_documented() {
     let several = document(&models(&["a", "b"]), &Settings::default());
     assert!(!paths(&several).contains(&"/infer"));
     let description = several["info"]["description"].as_str().unwrap();
@@ -64,7 +64,7 @@ fn what_is_refused_here_is_not_promised() {
 }
 
 #[test]
-fn operations_have_names_of_their_own() {
+fn operation_ids_are_unique() {
     let document = document(
         &models(&["a-b", "a_b", "a.b", "c", "c_input"]),
         &Settings::default(),

@@ -67,7 +67,7 @@ pub fn is_known(head: &Head, asset: &Asset) -> bool {
 
 /// The file, or that the client's own is still right.
 #[must_use]
-pub fn answer(asset: &Asset, is_known: bool) -> Response {
+pub fn respond(asset: &Asset, is_known: bool) -> Response {
     let response = if is_known {
         Response::new(304, asset.media_type, Vec::new())
     } else {

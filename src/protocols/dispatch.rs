@@ -1,44 +1,48 @@
-//! From a request to an answer, a file a task.
+//! From a request to its response: the route's handler, and what all handlers share.
 //!
-//! In two steps, because the body is read between them: [`Plan::new`] decides from the head alone
-//! whether the body is worth reading, [`Plan::answer`] does the rest.
+//! There are two steps, because the body is read between them: [`Plan::new`] decides from the head alone whether the
+//! body is worth reading, and [`Plan::respond`] does the rest.
+
+use infer_routes::Handler;
 
 use super::infer::Infer;
 use super::infer::input::Input;
 use super::oip::infer::V2Infer;
-use super::oip::{describe, health};
+use super::oip::{health, metadata, repository};
 use super::openai::embeddings::Embeddings;
+use super::v1;
 use super::v1::predict::V1Predict;
 use crate::catalog::{Model, Models};
 use crate::http::content_coding::{self, Coding};
 use crate::http::error::ApiError;
-use crate::http::limits::{self, MAX_BODY_BYTES};
+use crate::http::json;
+use crate::http::limits::{self, Limits, MAX_BODY_BYTES};
 use crate::http::negotiate::check_acceptable;
 use crate::http::request::Head;
 use crate::http::response::Response;
-use crate::http::router::{Route, V2Model, route};
+use crate::http::router::{Found, route};
 use crate::http::settings::Settings;
 use crate::http::timing::{Phase, Timing};
 use crate::openapi;
 use crate::playground::{self, Asset};
-use crate::protocols::oip::response;
 use crate::run::nn::Backend;
 
-/// What everything but tensors and the page is answered as.
+/// The media type of every response but tensors and the page.
 const JSON: &str = "application/json";
 
-/// What the head of a request says is to be done.
+/// What the head of a request asks for.
 #[derive(Clone, Debug)]
 pub struct Plan<'a> {
-    task: Task<'a>,
+    action: Action<'a>,
     models: &'a Models,
     settings: &'a Settings,
     request_codings: Vec<Coding>,
-    answer_coding: Option<Coding>,
+    response_coding: Option<Coding>,
 }
 
+/// A handler with what it took from the head.
 #[derive(Clone, Debug)]
-enum Task<'a> {
+enum Action<'a> {
     Infer(Infer<'a>),
     Input(Input<'a>),
     V2Infer(V2Infer<'a>),
@@ -48,130 +52,62 @@ enum Task<'a> {
     Read(Read<'a>),
 }
 
-/// What has no body.
+/// A handler of a request without a body.
 #[derive(Clone, Debug)]
 enum Read<'a> {
-    ServerMetadata,
+    Server,
     ServerLive,
     ServerReady,
-    ModelMetadata(&'a Model),
+    Model(&'a Model),
     ModelReady(&'a Model),
     ModelConfig(&'a Model),
     V1Models,
     V1Model(Vec<&'a Model>),
     OpenApi,
-    /// The asset, and whether the client has it already.
-    Asset(&'static Asset, bool),
+    /// The asset, and whether the client already has it.
+    Page(&'static Asset, bool),
 }
 
 impl<'a> Plan<'a> {
     /// Decide from the head.
     ///
     /// # Errors
-    /// 404 and 405 for the route, 404 for the model, 413 for the declared length, 415 and 406 for
-    /// the media types and codings, 400 for the query.
+    /// 404 and 405 for the route, 404 for the model, 413 for the declared length, 415 and 406 for the media types and
+    /// codings, 400 for the query.
     pub fn new(head: &Head, models: &'a Models, settings: &'a Settings) -> Result<Self, ApiError> {
-        let found = route(head, settings.playground)?;
-        // Whose body is larger than any may be is told so before anything about its kind, but not
-        // before it is said that there is nothing to send it to.
-        let within_limit = || match head.content_length()? {
-            Some(length) if length > settings.limits.max_body_bytes => Err(limits::exceeded(
-                format_args!(
-                    "the body has more than {} bytes, came {length}",
-                    settings.limits.max_body_bytes
-                ),
-                MAX_BODY_BYTES,
-            )),
-            _ => Ok(()),
-        };
-        let task = match found {
-            Route::Infer { model } => {
-                let model = match model {
-                    Some(name) => models.get(&name)?,
-                    None => models.default(settings)?,
-                };
-                within_limit()?;
-                Task::Infer(Infer::new(head, model)?)
-            }
-            Route::Input { model } => {
-                let model = models.get(&model)?;
-                within_limit()?;
-                Task::Input(Input::new(head, model)?)
-            }
-            Route::V2Model {
-                model,
-                version,
-                what,
-            } => {
-                let model = models.get_version(&model, version.as_deref())?;
-                match what {
-                    V2Model::Metadata => Task::Read(Read::ModelMetadata(model)),
-                    V2Model::Ready => Task::Read(Read::ModelReady(model)),
-                    V2Model::Config => Task::Read(Read::ModelConfig(model)),
-                    V2Model::Infer => {
-                        within_limit()?;
-                        Task::V2Infer(V2Infer::new(head, model)?)
-                    }
-                }
-            }
-            Route::V1Predict { model, version } => {
-                let model = models.get_version(&model, version.as_deref())?;
-                within_limit()?;
-                Task::V1Predict(V1Predict::new(head, model)?)
-            }
-            Route::V1Model { model, version } => {
-                let asked = models.get_version(&model, version.as_deref())?;
-                Task::Read(Read::V1Model(match version {
-                    Some(_) => vec![asked],
-                    None => models.versions(asked.name.as_str()).collect(),
-                }))
-            }
-            Route::Embeddings => {
-                within_limit()?;
-                Task::Embeddings(Embeddings::new(head)?)
-            }
-            Route::RepositoryIndex => {
-                within_limit()?;
-                Task::RepositoryIndex
-            }
-            Route::ServerMetadata => Task::Read(Read::ServerMetadata),
-            Route::ServerLive => Task::Read(Read::ServerLive),
-            Route::ServerReady => Task::Read(Read::ServerReady),
-            Route::V1Models => Task::Read(Read::V1Models),
-            Route::OpenApi => Task::Read(Read::OpenApi),
-            Route::Asset(asset) => {
-                Task::Read(Read::Asset(asset, playground::is_known(head, asset)))
-            }
-        };
-        match task {
-            Task::Read(Read::Asset(asset, _)) => check_acceptable(head, asset.media_type)?,
-            Task::Read(_) | Task::RepositoryIndex => check_acceptable(head, JSON)?,
+        let page = |path: &str| playground::asset(path).filter(|_| settings.playground);
+        let found = route(head, |path| page(path).is_some())?;
+        let action = Action::new(head, &found, page(&head.path), models, settings)?;
+        match action {
+            Action::Read(Read::Page(asset, _)) => check_acceptable(head, asset.media_type)?,
+            Action::Read(_) | Action::RepositoryIndex => check_acceptable(head, JSON)?,
             _ => {}
         }
-        let request_codings = match task {
-            Task::Read(_) => Vec::new(),
+        let request_codings = match action {
+            Action::Read(_) => Vec::new(),
             _ => content_coding::of_request(head)?,
         };
         Ok(Self {
-            task,
+            action,
             models,
             settings,
             request_codings,
-            answer_coding: content_coding::of_answer(head),
+            response_coding: content_coding::of_response(head),
         })
     }
 
-    /// Whether the request's body means anything, and must be read.
+    /// Whether the handler reads the body of the request.
     #[must_use]
     pub fn takes_body(&self) -> bool {
-        !matches!(self.task, Task::Read(_))
+        !matches!(self.action, Action::Read(_))
     }
 
-    /// Answer; `timing` gets the phases that ran. The body is as it came, empty where it means nothing.
+    /// Respond to a request with its body as received, which is empty if the handler reads none. `timing` gets the
+    /// phases that ran.
     ///
     /// # Errors
-    /// 400 and 413 for the body, 503 for a model that is not ready, and what the backend refuses.
-    pub fn answer(
+    /// 400 and 413 for the body, 413 for the response, 503 for a model that is not ready, and errors of the backend.
+    pub fn respond(
         &self,
         body: Vec<u8>,
         backend: &dyn Backend,
@@ -185,24 +121,22 @@ impl<'a> Plan<'a> {
                 content_coding::inflate(body, &self.request_codings, limits)
             })?
         };
-        let response = match &self.task {
-            Task::Infer(task) => task.answer(body, limits, backend, timing)?,
-            Task::Input(task) => task.answer(body, limits, timing)?,
-            Task::V2Infer(task) => task.answer(body, limits, backend, timing)?,
-            Task::V1Predict(task) => task.answer(&body, limits, backend, timing)?,
-            Task::Embeddings(task) => {
-                task.answer(&body, self.models, self.settings, backend, timing)?
+        let response = match &self.action {
+            Action::Infer(action) => action.respond(body, limits, backend, timing)?,
+            Action::Input(action) => action.respond(body, limits, timing)?,
+            Action::V2Infer(action) => action.respond(body, limits, backend, timing)?,
+            Action::V1Predict(action) => action.respond(&body, limits, backend, timing)?,
+            Action::Embeddings(action) => {
+                action.respond(&body, self.models, self.settings, backend, timing)?
             }
-            Task::RepositoryIndex => {
-                describe::repository_index(&body, limits, self.models, backend)?
-            }
-            Task::Read(what) => self.read(what, backend)?,
+            Action::RepositoryIndex => repository::index(&body, limits, self.models, backend)?,
+            Action::Read(read) => self.read(read, backend)?,
         };
         let bytes = response.body.len();
         if self.takes_body() && bytes as u64 > limits.max_response_bytes {
-            return Err(response::too_large(limits));
+            return Err(json::too_large(limits));
         }
-        Ok(match self.answer_coding {
+        Ok(match self.response_coding {
             Some(coding) if self.takes_body() => {
                 timing.measure(Phase::Encode, || content_coding::encoded(response, coding))
             }
@@ -211,18 +145,98 @@ impl<'a> Plan<'a> {
         })
     }
 
-    fn read(&self, what: &Read, backend: &dyn Backend) -> Result<Response, ApiError> {
-        match what {
-            Read::ServerMetadata => describe::server(),
+    fn read(&self, read: &Read, backend: &dyn Backend) -> Result<Response, ApiError> {
+        match read {
+            Read::Server => metadata::server(),
             Read::ServerLive => health::live(),
             Read::ServerReady => health::server_ready(self.models, backend),
-            Read::ModelMetadata(model) => describe::model(model, self.models),
+            Read::Model(model) => metadata::model(model, self.models),
             Read::ModelReady(model) => health::model_ready(model, backend),
-            Read::ModelConfig(model) => describe::config(model, self.settings),
-            Read::V1Models => describe::v1_models(self.models),
-            Read::V1Model(models) => describe::v1_model(models, backend),
-            Read::OpenApi => response::json(&openapi::document(self.models, self.settings)),
-            Read::Asset(asset, is_known) => Ok(playground::answer(asset, *is_known)),
+            Read::ModelConfig(model) => metadata::config(model, self.settings),
+            Read::V1Models => v1::models::list(self.models),
+            Read::V1Model(versions) => v1::models::status(versions, backend),
+            Read::OpenApi => json::response(&openapi::document(self.models, self.settings)),
+            Read::Page(asset, is_known) => Ok(playground::respond(asset, *is_known)),
         }
+    }
+}
+
+impl<'a> Action<'a> {
+    fn new(
+        head: &Head,
+        found: &Found,
+        page: Option<&'static Asset>,
+        models: &'a Models,
+        settings: &'a Settings,
+    ) -> Result<Self, ApiError> {
+        // A body over the limit is refused after the route and the model, and before its media type.
+        let check_length = || check_length(head, &settings.limits);
+        let model = || match &found.model {
+            Some(name) => models.get_version(name, found.version.as_deref()),
+            None => models.default(settings),
+        };
+        Ok(match found.route.handler {
+            Handler::Infer => {
+                let model = model()?;
+                check_length()?;
+                Self::Infer(Infer::new(head, model)?)
+            }
+            Handler::Input => {
+                let model = model()?;
+                check_length()?;
+                Self::Input(Input::new(head, model)?)
+            }
+            Handler::ModelInfer => {
+                let model = model()?;
+                check_length()?;
+                Self::V2Infer(V2Infer::new(head, model)?)
+            }
+            Handler::V1Predict => {
+                let model = model()?;
+                check_length()?;
+                Self::V1Predict(V1Predict::new(head, model)?)
+            }
+            Handler::Embeddings => {
+                check_length()?;
+                Self::Embeddings(Embeddings::new(head)?)
+            }
+            Handler::RepositoryIndex => {
+                check_length()?;
+                Self::RepositoryIndex
+            }
+            Handler::V1Model => {
+                let model = model()?;
+                Self::Read(Read::V1Model(match found.version {
+                    Some(_) => vec![model],
+                    None => models.versions(model.name.as_str()).collect(),
+                }))
+            }
+            Handler::Model => Self::Read(Read::Model(model()?)),
+            Handler::ModelReady => Self::Read(Read::ModelReady(model()?)),
+            Handler::ModelConfig => Self::Read(Read::ModelConfig(model()?)),
+            Handler::Server => Self::Read(Read::Server),
+            Handler::ServerLive => Self::Read(Read::ServerLive),
+            Handler::ServerReady => Self::Read(Read::ServerReady),
+            Handler::V1Models => Self::Read(Read::V1Models),
+            Handler::OpenApi => Self::Read(Read::OpenApi),
+            Handler::Page => {
+                let asset = page.ok_or_else(|| ApiError::internal("the router found no asset"))?;
+                Self::Read(Read::Page(asset, playground::is_known(head, asset)))
+            }
+        })
+    }
+}
+
+/// Refuse a body whose declared length is over the limit.
+fn check_length(head: &Head, limits: &Limits) -> Result<(), ApiError> {
+    match head.content_length()? {
+        Some(length) if length > limits.max_body_bytes => Err(limits::exceeded(
+            format_args!(
+                "the body has more than {} bytes, got {length}",
+                limits.max_body_bytes
+            ),
+            MAX_BODY_BYTES,
+        )),
+        _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Running a model: its graph is found, computes, and gives what its card declares.
+//! Running a model: its graph is found and computes, and its outputs are checked against the card.
 
 use infer_model_card::ModelCard;
 
@@ -12,11 +12,10 @@ use crate::run::nn::Backend;
 use crate::tasks::embedding::pooling::{Vectors, pool};
 use crate::tensor::Tensor;
 
-/// Compute once; `timing` gets the phases that ran. The outputs are those that the card declares, in
-/// its order and with its datatypes.
+/// Compute once; `timing` gets the phases that ran. The outputs are those of the card, in its order and with its datatypes.
 ///
 /// # Errors
-/// What the backend refuses; 500 when it gives something else than the card declares.
+/// Errors of the backend; 500 if its outputs differ from those of the card.
 pub fn run(
     model: &Model,
     inputs: Vec<(String, Tensor)>,
@@ -28,38 +27,37 @@ pub fn run(
     declared_outputs(&model.card, outputs)
 }
 
-/// What is wanted of a computation on texts.
+/// The outputs of a computation on texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// One item a text: the vectors of a model that embeds, what a classifier's scores are made of; of any
-    /// other model everything.
-    Items,
-    /// All that the graph gives, behind the vectors of a model that embeds.
-    Everything,
+pub enum OutputSet {
+    /// The output with one item for each text: the vectors of an embedding model, the scores of a classifier; all outputs
+    /// of other models.
+    PerText,
+    /// All outputs of the graph, after the vectors of an embedding model.
+    All,
 }
 
-impl Wanted {
-    /// What the protocols answer to texts when a request names no outputs: the graph's own, but one vector
-    /// a text of a model that embeds.
+impl OutputSet {
+    /// The outputs that the protocols return for texts if a request names none: those of the graph, or one vector for each
+    /// text if the model embeds.
     #[must_use]
-    pub fn of_protocol(card: &ModelCard) -> Self {
+    pub fn for_protocol(card: &ModelCard) -> Self {
         if card.embedding.is_some() {
-            Self::Items
+            Self::PerText
         } else {
-            Self::Everything
+            Self::All
         }
     }
 }
 
-/// Compute what a request holds, which is taken out of it: texts, else tensors. A request that names
-/// outputs wants everything.
+/// Compute a request, whose texts or tensors are taken out of it. If it names outputs, all of them are computed.
 ///
 /// # Errors
 /// As [`run`] and [`run_texts`].
 pub fn request(
     model: &Model,
     request: &mut InferenceRequest,
-    wanted: Wanted,
+    set: OutputSet,
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
@@ -67,35 +65,35 @@ pub fn request(
         let inputs = std::mem::take(&mut request.inputs);
         return run(model, inputs, backend, timing);
     };
-    let wanted = if request.outputs.is_empty() {
-        wanted
+    let set = if request.outputs.is_empty() {
+        set
     } else {
-        Wanted::Everything
+        OutputSet::All
     };
-    run_texts(model, &texts, wanted, backend, timing)
+    run_texts(model, &texts, set, backend, timing)
 }
 
-/// Compute on texts, a batch at a time. A model that embeds gives one vector a text, as the first output.
+/// Compute on texts, one batch at a time. The first output of an embedding model has one vector for each text.
 ///
 /// # Errors
-/// As [`run`]; 400 when the outputs of several batches do not fit together.
+/// As [`run`]; 400 if the outputs of several batches cannot be concatenated.
 pub fn run_texts(
     model: &Model,
     texts: &Texts,
-    wanted: Wanted,
+    set: OutputSet,
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
     let card = &model.card;
     let embedding = card.embedding.as_ref();
-    let is_kept = |name: &str| match (wanted, embedding, &card.classification) {
-        (Wanted::Everything, _, _) | (_, None, None) => true,
-        (Wanted::Items, None, Some(spec)) => name == spec.output,
-        (Wanted::Items, Some(_), _) => false,
+    let is_kept = |name: &str| match (set, embedding, &card.classification) {
+        (OutputSet::All, _, _) | (_, None, None) => true,
+        (OutputSet::PerText, None, Some(spec)) => name == spec.output,
+        (OutputSet::PerText, Some(_), _) => false,
     };
-    // What has an item a token is as wide as its batch.
+    // An output with an item for each token is as wide as its batch.
     let has_items_alone = embedding.is_some() || card.classification.is_some();
-    let equal_width = wanted == Wanted::Everything || !has_items_alone;
+    let equal_width = set == OutputSet::All || !has_items_alone;
     let batches = timing.measure(Phase::Decode, || batches(texts, card, equal_width))?;
     let context = timing.measure(Phase::Load, || backend.load(model))?;
     let mut vectors = Vectors::default();
@@ -107,7 +105,7 @@ pub fn run_texts(
             if let (Some(spec), Some(text)) = (embedding, &card.text) {
                 let output = outputs.iter().find(|(name, _)| *name == spec.output);
                 let (_, output) = output.ok_or_else(|| {
-                    ApiError::internal(format!("the backend gave no output `{}`", spec.output))
+                    ApiError::internal(format!("the backend returned no output `{}`", spec.output))
                 })?;
                 pool(
                     output,
@@ -128,7 +126,7 @@ pub fn run_texts(
     Ok(all)
 }
 
-/// Put the outputs of a batch below those of the batches before.
+/// Concatenate the outputs of a batch with those of the batches before it.
 pub fn append(
     all: &mut Vec<(String, Tensor)>,
     outputs: Vec<(String, Tensor)>,
@@ -140,7 +138,7 @@ pub fn append(
     for ((name, tensor), (_, more)) in all.iter_mut().zip(outputs) {
         let unfit = || {
             ApiError::invalid(format!(
-                "output `{name}` is {:?} for some of the texts and {:?} for others, which is no tensor; \
+                "output `{name}` is {:?} for some of the texts and {:?} for others, which cannot be concatenated; \
                  send fewer texts at a time",
                 tensor.shape, more.shape
             ))
@@ -177,7 +175,7 @@ fn declared_outputs(
             let position = outputs.iter().position(|(name, _)| *name == spec.name);
             let (name, mut tensor) =
                 position.map(|at| outputs.swap_remove(at)).ok_or_else(|| {
-                    ApiError::internal(format!("the backend gave no output `{}`", spec.name))
+                    ApiError::internal(format!("the backend returned no output `{}`", spec.name))
                 })?;
             if tensor.datatype.wasi_nn() != spec.datatype.wasi_nn() {
                 return Err(ApiError::internal(format!(
@@ -199,8 +197,8 @@ fn declared_outputs(
         .collect()
 }
 
-/// The OpenVINO backend of stock Wasmtime calls outputs "0", "1" and so on, in the graph's order, which is
-/// the card's where that has all of them.
+/// Rename outputs "0", "1" and so on, as the OpenVINO backend of stock Wasmtime names them in the graph's order. That is the
+/// card's order, if the card has all of them.
 fn name_by_position(card: &ModelCard, outputs: &mut [(String, Tensor)]) {
     let are_numbers = outputs
         .iter()
@@ -275,15 +273,15 @@ mod tests {
 
     #[test]
     fn outputs_are_found_by_name_or_by_number() {
-        /// What the card declares, what the backend gives, and which of these is which.
+        /// The card's outputs, the backend's outputs, and the expected assignment.
         type Case<'a> = (&'a [&'a str], &'a [&'a str], Option<&'a [u8]>);
         let cases: [Case; 6] = [
             (&["a", "b"], &["a", "b"], Some(&[0, 1])),
             (&["a", "b"], &["b", "a"], Some(&[1, 0])),
             (&["a", "b"], &["0", "1"], Some(&[0, 1])),
-            // A graph may call its outputs so itself.
+            // A graph may name its outputs like that itself.
             (&["1", "0"], &["0", "1"], Some(&[1, 0])),
-            // Which of them the card means, nobody knows.
+            // The card's output could be either.
             (&["a"], &["0", "1"], None),
             (&["a", "b"], &["0", "2"], None),
         ];

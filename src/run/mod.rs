@@ -5,3 +5,4 @@ pub mod inference;
 pub mod nn;
 #[cfg(target_arch = "wasm32")]
 pub(crate) mod nn_wasi;
+pub mod readiness;

@@ -1,6 +1,7 @@
 //! Tensors in a request and a response: their shapes, and the forms that they come and go in.
 
 pub mod byte_strings;
+pub mod inputs;
 pub mod json;
 pub mod npy;
 pub mod raw;

@@ -5,50 +5,50 @@ use infer_model_card::{Datatype, ModelCard, TensorSpec};
 use crate::http::error::ApiError;
 use crate::tensor::{Tensor, elements};
 
-/// Why a body is no raw tensor of a model.
+/// An error in a raw tensor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RawError {
-    /// A raw body has no names.
+    /// A raw tensor cannot name its input.
     #[error("a raw tensor needs a model with one input, this one has {inputs}; send JSON")]
     Inputs {
-        /// How many the model has.
+        /// The number of inputs of the model.
         inputs: usize,
     },
-    /// The length gives one unknown size, not two.
+    /// The length of the body determines one free dimension only.
     #[error(
-        "a raw tensor needs an input with at most one unknown dimension, `{name}` has shape \
+        "a raw tensor needs an input with at most one free dimension, `{name}` has shape \
          {shape:?}; send JSON"
     )]
     Dimensions {
-        /// The input.
+        /// The name of the input.
         name: String,
-        /// As in the card.
+        /// The shape of the card.
         shape: Vec<i64>,
     },
-    /// Not a whole number of items.
-    #[error("input `{name}` takes {multiple}{item} bytes ({datatype} of shape {shape:?}), came {came}",
+    /// The length is not a whole number of items.
+    #[error("input `{name}` takes {multiple}{item} bytes ({datatype} of shape {shape:?}), got {actual}",
         multiple = if *is_multiple { "a multiple of " } else { "" })]
     Length {
-        /// The input.
+        /// The name of the input.
         name: String,
-        /// Bytes of all fixed dimensions.
+        /// The bytes of all fixed dimensions.
         item: u64,
-        /// Whether one dimension is free.
+        /// Whether a dimension is free.
         is_multiple: bool,
-        /// The input's.
+        /// The datatype of the input.
         datatype: Datatype,
-        /// As in the card.
+        /// The shape of the card.
         shape: Vec<i64>,
-        /// The body's length in bytes.
-        came: u64,
+        /// The length of the body in bytes.
+        actual: u64,
     },
-    /// A byte that is no BOOL.
+    /// A byte is not a BOOL.
     #[error("input `{name}` is BOOL, bytes of 0 or 1, but byte {index} is {value}")]
     Bool {
-        /// The input.
+        /// The name of the input.
         name: String,
-        /// Where in the body.
+        /// The index in the body.
         index: usize,
         /// The byte.
         value: u8,
@@ -61,19 +61,19 @@ impl From<RawError> for ApiError {
     }
 }
 
-/// Whether a raw tensor can be all of a request to this model.
+/// Whether a raw tensor can be a complete request to a model.
 #[must_use]
 pub fn is_possible(card: &ModelCard) -> bool {
     sole_input(card).is_ok()
 }
 
-/// Take a body as the model's only input; its length gives the unknown dimension.
+/// Read a body as the only input of a model; its length determines the free dimension.
 ///
 /// # Errors
-/// When the model takes no raw tensor, or the length is not one that it takes.
+/// The model takes no raw tensors, or the length does not fit the input.
 pub fn decode(body: Vec<u8>, card: &ModelCard) -> Result<(String, Tensor), RawError> {
     let spec = sole_input(card)?;
-    let came = body.len() as u64;
+    let actual = body.len() as u64;
     let fixed: Vec<u64> = spec
         .shape
         .iter()
@@ -91,11 +91,11 @@ pub fn decode(body: Vec<u8>, card: &ModelCard) -> Result<(String, Tensor), RawEr
         is_multiple,
         datatype: spec.datatype,
         shape: spec.shape.clone(),
-        came,
+        actual,
     };
-    let count = came
+    let count = actual
         .checked_div(item)
-        .filter(|count| *count > 0 && came.is_multiple_of(item) && (is_multiple || *count == 1))
+        .filter(|count| *count > 0 && actual.is_multiple_of(item) && (is_multiple || *count == 1))
         .ok_or_else(wrong_length)?;
     let shape = spec
         .shape
@@ -178,32 +178,32 @@ mod tests {
                 inputs: &[("x", "FP32", &[-1, 1, 8, 8])],
                 body: vec![0; 255],
                 expected: Err(
-                    "input `x` takes a multiple of 256 bytes (FP32 of shape [-1, 1, 8, 8]), came 255",
+                    "input `x` takes a multiple of 256 bytes (FP32 of shape [-1, 1, 8, 8]), got 255",
                 ),
             },
             Case {
                 inputs: &[("x", "FP32", &[2])],
                 body: vec![0; 16],
-                expected: Err("input `x` takes 8 bytes (FP32 of shape [2]), came 16"),
+                expected: Err("input `x` takes 8 bytes (FP32 of shape [2]), got 16"),
             },
             Case {
                 inputs: &[("x", "FP32", &[-1])],
                 body: vec![],
-                expected: Err("input `x` takes a multiple of 4 bytes (FP32 of shape [-1]), came 0"),
+                expected: Err("input `x` takes a multiple of 4 bytes (FP32 of shape [-1]), got 0"),
             },
             Case {
                 inputs: &[("x", "UINT8", &[i64::MAX, i64::MAX])],
                 body: vec![0],
                 expected: Err(
                     "input `x` takes 18446744073709551615 bytes (UINT8 of shape \
-                               [9223372036854775807, 9223372036854775807]), came 1",
+                               [9223372036854775807, 9223372036854775807]), got 1",
                 ),
             },
             Case {
                 inputs: &[("x", "FP32", &[-1, -1])],
                 body: vec![0; 4],
                 expected: Err(
-                    "a raw tensor needs an input with at most one unknown dimension, `x` \
+                    "a raw tensor needs an input with at most one free dimension, `x` \
                                has shape [-1, -1]; send JSON",
                 ),
             },
@@ -217,11 +217,11 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for case in cases {
-            let came = decode(case.body, &card(case.inputs))
+            let actual = decode(case.body, &card(case.inputs))
                 .map(|(_, tensor)| tensor.shape)
                 .map_err(|error| error.to_string());
-            if came.as_deref().map_err(String::as_str) != case.expected {
-                wrong.push((came, case.expected));
+            if actual.as_deref().map_err(String::as_str) != case.expected {
+                wrong.push((actual, case.expected));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");

@@ -1,5 +1,5 @@
-//! The engine as a backend, without WebAssembly around it. The fuzz targets have this file too
-//! (`fuzz/src/lib.rs`), so `crate` may be theirs.
+//! The engine as a backend, without WebAssembly. The fuzz targets include this file too (`fuzz/src/lib.rs`), so `crate` may
+//! be theirs.
 
 use std::rc::Rc;
 
@@ -10,7 +10,7 @@ use crate::catalog::Model;
 use crate::run::nn::{Backend, ExecutionContext};
 use crate::tensor::Tensor;
 
-/// The engine without WebAssembly around it.
+/// The engine without WebAssembly.
 pub struct Engine(pub Registry);
 
 struct Context(Rc<Graph>);

@@ -1,16 +1,15 @@
-//! `/infer`: the digits model, every kind of body, and what is refused before and after the body is
-//! read.
+//! `/infer`: every kind of body for the digits model, and errors before and after the body is read.
 
-use super::{Refused, ask, check_refused, file, json};
+use super::{Refused, check_refused, file, json, send};
 
 #[test]
-fn an_image_is_classified_whatever_it_is_called() {
+fn an_image_is_classified_whatever_its_media_type() {
     let png = file("models/digits/samples/7.png");
     let octets = [("content-type", "application/octet-stream")];
     let form = [("content-type", "application/x-www-form-urlencoded")];
     let jpeg = [("content-type", "image/jpeg; q=1")];
     for headers in [&[][..], &octets, &form, &jpeg] {
-        let response = ask("POST", "/infer/digits", headers, &png).unwrap();
+        let response = send("POST", "/infer/digits", headers, &png).unwrap();
         let json = json(&response);
         assert_eq!(json["model_name"], "digits");
         assert_eq!(json["model_version"], "1");
@@ -22,16 +21,16 @@ fn an_image_is_classified_whatever_it_is_called() {
 }
 
 #[test]
-fn a_model_without_classes_answers_its_outputs() {
+fn a_model_without_a_task_returns_its_outputs() {
     let body =
         br#"{"id":"q","inputs":[{"name":"x","datatype":"FP32","shape":[3],"data":[1,2,4]}]}"#;
     let headers = [("content-type", "application/json")];
-    let response = ask("POST", "/infer/sum", &headers, body).unwrap();
+    let response = send("POST", "/infer/sum", &headers, body).unwrap();
     assert_eq!(
         String::from_utf8(response.body).unwrap(),
         r#"{"model_name":"sum","model_version":"1","id":"q","outputs":[{"name":"y","datatype":"FP32","shape":[],"data":[7.0]}]}"#
     );
-    let raw = ask(
+    let raw = send(
         "POST",
         "/infer/sum",
         &[("accept", "application/octet-stream")],
@@ -42,7 +41,7 @@ fn a_model_without_classes_answers_its_outputs() {
 }
 
 #[test]
-fn what_cannot_be_answered_is_refused_in_words() {
+fn invalid_requests_have_their_errors() {
     struct Case(
         &'static str,
         &'static str,
@@ -140,7 +139,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[("content-length", "10485761")],
             vec![],
             413,
-            "the body has more than 10485760 bytes, came 10485761; the limit is the setting `INFER_MAX_BODY_BYTES`",
+            "the body has more than 10485760 bytes, got 10485761; the limit is the setting `INFER_MAX_BODY_BYTES`",
         ),
         Case(
             "POST",
@@ -188,7 +187,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[],
             b"\x93NUMPY\x01\x00".to_vec(),
             400,
-            "the body is no NumPy file: it ends within the header",
+            "the body is not a NumPy file: it ends within the header",
         ),
         Case(
             "POST",
@@ -196,7 +195,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[("accept", "text/html")],
             png(),
             406,
-            "`Accept` allows none of the answers that there are",
+            "`Accept` allows no response of this route",
         ),
         Case(
             "POST",
@@ -220,7 +219,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[],
             vec![],
             400,
-            "`top_k` is for classifiers, and model `sum` is none",
+            "`top_k` needs a classifier, and model `sum` is not one; leave it out",
         ),
         Case(
             "POST",
@@ -252,7 +251,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[("content-type", "image/png")],
             b"text".to_vec(),
             400,
-            "the 4 bytes are no image: expected JPEG, PNG, WebP, GIF or BMP",
+            "the 4 bytes are not an image, expected JPEG, PNG, WebP, GIF or BMP",
         ),
         Case(
             "POST",
@@ -260,7 +259,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[],
             b"text".to_vec(),
             400,
-            "input `image` takes a multiple of 256 bytes (FP32 of shape [-1, 1, 8, 8]), came 4",
+            "input `image` takes a multiple of 256 bytes (FP32 of shape [-1, 1, 8, 8]), got 4",
         ),
         Case(
             "POST",
@@ -268,7 +267,7 @@ fn what_cannot_be_answered_is_refused_in_words() {
             &[("accept", "application/json")],
             f32::INFINITY.to_le_bytes().to_vec(),
             400,
-            "output `y` has the value inf, which JSON cannot carry; ask for `Accept: application/octet-stream`",
+            "output `y` has the value inf, which JSON cannot represent; ask for `Accept: application/octet-stream`",
         ),
     ];
     let rows = cases.into_iter().map(|case| {

@@ -1,11 +1,11 @@
-//! Every limit: what is just within it is taken, and what is just beyond it refused.
+//! Every limit: a request at the limit is accepted, and a request just over it refused.
 
 use std::io::Write;
 
-use super::{Limits, ask_within, file, json};
+use super::{Limits, file, json, send_within};
 use crate::http::limits;
 
-/// A limit set to some value, and two requests that differ in nothing but what is counted.
+/// A limit with a value, and two requests that differ in the counted quantity only.
 struct Case {
     limit: &'static str,
     value: u64,
@@ -22,7 +22,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// Images as the parts of a form, behind the boundary `x`.
+/// Images as parts of a form with the boundary `x`.
 fn form(parts: usize) -> Vec<u8> {
     let image = file("models/digits/samples/7.png");
     let mut body = Vec::new();
@@ -71,7 +71,7 @@ fn cases() -> Vec<Case> {
             headers: vec![("content-length", "LENGTH")],
             within: vec![0; 8],
             beyond: vec![0; 12],
-            sentence: "the body has more than 8 bytes, came 12; the limit is the setting \
+            sentence: "the body has more than 8 bytes, got 12; the limit is the setting \
                        `INFER_MAX_BODY_BYTES`",
         },
         Case {
@@ -81,7 +81,7 @@ fn cases() -> Vec<Case> {
             headers: vec![("content-encoding", "gzip")],
             within: gzip(&[0; 100]),
             beyond: gzip(&[0; 104]),
-            sentence: "the inflated body has more than 100 bytes, and it was not inflated to its end; \
+            sentence: "the inflated body has more than 100 bytes, and was not inflated to its end; \
                        the limit is the setting `INFER_MAX_INFLATED_BYTES`",
         },
         Case {
@@ -257,7 +257,7 @@ fn each_holds_to_the_last_byte() {
             .find(|limit| limit.variable == case.limit)
             .unwrap();
         *(limit.of)(&mut set) = case.value;
-        let ask = |body: &[u8]| {
+        let send = |body: &[u8]| {
             let length = body.len().to_string();
             let headers: Vec<_> = case
                 .headers
@@ -268,13 +268,12 @@ fn each_holds_to_the_last_byte() {
                 .iter()
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect();
-            ask_within(set, "POST", case.target, &headers, body)
+            send_within(set, "POST", case.target, &headers, body)
                 .map(|response| response.body.len())
                 .map_err(|error| (error.kind().status(), error.to_string()))
         };
-        let (within, beyond) = (ask(&case.within), ask(&case.beyond));
-        // Nesting that deep is no tensor, and as wrong as any other shape; so is a list that the API's
-        // description says is too long.
+        let (within, beyond) = (send(&case.within), send(&case.beyond));
+        // Deep nesting is a wrong shape, and a list over `maxItems` of /openapi.json breaks the schema: both are 400.
         let expected = match case.limit {
             limits::MAX_JSON_DEPTH | limits::MAX_TEXTS => 400,
             _ => 413,
@@ -294,13 +293,13 @@ fn each_holds_to_the_last_byte() {
 }
 
 #[test]
-fn the_description_of_the_api_follows_the_limits() {
+fn the_openapi_document_follows_the_limits() {
     let limits = Limits {
         max_texts: 77,
         max_body_bytes: 4321,
         ..Limits::default()
     };
-    let document = ask_within(limits, "GET", "/openapi.json", &[], b"").unwrap();
+    let document = send_within(limits, "GET", "/openapi.json", &[], b"").unwrap();
     let document = json(&document).to_string();
     for expected in ["\"maxItems\":77", "Bodies of up to 4321 bytes"] {
         assert!(document.contains(expected), "{expected}");
@@ -309,7 +308,7 @@ fn the_description_of_the_api_follows_the_limits() {
 }
 
 #[test]
-fn a_refusal_does_not_repeat_what_is_long() {
+fn errors_do_not_repeat_long_texts() {
     let long = "ä".repeat(50_000);
     let form = [("content-type", "multipart/form-data; boundary=x")];
     type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], String);
@@ -337,7 +336,7 @@ fn a_refusal_does_not_repeat_what_is_long() {
     let wrong: Vec<_> = cases
         .iter()
         .map(|(target, headers, body)| {
-            let refused = ask_within(Limits::default(), "POST", target, headers, body.as_bytes());
+            let refused = send_within(Limits::default(), "POST", target, headers, body.as_bytes());
             let message = refused.map_or_else(|error| error.to_string(), |_| String::new());
             (target, message)
         })

@@ -1,7 +1,8 @@
-//! Requests as a whole, natively on the engine itself: a file for each door.
+//! Complete requests, natively on the engine itself: a file for each protocol.
 
 mod engine;
 mod infer;
+mod layers;
 mod limits;
 mod playground;
 mod properties;
@@ -30,11 +31,11 @@ fn file(path: &str) -> Vec<u8> {
     std::fs::read(root.join(path)).unwrap()
 }
 
-/// The datatypes that the engine carries as they are.
-const CARRIED: [&str; 6] = ["BOOL", "FP16", "FP32", "INT32", "INT64", "UINT8"];
+/// The datatypes that the engine supports.
+const SUPPORTED: [&str; 6] = ["BOOL", "FP16", "FP32", "INT32", "INT64", "UINT8"];
 
-/// The digits model; `sum`, which is no classifier and takes no images; `add`, which has two inputs;
-/// an identity of each datatype that is carried; and two models that take texts.
+/// The digits model; `sum`, which is not a classifier and takes no images; `add`, which has two inputs; an identity of each
+/// supported datatype; and two models that take texts.
 fn service() -> (Models, Engine) {
     let mut models = Models::new();
     let labels = text("models/digits/labels.txt");
@@ -77,7 +78,7 @@ fn service() -> (Models, Engine) {
             RuntimeChoice::Auto,
         )
         .unwrap();
-    for datatype in CARRIED {
+    for datatype in SUPPORTED {
         let name = format!("identity-{}", datatype.to_lowercase());
         let card = format!(
             "[[input]]\nname = 'x'\ndatatype = '{datatype}'\nshape = [-1]\n\
@@ -92,7 +93,7 @@ fn service() -> (Models, Engine) {
     (models, engine)
 }
 
-/// A request that is refused, and the beginning of the sentence that says why.
+/// A request that is refused, and the beginning of the error.
 struct Refused {
     method: &'static str,
     target: String,
@@ -102,7 +103,7 @@ struct Refused {
     sentence: &'static str,
 }
 
-/// Fail with every row that is answered otherwise.
+/// Send every request, and fail with all that have another response.
 fn check_refused(rows: Vec<Refused>) {
     let wrong: Vec<_> = rows
         .into_iter()
@@ -112,15 +113,15 @@ fn check_refused(rows: Vec<Refused>) {
                 .iter()
                 .map(|(name, value)| (*name, value.as_str()))
                 .collect();
-            let came = ask(row.method, &row.target, &headers, &row.body)
+            let actual = send(row.method, &row.target, &headers, &row.body)
                 .map(|response| String::from_utf8_lossy(&response.body).into_owned())
                 .map_err(|error| (error.kind().status(), error.to_string()));
-            let is_right = came.as_ref().is_err_and(|(status, message)| {
+            let is_right = actual.as_ref().is_err_and(|(status, message)| {
                 *status == row.status && message.starts_with(row.sentence)
             });
             (!is_right).then(|| {
                 format!(
-                    "{} {} {headers:?} {:?}\n  expected {} {}\n  came     {came:?}",
+                    "{} {} {headers:?} {:?}\n  expected {} {}\n  got      {actual:?}",
                     row.method,
                     row.target,
                     String::from_utf8_lossy(&row.body[..row.body.len().min(200)]),
@@ -133,16 +134,16 @@ fn check_refused(rows: Vec<Refused>) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn ask(
+fn send(
     method: &str,
     target: &str,
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Result<Response, ApiError> {
-    ask_within(Limits::default(), method, target, headers, body)
+    send_within(Limits::default(), method, target, headers, body)
 }
 
-fn ask_within(
+fn send_within(
     limits: Limits,
     method: &str,
     target: &str,
@@ -160,7 +161,7 @@ fn ask_within(
         ..Settings::default()
     };
     let plan = Plan::new(&head, &models, &settings)?;
-    plan.answer(body.to_vec(), &engine, &mut Timing::default())
+    plan.respond(body.to_vec(), &engine, &mut Timing::default())
 }
 
 fn json(response: &Response) -> serde_json::Value {

@@ -1,6 +1,6 @@
 //! The page, the OpenAPI document, and `/infer/{model}/input`, natively.
 
-use super::{Engine, Refused, ask, check_refused, file, json, service};
+use super::{Engine, Refused, check_refused, file, json, send, service};
 use crate::catalog::Models;
 use crate::http::request::Head;
 use crate::http::settings::Settings;
@@ -10,7 +10,7 @@ use crate::protocols::Plan;
 #[test]
 fn the_page_and_its_parts() {
     let html = [("accept", "text/html,application/xhtml+xml;q=0.9")];
-    let page = ask("GET", "/", &html, b"").unwrap();
+    let page = send("GET", "/", &html, b"").unwrap();
     assert_eq!(
         page.header("content-type"),
         Some("text/html; charset=utf-8")
@@ -22,11 +22,11 @@ fn the_page_and_its_parts() {
         "{policy}"
     );
     let tag = page.header("etag").unwrap();
-    let known = ask("GET", "/", &[("if-none-match", tag)], b"").unwrap();
+    let known = send("GET", "/", &[("if-none-match", tag)], b"").unwrap();
     assert_eq!((known.status, known.body.len()), (304, 0));
-    let other = ask("GET", "/", &[("if-none-match", "W/\"0\"")], b"").unwrap();
+    let other = send("GET", "/", &[("if-none-match", "W/\"0\"")], b"").unwrap();
     assert_eq!(other.status, 200);
-    let style = ask(
+    let style = send(
         "GET",
         "/playground/style.css",
         &[("accept", "text/css,*/*;q=0.1")],
@@ -39,7 +39,7 @@ fn the_page_and_its_parts() {
 }
 
 #[test]
-fn what_has_no_page_says_so() {
+fn paths_without_a_page_are_refused() {
     let row = |method, target: &str, accept: Option<&str>, status, sentence| Refused {
         method,
         target: target.to_owned(),
@@ -78,27 +78,27 @@ fn what_has_no_page_says_so() {
             "/",
             Some("image/png"),
             406,
-            "`Accept` allows none of the answers that there are: `text/html",
+            "`Accept` allows no response of this route, expected `text/html",
         ),
         row(
             "GET",
             "/openapi.json",
             Some("text/html"),
             406,
-            "`Accept` allows none of the answers",
+            "`Accept` allows no response of this route",
         ),
     ]);
 }
 
 #[test]
 fn the_document_has_all_models() {
-    let document = json(&ask("GET", "/openapi.json", &[], b"").unwrap());
+    let document = json(&send("GET", "/openapi.json", &[], b"").unwrap());
     let (models, _) = service();
     for name in models.names() {
         for path in [format!("/infer/{name}"), format!("/infer/{name}/input")] {
             assert!(document["paths"][&path]["post"].is_object(), "{path}");
         }
-        // JSON does not carry FP16: the protocols take it as bytes behind a header.
+        // JSON cannot represent FP16: the protocols take it as binary data.
         let has_json = name != "identity-fp16";
         for path in [
             format!("/v2/models/{name}/infer"),
@@ -125,7 +125,7 @@ fn the_document_has_all_models() {
 fn an_image_as_the_model_sees_it() {
     let png = file("models/digits/samples/7.png");
     let path = "/infer/digits/input";
-    let answer = json(&ask("POST", path, &[], &png).unwrap());
+    let answer = json(&send("POST", path, &[], &png).unwrap());
     assert_eq!(answer["model_name"], "digits");
     assert!(answer["tokens"].is_null());
     let input = &answer["inputs"][0];
@@ -138,7 +138,7 @@ fn an_image_as_the_model_sees_it() {
     // The sample has the model's own size: its fourth pixel is 143 of 255.
     assert_eq!(values.len(), 64);
     assert!((values[3].as_f64().unwrap() - 143.0 / 255.0).abs() < 1e-6);
-    let raw = ask(
+    let raw = send(
         "POST",
         path,
         &[("accept", "application/octet-stream")],
@@ -146,18 +146,18 @@ fn an_image_as_the_model_sees_it() {
     )
     .unwrap();
     assert_eq!(raw.body.len(), 256);
-    let npy = ask("POST", path, &[("accept", "application/x-npy")], &png).unwrap();
+    let npy = send("POST", path, &[("accept", "application/x-npy")], &png).unwrap();
     assert!(npy.body.starts_with(b"\x93NUMPY") && npy.body.ends_with(&raw.body));
-    // What comes out goes in again, and means the same.
-    let image = json(&ask("POST", "/infer/digits", &[], &png).unwrap());
-    let tensor = json(&ask("POST", "/infer/digits", &[], &npy.body).unwrap());
+    // The response is a valid request with the same meaning.
+    let image = json(&send("POST", "/infer/digits", &[], &png).unwrap());
+    let tensor = json(&send("POST", "/infer/digits", &[], &npy.body).unwrap());
     assert_eq!(image, tensor);
 }
 
 #[test]
 fn a_text_as_the_model_sees_it() {
     let text = [("content-type", "text/plain")];
-    let one = json(&ask("POST", "/infer/sentiment/input", &text, b"best of times").unwrap());
+    let one = json(&send("POST", "/infer/sentiment/input", &text, b"best of times").unwrap());
     let tokens = one["tokens"][0].as_array().unwrap();
     let ids = &one["inputs"][0];
     assert_eq!(ids["name"], "input_ids");
@@ -168,9 +168,9 @@ fn a_text_as_the_model_sees_it() {
             .all(|token| !token.as_str().unwrap().is_empty()),
         "{tokens:?}"
     );
-    // The shorter text of a batch is filled up; its tokens are not.
+    // The shorter text of a batch is padded; its tokens are not.
     let both = json(
-        &ask(
+        &send(
             "POST",
             "/infer/sentiment/input",
             &[],
@@ -188,7 +188,7 @@ fn a_text_as_the_model_sees_it() {
 }
 
 #[test]
-fn inputs_that_cannot_be_answered() {
+fn invalid_inputs_have_their_errors() {
     let row = |target: &str, headers, body: &[u8], status, sentence| Refused {
         method: "POST",
         target: target.to_owned(),
@@ -225,20 +225,20 @@ fn inputs_that_cannot_be_answered() {
             accept("application/x-npy"),
             b"best",
             406,
-            "`Accept` allows none of the answers that there are: `application/json`",
+            "`Accept` allows no response of this route, expected `application/json`",
         ),
         row(
             "/infer/identity-fp16/input",
             vec![],
             &[0, 0],
             400,
-            "input `x` is FP16, which is not supported in JSON; ask for `Accept: application/octet-stream`",
+            "input `x` is FP16, which JSON cannot represent; ask for `Accept: application/octet-stream`",
         ),
     ]);
 }
 
 #[test]
-fn the_page_is_off_where_it_is_not_wanted() {
+fn the_setting_turns_the_page_off() {
     let (models, engine): (Models, Engine) = service();
     let settings = Settings {
         playground: false,
@@ -247,7 +247,7 @@ fn the_page_is_off_where_it_is_not_wanted() {
     let get = |target: &str| {
         let head = Head::new("GET", target, Vec::new());
         let plan = Plan::new(&head, &models, &settings)?;
-        plan.answer(Vec::new(), &engine, &mut Timing::default())
+        plan.respond(Vec::new(), &engine, &mut Timing::default())
     };
     let refused = get("/").unwrap_err();
     assert_eq!(refused.kind().status(), 404);
@@ -257,4 +257,40 @@ fn the_page_is_off_where_it_is_not_wanted() {
             .starts_with("there is no route `/`; there are `POST /infer`")
     );
     assert_eq!(get("/openapi.json").unwrap().status, 200);
+}
+
+#[test]
+fn every_route_is_documented_and_every_documented_path_is_a_route() {
+    let (models, _) = service();
+    let settings = Settings {
+        default_model: Some(infer_model_card::ModelName::new("digits").unwrap()),
+        ..Settings::default()
+    };
+    let document = crate::openapi::document(&models, &settings);
+    let paths = document["paths"].as_object().unwrap();
+    let mut wrong = Vec::new();
+    let mut documented = Vec::new();
+    for (path, item) in paths {
+        let segments: Vec<&str> = path.split('/').skip(1).collect();
+        let Some(found) = infer_routes::find(&segments, infer_routes::Names::Any) else {
+            wrong.push(format!("{path} matches no route"));
+            continue;
+        };
+        let mut methods: Vec<String> = item.as_object().unwrap().keys().cloned().collect();
+        methods.retain(|member| member != "parameters");
+        let allowed = found.route.methods.allow().to_lowercase();
+        if methods.join(", ") != allowed {
+            wrong.push(format!("{path} has {methods:?}, its route {allowed}"));
+        }
+        documented.push(found.route.pattern);
+    }
+    for route in &infer_routes::ROUTES {
+        if documented.contains(&route.pattern) == route.summary.is_empty() {
+            wrong.push(format!(
+                "{} is documented if it has a summary",
+                route.pattern
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

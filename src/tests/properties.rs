@@ -1,4 +1,4 @@
-//! One tensor, sent in every form and asked for in every form, is the same to the bit.
+//! One tensor is the same bit for bit in every form of request and response.
 
 use half::f16;
 use infer_model_card::Datatype;
@@ -20,11 +20,11 @@ use crate::tensor::Tensor;
 use crate::tensor::json::values::Nested;
 
 thread_local! {
-    // Loaded once: a case takes less time than that.
+    // Load once: that takes longer than a case.
     static SERVICE: (Models, Engine) = service();
 }
 
-/// Datatypes of inputs that the engine carries.
+/// The datatypes of inputs that the engine supports.
 const DATATYPES: [Datatype; 6] = [
     Datatype::Bool,
     Datatype::Uint8,
@@ -34,7 +34,7 @@ const DATATYPES: [Datatype; 6] = [
     Datatype::Fp32,
 ];
 
-/// A tensor of any datatype and values, NaN and infinity among them, with so many dimensions.
+/// A tensor of any datatype and values, including NaN and infinity, with a number of dimensions.
 fn tensors(ranks: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Tensor> {
     (
         select(&DATATYPES[..]),
@@ -46,7 +46,7 @@ fn tensors(ranks: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Tens
                 Datatype::Bool => vec![u8::from(bits & 1 == 1)],
                 Datatype::Uint8 => vec![bits as u8],
                 Datatype::Fp16 => (bits as u16).to_le_bytes().to_vec(),
-                // What the engine holds of it: it computes in 32 bits.
+                // The engine computes INT64 in 32 bits.
                 Datatype::Int64 => i64::from(bits).to_le_bytes().to_vec(),
                 _ => bits.to_le_bytes().to_vec(),
             });
@@ -58,7 +58,7 @@ fn tensors(ranks: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Tens
         })
 }
 
-/// Whether JSON carries it.
+/// Whether JSON can represent a tensor.
 fn is_in_json(tensor: &Tensor) -> bool {
     match tensor.datatype {
         Datatype::Fp16 => false,
@@ -92,7 +92,7 @@ fn npy(tensor: &Tensor, is_big_endian: bool, is_fortran_order: bool) -> Vec<u8> 
     let elements = (0..count).map(|place| {
         let mut from = place;
         if is_fortran_order {
-            // The first dimension is the fastest in the file, the last one in the tensor.
+            // The first dimension varies fastest in the file, the last one in the tensor.
             let (mut rest, mut index) = (place, Vec::new());
             for size in &sizes {
                 index.push(rest % size);
@@ -125,10 +125,10 @@ fn npy(tensor: &Tensor, is_big_endian: bool, is_fortran_order: bool) -> Vec<u8> 
     file
 }
 
-/// A request's headers and body.
+/// The headers and the body of a request.
 type Form = (&'static str, Vec<(&'static str, String)>, Vec<u8>);
 
-/// The forms that the protocol's route takes as well as `/infer`.
+/// The forms that both the protocol's route and `/infer` take.
 fn protocol_forms(tensor: &Tensor) -> Vec<Form> {
     let (datatype, shape) = (tensor.datatype.name(), &tensor.shape);
     let head = format!("\"name\":\"x\",\"datatype\":\"{datatype}\",\"shape\":{shape:?}");
@@ -177,8 +177,8 @@ fn forms(tensor: &Tensor) -> Vec<Form> {
     forms
 }
 
-/// Ask for the only tensor of an answer, in every form that it can have, each as it is and compressed.
-fn answers(
+/// Request the only output in every form, uncompressed and compressed.
+fn responses(
     (models, engine): (&Models, &Engine),
     target: &str,
     (what, headers, body): &Form,
@@ -217,7 +217,7 @@ fn answers(
             }
             let head = Head::new("POST", target, headers);
             let mut response = Plan::new(&head, models, &settings)
-                .and_then(|plan| plan.answer(body, engine, &mut Timing::default()))
+                .and_then(|plan| plan.respond(body, engine, &mut Timing::default()))
                 .map_err(|error| TestCaseError::fail(format!("{what}: {error}")))?;
             if response.header("content-encoding").is_some() {
                 let (_, coding) = coding.unwrap();
@@ -235,7 +235,7 @@ fn answers(
     Ok(())
 }
 
-/// The bytes of the only tensor in an answer.
+/// The bytes of the only tensor in a response.
 fn bytes_of(response: &Response, tensor: &Tensor) -> Vec<u8> {
     let media_type = response.header("content-type").unwrap();
     if media_type == "application/octet-stream" {
@@ -256,7 +256,7 @@ fn bytes_of(response: &Response, tensor: &Tensor) -> Vec<u8> {
     // The columnar form of V1 has no names; its data are as deep as the shape.
     let data = output.pointer("/0/data").unwrap_or(output).to_string();
     let texts = data.split(['[', ']', ',']).filter(|text| !text.is_empty());
-    // The standard library's way from text to numbers is not this project's.
+    // The standard library parses numbers with other code than this project.
     texts
         .flat_map(|text| match tensor.datatype {
             Datatype::Bool => vec![u8::from(text.parse::<bool>().unwrap())],
@@ -271,10 +271,10 @@ fn bytes_of(response: &Response, tensor: &Tensor) -> Vec<u8> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// What a model would be given: of any number of dimensions, and nothing computed.
+    /// The input of a model, with any number of dimensions, without inference.
     #[test]
     fn every_form_becomes_the_same_input(tensor in tensors(1..=4)) {
-        // A raw tensor has one size that its length gives.
+        // The length of a raw tensor determines one dimension.
         let mut shape: Vec<i64> = tensor.shape.iter().map(|size| i64::from(*size)).collect();
         shape[0] = -1;
         let datatype = tensor.datatype;
@@ -287,40 +287,40 @@ proptest! {
         SERVICE.with(|(_, engine)| {
             forms(&tensor)
                 .iter()
-                .try_for_each(|form| answers((&models, engine), "/infer/m/input", form, &tensor))
+                .try_for_each(|form| responses((&models, engine), "/infer/m/input", form, &tensor))
         })?;
     }
 
-    /// What a model gives: by the engine, at every door.
+    /// The output of a model, by the engine, in every protocol.
     #[test]
-    fn every_form_is_answered_by_the_same_output(tensor in tensors(1..=1)) {
-        // As numbers NaNs are all the same, and the engine may make a quiet one of another in FP16.
+    fn every_form_has_the_same_output(tensor in tensors(1..=1)) {
+        // NaNs compare as equal, because the engine may convert a signaling NaN to a quiet one in FP16.
         prop_assume!(tensor.datatype != Datatype::Fp16
             || tensor.data.as_chunks::<2>().0.iter().all(|bits| !f16::from_le_bytes(*bits).is_nan()));
         SERVICE.with(|(models, engine)| {
             let name = format!("identity-{}", tensor.datatype.name().to_lowercase());
             let target = format!("/infer/{name}");
             for form in forms(&tensor) {
-                answers((models, engine), &target, &form, &tensor)?;
+                responses((models, engine), &target, &form, &tensor)?;
             }
             let target = format!("/v2/models/{name}/infer");
             for form in protocol_forms(&tensor) {
-                answers((models, engine), &target, &form, &tensor)?;
+                responses((models, engine), &target, &form, &tensor)?;
             }
             Ok::<_, TestCaseError>(())
         })?;
     }
 
-    /// A number is written with as few digits as bring it back, and read whatever its digits.
+    /// A number is written with the fewest digits that parse to it, and parsed whatever its digits.
     #[test]
-    fn numbers_in_json_are_the_shortest_that_come_back(bits in any::<u32>()) {
+    fn numbers_in_json_are_the_shortest_that_round_trip(bits in any::<u32>()) {
         let value = f32::from_bits(bits);
         prop_assume!(value.is_finite());
         let tensor = Tensor { datatype: Datatype::Fp32, shape: vec![1], data: value.to_le_bytes().to_vec() };
         let written = serde_json::to_string(&Nested::of(&tensor)).unwrap();
         let text = written.trim_matches(['[', ']']);
         prop_assert_eq!(text.parse::<f32>().unwrap().to_bits(), bits);
-        // The standard library's are the shortest too, though it writes other zeros and exponents.
+        // The standard library writes the shortest digits too, but other zeros and exponents.
         let digits = |text: &str| {
             let mantissa = text.split('e').next().unwrap().replace(['-', '.'], "");
             mantissa.trim_matches('0').len()
@@ -329,14 +329,14 @@ proptest! {
         let model = crate::tests::support::model(&[("x", "FP32", &[-1])]);
         for text in [text.to_owned(), format!("{value:e}"), f64::from(value).to_string()] {
             let body = format!("[{text}]");
-            let request = crate::tensor::json::decode(body.as_bytes(), &model, &Limits::default()).unwrap();
+            let request = crate::protocols::infer::json::decode(body.as_bytes(), &model, &Limits::default()).unwrap();
             prop_assert_eq!(&request.inputs[0].1.data, &tensor.data, "{}", body);
         }
     }
 
-    /// Whatever is compressed comes back, and what is cut off does not.
+    /// Compressed bodies round-trip, and truncated ones are refused.
     #[test]
-    fn codings_undo_each_other(body in prop::collection::vec(any::<u8>(), 0..2000), twice in any::<bool>()) {
+    fn content_codings_round_trip(body in prop::collection::vec(any::<u8>(), 0..2000), twice in any::<bool>()) {
         for coding in [Coding::Gzip, Coding::Deflate] {
             let once = encoded(Response::new(200, "", [&body[..], &[0; 100]].concat()), coding);
             prop_assume!(once.header("content-encoding").is_some());

@@ -1,4 +1,4 @@
-//! What several modules' tests need.
+//! Helpers of unit tests.
 
 use infer_model_card::{Labels, ModelCard, ModelId};
 

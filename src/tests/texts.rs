@@ -1,4 +1,4 @@
-//! Texts by the doors of the protocols, whose answers are those of `/infer`.
+//! Texts in the protocols, whose results are those of `/infer`.
 
 use super::{Engine, Refused, check_refused, file, json, text};
 use infer_model_card::RuntimeChoice;
@@ -11,7 +11,7 @@ use crate::http::timing::Timing;
 use crate::protocols::Plan;
 use serde_json::{Value, json as value};
 
-/// A classifier and a model that embeds, as `cargo infer add` writes their cards.
+/// A classifier and an embedding model, with cards as `cargo infer add` writes them.
 pub(super) fn add(models: &mut Models, engine: &mut Engine) {
     let inputs = |names: &[&str]| -> String {
         names
@@ -69,7 +69,7 @@ pub(super) fn add(models: &mut Models, engine: &mut Engine) {
     }
 }
 
-/// The answer of a service that has these two alone.
+/// The response of a service with these two models only.
 fn post(target: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
     let (mut models, mut engine) = (Models::new(), Engine(infer_engine::Registry::new()));
     add(&mut models, &mut engine);
@@ -80,11 +80,11 @@ fn post(target: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
     let head = Head::new("POST", target, headers);
     let settings = Settings::default();
     let plan = Plan::new(&head, &models, &settings).unwrap();
-    plan.answer(body.to_vec(), &engine, &mut Timing::default())
+    plan.respond(body.to_vec(), &engine, &mut Timing::default())
         .unwrap()
 }
 
-fn ask(target: &str, body: &Value) -> Value {
+fn send(target: &str, body: &Value) -> Value {
     json(&post(target, &[], body.to_string().as_bytes()))
 }
 
@@ -93,8 +93,8 @@ const TEXTS: [&str; 2] = ["It was the best of times.", "Η Αθήνα είναι
 #[test]
 fn v1_takes_texts_as_instances() {
     let texts = value!({ "text": TEXTS });
-    let vectors = &ask("/infer/passages", &texts)["outputs"][0]["data"];
-    let rows = ask(
+    let vectors = &send("/infer/passages", &texts)["outputs"][0]["data"];
+    let rows = send(
         "/v1/models/passages:predict",
         &value!({ "instances": TEXTS }),
     );
@@ -105,32 +105,32 @@ fn v1_takes_texts_as_instances() {
         .flat_map(|row| row.as_array().unwrap())
         .collect();
     assert_eq!(flat, vectors.as_array().unwrap().iter().collect::<Vec<_>>());
-    // The same form at the other door.
+    // The same form in `/infer`.
     let instances = value!({ "instances": TEXTS });
     assert_eq!(
-        ask("/infer/sentiment", &instances),
-        ask("/infer/sentiment", &texts)
+        send("/infer/sentiment", &instances),
+        send("/infer/sentiment", &texts)
     );
-    let logits = ask("/v1/models/sentiment:predict", &instances);
+    let logits = send("/v1/models/sentiment:predict", &instances);
     assert_eq!(logits["predictions"][0].as_array().unwrap().len(), 3);
     let tensor = value!({ "inputs": { "input_ids": [[2, 3]], "attention_mask": [[1, 1]] } });
-    let answer = ask("/v1/models/passages:predict", &tensor);
+    let answer = send("/v1/models/passages:predict", &tensor);
     assert_eq!(answer["outputs"][0].as_array().unwrap().len(), 2);
 }
 
 #[test]
 fn v2_takes_texts_as_bytes() {
-    let expected = ask("/infer/passages", &value!({ "text": TEXTS }));
+    let expected = send("/infer/passages", &value!({ "text": TEXTS }));
     let expected = &expected["outputs"];
     for (name, shape) in [("text", value!([2])), ("input_ids", value!([2, 1]))] {
         let body = value!({ "id": "7", "inputs": [
             { "name": name, "datatype": "BYTES", "shape": shape, "data": TEXTS }
         ]});
-        let answer = ask("/v2/models/passages/infer", &body);
+        let answer = send("/v2/models/passages/infer", &body);
         assert_eq!(answer["outputs"], *expected);
         assert_eq!(answer["id"], "7");
     }
-    // In binary, as clients of Triton send it.
+    // Binary, as clients of Triton send it.
     let mut bytes = Vec::new();
     for text in TEXTS {
         crate::tensor::byte_strings::push(text.as_bytes(), &mut bytes);
@@ -147,13 +147,13 @@ fn v2_takes_texts_as_bytes() {
         json(&post("/v2/models/passages/infer", &headers, &body))["outputs"],
         *expected
     );
-    // With the graph's own outputs, and with classes.
+    // Outputs of the graph, and classes.
     let ask_for = |model: &str, output: Value| {
         let body = value!({
             "inputs": [{ "name": "text", "datatype": "BYTES", "shape": [2], "data": TEXTS }],
             "outputs": [output],
         });
-        ask(&format!("/v2/models/{model}/infer"), &body)["outputs"].clone()
+        send(&format!("/v2/models/{model}/infer"), &body)["outputs"].clone()
     };
     let hidden = ask_for("passages", value!({ "name": "last_hidden_state" }));
     assert_eq!(hidden[0]["name"], "last_hidden_state");
@@ -166,30 +166,30 @@ fn v2_takes_texts_as_bytes() {
 
 #[test]
 fn scores_of_many_texts_are_those_of_each() {
-    // Of different lengths, and too many tokens for one batch: the tokens' own output has no common shape.
+    // Different lengths, and too many tokens for one batch: the output with an item for each token has no common shape.
     let texts: Vec<String> = (1..60)
         .map(|count| "a dog ".repeat(count % 7 * 20 + 1))
         .collect();
-    let all = ask("/infer/mean", &value!({ "text": texts }));
+    let all = send("/infer/mean", &value!({ "text": texts }));
     let all = all["predictions"].as_array().unwrap();
     assert_eq!(all.len(), texts.len());
-    for (text, came) in texts.iter().zip(all) {
-        let alone = ask("/infer/mean", &value!({ "text": text }));
-        // Filled up within its batch, so not the same mean; but never another text's.
-        assert_eq!(came[0]["label"], alone["predictions"][0][0]["label"]);
-        assert!(came[0]["score"].as_f64() <= alone["predictions"][0][0]["score"].as_f64());
+    for (text, actual) in texts.iter().zip(all) {
+        let alone = send("/infer/mean", &value!({ "text": text }));
+        // Padding changes the mean slightly, but the scores are never those of another text.
+        assert_eq!(actual[0]["label"], alone["predictions"][0][0]["label"]);
+        assert!(actual[0]["score"].as_f64() <= alone["predictions"][0][0]["score"].as_f64());
     }
-    // Everything at once is of one width.
-    let everything = ask("/infer/mean?outputs=true", &value!({ "text": texts }));
+    // With all outputs, every batch has one width.
+    let everything = send("/infer/mean?outputs=true", &value!({ "text": texts }));
     let widest = everything["outputs"][0]["shape"][1].as_u64().unwrap();
     assert_eq!(
         everything["outputs"][0]["shape"],
         value!([texts.len(), widest])
     );
     assert_eq!(everything["outputs"][1]["shape"], value!([texts.len(), 1]));
-    let v1 = ask("/v1/models/mean:predict", &value!({ "instances": texts }));
+    let v1 = send("/v1/models/mean:predict", &value!({ "instances": texts }));
     assert_eq!(v1["predictions"].as_array().unwrap().len(), texts.len());
-    // The first output is the first output.
+    // The first output of the graph is the first output of the response.
     let raw = [
         ("accept", "application/octet-stream"),
         ("content-type", "text/plain"),
@@ -199,7 +199,7 @@ fn scores_of_many_texts_are_those_of_each() {
 }
 
 #[test]
-fn texts_that_do_not_fit_the_protocols_are_refused_in_words() {
+fn invalid_texts_have_their_errors() {
     let v2 = |input: Value| {
         let body = value!({ "inputs": [input] });
         ("/v2/models/sentiment/infer", body)
@@ -214,11 +214,11 @@ fn texts_that_do_not_fit_the_protocols_are_refused_in_words() {
         ),
         (
             bytes(value!([1, 2]), value!(["a", "b"])),
-            "input `text`: texts as BYTES have the shape [n], one element a text, came [1, 2]",
+            "input `text`: texts as BYTES need the shape [n], one element for each text, got [1, 2]",
         ),
         (
             bytes(value!([1]), value!([7])),
-            "input `text`: texts in JSON are a flat list of texts",
+            "input `text`: `data` is not a flat list of texts, expected one string for each text",
         ),
         (
             bytes(value!([0]), value!([])),

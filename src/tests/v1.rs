@@ -1,12 +1,12 @@
-//! The V1 protocol: rows and columns, and what is refused.
+//! The V1 protocol: instances, columns, and errors.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{Refused, ask, check_refused, file, json};
+use super::{Refused, check_refused, file, json, send};
 
 fn predict(model: &str, body: &str) -> String {
-    let response = ask(
+    let response = send(
         "POST",
         &format!("/v1/models/{model}:predict"),
         &[("content-type", "application/json")],
@@ -60,7 +60,7 @@ fn rows_and_columns() {
 #[test]
 fn encoded_images_are_the_image_itself() {
     let png = file("models/digits/samples/7.png");
-    let expected = ask("POST", "/infer/digits?outputs=true", &[], &png).unwrap();
+    let expected = send("POST", "/infer/digits?outputs=true", &[], &png).unwrap();
     let expected = json(&expected)["outputs"][0]["data"].clone();
     let b64 = format!("{{\"b64\":\"{}\"}}", BASE64_STANDARD.encode(png));
     let bodies = [
@@ -77,7 +77,7 @@ fn encoded_images_are_the_image_itself() {
     }
     let two = predict("digits", &format!("{{\"instances\":[{b64},{b64}]}}"));
     let two: serde_json::Value = serde_json::from_str(&two).unwrap();
-    // A batch may be added up in another order than one alone.
+    // Sums of a batch may be added in another order.
     assert_eq!(two["predictions"][0], two["predictions"][1]);
     for (class, value) in two["predictions"][0].as_array().unwrap().iter().enumerate() {
         let difference = value.as_f64().unwrap() - expected[class].as_f64().unwrap();
@@ -87,10 +87,10 @@ fn encoded_images_are_the_image_itself() {
 
 #[test]
 fn lists_and_status() {
-    let list = ask("GET", "/v1/models", &[], b"").unwrap();
+    let list = send("GET", "/v1/models", &[], b"").unwrap();
     assert_eq!(json(&list)["models"][1], "digits");
     for target in ["/v1/models/digits", "/v1/models/digits/versions/1"] {
-        let status = json(&ask("GET", target, &[], b"").unwrap());
+        let status = json(&send("GET", target, &[], b"").unwrap());
         assert_eq!(
             status,
             serde_json::json!({
@@ -107,7 +107,7 @@ fn lists_and_status() {
 }
 
 #[test]
-fn what_cannot_be_answered_is_refused_in_words() {
+fn invalid_requests_have_their_errors() {
     let cases = [
         ("digits", "", 400, "the JSON body cannot be read: EOF"),
         ("digits", "[1]", 400, "the JSON body cannot be read: "),
@@ -151,13 +151,13 @@ fn what_cannot_be_answered_is_refused_in_words() {
             "digits",
             r#"{"instances":[{"b64":"AAAA"}]}"#,
             400,
-            "the 3 bytes are no image",
+            "the 3 bytes are not an image",
         ),
         (
             "digits",
             r#"{"instances":[{"image":{"b64":"AAAA"}},{"image":{"b64":"AAAA"}}]}"#,
             400,
-            "image 0: the 3 bytes are no image",
+            "image 0: the 3 bytes are not an image",
         ),
         (
             "digits",
@@ -304,14 +304,14 @@ fn what_cannot_be_answered_is_refused_in_words() {
             "/v1/models/digits:predict",
             header("content-type", "image/png"),
             415,
-            "`image/png` is not taken here, expected `application/json`",
+            "`image/png` is unsupported on this route, expected `application/json`",
         ),
         row(
             "POST",
             "/v1/models/digits:predict",
             header("accept", "application/x-npy"),
             406,
-            "`Accept` allows none of the answers that there are: `application/json`",
+            "`Accept` allows no response of this route, expected `application/json`",
         ),
         row(
             "POST",

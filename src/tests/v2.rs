@@ -3,23 +3,23 @@
 use half::f16;
 use serde_json::{Value, json};
 
-use super::{CARRIED, ask, file, json as body_json};
+use super::{SUPPORTED, file, json as body_json, send};
 use crate::http::content_coding::Coding;
 use crate::http::error::ApiError;
 use crate::http::response::Response;
 
 const HEADER: &str = "inference-header-content-length";
 
-/// POST JSON with bytes behind it.
+/// Send JSON with bytes behind it.
 fn binary(model: &str, request: &Value, bytes: &[u8]) -> Result<Response, ApiError> {
     let mut body = request.to_string().into_bytes();
     let length = body.len().to_string();
     body.extend(bytes);
     let target = format!("/v2/models/{model}/infer");
-    ask("POST", &target, &[(HEADER, &length)], &body)
+    send("POST", &target, &[(HEADER, &length)], &body)
 }
 
-/// The JSON of an answer and the bytes behind it.
+/// The JSON of a response, and the bytes behind it.
 fn split(response: &Response) -> (Value, &[u8]) {
     let length = response
         .header(HEADER)
@@ -37,7 +37,7 @@ fn floats(values: &[f32]) -> Vec<u8> {
 
 #[test]
 fn the_server_and_its_models_describe_themselves() {
-    let get = |target: &str| body_json(&ask("GET", target, &[], b"").unwrap());
+    let get = |target: &str| body_json(&send("GET", target, &[], b"").unwrap());
     let server = get("/v2");
     assert_eq!(server["name"], "infer");
     assert_eq!(
@@ -108,7 +108,7 @@ fn the_repository_has_an_index() {
         r#"{"ready":true}"#,
         r#"{"ready":false,"more":[1]}"#,
     ] {
-        let index = ask("POST", "/v2/repository/index", &[], body.as_bytes()).unwrap();
+        let index = send("POST", "/v2/repository/index", &[], body.as_bytes()).unwrap();
         let index = body_json(&index);
         assert_eq!(
             index[1],
@@ -159,8 +159,8 @@ fn sample(datatype: &str) -> Vec<u8> {
 }
 
 #[test]
-fn every_datatype_comes_back_to_the_bit() {
-    for datatype in CARRIED {
+fn every_datatype_round_trips_bit_for_bit() {
+    for datatype in SUPPORTED {
         let data = sample(datatype);
         let request = json!({
             "id": "é",
@@ -191,7 +191,7 @@ fn every_datatype_comes_back_to_the_bit() {
 }
 
 #[test]
-fn foreign_datatypes_are_carried_by_value() {
+fn other_datatypes_are_converted_by_value() {
     let cases: [(&str, &str, Value); 9] = [
         ("INT8", "int32", json!([127, -128])),
         ("UINT16", "int32", json!([65535, 1])),
@@ -218,7 +218,7 @@ fn foreign_datatypes_are_carried_by_value() {
 }
 
 #[test]
-fn outputs_come_as_each_is_asked_for() {
+fn each_output_has_its_requested_form() {
     let x = json!({"name": "x", "datatype": "FP32", "shape": [1], "data": [0.5]});
     // (request parameters, output parameters, whether the output is binary)
     let cases = [
@@ -248,7 +248,7 @@ fn outputs_come_as_each_is_asked_for() {
             request["outputs"] = json!([{"name": "y", "parameters": output}]);
         }
         let body = request.to_string();
-        let response = ask(
+        let response = send(
             "POST",
             "/v2/models/identity-fp32/infer",
             &[],
@@ -289,22 +289,22 @@ fn several_tensors_follow_the_json_in_order() {
 }
 
 #[test]
-fn a_body_of_one_tensor_is_answered_in_kind() {
+fn a_raw_request_has_a_raw_response() {
     let target = "/v2/models/identity-fp32/infer";
     let data = floats(&[1.0, 2.0, 3.0]);
-    let response = ask("POST", target, &[(HEADER, "0")], &data).unwrap();
+    let response = send("POST", target, &[(HEADER, "0")], &data).unwrap();
     let (answer, bytes) = split(&response);
     assert_eq!(answer["outputs"][0]["shape"], json!([3]));
     assert_eq!(bytes, data);
     let headers = [(HEADER, "0"), ("accept", "application/json")];
-    let response = ask("POST", target, &headers, &data).unwrap();
+    let response = send("POST", target, &headers, &data).unwrap();
     assert_eq!(
         body_json(&response)["outputs"][0]["data"],
         json!([1.0, 2.0, 3.0])
     );
-    // And JSON is answered in bytes where only they are accepted.
+    // The response to JSON is bytes, if `Accept` allows nothing else.
     let body = br#"{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}]}"#;
-    let response = ask(
+    let response = send(
         "POST",
         target,
         &[("accept", "application/octet-stream")],
@@ -312,7 +312,7 @@ fn a_body_of_one_tensor_is_answered_in_kind() {
     )
     .unwrap();
     assert_eq!(split(&response).1, floats(&[1.0]));
-    // The size of the only tensor may be left out.
+    // The size of the only tensor is optional.
     let request = json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [3]}]});
     let response = binary("identity-fp32", &request, &data).unwrap();
     assert_eq!(
@@ -351,7 +351,7 @@ fn images_are_elements_of_a_bytes_tensor() {
         "inputs": [{"name": "image", "datatype": "BYTES", "shape": [2], "data": texts}],
         "outputs": outputs,
     });
-    let answer = ask(
+    let answer = send(
         "POST",
         "/v2/models/digits/infer",
         &[],
@@ -361,15 +361,15 @@ fn images_are_elements_of_a_bytes_tensor() {
         body_json(&answer.unwrap())["outputs"][0]["shape"],
         json!([2, 1])
     );
-    // The whole body as the one element.
+    // The whole body is one element.
     let headers = [(HEADER, "0"), ("accept", "application/json")];
     let png = file("models/digits/samples/7.png");
-    let answer = ask("POST", "/v2/models/digits/infer", &headers, &png).unwrap();
+    let answer = send("POST", "/v2/models/digits/infer", &headers, &png).unwrap();
     assert_eq!(body_json(&answer)["outputs"][0]["shape"], json!([1, 10]));
 }
 
 #[test]
-fn classes_are_clipped_to_those_that_there_are() {
+fn classes_are_at_most_those_of_the_model() {
     let png = file("models/digits/samples/7.png");
     let mut data = u32::try_from(png.len()).unwrap().to_le_bytes().to_vec();
     data.extend(&png);
@@ -402,7 +402,7 @@ fn classes_are_clipped_to_those_that_there_are() {
 }
 
 #[test]
-fn bodies_are_inflated_and_answers_deflated() {
+fn bodies_are_inflated_and_responses_deflated() {
     let body = json!({"inputs": [{"name": "x", "datatype": "FP32", "shape": [500],
                                   "data": vec![0.25; 500]}]});
     let limits = crate::http::limits::Limits::default();
@@ -412,7 +412,7 @@ fn bodies_are_inflated_and_answers_deflated() {
             coding,
         );
         let headers = [("content-encoding", name), ("accept-encoding", name)];
-        let response = ask(
+        let response = send(
             "POST",
             "/v2/models/identity-fp32/infer",
             &headers,

@@ -1,4 +1,4 @@
-//! The Open Inference Protocol: every way to lie in it.
+//! The Open Inference Protocol: every way to send an inconsistent request.
 
 use super::{Refused, check_refused};
 
@@ -21,29 +21,29 @@ fn invalid(body: String, sentence: &'static str) -> Refused {
 }
 
 /// JSON and bytes behind it, with the right length of the JSON.
-fn lie(json: String, bytes: &[u8], sentence: &'static str) -> Refused {
+fn inconsistent(json: String, bytes: &[u8], sentence: &'static str) -> Refused {
     let mut row = invalid(json, sentence);
     row.headers.push((HEADER, row.body.len().to_string()));
     row.body.extend(bytes);
     row
 }
 
-/// The input `x`, two floats, with these members more.
+/// The input `x`, two floats, with more members.
 fn x(members: &str) -> String {
     format!(r#"{{"inputs":[{{"name":"x","datatype":"FP32","shape":[2]{members}}}]}}"#)
 }
 
-/// The input `x` with that `binary_data_size`.
+/// The input `x` with a `binary_data_size`.
 fn size(size: &str) -> String {
     x(&format!(r#","parameters":{{"binary_data_size":{size}}}"#))
 }
 
-/// The input `x`, one value of that datatype.
+/// The input `x`, one value of a datatype.
 fn of(datatype: &str, data: &str) -> String {
     format!(r#"{{"inputs":[{{"name":"x","datatype":"{datatype}","shape":[1],"data":{data}}}]}}"#)
 }
 
-/// A good input, and this member of the request beside it.
+/// A valid input, and another member of the request.
 fn with_member(member: &str) -> String {
     let good = of("FP32", "[1]");
     format!("{},{member}}}", &good[..good.len() - 1])
@@ -55,7 +55,7 @@ fn output(parameters: &str) -> String {
     ))
 }
 
-/// A request that may be refused for its head, with that header.
+/// A request with a header that may be invalid.
 fn with_header(name: &'static str, value: &str, status: u16, sentence: &'static str) -> Refused {
     Refused {
         headers: vec![(name, value.to_owned())],
@@ -65,7 +65,7 @@ fn with_header(name: &'static str, value: &str, status: u16, sentence: &'static 
 }
 
 #[test]
-fn lies_about_sizes() {
+fn inconsistent_sizes() {
     let json_length = |value: &str, sentence| Refused {
         headers: vec![(HEADER, value.to_owned())],
         ..invalid(size("8"), sentence)
@@ -124,85 +124,85 @@ fn lies_about_sizes() {
         json_length("10", "the JSON body cannot be read: EOF"),
         json_length(
             "0",
-            "input `x` takes a multiple of 4 bytes (FP32 of shape [-1]), came ",
+            "input `x` takes a multiple of 4 bytes (FP32 of shape [-1]), got ",
         ),
-        lie(
+        inconsistent(
             size("8"),
             &[0; 7],
             "input `x`: `binary_data_size` is 8, but 7 bytes are left behind the JSON",
         ),
-        lie(size("8"), &[0; 9], "1 bytes follow the last tensor"),
-        lie(
+        inconsistent(size("8"), &[0; 9], "1 bytes follow the last tensor"),
+        inconsistent(
             size("4"),
             &[0; 4],
-            "input `x`: shape [2] of FP32 has 8 bytes, came 4",
+            "input `x`: shape [2] of FP32 has 8 bytes, got 4",
         ),
-        lie(
+        inconsistent(
             size("0"),
             &[],
-            "input `x`: shape [2] of FP32 has 8 bytes, came 0",
+            "input `x`: shape [2] of FP32 has 8 bytes, got 0",
         ),
-        lie(
+        inconsistent(
             size("-8"),
             &[0; 8],
             "input `x`: `binary_data_size` is `-8`, expected a number of bytes",
         ),
-        lie(
+        inconsistent(
             size("8.0"),
             &[0; 8],
             "input `x`: `binary_data_size` is `8.0`, expected",
         ),
-        lie(
+        inconsistent(
             size("\"8\""),
             &[0; 8],
             "input `x`: `binary_data_size` is `\"8\"`, expected",
         ),
-        lie(
+        inconsistent(
             size("[8]"),
             &[0; 8],
             "input `x`: `binary_data_size` is `[8]`, expected",
         ),
-        lie(
+        inconsistent(
             size("18446744073709551615"),
             &[0; 8],
             "input `x`: `binary_data_size` is 18446744073709551615, but 8 bytes are left",
         ),
-        lie(
+        inconsistent(
             x(r#","data":[1,2],"parameters":{"binary_data_size":8}"#),
             &[0; 8],
             "input `x`: it has both `data` and the parameter `binary_data_size`",
         ),
-        lie(
+        inconsistent(
             x(r#","data":[1,2]"#),
             &[0; 8],
             "8 bytes follow the last tensor",
         ),
-        lie(
+        inconsistent(
             x(""),
             &[0; 9],
-            "input `x`: shape [2] of FP32 has 8 bytes, came 9",
+            "input `x`: shape [2] of FP32 has 8 bytes, got 9",
         ),
-        lie(
+        inconsistent(
             x(r#","parameters":[]"#).replace("[]", "7"),
             &[],
             "the JSON body cannot be read: invalid type",
         ),
-        lie(
+        inconsistent(
             size("8").replace("[2]", "[4294967295,4294967295]"),
             &[0; 8],
             "input `x`: shape [4294967295, 4294967295] does not fit [-1]",
         ),
-        lie(
+        inconsistent(
             size("5").replace("FP32", "BYTES"),
             b"\x01\0\0\0a",
             "input `x`: datatype BYTES, expected FP32",
         ),
-        lie(
+        inconsistent(
             r#"{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]},
                 {"name":"x","datatype":"FP32","shape":[1],"data":[1]}]}"#
                 .to_owned(),
             &[],
-            "input `x` is there twice",
+            "input `x` is repeated, expected each input once",
         ),
     ]);
 }
@@ -296,7 +296,7 @@ fn values_out_of_range() {
         ),
         Refused {
             target: "/v2/models/identity-bool/infer".to_owned(),
-            ..lie(
+            ..inconsistent(
                 two_bools,
                 &[1, 2],
                 "input `x`: value 1 is 2, which BOOL does not hold",
@@ -306,7 +306,7 @@ fn values_out_of_range() {
 }
 
 #[test]
-fn outputs_that_cannot_be() {
+fn invalid_outputs() {
     check_refused(vec![
         invalid(
             output(r#"{"classification":0}"#),
@@ -334,7 +334,7 @@ fn outputs_that_cannot_be() {
         ),
         invalid(
             with_member(r#""outputs":[{"name":"y"},{"name":"y"}]"#),
-            "output `y` is asked for twice",
+            "output `y` is repeated, expected each output once",
         ),
         invalid(
             with_member(r#""outputs":[{"name":"z"}]"#),
@@ -344,7 +344,7 @@ fn outputs_that_cannot_be() {
 }
 
 #[test]
-fn images_that_are_none() {
+fn invalid_images() {
     let digits = |count: u64, size: usize, bytes: &[u8], sentence| {
         let json = format!(
             r#"{{"inputs":[{{"name":"image","datatype":"BYTES","shape":[{count}],
@@ -352,7 +352,7 @@ fn images_that_are_none() {
         );
         Refused {
             target: "/v2/models/digits/infer".to_owned(),
-            ..lie(json, bytes, sentence)
+            ..inconsistent(json, bytes, sentence)
         }
     };
     let image_texts = |count: u64, texts: &str, sentence| {
@@ -386,12 +386,12 @@ fn images_that_are_none() {
             &[0; 8],
             "input `image`: the BYTES tensor has 2 elements, its shape says 3",
         ),
-        digits(2, 8, &[0; 8], "image 0: the 0 bytes are no image"),
+        digits(2, 8, &[0; 8], "image 0: the 0 bytes are not an image"),
         digits(
             0,
             0,
             b"",
-            "input `image`: encoded images as BYTES have the shape [n]",
+            "input `image`: encoded images as BYTES need the shape [n]",
         ),
         image_texts(1, r#""é""#, "input `image`: image 0 is not base64: "),
         image_texts(
@@ -402,13 +402,13 @@ fn images_that_are_none() {
         image_texts(
             1,
             r#"7"#,
-            "input `image`: encoded images in JSON are a flat list of texts in base64",
+            "input `image`: `data` is not a flat list of encoded images in base64",
         ),
     ]);
 }
 
 #[test]
-fn what_the_head_gives_away() {
+fn invalid_heads() {
     check_refused(vec![
         row(
             "/v2/models/nobody/infer",
@@ -444,7 +444,7 @@ fn what_the_head_gives_away() {
             "content-type",
             "image/png",
             415,
-            "`image/png` is not taken here, expected `application/json`",
+            "`image/png` is unsupported on this route, expected `application/json`",
         ),
         with_header(
             "content-encoding",
@@ -462,13 +462,13 @@ fn what_the_head_gives_away() {
             "accept",
             "text/html",
             406,
-            "`Accept` allows none of the answers that there are",
+            "`Accept` allows no response of this route",
         ),
         with_header(
             "accept",
             "application/x-npy",
             406,
-            "`Accept` allows none of the answers that there are",
+            "`Accept` allows no response of this route",
         ),
         with_header(
             "content-length",

@@ -331,7 +331,7 @@ fn invalid_texts_are_refused_in_words() {
             "/infer/passages?top_k=1",
             br#"{"text": "a"}"#,
             400,
-            "`top_k` is for classifiers",
+            "`top_k` needs a classifier",
         ),
         (
             json,
@@ -359,7 +359,7 @@ fn invalid_texts_are_refused_in_words() {
             "/v1/embeddings",
             br#"{"input": "a"}"#,
             400,
-            "the JSON body has no `model`, expected one that gives embeddings; those that do are `passages` and `sentences`",
+            "the JSON body has no `model`; expected `passages` or `sentences`",
         ),
         (
             json,
@@ -373,7 +373,7 @@ fn invalid_texts_are_refused_in_words() {
             "/v1/embeddings",
             br#"{"input": "a", "model": "sentiment"}"#,
             400,
-            "model `sentiment` gives no embeddings",
+            "model `sentiment` computes no embeddings",
         ),
         (
             json,
@@ -387,14 +387,14 @@ fn invalid_texts_are_refused_in_words() {
             "/v1/embeddings",
             br#"{"input": [1, 2], "model": "passages"}"#,
             400,
-            "`input` has token numbers, expected texts",
+            "`input` has token ids, expected texts",
         ),
         (
             json,
             "/v1/embeddings",
             br#"{"input": [[1, 2]], "model": "passages"}"#,
             400,
-            "`input` has token numbers, expected texts",
+            "`input` has token ids, expected texts",
         ),
         (
             json,
@@ -422,7 +422,7 @@ fn invalid_texts_are_refused_in_words() {
             "/v1/embeddings",
             b"a",
             415,
-            "`text/plain` is not taken here",
+            "`text/plain` is unsupported on this route",
         ),
     ];
     let rows = rows.into_iter().chain([(

@@ -53,9 +53,9 @@ class Embeddings(unittest.TestCase):
     def test_errors(self):
         for error, part, arguments in [
             (NotFoundError, "there is no model `none`", dict(model="none", input="one")),
-            (BadRequestError, "gives no embeddings", dict(model="sentiment", input="one")),
+            (BadRequestError, "computes no embeddings", dict(model="sentiment", input="one")),
             (BadRequestError, "the list of texts is empty", dict(model="passages", input=[])),
-            (BadRequestError, "token numbers", dict(model="passages", input=[1, 2, 3])),
+            (BadRequestError, "token ids", dict(model="passages", input=[1, 2, 3])),
             (BadRequestError, "expected at most 32", dict(model="passages", input="one", dimensions=64)),
         ]:
             with self.subTest(part), self.assertRaises(error) as raised:

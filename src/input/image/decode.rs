@@ -1,20 +1,22 @@
-//! From a file's bytes to upright pixels on white.
+//! An encoded image becomes upright pixels on white.
 
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use infer_model_card::Channels;
 
-use super::{Format, ImageError, Pixels, sniff};
+use super::error::ImageError;
+use super::format::{Format, sniff};
+use super::pixels::Pixels;
 
-/// What a decoder may allocate beside the pixels: its own tables.
+/// The most bytes that a decoder may allocate beside the pixels.
 const TABLES_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The most bytes of a pixel: 16 bits in four channels.
+/// The bytes of the largest pixel: 16 bits in four channels.
 const PIXEL_BYTES: u64 = 8;
 
-/// Decode the first frame, apply the EXIF orientation, lay transparency on white, and convert to gray
-/// or RGB (BGR comes later, when the tensor is laid out).
+/// Decode the first frame, apply the EXIF orientation, blend transparency with white, and convert to gray or RGB (the
+/// normalization swaps the channels for BGR).
 pub(super) fn decode(
     bytes: &[u8],
     channels: Channels,
@@ -25,8 +27,8 @@ pub(super) fn decode(
         format,
         reason: error.to_string(),
     };
-    // From the header, before a decoder is made: on 32 bits some of them fail at such sizes with an
-    // error of their own.
+    // Read the size from the header before making a decoder: on 32 bits some decoders fail at such sizes with an error
+    // of their own.
     if let Ok(size) = imagesize::blob_size(bytes) {
         check_pixels(format, size.width as u64, size.height as u64, max_pixels)?;
     }
@@ -44,18 +46,18 @@ pub(super) fn decode(
     if format == Format::Jpeg && !is_whole_jpeg(bytes) {
         return Err(ImageError::Damaged {
             format,
-            reason: "it is cut off: the end marker is missing".to_owned(),
+            reason: "it is truncated: the end marker is missing".to_owned(),
         });
     }
     let mut limits = Limits::no_limits();
-    // A file that asks for more lies about its size or is no picture.
+    // A file that needs more is damaged, or declares a false size.
     limits.max_alloc = Some(
         max_pixels
             .saturating_mul(PIXEL_BYTES)
             .saturating_add(TABLES_BYTES),
     );
     decoder.set_limits(limits).map_err(damaged)?;
-    // Metadata that cannot be read says nothing about the pixels.
+    // Unreadable metadata does not make the pixels unreadable.
     let orientation = decoder
         .orientation()
         .unwrap_or(image::metadata::Orientation::NoTransforms);
@@ -76,8 +78,8 @@ fn check_pixels(format: Format, width: u64, height: u64, limit: u64) -> Result<(
     Ok(())
 }
 
-/// The JPEG decoder fills what is missing with gray. The end marker must come after the last start
-/// of a scan; an EXIF thumbnail, which has both, stands before it.
+/// Whether a JPEG is complete: the decoder would fill missing pixels with gray. The end marker must follow the last start
+/// of a scan; an EXIF thumbnail, which has both markers, precedes it.
 fn is_whole_jpeg(bytes: &[u8]) -> bool {
     let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
     match (last([0xff, 0xda]), last([0xff, 0xd9])) {
@@ -128,14 +130,14 @@ fn flatten(image: DynamicImage, channels: Channels) -> Pixels {
     }
 }
 
-/// `alpha` of the value, the rest of white; rounded to the nearest.
+/// Blend a value with white by `alpha`, rounded to the nearest.
 fn on_white(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     let mixed = (value * alpha + 255 * (255 - alpha) + 127) / 255;
     u8::try_from(mixed).unwrap_or(u8::MAX)
 }
 
-/// Luma after ITU-R BT.601 in 16 bits of fraction, as Pillow's `convert("L")` computes it.
+/// Luma by ITU-R BT.601 with 16 fractional bits, as Pillow's `convert("L")` computes it.
 fn luma([red, green, blue]: [u8; 3]) -> u8 {
     let sum = u32::from(red) * 19595 + u32::from(green) * 38470 + u32::from(blue) * 7471 + 0x8000;
     u8::try_from(sum >> 16).unwrap_or(u8::MAX)

@@ -1,52 +1,52 @@
-//! Why an image cannot become a tensor.
+//! Errors of image preparation.
 
-use super::Format;
+use super::format::Format;
 
-/// What is wrong with an encoded image.
+/// An error in an encoded image.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImageError {
-    /// None of the formats begins so.
-    #[error("the {bytes} bytes are no image: expected JPEG, PNG, WebP, GIF or BMP")]
+    /// The bytes begin like none of the supported formats.
+    #[error("the {bytes} bytes are not an image, expected JPEG, PNG, WebP, GIF or BMP")]
     UnknownFormat {
-        /// How many came.
+        /// The length of the body.
         bytes: usize,
     },
-    /// The header declares more than is decoded.
+    /// The header declares more pixels than the limit.
     #[error(
         "the {format} declares {width}x{height} pixels, {}, expected at most {limit}",
         width.saturating_mul(*height)
     )]
     TooManyPixels {
-        /// Its format.
+        /// The format.
         format: Format,
-        /// Declared.
+        /// The declared width.
         width: u64,
-        /// Declared.
+        /// The declared height.
         height: u64,
-        /// The most pixels that are decoded.
+        /// The limit.
         limit: u64,
     },
-    /// The file is damaged, cut off, or of a kind that the decoder lacks.
+    /// The file is damaged, truncated, or of a variant that the decoder does not support.
     #[error("the {format} cannot be decoded: {reason}")]
     Damaged {
-        /// Its format.
+        /// The format.
         format: Format,
-        /// The decoder's word.
+        /// The decoder's message.
         reason: String,
     },
-    /// So narrow or flat that, scaled to the model's size, it would have too many pixels.
+    /// The image is so elongated that it would have too many pixels after the resize.
     #[error("an image of {width}x{height} pixels is too elongated for this model")]
     TooElongated {
-        /// Upright.
+        /// The width, after the EXIF orientation.
         width: u32,
-        /// Upright.
+        /// The height, after the EXIF orientation.
         height: u32,
     },
-    /// The resizing itself failed.
+    /// The resize failed.
     #[error("the image cannot be resized: {reason}")]
     Resize {
-        /// The library's word.
+        /// The library's message.
         reason: String,
     },
 }

@@ -1,10 +1,10 @@
-//! Formats by their first bytes: what a file is, whatever it is called.
+//! Image formats, detected by the first bytes of a file.
 
 use std::fmt;
 
-/// The formats that are decoded.
+/// A supported image format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the formats' own names")]
+#[expect(missing_docs, reason = "the names of the formats")]
 pub enum Format {
     Jpeg,
     Png,
@@ -17,7 +17,7 @@ impl Format {
     /// Every format.
     pub const ALL: [Self; 5] = [Self::Jpeg, Self::Png, Self::WebP, Self::Gif, Self::Bmp];
 
-    /// Its media type.
+    /// The media type of the format.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -52,7 +52,7 @@ impl fmt::Display for Format {
     }
 }
 
-/// The format that bytes begin as.
+/// Detect the format of an encoded image.
 #[must_use]
 pub fn sniff(bytes: &[u8]) -> Option<Format> {
     if bytes.starts_with(&[0xff, 0xd8, 0xff]) {
@@ -70,8 +70,8 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
     }
 }
 
-/// Two letters alone would take a raw tensor for an image now and then: the header that follows must
-/// have one of the known sizes too (`BITMAPCOREHEADER` to `BITMAPV5HEADER`).
+/// Whether bytes begin as a BMP. Two letters alone would match a raw tensor now and then, so the header must have one of
+/// the known sizes too (`BITMAPCOREHEADER` to `BITMAPV5HEADER`).
 fn is_bmp(bytes: &[u8]) -> bool {
     let header_bytes = bytes
         .get(14..18)

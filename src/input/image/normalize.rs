@@ -1,20 +1,19 @@
-//! From pixels to a tensor: `(v * scale - mean) / std`, in the card's order of channels and
-//! dimensions.
+//! Pixels become a tensor: `(v * scale - mean) / std`, in the card's order of channels and dimensions.
 
 use half::f16;
 use infer_model_card::{Channels, Datatype, ImageSpec, Layout};
 
-use super::Pixels;
+use super::pixels::Pixels;
 
-/// The tensor's little-endian bytes.
+/// The little-endian bytes of the tensor.
 pub(super) fn to_bytes(pixels: &Pixels, spec: &ImageSpec, datatype: Datatype) -> Vec<u8> {
     match datatype {
         Datatype::Uint8 => lay_out(pixels, spec, |value| {
-            // `as` holds a float within 0 to 255 and takes NaN for 0, which is what is wanted.
+            // `as` clamps a float to 0 to 255, and converts NaN to 0.
             [value.round_ties_even() as u8]
         }),
         Datatype::Fp16 => lay_out(pixels, spec, |value| f16::from_f32(value).to_le_bytes()),
-        // FP32, and nothing else: the card is checked for these three.
+        // FP32: the card is checked for these three datatypes.
         _ => lay_out(pixels, spec, f32::to_le_bytes),
     }
 }
@@ -25,11 +24,11 @@ fn lay_out<const N: usize>(
     to_bytes: impl Fn(f32) -> [u8; N],
 ) -> Vec<u8> {
     let channels = pixels.channels;
-    // A channel has 256 values: everything is computed once for each of them.
+    // A channel has 256 values, so each result is computed once.
     let tables: Vec<Vec<[u8; N]>> = (0..channels)
         .map(|channel| table(spec, channel, &to_bytes))
         .collect();
-    // The tensor's channel `c` is the pixel's channel `order(c)`.
+    // Channel `c` of the tensor is channel `order(c)` of the pixels.
     let order = |channel: usize| match spec.channels {
         Channels::Bgr => channels - 1 - channel,
         Channels::Gray | Channels::Rgb => channel,
@@ -58,7 +57,7 @@ fn table<const N: usize>(
     channel: usize,
     to_bytes: &impl Fn(f32) -> [u8; N],
 ) -> Vec<[u8; N]> {
-    // One value for all channels, or one for each: the card is checked for that.
+    // The card has one value for all channels, or one for each.
     let of =
         |values: &[f32], otherwise| *values.get(channel).or(values.first()).unwrap_or(&otherwise);
     let (mean, std) = (of(&spec.mean, 0.0), of(&spec.std, 1.0));

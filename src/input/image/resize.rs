@@ -1,18 +1,19 @@
-//! To the model's size, with Pillow's filters.
+//! An image is resized to the model's size, with Pillow's filters.
 //!
-//! The crate `fast_image_resize` does Pillow's own arithmetic: a convolution in two passes whose
-//! support grows when it shrinks (antialiasing), in fixed point on eight-bit channels.
+//! The crate `fast_image_resize` does Pillow's arithmetic: a convolution in two passes, in fixed point on eight-bit
+//! channels, whose support grows as the image shrinks (antialiasing).
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use infer_model_card::{Crop, Filter, ImageSpec, ResizeMode};
 
-use super::{ImageError, Pixels};
+use super::error::ImageError;
+use super::pixels::Pixels;
 
-/// Fit the picture to the card's width and height.
+/// Resize, crop and pad an image to the card's width and height.
 ///
 /// # Errors
-/// When it is so narrow or flat that the intermediate picture would have too many pixels.
+/// The image is so elongated that an intermediate image would have too many pixels.
 pub(super) fn fit(pixels: Pixels, spec: &ImageSpec, max_pixels: u64) -> Result<Pixels, ImageError> {
     let target = (spec.width, spec.height);
     let size = match spec.resize {
@@ -20,7 +21,7 @@ pub(super) fn fit(pixels: Pixels, spec: &ImageSpec, max_pixels: u64) -> Result<P
             spec.resize_width.unwrap_or(spec.width),
             spec.resize_height.unwrap_or(spec.height),
         ),
-        // A square is covered when the shortest edge has its length.
+        // The shortest edge has the length of a square's edge, if the image covers the square.
         ResizeMode::ShortestEdge => {
             let covered = spec.shortest_edge.map_or(target, |edge| (edge, edge));
             covering_size(&pixels, covered)
@@ -35,8 +36,8 @@ pub(super) fn fit(pixels: Pixels, spec: &ImageSpec, max_pixels: u64) -> Result<P
     Ok(place(&scaled, target, spec.crop))
 }
 
-/// The size of the same proportions that just covers `target`: one edge is the target's, the other is
-/// cut off below the point, as torchvision's `Resize` does it.
+/// The smallest size of the same proportions that covers `target`: one edge is the target's, the other is rounded down,
+/// as in torchvision's `Resize`.
 fn covering_size(pixels: &Pixels, (width, height): (u32, u32)) -> (u32, u32) {
     let (from_width, from_height) = (u64::from(pixels.width), u64::from(pixels.height));
     let (to_width, to_height) = (u64::from(width), u64::from(height));
@@ -48,7 +49,7 @@ fn covering_size(pixels: &Pixels, (width, height): (u32, u32)) -> (u32, u32) {
     }
 }
 
-/// The size of the same proportions that just fits into `target`; no edge vanishes.
+/// The largest size of the same proportions that fits into `target`; each edge is at least 1.
 fn inner_size(pixels: &Pixels, (width, height): (u32, u32)) -> (u32, u32) {
     let (from_width, from_height) = (u64::from(pixels.width), u64::from(pixels.height));
     let (to_width, to_height) = (u64::from(width), u64::from(height));
@@ -66,7 +67,7 @@ fn clamp(size: u64) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-/// Center the picture in `target`: cut where it is larger, black where it is smaller.
+/// Center the image in `target`: crop it if it is larger, pad it with black if it is smaller.
 fn place(pixels: &Pixels, (width, height): (u32, u32), crop: Crop) -> Pixels {
     let channels = pixels.channels;
     let columns = overlap(pixels.width, width, crop);
@@ -95,7 +96,7 @@ fn place(pixels: &Pixels, (width, height): (u32, u32), crop: Crop) -> Pixels {
     }
 }
 
-/// Where two edges, centered on each other, have common pixels.
+/// The common pixels of two edges that are centered on each other.
 struct Overlap {
     from: usize,
     to: usize,
@@ -106,7 +107,7 @@ fn overlap(source: u32, target: u32, crop: Crop) -> Overlap {
     let cut = source.saturating_sub(target);
     let added = target.saturating_sub(source);
     let (from, to) = match crop {
-        // Halves to even: an odd difference is rounded up where its half is odd.
+        // Round halves to even: an odd difference is rounded up if its half is odd.
         Crop::Torchvision => (cut / 2 + (cut % 2) * (cut / 2 % 2), added / 2),
         Crop::Transformers => (cut / 2, added.div_ceil(2)),
     };
@@ -128,7 +129,7 @@ fn resize(
     }
     let pixels_height = pixels.height;
     let area = |height: u32| u64::from(width) * u64::from(height);
-    // Of the intermediate picture: a strip of one pixel's height would otherwise grow without end.
+    // Check the intermediate image too: a strip of one pixel's height would otherwise grow without bound.
     if area(height.max(pixels_height)) > max_pixels {
         return Err(ImageError::TooElongated {
             width: pixels.width,
@@ -147,8 +148,8 @@ fn resize(
         Filter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
         Filter::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
     };
-    // Across first, then down, as Pillow does it: between the two, values are held within 0 to 255,
-    // which with a filter that overshoots (bicubic, Lanczos) gives other results the other way round.
+    // Horizontally first, then vertically, as in Pillow: values are clamped to 0 to 255 between the passes, so with a
+    // filter that overshoots (bicubic, Lanczos) the other order has other results.
     let across = pass(pixels, (width, pixels_height), pixel_type, algorithm)?;
     pass(across, (width, height), pixel_type, algorithm)
 }
@@ -162,8 +163,8 @@ fn pass(
     if (pixels.width, pixels.height) == (width, height) {
         return Ok(pixels);
     }
-    // Sizes and buffers are this module's own, so this cannot happen; an error all the same, since a
-    // panic would end the instance.
+    // Sizes and buffers are this module's, so this cannot fail. It returns an error all the same, because a panic would
+    // end the instance.
     let refused = |reason: String| ImageError::Resize { reason };
     let source = ImageRef::new(pixels.width, pixels.height, &pixels.data, pixel_type)
         .map_err(|error| refused(error.to_string()))?;

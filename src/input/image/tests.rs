@@ -1,4 +1,4 @@
-//! Against Pillow's pixels (`tests/preprocessing`), and against files that are not what they say.
+//! Comparison with Pillow's pixels (`tests/preprocessing`), and damaged files.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ fn sample(name: &str) -> Vec<u8> {
     std::fs::read(folder().join("images").join(name)).unwrap()
 }
 
-/// 19x13 pixels, values as they are.
+/// 19x13 pixels, without scaling.
 fn spec(resize: ResizeMode, filter: Filter, channels: Channels, layout: Layout) -> ImageSpec {
     ImageSpec {
         input: None,
@@ -58,8 +58,8 @@ fn pixels_are_pillows() {
     assert!(cases.len() > 50);
     let mut wrong = Vec::new();
     for case in &cases {
-        // JPEG decoders may differ by a rounding or two in each of their steps, and the CMYK one adds
-        // a conversion; everything else is exact but for the last bit of a filter.
+        // JPEG decoders may differ by a rounding or two in each step, and CMYK adds a conversion. All other images are exact
+        // but for the last bit of a filter.
         let tolerance = match case.image.as_str() {
             "cmyk.jpg" => 6,
             name if name.ends_with(".jpg") => 3,
@@ -74,9 +74,9 @@ fn pixels_are_pillows() {
         let expected = std::fs::read(folder().join("resized").join(&case.pixels)).unwrap();
         let problem = match to_tensor(&sample(&case.image), &spec, Datatype::Uint8, MAX_PIXELS) {
             Err(error) => error.to_string(),
-            Ok(came) if came.len() != expected.len() => format!("{} bytes", came.len()),
-            Ok(came) => {
-                let largest = came
+            Ok(actual) if actual.len() != expected.len() => format!("{} bytes", actual.len()),
+            Ok(actual) => {
+                let largest = actual
                     .iter()
                     .zip(&expected)
                     .map(|(a, b)| a.abs_diff(*b))
@@ -99,7 +99,7 @@ fn pixels_are_pillows() {
 }
 
 #[test]
-fn layouts_and_datatypes_hold_the_same_values() {
+fn layouts_and_datatypes_have_the_same_values() {
     let bytes = sample("wide.png");
     let tensor = |channels, layout, datatype| {
         to_tensor(&bytes, &plain(channels, layout), datatype, MAX_PIXELS).unwrap()
@@ -151,7 +151,7 @@ fn values_are_scaled_then_normalized() {
     }
 }
 
-/// A PNG's header that declares any size; its checksum is right, its pixels are missing.
+/// The header of a PNG that declares any size, with the right checksum and without pixels.
 fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut chunk = b"IHDR".to_vec();
     chunk.extend(width.to_be_bytes());
@@ -163,7 +163,7 @@ fn png_header(width: u32, height: u32) -> Vec<u8> {
     png
 }
 
-/// PNG's checksum (annex D of its specification).
+/// The checksum of PNG (annex D of its specification).
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
@@ -173,7 +173,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn what_is_no_image_is_refused_in_words() {
+fn invalid_images_have_their_errors() {
     let with_idat = |mut png: Vec<u8>| {
         png.extend(b"\0\0\0\0IDAT");
         png.extend(crc32(b"IDAT").to_be_bytes());
@@ -188,18 +188,18 @@ fn what_is_no_image_is_refused_in_words() {
         (
             "empty",
             vec![],
-            "the 0 bytes are no image: expected JPEG, PNG, WebP, GIF or BMP",
+            "the 0 bytes are not an image, expected JPEG, PNG, WebP, GIF or BMP",
         ),
-        ("text", b"hello".to_vec(), "the 5 bytes are no image"),
+        ("text", b"hello".to_vec(), "the 5 bytes are not an image"),
         (
             "BM alone",
             b"BMhello, this is text".to_vec(),
-            "the 21 bytes are no image",
+            "the 21 bytes are not an image",
         ),
         (
             "RIFF of another kind",
             b"RIFF\0\0\0\0WAVEfmt ".to_vec(),
-            "the 16 bytes are no image",
+            "the 16 bytes are not an image",
         ),
         (
             "JPEG signature",
@@ -249,7 +249,7 @@ fn what_is_no_image_is_refused_in_words() {
         (
             "half a JPEG",
             half("wide.jpg"),
-            "the JPEG cannot be decoded: it is cut off: the end marker is missing",
+            "the JPEG cannot be decoded: it is truncated: the end marker is missing",
         ),
         (
             "half a BMP",
@@ -286,7 +286,7 @@ fn what_is_no_image_is_refused_in_words() {
 }
 
 #[test]
-fn a_strip_is_not_blown_up_without_end() {
+fn an_elongated_image_is_refused() {
     let mut strip = image::RgbImage::new(60_000, 1);
     strip.put_pixel(3, 0, image::Rgb([1, 2, 3]));
     let mut png = Vec::new();
@@ -308,7 +308,7 @@ fn a_strip_is_not_blown_up_without_end() {
     );
 }
 
-/// Every format, cut at every place and with every kind of byte changed: an answer, whatever it is.
+/// Every format, truncated at every byte and with every byte changed, has a result or an error.
 #[test]
 fn damage_never_panics() {
     let spec = plain(Channels::Rgb, Layout::Nchw);

@@ -1,4 +1,4 @@
-//! Tokens become tensors: batches of texts, filled up to the longest.
+//! Tokens become tensors: batches of texts, padded to the longest.
 
 use infer_model_card::{Datatype, ModelCard, Side, TensorSpec, TextSpec, TokenInput};
 
@@ -6,24 +6,24 @@ use super::{Texts, Tokens};
 use crate::http::error::ApiError;
 use crate::tensor::Tensor;
 
-/// How many tokens a batch may have when it holds more than one text. What a model computes on one
-/// core is no faster for larger ones, and its memory grows with them.
+/// The most tokens of a batch with more than one text. Larger batches are not faster on one core, and need more
+/// memory.
 const BATCH_TOKENS: usize = 1024;
 
-/// Some of a request's texts, as the model's inputs.
+/// A batch of the request's texts, as inputs of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     /// By name, in the card's order.
     pub inputs: Vec<(String, Tensor)>,
-    /// How many tokens each text has; what is beyond fills up.
+    /// The number of tokens of each text, without padding.
     pub lengths: Vec<usize>,
 }
 
-/// Divide texts into batches, in their order. With `equal_width` all batches are as wide as the longest
-/// text, so that their outputs can stand below each other.
+/// Divide texts into batches, in order. With `equal_width` every batch is as wide as the longest text, so that the
+/// outputs can be concatenated.
 ///
 /// # Errors
-/// 400 when the model takes no texts, or another number of them at a time.
+/// 400 if the model takes no texts, or a fixed number of texts that does not divide theirs.
 pub fn batches(texts: &Texts, card: &ModelCard, equal_width: bool) -> Result<Vec<Batch>, ApiError> {
     let (spec, ids) = card
         .text_input()
@@ -40,7 +40,7 @@ pub fn batches(texts: &Texts, card: &ModelCard, equal_width: bool) -> Result<Vec
             && rows.len() != size
         {
             return Err(ApiError::invalid(format!(
-                "the model takes {size} texts at a time, came {}",
+                "the model takes {size} texts at a time, got {}",
                 texts.rows.len()
             )));
         }
@@ -58,7 +58,7 @@ pub fn batches(texts: &Texts, card: &ModelCard, equal_width: bool) -> Result<Vec
     Ok(batches)
 }
 
-/// Texts in their order, as many together as [`BATCH_TOKENS`] has room for, or as the graph wants.
+/// Split texts, in order, into batches of at most [`BATCH_TOKENS`] tokens, or of the fixed size of the graph.
 fn split(rows: &[Tokens], size: Option<usize>, width: Option<usize>) -> Vec<&[Tokens]> {
     if let Some(size) = size {
         return rows.chunks(size.max(1)).collect();

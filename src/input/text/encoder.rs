@@ -1,4 +1,4 @@
-//! The tokenizer: Hugging Face's own library, with what the model card says of length.
+//! The tokenizer: Hugging Face's library, with the token limit of the model card.
 
 use std::fmt;
 
@@ -9,11 +9,11 @@ use tokenizers::{
     TruncationStrategy,
 };
 
-/// A tokenizer that is ready.
+/// A loaded tokenizer.
 pub struct Encoder(Box<dyn Tokenize>);
 
-/// What is done with a tokenizer. It is called through a pointer, so that of a snapshot without one the library is
-/// no part.
+/// The operations of a tokenizer. They are called through a pointer, so that a snapshot without a tokenizer contains
+/// nothing of the library.
 trait Tokenize {
     fn entries(&self) -> usize;
     fn encode(&self, text: &str, pair: Option<&str>) -> Result<Tokens, String>;
@@ -22,26 +22,26 @@ trait Tokenize {
 
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Its vocabulary has tens of thousands of entries.
+        // The vocabulary has tens of thousands of entries.
         f.debug_tuple("Encoder").field(&self.0.entries()).finish()
     }
 }
 
-/// Why a tokenizer's file cannot be used.
+/// An error in the file of a tokenizer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncoderError {
-    /// Not in the format of `tokenizers`.
-    #[error("it is no tokenizer that is known: {0}")]
+    /// The file is not in the format of `tokenizers`.
+    #[error("it is not a supported tokenizer: {0}")]
     Json(String),
-    /// Nothing is left of a text.
+    /// The token limit leaves no room for a text.
     #[error(
         "`max_tokens` is {max_tokens}, but {special} tokens are added to every text; expected more"
     )]
     MaxTokens {
-        /// What the card says.
+        /// The limit of the card.
         max_tokens: u32,
-        /// How many the tokenizer adds.
+        /// The number of special tokens.
         special: usize,
     },
 }
@@ -49,18 +49,20 @@ pub enum EncoderError {
 /// The tokens of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tokens {
-    /// Their numbers, with the special ones.
+    /// Token ids, including special tokens.
     pub ids: Vec<u32>,
-    /// 0 for a text, 1 for the second of a pair; as many.
+    /// One type for each id: 0 for the first text, 1 for the second text of a pair.
     pub types: Vec<u32>,
 }
 
 impl Encoder {
-    /// Read a `tokenizer.json`. What it says of padding and truncation is passed over: texts are cut
-    /// at the card's `max_tokens`, or at `fixed_tokens` where the graph has room for no more.
+    /// Read a `tokenizer.json`.
+    ///
+    /// Its padding and truncation are ignored: texts are truncated to the card's `max_tokens`, or to `fixed_tokens` if
+    /// the graph takes fewer.
     ///
     /// # Errors
-    /// When it is none, or no text has room beside the tokens that are added.
+    /// The file is not a tokenizer, or the limit leaves no room beside the special tokens.
     pub fn new(
         json: &str,
         spec: &TextSpec,
@@ -68,12 +70,12 @@ impl Encoder {
     ) -> Result<Self, EncoderError> {
         let unknown =
             |error: Box<dyn std::error::Error + Send + Sync>| EncoderError::Json(error.to_string());
-        // The library panics where a file breaks off within its decoder.
+        // The library panics if a file ends inside its decoder.
         serde_json::from_str::<IgnoredAny>(json)
             .map_err(|error| EncoderError::Json(error.to_string()))?;
         let mut tokenizer = Tokenizer::from_bytes(json.as_bytes()).map_err(unknown)?;
         let max_tokens = fixed_tokens.map_or(spec.max_tokens, |fixed| fixed.min(spec.max_tokens));
-        // The library subtracts without a check.
+        // The library subtracts this without a check.
         let special = tokenizer
             .get_post_processor()
             .map_or(0, |processor| processor.added_tokens(true));
@@ -98,15 +100,15 @@ impl Encoder {
         Ok(Self(Box::new(tokenizer)))
     }
 
-    /// The tokens of a text, or of a pair of texts, special ones added and the length cut.
+    /// The tokens of a text, or of a pair of texts, with special tokens, truncated.
     ///
     /// # Errors
-    /// The library's word.
+    /// The library's message.
     pub fn encode(&self, text: &str, pair: Option<&str>) -> Result<Tokens, String> {
         self.0.encode(text, pair)
     }
 
-    /// A token as the vocabulary has it, for people; empty for a number that it lacks.
+    /// The vocabulary's entry of a token id; empty if there is none.
     #[must_use]
     pub fn token(&self, id: u32) -> String {
         self.0.token(id).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Texts become token ids, and what a model makes of their tokens one vector a text.
+//! Texts become token ids.
 //!
 //! [`encoder`] is the tokenizer; [`batches`] makes tensors of what it gives.
 
@@ -13,30 +13,30 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::catalog::Model;
+use super::accepts::Accepts;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::{self, Limits, MAX_TEXT_BYTES, MAX_TEXTS};
 pub use encoder::{Encoder, EncoderError, Tokens};
 
-/// The name of the output that is one vector a text, as `sentence-transformers` has it.
+/// The name of the output with one vector for each text, as in `sentence-transformers`.
 pub const SENTENCE_EMBEDDING: &str = "sentence_embedding";
 
-/// Texts of a request, each as its tokens.
+/// The tokens of each text of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Texts {
-    /// In the request's order.
+    /// One row for each text, in the order of the request.
     pub rows: Vec<Tokens>,
 }
 
 impl Texts {
-    /// How many tokens there are, those that fill up a batch aside.
+    /// The number of tokens, without padding.
     #[must_use]
     pub fn tokens(&self) -> usize {
         self.rows.iter().map(|row| row.ids.len()).sum()
     }
 }
 
-/// One text or several, as they stand in JSON.
+/// One text or several, in JSON.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany<'a> {
@@ -44,10 +44,10 @@ enum OneOrMany<'a> {
     Many(#[serde(borrow)] Vec<Cow<'a, str>>),
 }
 
-/// Read a text or a list of texts from JSON; `what` is the member that has it.
+/// Read a text or a list of texts from JSON; `what` is the name of the member, for messages.
 ///
 /// # Errors
-/// 400 for anything else.
+/// 400 for every other value.
 pub fn from_json<'a>(what: &str, json: &'a RawValue) -> Result<Vec<Cow<'a, str>>, ApiError> {
     match serde_json::from_str(json.get()) {
         Ok(OneOrMany::One(text)) => Ok(vec![text]),
@@ -59,35 +59,35 @@ pub fn from_json<'a>(what: &str, json: &'a RawValue) -> Result<Vec<Cow<'a, str>>
     }
 }
 
-/// A body that is a text.
+/// Read a body that is one text.
 ///
 /// # Errors
-/// 400 when it is not UTF-8.
+/// 400 if it is not UTF-8.
 pub fn from_bytes(body: &[u8]) -> Result<&str, ApiError> {
     std::str::from_utf8(body).map_err(|error| {
         ApiError::invalid(format!(
-            "the text is not UTF-8: the byte at {} is none that can be there",
+            "the text is not valid UTF-8 from byte {} on, expected UTF-8",
             error.valid_up_to()
         ))
     })
 }
 
-/// The tokens of texts, or of pairs of texts.
+/// Tokenize texts, or pairs of texts.
 ///
 /// # Errors
-/// 400 when the model takes no texts, when there are none, not as many second texts as first ones, or
-/// one cannot be encoded; 413 for too many, and for a text over the limit.
+/// 400 if the model takes no texts, if there are no texts or too many, if there are not as many second texts as first
+/// texts, or if a text cannot be encoded; 413 for a text over the limit.
 pub fn encode(
-    model: &Model,
+    accepts: Accepts,
     texts: &[Cow<str>],
     pairs: Option<&[Cow<str>]>,
     limits: &Limits,
 ) -> Result<Texts, ApiError> {
-    let encoder = model.text.as_ref().ok_or_else(|| {
+    let encoder = accepts.text.ok_or_else(|| {
         ApiError::invalid(format!(
             "model `{}` takes no texts; it takes {}",
-            model.name,
-            model.media_types().join(", ")
+            accepts.model,
+            accepts.media_types().join(", ")
         ))
     })?;
     if texts.is_empty() {
@@ -95,7 +95,7 @@ pub fn encode(
             "the list of texts is empty, expected one or more",
         ));
     }
-    // What the API's description says of a list, so it is as wrong as any other list that does not fit it.
+    // 400, not 413: /openapi.json states the limit as `maxItems` of the list, so a longer list breaks the schema.
     limits::check(texts.len(), "texts", limits.max_texts, MAX_TEXTS)
         .map_err(|error| ApiError::invalid(error.to_string()))?;
     if let Some(pairs) = pairs
@@ -130,7 +130,7 @@ pub fn encode(
     };
     let mut rows = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
-        // To `transformers` a second text that is empty is none.
+        // `transformers` ignores a second text that is empty.
         let pair = pairs
             .and_then(|pairs| pairs.get(index))
             .map(AsRef::as_ref)

@@ -21,7 +21,7 @@ fn json(path: &str) -> Value {
     serde_json::from_str(&file(path)).unwrap()
 }
 
-/// The folders of tests/texts with the tokens that their models read.
+/// The folders of tests/texts, and the token limits of their models.
 const TOKENIZERS: [(&str, u32); 3] = [("sentiment", 48), ("sentences", 128), ("passages", 40)];
 
 fn spec(max_tokens: u32) -> TextSpec {
@@ -47,10 +47,10 @@ fn tokens_are_those_of_transformers() {
         for (text, expected) in texts.iter().zip(expected) {
             let text = text.as_str().unwrap();
             let expected: Vec<u32> = serde_json::from_value(expected.clone()).unwrap();
-            let came = encoder.encode(text, None).unwrap().ids;
-            longest = longest.max(came.len());
-            if came != expected {
-                wrong.push(format!("{folder} {text:?}\n  {came:?}\n  {expected:?}"));
+            let actual = encoder.encode(text, None).unwrap().ids;
+            longest = longest.max(actual.len());
+            if actual != expected {
+                wrong.push(format!("{folder} {text:?}\n  {actual:?}\n  {expected:?}"));
             }
         }
     }
@@ -59,7 +59,7 @@ fn tokens_are_those_of_transformers() {
 }
 
 #[test]
-fn a_text_is_cut_at_the_end_that_the_card_says() {
+fn a_text_is_truncated_at_the_side_of_the_card() {
     let tokenizer = file("sentiment/tokenizer.json");
     let whole = Encoder::new(&tokenizer, &spec(48), None).unwrap();
     let whole = whole.encode("the lazy dog and the fox", None).unwrap().ids;
@@ -83,26 +83,26 @@ fn a_text_is_cut_at_the_end_that_the_card_says() {
 }
 
 #[test]
-fn what_is_no_tokenizer_is_refused() {
+fn invalid_tokenizers_have_their_errors() {
     for (json, expected) in [
-        ("", "it is no tokenizer that is known: EOF"),
-        ("[]", "it is no tokenizer that is known: "),
-        // Cut off, over which the library panics.
+        ("", "it is not a supported tokenizer: EOF"),
+        ("[]", "it is not a supported tokenizer: "),
+        // Truncated files, over which the library panics.
         (
             r#"{"version": "1.0", "decoder": "#,
-            "it is no tokenizer that is known: EOF",
+            "it is not a supported tokenizer: EOF",
         ),
         (
             r#"{"version": "1.0", "decoder": {"type": "WordPiece", "pre"#,
-            "it is no tokenizer that is known: EOF",
+            "it is not a supported tokenizer: EOF",
         ),
         (
             r#"{"version": "1.0", "decoder": }"#,
-            "it is no tokenizer that is known: expected value",
+            "it is not a supported tokenizer: expected value",
         ),
         (
             r#"{"version": "1.0", "model": {"type": "Telepathy"}}"#,
-            "it is no tokenizer that is known: ",
+            "it is not a supported tokenizer: ",
         ),
     ] {
         let message = Encoder::new(json, &spec(8), None).unwrap_err().to_string();
@@ -135,7 +135,7 @@ fn card(shape: &str, text: &str) -> ModelCard {
     ModelCard::parse(&format!("{ids}{mask}{output}[text]\n{text}")).unwrap()
 }
 
-/// Numbers of a batch's inputs, row by row.
+/// The elements of a batch's inputs, row by row.
 fn shown(batch: &Batch) -> Vec<(&str, Vec<u32>, Vec<i64>)> {
     let numbers = |tensor: &Tensor| -> Vec<i64> {
         let size = tensor.datatype.element_bytes().unwrap();
@@ -160,7 +160,7 @@ fn shown(batch: &Batch) -> Vec<(&str, Vec<u32>, Vec<i64>)> {
 }
 
 #[test]
-fn batches_are_filled_up_to_the_longest() {
+fn batches_are_padded_to_the_longest() {
     let texts = Texts {
         rows: vec![row(&[5, 6, 7]), row(&[8])],
     };
@@ -183,11 +183,11 @@ fn batches_are_filled_up_to_the_longest() {
             ("attention_mask", vec![2, 3], vec![1, 1, 1, 0, 0, 1]),
         ]
     );
-    // A graph of one text of four tokens.
+    // A graph that takes one text of four tokens.
     let fixed = batches(&texts, &card("[1, 4]", ""), false).unwrap();
-    let came: Vec<_> = fixed.iter().map(|batch| shown(batch)[0].clone()).collect();
+    let actual: Vec<_> = fixed.iter().map(|batch| shown(batch)[0].clone()).collect();
     assert_eq!(
-        came,
+        actual,
         [
             ("input_ids", vec![1, 4], vec![5, 6, 7, 0]),
             ("input_ids", vec![1, 4], vec![8, 0, 0, 0]),
@@ -196,12 +196,12 @@ fn batches_are_filled_up_to_the_longest() {
     let error = batches(&texts, &card("[3, -1]", ""), false).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the model takes 3 texts at a time, came 2"
+        "the model takes 3 texts at a time, got 2"
     );
 }
 
 #[test]
-fn batches_have_no_more_tokens_than_memory_is_for() {
+fn batches_have_at_most_their_limit_of_tokens() {
     let long: Vec<u32> = (0..600).collect();
     let texts = Texts {
         rows: vec![row(&[1]), row(&[2]), row(&long), row(&long), row(&[3])],
@@ -218,8 +218,8 @@ fn batches_have_no_more_tokens_than_memory_is_for() {
 }
 
 #[test]
-fn vectors_are_made_of_tokens_alone() {
-    // Two texts of three tokens of two components; the second has one token and is filled up.
+fn pooling_ignores_padding() {
+    // Two texts of three tokens of two components; the second has one token and padding.
     let values: [f32; 12] = [
         3.0, 0.0, 1.0, 4.0, 2.0, 2.0, // first
         0.0, 5.0, 99.0, 99.0, 99.0, 99.0, // second
@@ -262,7 +262,7 @@ fn vectors_are_made_of_tokens_alone() {
 }
 
 #[test]
-fn texts_that_cannot_be_are_refused_in_words() {
+fn invalid_texts_have_their_errors() {
     let tokenizer = file("sentences/tokenizer.json");
     let text = "[[input]]\nname = 'input_ids'\ndatatype = 'INT64'\nshape = [-1, -1]\n\
                 [[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = [-1, 2]\n";
@@ -275,7 +275,7 @@ fn texts_that_cannot_be_are_refused_in_words() {
     let error = models.add("n", &format!("{text}[text]"), Files::default());
     assert_eq!(
         error.unwrap_err().to_string(),
-        "`model.toml` names the tokenizer `tokenizer.json`, but it did not come with the model"
+        "`model.toml` names the tokenizer `tokenizer.json`, which is missing; put it beside `model.toml`"
     );
     models.add("tensors", text, Files::default()).unwrap();
     let (model, tensors) = (models.get("m").unwrap(), models.get("tensors").unwrap());
@@ -339,7 +339,13 @@ fn texts_that_cannot_be_are_refused_in_words() {
         ),
     ];
     for (model, texts, pairs, status, expected) in cases {
-        let error = encode(model, &texts, pairs.as_deref(), &Limits::default()).unwrap_err();
+        let error = encode(
+            model.accepts(),
+            &texts,
+            pairs.as_deref(),
+            &Limits::default(),
+        )
+        .unwrap_err();
         assert_eq!(error.kind().status(), status, "{error}");
         assert!(error.to_string().starts_with(expected), "{error}");
     }

@@ -1,37 +1,37 @@
-//! `POST /infer/{model}/input`: what the model would be given for a body, and nothing computed. With it an
-//! image's preparation or a text's tokens can be held against what another program makes of them.
+//! `POST /infer/{model}/input`: the model's input that a body becomes, without inference. It lets a user compare the
+//! preparation of an image, or the tokens of a text, with another program's.
 
 use serde::Serialize;
 
 use super::reader::Reader;
+use super::tensors;
 use crate::catalog::Model;
 use crate::http::error::ApiError;
+use crate::http::json;
 use crate::http::limits::Limits;
-use crate::http::negotiate::{AnswerType, answer_type};
+use crate::http::negotiate::{RAW_ADVICE, ResponseType, response_type};
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::http::timing::{Phase, Timing};
 use crate::input::text::Texts;
 use crate::input::text::batches::batches;
-use crate::protocols::oip::response;
 use crate::run::compute;
 use crate::tensor::Tensor;
 use crate::tensor::json::values::{self, Flat};
-use crate::tensor::npy;
 
-/// What the head of a request says is to be done.
+/// A request of `/infer/{model}/input`, as far as its head says.
 #[derive(Clone, Debug)]
 pub struct Input<'a> {
     model: &'a Model,
     reader: Reader<'a>,
-    answer: AnswerType,
+    response: ResponseType,
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct InputResponse<'a> {
     model_name: &'a str,
     model_version: &'a str,
-    /// Each text's tokens in the vocabulary's words, without those that fill up.
+    /// The tokens of each text as the vocabulary has them, without padding.
     #[serde(skip_serializing_if = "Option::is_none")]
     tokens: Option<Vec<Vec<String>>>,
     inputs: Vec<InputTensor<'a>>,
@@ -46,28 +46,28 @@ struct InputTensor<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// Decide from the head.
+    /// Read the head.
     ///
     /// # Errors
-    /// 415 and 406 for the media types: bytes and NumPy have room for one input.
+    /// 415 and 406 for the media types: bytes and NumPy hold one input only.
     pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
         let possible = if model.card.inputs.len() == 1 {
-            &AnswerType::ALL[..]
+            &ResponseType::ALL[..]
         } else {
-            &[AnswerType::Json]
+            &[ResponseType::Json]
         };
         Ok(Self {
             model,
             reader: Reader::new(head, model)?,
-            answer: answer_type(head, possible)?,
+            response: response_type(head, possible)?,
         })
     }
 
-    /// Decode the body and word what came of it; `timing` gets the phases that ran.
+    /// Decode the body and encode the input; `timing` gets the phases that ran.
     ///
     /// # Errors
-    /// 400 for a body that does not fit the model, and for a tensor that JSON cannot carry.
-    pub fn answer(
+    /// 400 for a body that does not fit the model, and for a tensor that JSON cannot represent.
+    pub fn respond(
         &self,
         body: Vec<u8>,
         limits: &Limits,
@@ -81,10 +81,12 @@ impl<'a> Input<'a> {
             };
             Ok::<_, ApiError>((inputs, request.texts))
         })?;
-        timing.measure(Phase::Encode, || self.word(inputs, texts.as_ref(), limits))
+        timing.measure(Phase::Encode, || {
+            self.encode(inputs, texts.as_ref(), limits)
+        })
     }
 
-    /// All batches below each other, so that a tensor is one here that is several to the graph.
+    /// The batches concatenated: one tensor for each input, even if the graph runs several times.
     fn of_texts(&self, texts: &Texts) -> Result<Vec<(String, Tensor)>, ApiError> {
         let mut all = Vec::new();
         for batch in batches(texts, &self.model.card, true)? {
@@ -93,22 +95,22 @@ impl<'a> Input<'a> {
         Ok(all)
     }
 
-    fn word(
+    fn encode(
         &self,
         inputs: Vec<(String, Tensor)>,
         texts: Option<&Texts>,
         limits: &Limits,
     ) -> Result<Response, ApiError> {
-        if self.answer != AnswerType::Json {
+        if self.response != ResponseType::Json {
             let first = inputs.into_iter().next();
             let (_, tensor) = first.ok_or_else(|| ApiError::internal("there is no input"))?;
-            return match self.answer {
-                AnswerType::Npy => npy::encode(&tensor),
-                _ => Ok(response::raw(tensor)),
+            return match self.response {
+                ResponseType::Npy => tensors::npy(&tensor),
+                _ => Ok(tensors::raw(tensor)),
             };
         }
         for (name, tensor) in &inputs {
-            values::check("input", name, tensor, response::ADVICE)?;
+            values::check("input", name, tensor, RAW_ADVICE)?;
         }
         let model = self.model;
         let words = |encoder: &crate::input::text::Encoder, texts: &Texts| {
@@ -116,8 +118,8 @@ impl<'a> Input<'a> {
             rows.map(|row| row.ids.iter().map(|id| encoder.token(*id)).collect())
                 .collect()
         };
-        response::json_within(
-            &Answer {
+        json::response_within(
+            &InputResponse {
                 model_name: model.name.as_str(),
                 model_version: &model.card.version,
                 tokens: model

@@ -1,36 +1,37 @@
-//! `POST /infer`: an image, a text, a tensor or JSON in, labels, vectors or tensors out.
+//! `POST /infer`: an image, a text, a tensor or JSON in; labels, vectors or tensors out.
 
 pub mod input;
+pub mod json;
 pub mod reader;
+mod tensors;
 
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::Limits;
-use crate::http::negotiate::{AnswerType, answer_type};
+use crate::http::negotiate::{ResponseType, response_type};
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::http::timing::{Phase, Timing};
 use crate::protocols::oip::response;
-use crate::run::compute::{self, Wanted};
+use crate::run::compute::{self, OutputSet};
 use crate::run::inference::InferenceRequest;
 use crate::run::nn::Backend;
 use crate::tasks::classification::classify;
 use crate::tensor::Tensor;
-use crate::tensor::npy;
 use reader::Reader;
 
-/// What the head of a request says is to be done.
+/// A request of `/infer`, as far as its head says.
 #[derive(Clone, Debug)]
 pub struct Infer<'a> {
     model: &'a Model,
     reader: Reader<'a>,
-    answer: AnswerType,
+    response: ResponseType,
     top_k: Option<usize>,
     with_outputs: bool,
 }
 
 impl<'a> Infer<'a> {
-    /// Decide from the head.
+    /// Read the head.
     ///
     /// # Errors
     /// 415 and 406 for the media types, 400 for the query.
@@ -38,24 +39,24 @@ impl<'a> Infer<'a> {
         let plan = Self {
             model,
             reader: Reader::new(head, model)?,
-            answer: answer_type(head, &AnswerType::ALL)?,
+            response: response_type(head, &ResponseType::ALL)?,
             top_k: top_k(head)?,
             with_outputs: flag(head, "outputs")?,
         };
         if plan.top_k.is_some() && model.card.classification.is_none() {
             return Err(ApiError::invalid(format!(
-                "`top_k` is for classifiers, and model `{}` is none",
+                "`top_k` needs a classifier, and model `{}` is not one; leave it out",
                 model.name
             )));
         }
         Ok(plan)
     }
 
-    /// Decode the body, infer, and word the answer; `timing` gets the phases that ran.
+    /// Decode the body, infer, and encode the response; `timing` gets the phases that ran.
     ///
     /// # Errors
-    /// 400 for a body that does not fit the model, and what the backend refuses.
-    pub fn answer(
+    /// 400 for a body that does not fit the model, and errors of the backend.
+    pub fn respond(
         &self,
         body: Vec<u8>,
         limits: &Limits,
@@ -63,34 +64,34 @@ impl<'a> Infer<'a> {
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
         let mut request = timing.measure(Phase::Decode, || self.reader.decode(body, limits))?;
-        // A classifier's first output need not be that of its scores.
-        let is_first_wanted = self.answer != AnswerType::Json;
-        let wanted =
-            if self.with_outputs || is_first_wanted && self.model.card.classification.is_some() {
-                Wanted::Everything
-            } else {
-                Wanted::Items
-            };
-        let outputs = compute::request(self.model, &mut request, wanted, backend, timing)?;
-        timing.measure(Phase::Encode, || self.word(&request, outputs, limits))
+        // The first output of a classifier need not be its scores.
+        let is_first_only = self.response != ResponseType::Json;
+        let set = if self.with_outputs || is_first_only && self.model.card.classification.is_some()
+        {
+            OutputSet::All
+        } else {
+            OutputSet::PerText
+        };
+        let outputs = compute::request(self.model, &mut request, set, backend, timing)?;
+        timing.measure(Phase::Encode, || self.encode(&request, outputs, limits))
     }
 
-    fn word(
+    fn encode(
         &self,
         request: &InferenceRequest,
         outputs: Vec<(String, Tensor)>,
         limits: &Limits,
     ) -> Result<Response, ApiError> {
-        if self.answer != AnswerType::Json {
-            let wanted = request.outputs.first();
+        if self.response != ResponseType::Json {
+            let requested = request.outputs.first();
             let first = outputs
                 .into_iter()
-                .find(|(name, _)| wanted.is_none_or(|wanted| wanted.name == *name));
+                .find(|(name, _)| requested.is_none_or(|requested| requested.name == *name));
             let (_, tensor) =
-                first.ok_or_else(|| ApiError::internal("the backend gave no output"))?;
-            return match self.answer {
-                AnswerType::Npy => npy::encode(&tensor),
-                _ => Ok(response::raw(tensor)),
+                first.ok_or_else(|| ApiError::internal("the backend returned no output"))?;
+            return match self.response {
+                ResponseType::Npy => tensors::npy(&tensor),
+                _ => Ok(tensors::raw(tensor)),
             };
         }
         let model = self.model;
@@ -101,7 +102,7 @@ impl<'a> Infer<'a> {
             .map(|spec| {
                 let output = outputs.iter().find(|(name, _)| *name == spec.output);
                 let (_, tensor) = output.ok_or_else(|| {
-                    ApiError::internal(format!("the backend gave no output `{}`", spec.output))
+                    ApiError::internal(format!("the backend returned no output `{}`", spec.output))
                 })?;
                 let top_k = self.top_k.unwrap_or(spec.top_k);
                 classify(tensor, spec, &model.labels, top_k)

@@ -1,7 +1,8 @@
-//! The bodies of `/infer`, of every kind, become inputs.
+//! The bodies of `/infer`, of every kind, become inference requests.
 
 use std::borrow::Cow;
 
+use super::json;
 use crate::catalog::Model;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
@@ -11,12 +12,12 @@ use crate::input::images;
 use crate::input::multipart;
 use crate::input::text;
 use crate::protocols::oip;
-use crate::run::inference::{InferenceRequest, check_batch};
-use crate::tensor::json;
+use crate::run::inference::InferenceRequest;
+use crate::tensor::inputs::check_batch;
 use crate::tensor::npy;
 use crate::tensor::raw;
 
-/// What the head of a request says of its body.
+/// The body of a request, as far as its head says.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     model: &'a Model,
@@ -26,16 +27,16 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Decide from the head.
+    /// Read the head.
     ///
     /// # Errors
     /// 415 for the media type, 400 for the length of the JSON.
     pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
         let header_length = oip::binary::header_length(head)?;
-        // With that header the body is binary, whatever its type says.
+        // With that header the body is binary, whatever its media type.
         let declared = match header_length {
             Some(_) => Declared::Bytes,
-            None => body::declared(head, model)?,
+            None => body::declared(head, model.accepts())?,
         };
         Ok(Self {
             model,
@@ -44,10 +45,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Make inputs of the body.
+    /// Decode the body.
     ///
     /// # Errors
-    /// 400 for a body that does not fit the model, 413 for what is over a limit, 415 for images.
+    /// 400 for a body that does not fit the model, 413 for a body over a limit, 415 for images.
     pub fn decode(&self, body: Vec<u8>, limits: &Limits) -> Result<InferenceRequest, ApiError> {
         let request = self.read(body, limits)?;
         check_batch(&self.model.card, &request.inputs, limits)?;
@@ -68,22 +69,22 @@ impl<'a> Reader<'a> {
         }
         let kind = match &self.declared {
             Declared::Kind(kind) => kind.clone(),
-            Declared::Bytes => body::sniff(&body, model)?,
+            Declared::Bytes => body::sniff(&body, model.accepts())?,
         };
         let input = match kind {
             BodyKind::Json => return json::decode(&body, model, limits),
             BodyKind::Text => {
                 let text = Cow::Borrowed(text::from_bytes(&body)?);
-                let texts = text::encode(model, &[text], None, limits)?;
+                let texts = text::encode(model.accepts(), &[text], None, limits)?;
                 return Ok(InferenceRequest::of_texts(texts));
             }
             BodyKind::Raw => raw::decode(body, &model.card)?,
             BodyKind::Npy => npy::decode(&body, &model.card)?,
-            BodyKind::Image => images::to_input(&[&body], model, limits)?,
+            BodyKind::Image => images::to_input(&[&body], model.accepts(), limits)?,
             BodyKind::Multipart(boundary) => {
                 let parts = multipart::parts(body, &boundary, limits)?;
                 let images: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
-                images::to_input(&images, model, limits)?
+                images::to_input(&images, model.accepts(), limits)?
             }
         };
         Ok(InferenceRequest::of(input))

@@ -1,17 +1,17 @@
-//! Where the JSON of a request ends and its tensors begin (Triton's binary tensor data extension).
+//! Triton's binary tensor data extension: the JSON of a request, and the bytes of its tensors behind it.
 
 use crate::http::error::{ApiError, quoted};
 use crate::http::request::Head;
 
-/// The header with the number of bytes of JSON before the tensors, as it is sent.
+/// The header with the number of bytes of JSON before the tensors.
 pub const HEADER: &str = "Inference-Header-Content-Length";
 const LOWER_CASE_HEADER: &str = "inference-header-content-length";
 
-/// The number of bytes of JSON that a request declares; `None` without the header. 0 says that the
-/// body is one tensor and nothing else.
+/// The number of bytes of JSON that a request declares; `None` without the header. 0 declares a body that is one raw
+/// tensor.
 ///
 /// # Errors
-/// 400 when it is not a number.
+/// 400 if the header is not a number.
 pub fn header_length(head: &Head) -> Result<Option<u64>, ApiError> {
     head.header(LOWER_CASE_HEADER)
         .map(|value| {
@@ -25,10 +25,10 @@ pub fn header_length(head: &Head) -> Result<Option<u64>, ApiError> {
         .transpose()
 }
 
-/// The JSON and the tensors of a body.
+/// Split a body into its JSON and its tensors.
 ///
 /// # Errors
-/// 400 when the JSON is longer than the body.
+/// 400 if the JSON would be longer than the body.
 pub fn split(body: &[u8], header_length: u64) -> Result<(&[u8], &[u8]), ApiError> {
     usize::try_from(header_length)
         .ok()
@@ -41,15 +41,15 @@ pub fn split(body: &[u8], header_length: u64) -> Result<(&[u8], &[u8]), ApiError
         })
 }
 
-/// The tensors behind the JSON, taken one after another.
+/// The bytes behind the JSON, which are taken one tensor after another.
 #[derive(Debug)]
 pub struct Tensors<'a>(pub &'a [u8]);
 
 impl<'a> Tensors<'a> {
-    /// The next so many bytes.
+    /// Take the next `size` bytes.
     ///
     /// # Errors
-    /// A sentence with what is left, when that is less.
+    /// A message, if fewer bytes are left.
     pub fn take(&mut self, size: u64) -> Result<&'a [u8], String> {
         let (taken, rest) = usize::try_from(size)
             .ok()
@@ -64,16 +64,16 @@ impl<'a> Tensors<'a> {
         Ok(taken)
     }
 
-    /// All that is left.
+    /// Take the rest.
     #[must_use]
     pub fn take_rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }
 
-    /// Check that everything was taken.
+    /// Check that nothing is left.
     ///
     /// # Errors
-    /// 400 with what is left over.
+    /// 400 if bytes are left.
     pub fn finish(self) -> Result<(), ApiError> {
         if self.0.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Triton's classification extension: an output's best classes as texts, in place of the tensor.
+//! Triton's classification extension: the best classes of an output as texts, instead of the tensor.
 
 use std::cmp::Ordering;
 use std::num::NonZeroUsize;
@@ -6,28 +6,37 @@ use std::num::NonZeroUsize;
 use half::{bf16, f16};
 use infer_model_card::{Datatype, Labels};
 
+use crate::catalog::Model;
 use crate::tensor::{Tensor, elements};
 
 /// The classes of an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classes {
-    /// `[batch, k]` where the output has a batch, `[k]` where not.
+    /// `[batch, k]` if the output has a batch, else `[k]`.
     pub shape: Vec<u32>,
-    /// `value:index`, or `value:index:label` where there is a label; best first. Values are the
-    /// output's own, floats with six decimals.
+    /// `value:index`, or `value:index:label` if there is a label; best first. Values are those of the output, floats with
+    /// six decimals.
     pub texts: Vec<String>,
 }
 
-/// The best `count` classes of each item of the batch, all of them when there are fewer; of equal
-/// ones, the lower number first. An output whose `declared` shape, that of the card, begins with a free
-/// dimension has a batch; all other dimensions are classes.
+/// The best `count` classes of an output, with the labels if it is the output that the card classifies.
 #[must_use]
-pub fn classify(
-    tensor: &Tensor,
-    declared: &[i64],
-    labels: &Labels,
-    count: NonZeroUsize,
-) -> Classes {
+pub fn classes(model: &Model, output: &str, tensor: &Tensor, count: NonZeroUsize) -> Classes {
+    let no_labels = Labels::default();
+    let labels = match &model.card.classification {
+        Some(spec) if spec.output == output => &model.labels,
+        _ => &no_labels,
+    };
+    let spec = model.card.outputs.iter().find(|spec| spec.name == output);
+    let shape = spec.map_or(&[][..], |spec| &spec.shape);
+    classify(tensor, shape, labels, count)
+}
+
+/// The best `count` classes of each item of the batch, or all if there are fewer; classes of equal value are in the order
+/// of their numbers. If the card's `declared` shape begins with a free dimension, that is the batch; all other dimensions
+/// are classes.
+#[must_use]
+fn classify(tensor: &Tensor, declared: &[i64], labels: &Labels, count: NonZeroUsize) -> Classes {
     let has_batch = declared.first() == Some(&-1) && !tensor.shape.is_empty();
     let batch = match tensor.shape.first() {
         Some(batch) if has_batch => *batch as usize,
@@ -55,7 +64,7 @@ pub fn classify(
         Datatype::Int32 => top.integers(tensor, i32::from_le_bytes),
         Datatype::Uint64 => top.integers(tensor, u64::from_le_bytes),
         Datatype::Int64 => top.integers(tensor, i64::from_le_bytes),
-        // No model's output has them.
+        // Cards cannot declare such an output.
         Datatype::Bytes => Vec::new(),
     };
     let size = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
@@ -74,13 +83,13 @@ struct Top<'a> {
 }
 
 impl Top<'_> {
-    /// Six decimals are what C++'s `std::to_string` writes, and what clients of Triton read.
+    /// Six decimals, as C++'s `std::to_string` writes and clients of Triton read.
     fn floats<const N: usize>(
         &self,
         tensor: &Tensor,
         from_bytes: fn([u8; N]) -> f64,
     ) -> Vec<String> {
-        // What is no number is never the best.
+        // NaN is never the best.
         let rank = |value: f64| {
             if value.is_nan() {
                 f64::NEG_INFINITY
@@ -116,7 +125,7 @@ impl Top<'_> {
         let mut texts = Vec::new();
         for row in values.chunks(self.classes.max(1)) {
             let mut order: Vec<usize> = (0..row.len()).collect();
-            // Stable, so equal values stay in the order of their classes.
+            // The sort is stable, so equal values stay in the order of their classes.
             order.sort_by(|a, b| compare(&row[*b], &row[*a]));
             texts.extend(order.into_iter().take(self.shown).map(|index| {
                 let value = text(&row[index]);
@@ -193,9 +202,9 @@ mod tests {
         let mut wrong = Vec::new();
         for Case(tensor, shape, count, expected_shape, expected) in cases {
             let count = NonZeroUsize::new(count).unwrap();
-            let came = classify(tensor, shape, &labels, count);
-            if came.shape != expected_shape || came.texts != expected {
-                wrong.push((came, expected));
+            let actual = classify(tensor, shape, &labels, count);
+            if actual.shape != expected_shape || actual.texts != expected {
+                wrong.push((actual, expected));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");

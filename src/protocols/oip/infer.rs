@@ -1,9 +1,9 @@
-//! `POST /v2/models/{model}/infer`: the Open Inference Protocol's inference.
+//! `POST /v2/models/{model}/infer`: inference in the Open Inference Protocol.
 
 use crate::catalog::Model;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
-use crate::http::negotiate::{AnswerType, answer_type, names_json};
+use crate::http::negotiate::{ResponseType, names_json, response_type};
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::http::timing::{Phase, Timing};
@@ -11,22 +11,23 @@ use crate::input::body::{self, BodyKind};
 use crate::input::images;
 use crate::protocols::oip;
 use crate::protocols::oip::response;
-use crate::run::compute::{self, Wanted};
-use crate::run::inference::{InferenceRequest, check_batch};
+use crate::run::compute::{self, OutputSet};
+use crate::run::inference::InferenceRequest;
 use crate::run::nn::Backend;
+use crate::tensor::inputs::check_batch;
 use crate::tensor::raw;
 
-/// What the head of a request says is to be done.
+/// A request, as far as its head says.
 #[derive(Clone, Debug)]
 pub struct V2Infer<'a> {
     model: &'a Model,
     header_length: Option<u64>,
-    /// Whether outputs are answered as bytes where the body says nothing of them.
+    /// Whether outputs are bytes unless the body says otherwise.
     binary_output: bool,
 }
 
 impl<'a> V2Infer<'a> {
-    /// Decide from the head.
+    /// Read the head.
     ///
     /// # Errors
     /// 400 for the length of the JSON, 415 and 406 for the media types.
@@ -35,22 +36,21 @@ impl<'a> V2Infer<'a> {
         if header_length.is_none() {
             body::expect_json(head)?;
         }
-        let answer = answer_type(head, &[AnswerType::Json, AnswerType::Raw])?;
-        // A body that is one tensor has no place for wishes: its answer is of its kind, unless the
-        // client names JSON.
+        let response = response_type(head, &[ResponseType::Json, ResponseType::Raw])?;
+        // A body that is one raw tensor cannot request a form: the response is raw too, unless `Accept` names JSON.
         let is_raw = header_length == Some(0) && !names_json(head);
         Ok(Self {
             model,
             header_length,
-            binary_output: answer == AnswerType::Raw || is_raw,
+            binary_output: response == ResponseType::Raw || is_raw,
         })
     }
 
-    /// Decode the body, infer, and word the answer; `timing` gets the phases that ran.
+    /// Decode the body, infer, and encode the response; `timing` gets the phases that ran.
     ///
     /// # Errors
-    /// 400 for a body that does not fit the model, and what the backend refuses.
-    pub fn answer(
+    /// 400 for a body that does not fit the model, and errors of the backend.
+    pub fn respond(
         &self,
         body: Vec<u8>,
         limits: &Limits,
@@ -60,8 +60,8 @@ impl<'a> V2Infer<'a> {
         let mut request = timing.measure(Phase::Decode, || self.decode(body, limits))?;
         check_batch(&self.model.card, &request.inputs, limits)?;
         request.binary_output |= self.binary_output;
-        let wanted = Wanted::of_protocol(&self.model.card);
-        let outputs = compute::request(self.model, &mut request, wanted, backend, timing)?;
+        let set = OutputSet::for_protocol(&self.model.card);
+        let outputs = compute::request(self.model, &mut request, set, backend, timing)?;
         timing.measure(Phase::Encode, || {
             response::encode(self.model, &request, &outputs, None, true, limits)
         })
@@ -71,8 +71,8 @@ impl<'a> V2Infer<'a> {
         if self.header_length != Some(0) {
             return oip::request::decode(&body, self.header_length, self.model, limits);
         }
-        let input = match body::sniff(&body, self.model)? {
-            BodyKind::Image => images::to_input(&[&body], self.model, limits)?,
+        let input = match body::sniff(&body, self.model.accepts())? {
+            BodyKind::Image => images::to_input(&[&body], self.model.accepts(), limits)?,
             _ => raw::decode(body, &self.model.card)?,
         };
         Ok(InferenceRequest::of(input))

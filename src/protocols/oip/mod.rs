@@ -1,11 +1,12 @@
-//! The Open Inference Protocol v2 over HTTP (KServe's `inference_rest.md`), with Triton's extensions
-//! for binary tensor data and classification.
+//! The Open Inference Protocol v2 over HTTP (KServe's `inference_rest.md`), with Triton's extensions: binary tensor data,
+//! classification, model configuration and model repository.
 
 pub mod binary;
 pub mod classification;
-pub mod describe;
 pub mod health;
 pub mod infer;
+pub mod metadata;
+pub mod repository;
 pub mod request;
 pub mod response;
 mod texts;

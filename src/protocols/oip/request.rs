@@ -1,14 +1,12 @@
-//! Inference requests: JSON, or JSON with the tensors' bytes behind it.
+//! Inference requests: JSON, or JSON with the bytes of tensors behind it.
 //!
-//! The JSON is parsed once without looking into its arrays (their text is kept as it is), then each
-//! array's text goes straight into a tensor's bytes. There is no tree of values between.
+//! The JSON is parsed once, and the text of its arrays is kept. Then the text of each array is converted directly to the
+//! bytes of a tensor, without a tree of values between.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use infer_model_card::TensorSpec;
 use infer_tensor::{Datatype, convert};
 use serde::Deserialize;
@@ -20,37 +18,27 @@ use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::Limits;
 use crate::input::images;
-use crate::run::inference::{
-    InferenceRequest, RequestedOutput, check_outputs, in_order, known_input, refused,
-};
+use crate::run::inference::{InferenceRequest, RequestedOutput, check_outputs};
 use crate::tensor::byte_strings;
+use crate::tensor::inputs::{in_order, known_input, refused};
 use crate::tensor::json::{self, object::Object};
 use crate::tensor::{Tensor, check_shape, elements, shown};
 
-/// The JSON of a request. Members of no meaning here are passed over, as the protocol wants it.
+/// The JSON of a request. Unknown members are ignored, as the protocol requires.
 #[derive(Deserialize)]
 pub(crate) struct Body<'a> {
     #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
+    pub(crate) id: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
-    parameters: Option<Object<RequestParameters<'a>>>,
+    pub(crate) parameters: Option<Object<RequestParameters<'a>>>,
     #[serde(borrow, default)]
     pub(crate) inputs: Option<Vec<Object<Input<'a>>>>,
     #[serde(borrow, default)]
-    outputs: Option<Vec<Object<Output<'a>>>>,
-    /// Not the protocol's: what `/infer` takes as well.
-    #[serde(borrow, default)]
-    pub(crate) instances: Option<&'a RawValue>,
-    /// As above: texts for a model that takes them.
-    #[serde(borrow, default)]
-    pub(crate) text: Option<&'a RawValue>,
-    /// As above: second texts, for a model of pairs.
-    #[serde(borrow, default)]
-    pub(crate) text_pair: Option<&'a RawValue>,
+    pub(crate) outputs: Option<Vec<Object<Output<'a>>>>,
 }
 
 #[derive(Default, Deserialize)]
-struct RequestParameters<'a> {
+pub(crate) struct RequestParameters<'a> {
     #[serde(borrow, default)]
     binary_data_output: Option<&'a RawValue>,
 }
@@ -69,10 +57,10 @@ pub(crate) struct Input<'a> {
 }
 
 impl Input<'_> {
-    /// The parameter `binary_data_size`, where it is there.
+    /// The parameter `binary_data_size`, if it is present.
     ///
     /// # Errors
-    /// When it is no number.
+    /// The parameter is not a number.
     pub(super) fn binary_size(&self) -> Option<Result<u64, String>> {
         let size = self.parameters.as_ref()?.0.binary_data_size?;
         Some(size.get().parse().map_err(|_| {
@@ -91,7 +79,7 @@ struct InputParameters<'a> {
 }
 
 #[derive(Deserialize)]
-struct Output<'a> {
+pub(crate) struct Output<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -109,9 +97,8 @@ struct OutputParameters<'a> {
 /// Read a request for a model; `header_length` is what [`binary::header_length`] found.
 ///
 /// # Errors
-/// 400 for malformed JSON, an unknown, repeated or missing input, a shape, datatype, count, size or
-/// value that does not fit, and an output that does not exist or is asked for twice; 413 for JSON, images
-/// and texts over their limits.
+/// 400 for malformed JSON; for an unknown, repeated or missing input; for a shape, datatype, count, size or value that does
+/// not fit; for an unknown or repeated output. 413 for JSON, images and texts over their limits.
 pub fn decode(
     body: &[u8],
     header_length: Option<u64>,
@@ -130,7 +117,7 @@ pub fn decode(
     from_body(body, tensors, model, limits)
 }
 
-/// Read what a request's JSON says, and the tensors behind it.
+/// Read the inputs of a request's JSON, with the tensors behind it, and the requested outputs.
 pub(crate) fn from_body(
     mut body: Body,
     tensors: Option<Tensors>,
@@ -156,7 +143,7 @@ pub(crate) fn from_body(
     })
 }
 
-/// What a request's JSON says beside the inputs.
+/// Read the id and the requested outputs of a request's JSON.
 pub(crate) fn requested(body: Body, model: &Model) -> Result<InferenceRequest, ApiError> {
     let outputs = body
         .outputs
@@ -182,7 +169,7 @@ fn requested_output(output: Output) -> Result<RequestedOutput, ApiError> {
     let classes = parameters
         .classification
         .map(|value| {
-            // Up to what 64 bits hold: a model has fewer classes, and answers all of them then.
+            // Any count of up to 64 bits: if the model has fewer classes, the response has all of them.
             let count: Option<u64> = value.get().parse().ok();
             count
                 .map(|count| usize::try_from(count).unwrap_or(usize::MAX))
@@ -230,7 +217,7 @@ fn named_inputs(
         let spec = known_input(&model.card, &input.name)?;
         if named.contains_key(&spec.name) {
             return Err(ApiError::invalid(format!(
-                "input {} is there twice",
+                "input {} is repeated, expected each input once",
                 quoted(&spec.name)
             )));
         }
@@ -252,7 +239,7 @@ fn named_inputs(
                     .map_err(|problem| refused(spec, problem))?;
                 from_bytes(spec, &input, bytes, model, limits)?
             }
-            // Its size can be nothing but the rest (as OpenVINO Model Server takes it).
+            // The only tensor has the rest of the bytes, as in OpenVINO Model Server.
             (None, None) if is_only && has_binary => {
                 from_bytes(spec, &input, tensors.take_rest(), model, limits)?
             }
@@ -280,29 +267,29 @@ fn sent_datatype(spec: &TensorSpec, input: &Input) -> Result<Datatype, ApiError>
     input.datatype.parse().map_err(|error| refused(spec, error))
 }
 
-/// Whether the input is a list of encoded images: BYTES for what the card makes of an image.
+/// Whether the input is a list of encoded images: BYTES for the image input of the card.
 fn is_images(spec: &TensorSpec, input: &Input, model: &Model) -> bool {
     let takes = model.card.image_input();
     input.datatype == Datatype::Bytes.name()
         && takes.is_some_and(|(_, image)| image.name == spec.name)
 }
 
-/// How many images a shape announces.
+/// The number of images that a shape declares.
 fn image_count(spec: &TensorSpec, input: &Input) -> Result<u64, ApiError> {
     match input.shape.as_slice() {
-        // With the batch, as Triton's models of BYTES often have it.
+        // Triton's models of BYTES often have the second dimension.
         [count] | [count, 1] if *count > 0 => Ok(*count),
         _ => Err(refused(
             spec,
             format!(
-                "encoded images as BYTES have the shape [n], one element an image, came {}",
+                "encoded images as BYTES need the shape [n], one element for each image, got {}",
                 shown(&input.shape)
             ),
         )),
     }
 }
 
-/// A tensor whose data are in the JSON, nested as its shape says, or flat.
+/// Read a tensor whose data are in the JSON, flat or nested like the shape.
 fn from_json(
     spec: &TensorSpec,
     input: &Input,
@@ -315,8 +302,8 @@ fn from_json(
         let texts: Vec<Cow<str>> = serde_json::from_str(data.get()).map_err(|_| {
             refused(
                 spec,
-                "encoded images in JSON are a flat list of texts in base64; binary tensor data carries \
-                 them as they are",
+                "`data` is not a flat list of encoded images in base64; to send them as they are, use \
+                 binary tensor data",
             )
         })?;
         if texts.len() as u64 != count {
@@ -329,14 +316,14 @@ fn from_json(
             .iter()
             .enumerate()
             .map(|(index, text)| {
-                from_base64(text)
+                images::from_base64(text)
                     .map_err(|error| refused(spec, format!("image {index} is not base64: {error}")))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-        return images::to_input(&images, model, limits).map(|(_, tensor)| tensor);
+        return images::to_input(&images, model.accepts(), limits).map(|(_, tensor)| tensor);
     }
-    // Before it is said that the input has another datatype: the advice is what helps.
+    // Check for JSON first: its advice is more helpful than the expected datatype.
     let sent = sent_datatype(spec, input)?;
     json::check_datatype(sent).map_err(|error| refused(spec, error))?;
     convert::check(sent, spec.datatype).map_err(|error| refused(spec, error))?;
@@ -361,7 +348,7 @@ fn from_json(
     })
 }
 
-/// A tensor whose bytes stand behind the JSON.
+/// Read a tensor whose bytes follow the JSON.
 fn from_bytes(
     spec: &TensorSpec,
     input: &Input,
@@ -372,7 +359,7 @@ fn from_bytes(
     if is_images(spec, input, model) {
         let count = image_count(spec, input)?;
         let images = byte_strings::split(bytes, count).map_err(|error| refused(spec, error))?;
-        return images::to_input(&images, model, limits).map(|(_, tensor)| tensor);
+        return images::to_input(&images, model.accepts(), limits).map(|(_, tensor)| tensor);
     }
     let sent = sent_datatype(spec, input)?;
     convert::check(sent, spec.datatype).map_err(|error| refused(spec, error))?;
@@ -384,7 +371,7 @@ fn from_bytes(
         return Err(refused(
             spec,
             format!(
-                "shape {:?} of {sent} has {expected} bytes, came {}",
+                "shape {:?} of {sent} has {expected} bytes, got {}",
                 input.shape,
                 bytes.len()
             ),
@@ -397,12 +384,4 @@ fn from_bytes(
         shape,
         data,
     })
-}
-
-/// The bytes of a text in base64 (RFC 4648, section 4).
-///
-/// # Errors
-/// When it is none.
-pub fn from_base64(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
-    BASE64_STANDARD.decode(text.trim())
 }

@@ -1,28 +1,27 @@
-//! From outputs to an answer in the Open Inference Protocol's form: JSON, and the bytes behind it of
-//! the outputs that are asked for as bytes.
-
-use std::io::{self, Write};
+//! Outputs become a response in the Open Inference Protocol's form: JSON, and behind it the outputs that are requested as
+//! bytes.
 
 use infer_model_card::Datatype;
 use serde::Serialize;
 
 use crate::catalog::Model;
 use crate::http::error::ApiError;
-use crate::http::limits::{Limits, MAX_RESPONSE_BYTES, exceeded};
-use crate::http::negotiate::AnswerType;
+use crate::http::json;
+use crate::http::limits::Limits;
+use crate::http::negotiate::{RAW_ADVICE, ResponseType};
 use crate::http::response::Response;
-use crate::protocols::oip::binary;
+use crate::protocols::oip::{binary, classification};
 use crate::run::inference::InferenceRequest;
 use crate::tasks::classification::Prediction;
 use crate::tensor::Tensor;
 use crate::tensor::byte_strings;
 use crate::tensor::json::values::{self, Flat};
 
-/// Everything that a JSON answer may say; what is `None` is left out.
+/// The members of a JSON response. `None` is left out.
 #[derive(Debug, Serialize)]
-struct JsonAnswer<'a> {
+struct JsonResponse<'a> {
     model_name: &'a str,
-    /// A text, as the protocol has it.
+    /// A string, as in the protocol.
     model_version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
@@ -55,12 +54,11 @@ enum Data<'a> {
     Texts(Vec<String>),
 }
 
-/// An answer with what is asked for: `predictions`, the best classes of each item of the batch, and
-/// the outputs that the request names, if `with_outputs`.
+/// Encode a response: `predictions`, the best classes of each item of the batch, and the requested outputs, if
+/// `with_outputs`.
 ///
 /// # Errors
-/// 400 for FP16, BF16, NaN and infinity in an output that is not asked for as bytes; 413 for an answer
-/// over the limit.
+/// 400 for FP16, BF16, NaN and infinity in an output that is not requested as bytes; 413 for a response over the limit.
 pub fn encode(
     model: &Model,
     request: &InferenceRequest,
@@ -72,12 +70,15 @@ pub fn encode(
     let mut bytes: Vec<u8> = Vec::new();
     let mut json_outputs = Vec::new();
     for (name, tensor) in outputs.iter().filter(|_| with_outputs) {
-        let wanted = request.outputs.iter().find(|wanted| wanted.name == *name);
-        if wanted.is_none() && !request.outputs.is_empty() {
+        let requested = request
+            .outputs
+            .iter()
+            .find(|requested| requested.name == *name);
+        if requested.is_none() && !request.outputs.is_empty() {
             continue;
         }
-        let is_binary = wanted
-            .and_then(|wanted| wanted.binary)
+        let is_binary = requested
+            .and_then(|requested| requested.binary)
             .unwrap_or(request.binary_output);
         let before = bytes.len();
         let mut output = JsonOutput {
@@ -87,9 +88,9 @@ pub fn encode(
             parameters: None,
             data: None,
         };
-        match wanted.and_then(|wanted| wanted.classes) {
+        match requested.and_then(|requested| requested.classes) {
             Some(count) => {
-                let classes = model.classes(name, tensor, count);
+                let classes = classification::classes(model, name, tensor, count);
                 output.datatype = Datatype::Bytes.name();
                 output.shape = classes.shape;
                 if is_binary {
@@ -102,7 +103,7 @@ pub fn encode(
             }
             None if is_binary => bytes.extend(&tensor.data),
             None => {
-                values::check("output", name, tensor, ADVICE)?;
+                values::check("output", name, tensor, RAW_ADVICE)?;
                 output.data = Some(Data::Values(Flat(tensor)));
             }
         }
@@ -116,8 +117,8 @@ pub fn encode(
     let has_binary = json_outputs
         .iter()
         .any(|output| output.parameters.is_some());
-    let response = json_within(
-        &JsonAnswer {
+    let response = json::response_within(
+        &JsonResponse {
             model_name: model.name.as_str(),
             model_version: &model.card.version,
             id: request.id.as_deref(),
@@ -132,81 +133,5 @@ pub fn encode(
     let mut body = response.body;
     let length = body.len().to_string();
     body.extend(bytes);
-    Ok(Response::new(200, AnswerType::Raw.media_type(), body).with(binary::HEADER, length))
-}
-
-/// What to ask for where JSON does not do.
-pub const ADVICE: &str = "ask for `Accept: application/octet-stream`";
-
-/// A JSON answer.
-///
-/// # Errors
-/// 500 when it cannot be written, which no checked answer does.
-pub fn json(answer: &impl Serialize) -> Result<Response, ApiError> {
-    let body = serde_json::to_vec(answer)
-        .map_err(|error| ApiError::internal(format!("writing the answer: {error}")))?;
-    Ok(Response::new(200, AnswerType::Json.media_type(), body))
-}
-
-/// A JSON answer whose size a client decides: no more of it is written than the limit allows.
-///
-/// # Errors
-/// 413 for an answer over the limit; 500 as [`json`].
-pub fn json_within(answer: &impl Serialize, limits: &Limits) -> Result<Response, ApiError> {
-    let mut body = Bounded {
-        bytes: Vec::new(),
-        limit: usize::try_from(limits.max_response_bytes).unwrap_or(usize::MAX),
-        is_exceeded: false,
-    };
-    let written = serde_json::to_writer(&mut body, answer);
-    if body.is_exceeded {
-        return Err(too_large(limits));
-    }
-    written.map_err(|error| ApiError::internal(format!("writing the answer: {error}")))?;
-    Ok(Response::new(
-        200,
-        AnswerType::Json.media_type(),
-        body.bytes,
-    ))
-}
-
-/// The refusal of an answer over the limit.
-#[must_use]
-pub fn too_large(limits: &Limits) -> ApiError {
-    exceeded(
-        format_args!(
-            "the answer has more than {} bytes, expected fewer items or outputs, or a form with fewer \
-             bytes, `Accept: application/octet-stream`",
-            limits.max_response_bytes
-        ),
-        MAX_RESPONSE_BYTES,
-    )
-}
-
-/// Bytes up to a limit.
-struct Bounded {
-    bytes: Vec<u8>,
-    limit: usize,
-    is_exceeded: bool,
-}
-
-impl Write for Bounded {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if bytes.len() > self.limit - self.bytes.len() {
-            self.is_exceeded = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// One tensor's bytes.
-#[must_use]
-pub fn raw(tensor: Tensor) -> Response {
-    Response::new(200, AnswerType::Raw.media_type(), tensor.data)
+    Ok(Response::new(200, ResponseType::Raw.media_type(), body).with(binary::HEADER, length))
 }

@@ -1,4 +1,4 @@
-//! Texts for a model that takes them: BYTES of shape `[n]`, one element a text, in place of the token ids.
+//! Texts for a model that takes them: BYTES of shape `[n]`, one element for each text, instead of token ids.
 
 use std::borrow::Cow;
 
@@ -13,10 +13,10 @@ use crate::input::text::{self, Texts};
 use crate::tensor::byte_strings;
 use crate::tensor::shown;
 
-/// What the input may be called, beside the name of the one that takes token ids.
+/// The name of the text input, which may also have the name of the input of token ids.
 const NAME: &str = "text";
 
-/// Whether a request's only input is a list of texts.
+/// Whether the only input of a request is a list of texts.
 pub(super) fn is_texts(input: &Input, model: &Model) -> bool {
     model.card.text_input().is_some_and(|(text, _)| {
         input.datatype == Datatype::Bytes.name()
@@ -24,10 +24,10 @@ pub(super) fn is_texts(input: &Input, model: &Model) -> bool {
     })
 }
 
-/// Read them from the JSON, or from the bytes behind it.
+/// Read the texts from the JSON, or from the bytes behind it.
 ///
 /// # Errors
-/// 400 when they are not as many as the shape says, or cannot be encoded.
+/// 400 if their number differs from the shape, or if one cannot be encoded.
 pub(super) fn read(
     input: &Input,
     tensors: Option<Tensors>,
@@ -40,14 +40,17 @@ pub(super) fn read(
         [count] | [count, 1] => *count,
         _ => {
             return Err(refused(format!(
-                "texts as BYTES have the shape [n], one element a text, came {}",
+                "texts as BYTES need the shape [n], one element for each text, got {}",
                 shown(&input.shape)
             )));
         }
     };
     let texts: Vec<Cow<str>> = match (input.data, tensors) {
-        (Some(data), _) => serde_json::from_str(data.get())
-            .map_err(|_| refused("texts in JSON are a flat list of texts".to_owned()))?,
+        (Some(data), _) => serde_json::from_str(data.get()).map_err(|_| {
+            refused(
+                "`data` is not a flat list of texts, expected one string for each text".to_owned(),
+            )
+        })?,
         (None, Some(mut tensors)) => {
             let bytes = match input.binary_size() {
                 Some(size) => tensors
@@ -70,5 +73,5 @@ pub(super) fn read(
             texts.len()
         )));
     }
-    text::encode(model, &texts, None, limits)
+    text::encode(model.accepts(), &texts, None, limits)
 }

@@ -1,5 +1,4 @@
-//! `POST /v1/embeddings`: texts in, one vector each out, in the form of OpenAI's API (reference,
-//! "Create embeddings").
+//! `POST /v1/embeddings`: one vector for each text, in the form of OpenAI's API (reference, "Create embeddings").
 
 use std::borrow::Cow;
 
@@ -10,25 +9,25 @@ use serde_json::value::RawValue;
 
 use crate::catalog::{Model, Models};
 use crate::http::error::{ApiError, listed, quoted};
+use crate::http::json::response_within;
 use crate::http::limits::Limits;
-use crate::http::negotiate::{AnswerType, answer_type};
+use crate::http::negotiate::{ResponseType, response_type};
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::http::settings::Settings;
 use crate::http::timing::{Phase, Timing};
 use crate::input::body;
 use crate::input::text::{self, Texts};
-use crate::protocols::oip::response;
-use crate::run::compute::{self, Wanted};
+use crate::run::compute::{self, OutputSet};
 use crate::run::nn::Backend;
 use crate::tasks::embedding::pooling::normalize;
 use crate::tensor::json::{self, object::Object};
 
-/// What the head of a request says is to be done; the model stands in the body.
+/// A request, as far as its head says; the body names the model.
 #[derive(Clone, Debug)]
 pub struct Embeddings;
 
-/// Members of no meaning here (`user`) are passed over.
+/// The members of a body. Others, such as `user`, are ignored.
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow, default)]
@@ -41,7 +40,7 @@ struct Body<'a> {
     dimensions: Option<&'a RawValue>,
 }
 
-/// How a vector stands in the answer.
+/// The encoding of a vector in the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Encoding {
     /// A list of numbers.
@@ -58,7 +57,7 @@ struct Request<'a> {
 }
 
 #[derive(Serialize)]
-struct Answer<'a> {
+struct EmbeddingsResponse<'a> {
     object: &'static str,
     data: Vec<Item>,
     model: &'a str,
@@ -86,21 +85,21 @@ struct Usage {
 }
 
 impl Embeddings {
-    /// Decide from the head.
+    /// Read the head.
     ///
     /// # Errors
     /// 415 and 406 for the media types.
     pub fn new(head: &Head) -> Result<Self, ApiError> {
         body::expect_json(head)?;
-        answer_type(head, &[AnswerType::Json])?;
+        response_type(head, &[ResponseType::Json])?;
         Ok(Self)
     }
 
-    /// Decode the body, infer, and word the answer; `timing` gets the phases that ran.
+    /// Decode the body, infer, and encode the response; `timing` gets the phases that ran.
     ///
     /// # Errors
-    /// 400 for a body that is no such request, 404 for its model, and what the backend refuses.
-    pub fn answer(
+    /// 400 for a body that is not such a request, 404 for an unknown model, and errors of the backend.
+    pub fn respond(
         &self,
         body: &[u8],
         models: &Models,
@@ -112,14 +111,14 @@ impl Embeddings {
         let outputs = compute::run_texts(
             request.model,
             &request.texts,
-            Wanted::Items,
+            OutputSet::PerText,
             backend,
             timing,
         )?;
         let (_, tensor) = outputs
             .into_iter()
             .next()
-            .ok_or_else(|| ApiError::internal("there is no vector"))?;
+            .ok_or_else(|| ApiError::internal("the computation returned no vectors"))?;
         timing.measure(Phase::Encode, || {
             let size = tensor.shape.last().map_or(1, |size| *size as usize);
             encode(&request, &tensor.floats()?, size, &settings.limits)
@@ -160,20 +159,20 @@ fn decode<'a>(
         .transpose()?;
     if is_tokens(input) {
         return Err(ApiError::invalid(
-            "`input` has token numbers, expected texts: numbers of another tokenizer would mean \
-             something else here (LangChain: `check_embedding_ctx_length=False`)",
+            "`input` has token ids, expected texts: the ids of another tokenizer have another \
+             meaning here (in LangChain, set `check_embedding_ctx_length=False`)",
         ));
     }
     let texts = text::from_json("input", input)?;
     Ok(Request {
-        texts: text::encode(model, &texts, None, &settings.limits)?,
+        texts: text::encode(model.accepts(), &texts, None, &settings.limits)?,
         model,
         encoding,
         dimensions,
     })
 }
 
-/// Whether a list of numbers came, or a list of such lists, as OpenAI takes them too.
+/// Whether the input is a list of token ids, or a list of such lists, which OpenAI accepts too.
 fn is_tokens(input: &RawValue) -> bool {
     let inside = input
         .get()
@@ -181,7 +180,7 @@ fn is_tokens(input: &RawValue) -> bool {
     input.get().starts_with('[') && inside.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// The model that is named, or the only one that embeds.
+/// The model that the body names, else the default model, else the only one that embeds.
 fn model<'a>(
     name: Option<&str>,
     models: &'a Models,
@@ -198,11 +197,11 @@ fn model<'a>(
         .as_ref()
         .map(|name| name.as_str())
         .filter(|name| all.contains(name));
-    let those = || {
+    let choices = || {
         if all.is_empty() {
-            "no model here does".to_owned()
+            "no model of this service computes embeddings".to_owned()
         } else {
-            format!("those that do are {}", listed(all.iter().copied(), "and"))
+            format!("expected {}", listed(all.iter().copied(), "or"))
         }
     };
     match (name.or(default), all.as_slice()) {
@@ -210,17 +209,17 @@ fn model<'a>(
             let model = models.get(name)?;
             if model.card.embedding.is_none() {
                 return Err(ApiError::invalid(format!(
-                    "model {} gives no embeddings; {}",
+                    "model {} computes no embeddings; {}",
                     quoted(name),
-                    those()
+                    choices()
                 )));
             }
             Ok(model)
         }
         (None, [only]) => models.get(only),
         (None, _) => Err(ApiError::invalid(format!(
-            "the JSON body has no `model`, expected one that gives embeddings; {}",
-            those()
+            "the JSON body has no `model`; {}",
+            choices()
         ))),
     }
 }
@@ -234,7 +233,7 @@ fn encode(
     let dimensions = request.dimensions.unwrap_or(size);
     if dimensions > size {
         return Err(ApiError::invalid(format!(
-            "`dimensions` is {dimensions}, expected at most {size}, which model `{}` gives",
+            "`dimensions` is {dimensions}, expected at most {size}, the dimensions of model `{}`",
             request.model.name
         )));
     }
@@ -244,14 +243,14 @@ fn encode(
         .map(|(index, vector)| {
             let mut vector = vector[..dimensions].to_vec();
             if dimensions < size {
-                // As OpenAI shortens them: of length 1 again.
+                // Normalize a shortened vector to length 1 again, as OpenAI does.
                 normalize(&mut vector);
             }
             if request.encoding == Encoding::Float
                 && let Some(value) = vector.iter().find(|value| !value.is_finite())
             {
                 return Err(ApiError::invalid(format!(
-                    "the embedding of text {index} has a component {value}, which JSON cannot carry; ask \
+                    "the embedding of text {index} has a component {value}, which JSON cannot represent; ask \
                      for `encoding_format` base64"
                 )));
             }
@@ -270,8 +269,8 @@ fn encode(
         })
         .collect::<Result<Vec<_>, _>>()?;
     let tokens = request.texts.tokens();
-    response::json_within(
-        &Answer {
+    response_within(
+        &EmbeddingsResponse {
             object: "list",
             data,
             model: request.model.name.as_str(),

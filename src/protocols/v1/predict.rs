@@ -1,40 +1,40 @@
-//! `POST /v1/models/{model}:predict`: the V1 protocol's inference.
+//! `POST /v1/models/{model}:predict`: inference in the V1 protocol.
 
 use crate::catalog::Model;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
-use crate::http::negotiate::{AnswerType, answer_type};
+use crate::http::negotiate::{ResponseType, response_type};
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::http::timing::{Phase, Timing};
 use crate::input::body;
 use crate::protocols::v1;
-use crate::run::compute::{self, Wanted};
-use crate::run::inference::check_batch;
+use crate::run::compute::{self, OutputSet};
 use crate::run::nn::Backend;
+use crate::tensor::inputs::check_batch;
 
-/// What the head of a request says is to be done.
+/// A request, as far as its head says.
 #[derive(Clone, Debug)]
 pub struct V1Predict<'a> {
     model: &'a Model,
 }
 
 impl<'a> V1Predict<'a> {
-    /// Decide from the head.
+    /// Read the head.
     ///
     /// # Errors
     /// 415 and 406 for the media types.
     pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
         body::expect_json(head)?;
-        answer_type(head, &[AnswerType::Json])?;
+        response_type(head, &[ResponseType::Json])?;
         Ok(Self { model })
     }
 
-    /// Decode the body, infer, and word the answer; `timing` gets the phases that ran.
+    /// Decode the body, infer, and encode the response; `timing` gets the phases that ran.
     ///
     /// # Errors
-    /// 400 for a body that does not fit the model, and what the backend refuses.
-    pub fn answer(
+    /// 400 for a body that does not fit the model, and errors of the backend.
+    pub fn respond(
         &self,
         body: &[u8],
         limits: &Limits,
@@ -47,8 +47,8 @@ impl<'a> V1Predict<'a> {
         check_batch(&self.model.card, &request.inputs, limits)?;
         let outputs = match &request.texts {
             Some(texts) => {
-                let wanted = Wanted::of_protocol(&self.model.card);
-                compute::run_texts(self.model, texts, wanted, backend, timing)?
+                let set = OutputSet::for_protocol(&self.model.card);
+                compute::run_texts(self.model, texts, set, backend, timing)?
             }
             None => compute::run(self.model, request.inputs, backend, timing)?,
         };

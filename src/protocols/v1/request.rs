@@ -1,4 +1,4 @@
-//! `{"instances": […]}`, an item of the batch an entry, and `{"inputs": …}`, a tensor an input.
+//! Requests of V1: `{"instances": […]}` has an entry for each item of the batch, `{"inputs": …}` a tensor for each input.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,23 +12,22 @@ use crate::http::error::{ApiError, quoted};
 use crate::http::limits::Limits;
 use crate::input::images;
 use crate::input::text::{self, Texts};
-use crate::protocols::oip::request::from_base64;
-use crate::run::inference::{in_order, known_input, only_input, refused};
 use crate::tensor::Tensor;
+use crate::tensor::inputs::{in_order, known_input, only_input, refused};
 use crate::tensor::json::{self, Array, object::Object};
 
 /// A request of V1.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
-    /// The inputs by name, each there once, in the card's order.
+    /// The inputs by name, each once, in the card's order.
     pub inputs: Vec<(String, Tensor)>,
-    /// Texts, in place of inputs.
+    /// Texts instead of inputs.
     pub texts: Option<Texts>,
-    /// How many instances there were; `None` for the columnar form.
+    /// The number of instances; `None` for the columnar form.
     pub rows: Option<usize>,
 }
 
-/// Members of no meaning here (`signature_name`) are passed over.
+/// The members of a body. Others, such as `signature_name`, are ignored.
 #[derive(Deserialize)]
 struct Body<'a> {
     #[serde(borrow, default)]
@@ -37,7 +36,7 @@ struct Body<'a> {
     inputs: Option<&'a RawValue>,
 }
 
-/// Bytes in JSON, as TensorFlow Serving has them: here an encoded image.
+/// Bytes in JSON, in TensorFlow Serving's form: an encoded image.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Encoded<'a> {
@@ -45,13 +44,13 @@ struct Encoded<'a> {
     b64: Cow<'a, str>,
 }
 
-/// Named values of one instance.
+/// The named values of one instance.
 type Row<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// Read a body of `:predict`.
 ///
 /// # Errors
-/// 400 for malformed JSON and values that do not fit the inputs, 413 for what is over a limit.
+/// 400 for malformed JSON and values that do not fit the inputs, 413 for a body over a limit.
 pub fn decode(body: &[u8], model: &Model, limits: &Limits) -> Result<Request, ApiError> {
     json::check(body, limits)?;
     let Object(body) = serde_json::from_slice::<Object<Body>>(body).map_err(json::malformed)?;
@@ -67,12 +66,13 @@ pub fn decode(body: &[u8], model: &Model, limits: &Limits) -> Result<Request, Ap
     }
 }
 
-/// One item of the batch an entry: its value for a model with one input, or an object with a value
-/// for each input. A value of an image's input may be `{"b64": "…"}`, an encoded image; for a model that
-/// takes texts, an entry may be one.
+/// Read a list with an entry for each item of the batch.
+///
+/// An entry is the value of the only input, or an object with a value for each input. The value of an image input may be
+/// an encoded image, `{"b64": "…"}`; if the model takes texts, an entry may be a text.
 ///
 /// # Errors
-/// 400 when they are no list, or do not fit the inputs.
+/// 400 if the value is not a list, or does not fit the inputs.
 pub(crate) fn instances(
     model: &Model,
     json: &RawValue,
@@ -97,7 +97,12 @@ pub(crate) fn instances(
     }
     let first = after_bracket.trim_ascii_start();
     if model.text.is_some() && first.starts_with('"') {
-        let texts = text::encode(model, &text::from_json("instances", json)?, None, limits)?;
+        let texts = text::encode(
+            model.accepts(),
+            &text::from_json("instances", json)?,
+            None,
+            limits,
+        )?;
         return Ok(Request {
             rows: Some(texts.rows.len()),
             texts: Some(texts),
@@ -140,7 +145,7 @@ pub(crate) fn instances(
     })
 }
 
-/// The values of one input in all instances, as one tensor.
+/// Stack the values of one input in every instance into a tensor.
 fn column(
     spec: &TensorSpec,
     values: &[&RawValue],
@@ -190,7 +195,7 @@ fn column(
     json::whole(spec, array)
 }
 
-/// The tensor of the only input, or an object with a tensor for each.
+/// Read the tensor of the only input, or an object with a tensor for each input.
 fn columnar(model: &Model, json: &RawValue, limits: &Limits) -> Result<Request, ApiError> {
     if let Some(images) = encoded_images(model, json, limits) {
         return Ok(Request {
@@ -218,8 +223,7 @@ fn columnar(model: &Model, json: &RawValue, limits: &Limits) -> Result<Request, 
     })
 }
 
-/// `{"b64": "…"}`, or a list of them, for a model that needs an image and nothing else; `None` when
-/// it is something else.
+/// Read `{"b64": "…"}`, or a list of them, for a model whose only input is an image; `None` for every other value.
 fn encoded_images(
     model: &Model,
     json: &RawValue,
@@ -245,12 +249,12 @@ fn decoded(
         .iter()
         .enumerate()
         .map(|(index, image)| {
-            from_base64(&image.0.b64).map_err(|error| {
+            images::from_base64(&image.0.b64).map_err(|error| {
                 let text = quoted(&image.0.b64);
                 ApiError::invalid(format!("image {index} is not base64: {text}: {error}"))
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
     let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-    images::to_input(&images, model, limits)
+    images::to_input(&images, model.accepts(), limits)
 }

@@ -1,24 +1,24 @@
-//! `{"predictions": …}`, an item of the batch an entry, and `{"outputs": …}`, a tensor an output.
+//! Responses of V1: `{"predictions": …}` has an entry for each item of the batch, `{"outputs": …}` a tensor for each output.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use crate::http::error::ApiError;
+use crate::http::json;
 use crate::http::limits::Limits;
 use crate::http::response::Response;
-use crate::protocols::oip::response;
 use crate::tensor::Tensor;
 use crate::tensor::json::values::{self, Nested};
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Answer<'a> {
+enum V1Response<'a> {
     Predictions(Vec<Values<'a>>),
     Outputs(Values<'a>),
 }
 
-/// The value of the only output, or of each by its name.
+/// The value of the only output, or the values of all outputs by name.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Values<'a> {
@@ -26,11 +26,10 @@ enum Values<'a> {
     Named(BTreeMap<&'a str, Nested<'a>>),
 }
 
-/// An answer in the form of the request: `rows` is the number of instances, `None` for the columnar
-/// form.
+/// Encode a response in the form of the request: `rows` is the number of instances, `None` for the columnar form.
 ///
 /// # Errors
-/// 400 for what JSON cannot carry, and for an output that has not one item an instance.
+/// 400 for an output that JSON cannot represent, and for one without an item for each instance.
 pub fn encode(
     outputs: &[(String, Tensor)],
     rows: Option<usize>,
@@ -39,8 +38,8 @@ pub fn encode(
     for (name, tensor) in outputs {
         values::check("output", name, tensor, "ask for binary data from `/v2`")?;
     }
-    let answer = match rows {
-        None => Answer::Outputs(values(
+    let response = match rows {
+        None => V1Response::Outputs(values(
             outputs
                 .iter()
                 .map(|(name, tensor)| (name.as_str(), Nested::of(tensor))),
@@ -65,10 +64,10 @@ pub fn encode(
                     .filter_map(|(name, items)| Some((*name, items.next()?)));
                 values(items)
             };
-            Answer::Predictions((0..rows).map(row).collect())
+            V1Response::Predictions((0..rows).map(row).collect())
         }
     };
-    response::json_within(&answer, limits)
+    json::response_within(&response, limits)
 }
 
 fn values<'a>(items: impl Iterator<Item = (&'a str, Nested<'a>)>) -> Values<'a> {

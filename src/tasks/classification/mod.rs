@@ -36,7 +36,7 @@ pub fn classify(
             let scores = activate(row, spec.activation);
             if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
                 return Err(ApiError::invalid(format!(
-                    "output `{}` has the score {} for class {index}, which JSON cannot carry; ask for \
+                    "output `{}` has the score {} for class {index}, which JSON cannot represent; ask for \
                      `Accept: application/octet-stream`",
                     spec.output, scores[index]
                 )));

@@ -1,8 +1,6 @@
-//! The text of a JSON array, of any depth, into a tensor's bytes.
+//! The text of a JSON array of any depth becomes the bytes of a tensor.
 //!
-//! The text has been parsed before, so it is well-formed; what is left to find is its shape and its
-//! values. It is read in one pass from front to back, without recursion: the depth of the nesting is
-//! a number here, not a stack.
+//! The text has been parsed before, so it is well-formed. One pass without recursion finds its shape and its values.
 
 use infer_tensor::{Datatype, convert};
 
@@ -14,60 +12,60 @@ use crate::tensor::MAX_RANK;
 /// A tensor whose shape is that of the nesting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Array {
-    /// Empty for a lone value.
+    /// The shape of the nested lists; empty for a lone value.
     pub(crate) shape: Vec<u64>,
-    /// Little-endian elements of the stored datatype.
+    /// The elements, little-endian, in the datatype of the input.
     pub(crate) data: Vec<u8>,
 }
 
-/// Why an array is no tensor.
+/// An error in the array of a tensor.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(super) enum ArrayError {
-    /// FP16 and BF16.
+    /// JSON cannot represent the datatype.
     #[error(transparent)]
     Datatype(#[from] NotInJson),
-    /// Deeper than any tensor.
+    /// The array is deeper than any tensor.
     #[error("the array is nested more than {MAX_RANK} levels deep")]
     Depth,
-    /// Rows of different lengths, or a value where others have a list.
+    /// Rows have different lengths, or a value is at the place of a list.
     #[error("the array is ragged at value {index}: {problem}")]
     Ragged {
-        /// Values read before.
+        /// The number of values before the error.
         index: usize,
-        /// What differs.
+        /// The difference.
         problem: &'static str,
     },
-    /// Something that is not a number.
+    /// A value is not a number.
     #[error("value {index} is {value}, expected {expected}")]
     Kind {
-        /// Its place among the values, from 0.
+        /// The index of the value, from 0.
         index: usize,
-        /// Its text.
+        /// The text of the value.
         value: String,
-        /// What the datatype has.
+        /// The kind of values of the datatype.
         expected: &'static str,
     },
-    /// A number that the datatype does not hold.
+    /// A number is out of the datatype's range.
     #[error("value {index} is {value}, which {datatype} does not hold")]
     Range {
-        /// Its place among the values, from 0.
+        /// The index of the value, from 0.
         index: usize,
-        /// Its text.
+        /// The text of the value.
         value: String,
-        /// As sent, or as stored, whichever does not hold it.
+        /// The datatype that cannot represent the value: that of the request or that of the input.
         datatype: Datatype,
     },
 }
 
-/// Read an array of datatype `sent` as elements of datatype `stored`.
+/// Read an array with values of datatype `sent` as elements of datatype `stored`.
 ///
 /// # Errors
-/// When it is ragged or too deep, or a value does not fit.
+/// The array is ragged or too deep, or a value does not fit.
 pub(super) fn read(json: &str, sent: Datatype, stored: Datatype) -> Result<Array, ArrayError> {
     check_datatype(sent)?;
     let mut reader = Reader {
-        // A number has two or three characters at the least: a guess that seldom has to grow twice.
+        // A number has at least two or three characters, so this seldom has to grow twice.
         data: Vec::with_capacity(json.len() / 4),
         sent,
         stored,
@@ -105,7 +103,7 @@ pub(super) fn read(json: &str, sent: Datatype, stored: Datatype) -> Result<Array
     })
 }
 
-/// Where a value ends. A text or an object is none, and refused whatever follows.
+/// The length of a value. Strings and objects are errors, so their length does not matter.
 fn token_end(rest: &str) -> usize {
     if rest.starts_with(['"', '{']) {
         return rest.len();
@@ -119,13 +117,13 @@ struct Reader {
     data: Vec<u8>,
     sent: Datatype,
     stored: Datatype,
-    /// Values read.
+    /// The number of values read.
     index: usize,
-    /// The size of each level, once a list of that level was closed.
+    /// The length of the lists of each level, once one of them is closed.
     dims: Vec<Option<u64>>,
-    /// Items so far in the open list of each level.
+    /// The number of items so far in the open list of each level.
     counts: Vec<u64>,
-    /// The level at which values stand.
+    /// The level of the values.
     leaf_depth: Option<usize>,
 }
 
@@ -172,7 +170,7 @@ impl Reader {
         }
     }
 
-    /// Read the value at the beginning of `rest`, and return how long it is.
+    /// Read the value at the beginning of `rest`, and return its length.
     fn value(&mut self, rest: &str) -> Result<usize, ArrayError> {
         let depth = self.counts.len();
         if self.dims.len() > depth || self.leaf_depth.is_some_and(|leaf| leaf != depth) {
@@ -182,7 +180,7 @@ impl Reader {
         if let Some(count) = self.counts.last_mut() {
             *count += 1;
         }
-        // What nearly every request is made of; everything else takes the longer way.
+        // The fast path for nearly all values of requests.
         let length = match (self.sent, leading_f32(rest.as_bytes())) {
             (Datatype::Fp32, Some((value, length))) => {
                 self.data.extend(value.to_le_bytes());
@@ -238,7 +236,7 @@ impl Reader {
             }
             _ => integer(token).ok_or_else(|| kind("a whole number"))?,
         };
-        // Of the datatype that was sent first, then of the one that it is carried in.
+        // Check the range of the request's datatype first, then that of the input's.
         let (low, high) = convert::integer_range(self.sent).unwrap_or((i128::MIN, i128::MAX));
         if integer < low || integer > high {
             return Err(range(self.sent));
@@ -253,7 +251,7 @@ impl Reader {
     }
 }
 
-/// A whole number, also as `3.0` or `3e2`, where a float holds it exactly.
+/// Parse an integer, also as `3.0` or `3e2` if a float represents it exactly.
 fn integer(token: &str) -> Option<i128> {
     if let Ok(value) = token.parse::<i64>() {
         return Some(value.into());
@@ -261,7 +259,7 @@ fn integer(token: &str) -> Option<i128> {
     if let Ok(value) = token.parse::<u64>() {
         return Some(value.into());
     }
-    /// Beyond 2^53 a float stands for several whole numbers.
+    /// Beyond 2^53 a float represents several integers.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let value: f64 = token.parse().ok()?;
     (value.fract() == 0.0 && value.abs() <= EXACT).then_some(value as i128)

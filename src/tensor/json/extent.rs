@@ -1,16 +1,16 @@
-//! How deep JSON is nested and how many values it has, found before anything is made of them.
+//! The depth and the number of values of JSON, checked before it is parsed.
 
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::{Limits, MAX_JSON_DEPTH, MAX_JSON_VALUES, exceeded};
 
-/// Check a text against the limits on JSON. It need not be well-formed: whoever parses it says so.
+/// Check JSON against the limits. It may be malformed; the parser reports that later.
 ///
-/// Counted are commas and opening brackets, so that lists and objects count too, empty ones as two.
+/// The count is that of commas and opening brackets, so that lists and objects count too.
 ///
 /// # Errors
-/// 400 for nesting, which no tensor has that deep, and 413 for too many values; both name the setting.
+/// 400 for deep nesting, which no tensor has, and 413 for too many values, both with the name of the setting.
 pub fn check(json: &[u8], limits: &Limits) -> Result<(), ApiError> {
-    // A tensor's text is mostly digits, and its brackets are few: then one quick pass is all.
+    // The text of a tensor is mostly digits with few brackets, so one quick pass is usually enough.
     let opened = json
         .iter()
         .filter(|byte| matches!(byte, b'[' | b'{'))
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn brackets_and_commas_outside_of_texts_are_counted() {
+    fn brackets_and_commas_outside_of_strings_are_counted() {
         let limits = Limits {
             max_json_depth: 3,
             max_json_values: 6,
@@ -94,14 +94,14 @@ mod tests {
         let wrong: Vec<_> = cases
             .into_iter()
             .map(|(json, expected)| {
-                let came = check(json.as_bytes(), &limits).map_err(|error| {
+                let actual = check(json.as_bytes(), &limits).map_err(|error| {
                     let status = if expected == Err(deep) { 400 } else { 413 };
                     assert_eq!(error.kind().status(), status, "{json}");
                     error.to_string()
                 });
-                (json, expected.map_err(str::to_owned), came)
+                (json, expected.map_err(str::to_owned), actual)
             })
-            .filter(|(_, expected, came)| expected != came)
+            .filter(|(_, expected, actual)| expected != actual)
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
     }

@@ -1,20 +1,20 @@
-//! Decimal numbers to f32, fast.
+//! Fast conversion of decimal numbers to f32.
 //!
-//! A JSON tensor is mostly digits, and the standard library's conversion multiplies in 128 bits, for
-//! which WebAssembly has no instruction. Here an f64 is computed with a small error, and taken where
-//! that error cannot change the f32 that it is rounded to; the rest is left to the standard library
-//! (the idea is Clinger's fast path, 1990, doi 10.1145/93542.93557, with a margin).
+//! A JSON tensor is mostly digits, and the standard library's conversion multiplies in 128 bits, for which WebAssembly has
+//! no instruction. This module computes an f64 with a small error, and rounds it to f32 unless that error could change the
+//! result; then the standard library converts the number. The idea is Clinger's fast path (1990, doi
+//! 10.1145/93542.93557) with a margin.
 
-/// Powers of ten that an f64 holds exactly.
+/// The powers of ten that an f64 represents exactly.
 const POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
-/// The f32 nearest to the JSON number at the beginning of `text`, and how long that is; `None` where
-/// only a slower conversion can tell, or there is no number.
+/// The f32 nearest to the JSON number at the beginning of `text`, and the length of the number; `None` if only the slower
+/// conversion is exact, or if there is no number.
 pub(super) fn leading_f32(text: &[u8]) -> Option<(f32, usize)> {
-    /// Digits that 64 bits always hold.
+    /// The number of digits that always fit 64 bits.
     const MAX_DIGITS: usize = 19;
     let is_negative = text.first() == Some(&b'-');
     let start = usize::from(is_negative);
@@ -38,7 +38,7 @@ pub(super) fn leading_f32(text: &[u8]) -> Option<(f32, usize)> {
         at += usize::from(matches!(text.get(at), Some(b'-' | b'+')));
         let mut written: u64 = 0;
         let end = skip_digits(text, at, &mut written);
-        // Three digits are more than an f32 has.
+        // The exponent of an f32 has two digits.
         if !(1..=3).contains(&(end - at)) {
             return None;
         }
@@ -52,7 +52,7 @@ pub(super) fn leading_f32(text: &[u8]) -> Option<(f32, usize)> {
     if digits == 0 {
         return Some((if is_negative { -0.0 } else { 0.0 }, at));
     }
-    // At most half a unit in the last place is lost by each of the two roundings.
+    // Each of the two roundings loses at most half a unit in the last place.
     let power = POWERS.get(exponent.unsigned_abs() as usize)?;
     let value = if exponent < 0 {
         digits as f64 / power
@@ -63,21 +63,20 @@ pub(super) fn leading_f32(text: &[u8]) -> Option<(f32, usize)> {
     Some((if is_negative { -narrow } else { narrow }, at))
 }
 
-/// Round to f32, if a value so near to a halfway point is not among those that an error of less than
-/// four units in the last place could move across it.
+/// Round to f32, unless an error of less than four units in the last place could move the value across a halfway point.
 fn rounded(value: f64) -> Option<f32> {
-    /// f64 has 29 bits more; this is the halfway point among them.
+    /// An f64 has 29 more bits than an f32; this is the halfway point among them.
     const LOW_BITS: u64 = (1 << 29) - 1;
     const HALFWAY: u64 = 1 << 28;
     const MARGIN: u64 = 4;
-    // Beside the normal numbers the number of bits that are kept is another.
+    // Numbers that are not normal keep another number of bits.
     let is_normal = (f64::from(f32::MIN_POSITIVE)..f64::from(f32::MAX)).contains(&value);
     let low_bits = value.to_bits() & LOW_BITS;
     (is_normal && low_bits.abs_diff(HALFWAY) > MARGIN).then_some(value as f32)
 }
 
-/// Append the digits from `at` to the number, and return where they end. What does not fit is lost:
-/// the caller counts.
+/// Append the digits from `at` to the number, and return their end. Digits that do not fit are lost; the caller counts
+/// them.
 fn skip_digits(text: &[u8], mut at: usize, number: &mut u64) -> usize {
     while let Some(eight) = text.get(at..at + 8).and_then(eight_digits) {
         *number = number.wrapping_mul(100_000_000).wrapping_add(eight);
@@ -92,10 +91,10 @@ fn skip_digits(text: &[u8], mut at: usize, number: &mut u64) -> usize {
     at
 }
 
-/// The number that eight digits are, computed in three steps in which neighbors are joined.
+/// Parse eight digits in three steps, each of which joins neighbors.
 fn eight_digits(text: &[u8]) -> Option<u64> {
     let bytes = u64::from_le_bytes(text.try_into().ok()?);
-    // A digit is 0x30 to 0x39: its upper half is 3, and still is after 6 was added.
+    // A digit is 0x30 to 0x39: its upper half is 3, also after adding 6.
     let upper = 0xf0f0_f0f0_f0f0_f0f0;
     let threes = 0x3030_3030_3030_3030;
     let sixes = 0x0606_0606_0606_0606;
@@ -108,7 +107,7 @@ fn eight_digits(text: &[u8]) -> Option<u64> {
     Some(fours.wrapping_mul(10_000 * (1 << 32) + 1) >> 32)
 }
 
-/// The zeros before the first other digit; the point does not count.
+/// The number of zeros before the first other digit.
 fn leading_zeros(number: &[u8]) -> usize {
     number
         .iter()

@@ -1,4 +1,4 @@
-//! Objects that are objects: serde takes a list for a structure as well, member after member.
+//! Structures that are read from JSON objects only. serde would also read them from lists, member by member.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// A structure that is read from a JSON object and from nothing else.
+/// A structure that is read from a JSON object only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Object<T>(pub T);
 

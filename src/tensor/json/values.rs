@@ -1,4 +1,4 @@
-//! A tensor's values as JSON: flat, or nested as its shape says, written one by one from its bytes.
+//! The values of a tensor as JSON, flat or nested, written one by one from its bytes.
 
 use infer_model_card::Datatype;
 use serde::ser::SerializeSeq;
@@ -7,19 +7,19 @@ use serde::{Serialize, Serializer};
 use crate::http::error::ApiError;
 use crate::tensor::Tensor;
 
-/// Check that JSON can carry a tensor: `what` is what the name is of, `advice` what to ask for instead.
+/// Check that JSON can represent a tensor. `kind` is `input` or `output`, and `advice` says what to request instead.
 ///
 /// # Errors
 /// 400 for FP16 and BF16, and for NaN and infinity.
-pub fn check(what: &str, name: &str, tensor: &Tensor, advice: &str) -> Result<(), ApiError> {
+pub fn check(kind: &str, name: &str, tensor: &Tensor, advice: &str) -> Result<(), ApiError> {
     let not_finite = |value: &dyn std::fmt::Display| {
         ApiError::invalid(format!(
-            "{what} `{name}` has the value {value}, which JSON cannot carry; {advice}"
+            "{kind} `{name}` has the value {value}, which JSON cannot represent; {advice}"
         ))
     };
     let refused = match tensor.datatype {
         Datatype::Fp16 | Datatype::Bf16 => Some(ApiError::invalid(format!(
-            "{what} `{name}` is {}, which is not supported in JSON; {advice}",
+            "{kind} `{name}` is {}, which JSON cannot represent; {advice}",
             tensor.datatype
         ))),
         Datatype::Fp32 => elements(&tensor.data, f32::from_le_bytes)
@@ -52,7 +52,7 @@ pub struct Nested<'a> {
 }
 
 impl<'a> Nested<'a> {
-    /// All of a tensor.
+    /// The values of a whole tensor.
     #[must_use]
     pub fn of(tensor: &'a Tensor) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl<'a> Nested<'a> {
         }
     }
 
-    /// What stands at each place of the first dimension; nothing for a scalar.
+    /// The items of the first dimension; none for a scalar.
     pub fn items(self) -> impl ExactSizeIterator<Item = Self> {
         let (count, shape) = match self.shape.split_first() {
             Some((count, shape)) => (*count as usize, shape),
@@ -98,7 +98,7 @@ fn lone<S: Serializer>(datatype: Datatype, data: &[u8], serializer: S) -> Result
     write(datatype, data, Lone(serializer))
 }
 
-/// A way to write values of any type.
+/// A form of JSON for values of any type.
 trait Form {
     type Serializer: Serializer;
 
@@ -156,7 +156,7 @@ fn write<F: Form>(
         Datatype::Fp32 => form.write(elements(data, f32::from_le_bytes)),
         Datatype::Fp64 => form.write(elements(data, f64::from_le_bytes)),
         Datatype::Fp16 | Datatype::Bf16 | Datatype::Bytes => Err(serde::ser::Error::custom(
-            format!("{datatype} is not supported in JSON"),
+            format!("JSON cannot represent {datatype}"),
         )),
     }
 }
@@ -213,19 +213,19 @@ mod tests {
     }
 
     #[test]
-    fn what_json_cannot_carry_is_refused() {
+    fn values_without_a_json_form_are_refused() {
         let cases = [
             (
                 tensor(Datatype::Fp16, &[1], &[0, 0]),
-                "output `y` is FP16, which is not supported in JSON; ask for bytes",
+                "output `y` is FP16, which JSON cannot represent; ask for bytes",
             ),
             (
                 tensor(Datatype::Fp32, &[1], &f32::NAN.to_le_bytes()),
-                "output `y` has the value NaN, which JSON cannot carry; ask for bytes",
+                "output `y` has the value NaN, which JSON cannot represent; ask for bytes",
             ),
             (
                 tensor(Datatype::Fp64, &[1], &f64::NEG_INFINITY.to_le_bytes()),
-                "output `y` has the value -inf, which JSON cannot carry; ask for bytes",
+                "output `y` has the value -inf, which JSON cannot represent; ask for bytes",
             ),
         ];
         for (tensor, expected) in cases {

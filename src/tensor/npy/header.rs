@@ -10,7 +10,7 @@ pub(super) struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
-    /// The dictionary of three keys that NumPy writes, in any order and spacing.
+    /// Parse the dictionary of three keys that NumPy writes, in any order and spacing.
     pub(super) fn read(text: &'a str) -> Result<Self, &'static str> {
         let mut cursor = Cursor(text);
         let (mut descr, mut is_fortran_order, mut shape) = (None, None, None);
@@ -22,14 +22,14 @@ impl<'a> Header<'a> {
                 "descr" => descr = Some(cursor.text()?),
                 "fortran_order" => is_fortran_order = Some(cursor.truth()?),
                 "shape" => shape = Some(cursor.sizes()?),
-                _ => return Err("there is another key than `descr`, `fortran_order` and `shape`"),
+                _ => return Err("it has another key than `descr`, `fortran_order` and `shape`"),
             }
             if !cursor.accept(',') && !cursor.0.trim_start().starts_with('}') {
                 return Err("a `,` is missing between entries");
             }
         }
         if !cursor.0.trim().is_empty() {
-            return Err("something follows the dictionary");
+            return Err("text follows the dictionary");
         }
         Ok(Self {
             descr: descr.ok_or("`descr` is missing")?,
@@ -39,18 +39,18 @@ impl<'a> Header<'a> {
     }
 }
 
-/// What is left to read.
+/// The text that is left to parse.
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {
-    fn accept(&mut self, wanted: char) -> bool {
-        let rest = self.0.trim_start().strip_prefix(wanted);
+    fn accept(&mut self, expected: char) -> bool {
+        let rest = self.0.trim_start().strip_prefix(expected);
         self.0 = rest.unwrap_or(self.0);
         rest.is_some()
     }
 
-    fn expect(&mut self, wanted: char, problem: &'static str) -> Result<(), &'static str> {
-        self.accept(wanted).then_some(()).ok_or(problem)
+    fn expect(&mut self, expected: char, problem: &'static str) -> Result<(), &'static str> {
+        self.accept(expected).then_some(()).ok_or(problem)
     }
 
     fn text(&mut self) -> Result<&'a str, &'static str> {

@@ -1,7 +1,7 @@
-//! NumPy's file format, both ways (NumPy Enhancement Proposal 1, and `numpy.lib.format`).
+//! NumPy's file format (NumPy Enhancement Proposal 1, and `numpy.lib.format`).
 //!
-//! Read here and not by a crate: those at hand read the header as any Python literal, by recursion,
-//! and a client decides how deep that goes. The header has three keys and one form.
+//! No crate reads it safely: they parse the header recursively, as any Python literal, and the client decides the depth. The
+//! header has three keys and one form.
 
 mod header;
 
@@ -11,21 +11,20 @@ use infer_model_card::ModelCard;
 use infer_tensor::{Datatype, convert};
 
 use crate::http::error::{ApiError, ErrorKind, quoted};
-use crate::http::negotiate::AnswerType;
-use crate::http::response::Response;
-use crate::run::inference::{only_input, refused};
+use crate::http::negotiate::RAW_ADVICE;
+use crate::tensor::inputs::{only_input, refused};
 use crate::tensor::{Tensor, add_batch, check_shape, elements};
 use header::Header;
 
-/// How a file begins.
+/// The first bytes of a file.
 pub const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Why bytes are no array that a tensor can be made of.
+/// An error in a NumPy file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NpyError {
-    /// The magic, the version or the length of the header.
-    #[error("the body is no NumPy file: {0}")]
+    /// The magic, the version or the length of the header is wrong.
+    #[error("the body is not a NumPy file: {0}")]
     Format(&'static str),
     /// The header is not the dictionary that NumPy writes.
     #[error(
@@ -33,30 +32,30 @@ pub enum NpyError {
          'fortran_order': False, 'shape': (1, 3)}}"
     )]
     Header {
-        /// As it came.
+        /// The header.
         header: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
-    /// Texts, structures, complex numbers and other dtypes that no tensor has.
+    /// The dtype is none of a tensor: strings, structures, complex numbers.
     #[error(
-        "the NumPy dtype {0} is none that a tensor has, expected a boolean, an integer or a float of \
-         8 to 64 bits"
+        "the NumPy dtype {0} is unsupported, expected a boolean, an integer or a float of 8 to 64 \
+         bits"
     )]
     Dtype(String),
-    /// More or fewer bytes than the header says.
+    /// The header declares more or fewer bytes.
     #[error(
-        "the NumPy header says {expected} bytes of data ({dtype} of shape {shape:?}), came {came}"
+        "the NumPy header says {expected} bytes of data ({dtype} of shape {shape:?}), got {actual}"
     )]
     Length {
-        /// Of shape and datatype.
+        /// The bytes of shape and datatype.
         expected: u64,
-        /// The datatype in the protocol's words.
+        /// The datatype, as the protocol names it.
         dtype: Datatype,
-        /// As in the header.
+        /// The shape of the header.
         shape: Vec<u64>,
-        /// The bytes behind the header.
-        came: usize,
+        /// The bytes after the header.
+        actual: usize,
     },
 }
 
@@ -66,18 +65,17 @@ impl From<NpyError> for ApiError {
     }
 }
 
-/// Take a NumPy file as the model's only input. A free first dimension may be missing: the array is a
-/// batch of one then.
+/// Read a NumPy file as the only input of a model. If the free first dimension is missing, the array is a batch of one.
 ///
 /// # Errors
-/// 400 when it is no NumPy file, or not of a datatype or shape that the input takes.
+/// 400 if the body is not a NumPy file, or if its datatype or shape does not fit the input.
 pub fn decode(body: &[u8], card: &ModelCard) -> Result<(String, Tensor), ApiError> {
     let spec = only_input(card, "a NumPy array")?;
     let mut array = Array::read(body)?;
     convert::check(array.datatype, spec.datatype).map_err(|error| {
         refused(
             spec,
-            format!("{error}; convert it with `astype` before it is saved"),
+            format!("{error}; convert the array with `astype` before saving it"),
         )
     })?;
     add_batch(spec, &mut array.shape);
@@ -92,20 +90,17 @@ pub fn decode(body: &[u8], card: &ModelCard) -> Result<(String, Tensor), ApiErro
     Ok((spec.name.clone(), tensor))
 }
 
-/// One tensor as a NumPy file, format version 1.0 (NumPy Enhancement Proposal 1).
+/// Write a tensor as a NumPy file of version 1.0 (NumPy Enhancement Proposal 1).
 ///
 /// # Errors
 /// 406 for BF16, which NumPy lacks.
-pub fn encode(tensor: &Tensor) -> Result<Response, ApiError> {
-    /// The header ends at a multiple of this, so that the data are aligned in a mapped file.
+pub fn encode(tensor: &Tensor) -> Result<Vec<u8>, ApiError> {
+    /// The header ends at a multiple of this, so that the data of a mapped file are aligned.
     const ALIGNMENT: usize = 64;
     let Some(kind) = tensor.datatype.npy_type() else {
         return Err(ApiError::new(
             ErrorKind::NotAcceptable,
-            format!(
-                "NumPy has no {}; ask for `Accept: application/octet-stream`",
-                tensor.datatype
-            ),
+            format!("NumPy has no {}; {RAW_ADVICE}", tensor.datatype),
         ));
     };
     let order = match tensor.datatype.element_bytes() {
@@ -119,7 +114,7 @@ pub fn encode(tensor: &Tensor) -> Result<Response, ApiError> {
     let unpadded = 10 + header.len() + 1;
     header.push_str(&" ".repeat(unpadded.next_multiple_of(ALIGNMENT) - unpadded));
     header.push('\n');
-    // A shape has at most a few hundred characters; the check keeps the format's limit all the same.
+    // A shape has at most a few hundred characters, so this never fails.
     let length = u16::try_from(header.len())
         .map_err(|_| ApiError::internal("a NumPy header of more than 65535 bytes"))?;
     let mut body = Vec::with_capacity(10 + header.len() + tensor.data.len());
@@ -128,10 +123,10 @@ pub fn encode(tensor: &Tensor) -> Result<Response, ApiError> {
     body.extend(length.to_le_bytes());
     body.extend(header.as_bytes());
     body.extend(&tensor.data);
-    Ok(Response::new(200, AnswerType::Npy.media_type(), body))
+    Ok(body)
 }
 
-/// A file, taken apart.
+/// A parsed file.
 #[derive(Debug, PartialEq, Eq)]
 struct Array<'a> {
     datatype: Datatype,
@@ -147,8 +142,8 @@ impl<'a> Array<'a> {
             .strip_prefix(MAGIC)
             .ok_or(NpyError::Format("it does not begin with `\\x93NUMPY`"))?;
         let cut = NpyError::Format("it ends within the header");
-        // Version 1 counts the header in 16 bits, 2 and 3 in 32; 3 allows UTF-8, which no header of a
-        // tensor needs.
+        // The length of the header has 16 bits in version 1, and 32 in versions 2 and 3. Version 3 allows UTF-8, which no
+        // header of a tensor needs.
         let (length, rest) = match after_magic {
             [1, _, low, high, rest @ ..] => (u32::from(u16::from_le_bytes([*low, *high])), rest),
             [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
@@ -179,7 +174,7 @@ impl<'a> Array<'a> {
                 expected,
                 dtype: datatype,
                 shape,
-                came: data.len(),
+                actual: data.len(),
             });
         }
         Ok(Self {
@@ -208,7 +203,7 @@ impl<'a> Array<'a> {
     }
 }
 
-/// From column-major to row-major; there are as many elements as the shape says.
+/// Transpose from column-major to row-major; `data` has as many elements as the shape.
 fn transposed(data: &[u8], shape: &[u64], width: usize) -> Vec<u8> {
     let sizes: Vec<usize> = shape.iter().map(|size| *size as usize).collect();
     let mut stride = width;
@@ -224,7 +219,7 @@ fn transposed(data: &[u8], shape: &[u64], width: usize) -> Vec<u8> {
     let mut row_major = Vec::with_capacity(data.len());
     while row_major.len() < data.len() {
         row_major.extend(data.get(at..at + width).unwrap_or_default());
-        // Like an odometer, the last dimension fastest.
+        // Increment the index, the last dimension fastest.
         for ((index, size), stride) in index.iter_mut().zip(&sizes).zip(&strides).rev() {
             *index += 1;
             at += stride;

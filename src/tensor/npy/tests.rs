@@ -1,9 +1,9 @@
-//! Files as NumPy writes them, and files as nobody should.
+//! Files that NumPy writes, and malformed files.
 
 use super::*;
 use crate::tests::support::card;
 
-/// A file of that version with that header.
+/// A file of a version with a header.
 fn file(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend([version, 0]);
@@ -26,7 +26,7 @@ fn tensor(datatype: Datatype, shape: &[u32], data: &[u8]) -> Tensor {
 }
 
 #[test]
-fn what_is_written_is_read() {
+fn written_files_are_read() {
     for (datatype, shape) in [
         (Datatype::Fp32, &[2, 3][..]),
         (Datatype::Uint8, &[7]),
@@ -37,8 +37,8 @@ fn what_is_written_is_read() {
         let tensor = tensor(datatype, shape, &vec![9; size]);
         let free = vec![-1; shape.len()];
         let card = card(&[("x", datatype.name(), &free)]);
-        let (name, came) = decode(&encode(&tensor).unwrap().body, &card).unwrap();
-        assert_eq!((name.as_str(), came), ("x", tensor));
+        let (name, actual) = decode(&encode(&tensor).unwrap(), &card).unwrap();
+        assert_eq!((name.as_str(), actual), ("x", tensor));
     }
 }
 
@@ -94,48 +94,52 @@ fn every_order_becomes_row_major() {
     ];
     for Case(version, header, data, datatype, expected) in cases {
         let card = card(&[("x", datatype, &[-1, 3])]);
-        let (_, came) = decode(&file(version, header, &data), &card).unwrap();
-        assert_eq!((came.shape, came.data), (vec![2, 3], expected), "{header}");
+        let (_, actual) = decode(&file(version, header, &data), &card).unwrap();
+        assert_eq!(
+            (actual.shape, actual.data),
+            (vec![2, 3], expected),
+            "{header}"
+        );
     }
-    // Three dimensions, each of another size; by NumPy's definition of the order.
+    // Three dimensions of different sizes, by NumPy's definition of the order.
     let column_major: Vec<u8> = (0..4)
         .flat_map(|k| (0..3).flat_map(move |j| (0..2).map(move |i| i * 12 + j * 4 + k)))
         .collect();
     let header = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3, 4)}";
     let card = card(&[("x", "UINT8", &[2, 3, 4])]);
-    let (_, came) = decode(&file(1, header, &column_major), &card).unwrap();
-    assert_eq!(came.data, (0..24).collect::<Vec<u8>>());
+    let (_, actual) = decode(&file(1, header, &column_major), &card).unwrap();
+    assert_eq!(actual.data, (0..24).collect::<Vec<u8>>());
 }
 
 #[test]
-fn what_is_no_such_array_is_refused_in_words() {
+fn invalid_files_have_their_errors() {
     let header = |text: &str| file(1, text, &[0; 8]);
     let good = "'fortran_order': False, 'shape': (1, 2)";
     let deep = format!("{{'shape': {}", "(".repeat(60_000));
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (
             b"PK".to_vec(),
-            "the body is no NumPy file: it does not begin with `\\x93NUMPY`",
+            "the body is not a NumPy file: it does not begin with `\\x93NUMPY`",
         ),
         (
             MAGIC.to_vec(),
-            "the body is no NumPy file: it ends within the header",
+            "the body is not a NumPy file: it ends within the header",
         ),
         (
             b"\x93NUMPY\x01\0\xff\xff{".to_vec(),
-            "the body is no NumPy file: it ends within the header",
+            "the body is not a NumPy file: it ends within the header",
         ),
         (
             b"\x93NUMPY\x02\0\xff\xff\xff\xff{".to_vec(),
-            "the body is no NumPy file: it ends within the header",
+            "the body is not a NumPy file: it ends within the header",
         ),
         (
             b"\x93NUMPY\x04\0\0\0\0\0".to_vec(),
-            "the body is no NumPy file: its format is newer than 3",
+            "the body is not a NumPy file: its format is newer than 3",
         ),
         (
             b"\x93NUMPY\x01\0\x01\0\xff".to_vec(),
-            "the body is no NumPy file: its header is not UTF-8",
+            "the body is not a NumPy file: its header is not UTF-8",
         ),
         (
             header(""),
@@ -188,23 +192,23 @@ fn what_is_no_such_array_is_refused_in_words() {
         ),
         (
             header(&format!("{{'descr': '<f4', {good}}} x")),
-            "the NumPy header `{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2)} x` cannot be read: something follows",
+            "the NumPy header `{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2)} x` cannot be read: text follows",
         ),
         (
             header(&format!("{{'descr': '<U4', {good}}}")),
-            "the NumPy dtype `<U4` is none that a tensor has",
+            "the NumPy dtype `<U4` is unsupported",
         ),
         (
             header(&format!("{{'descr': '', {good}}}")),
-            "the NumPy dtype `` is none that a tensor has",
+            "the NumPy dtype `` is unsupported",
         ),
         (
             header(&format!("{{'descr': 'é4', {good}}}")),
-            "the NumPy dtype `é4` is none that a tensor has",
+            "the NumPy dtype `é4` is unsupported",
         ),
         (
             header(&format!("{{'descr': '<f8', {good}}}")),
-            "the NumPy header says 16 bytes of data (FP64 of shape [1, 2]), came 8",
+            "the NumPy header says 16 bytes of data (FP64 of shape [1, 2]), got 8",
         ),
         (
             file(1, &format!("{{'descr': '<f8', {good}}}"), &[0; 16]),
@@ -239,7 +243,7 @@ fn what_is_no_such_array_is_refused_in_words() {
     let mut wrong = Vec::new();
     for (body, expected) in cases {
         let message = match decode(&body, &card) {
-            Ok(came) => format!("{came:?}"),
+            Ok(actual) => format!("{actual:?}"),
             Err(error) => error.to_string(),
         };
         if !message.starts_with(expected) {
@@ -251,15 +255,15 @@ fn what_is_no_such_array_is_refused_in_words() {
 
 #[test]
 fn a_numpy_file_is_as_numpy_writes_it() {
-    // np.lib.format's own header for np.float32 of shape (2, 3).
-    let response = encode(&tensor(Datatype::Fp32, &[2, 3], &[7; 24])).unwrap();
+    // The header of np.lib.format for np.float32 of shape (2, 3).
+    let file = encode(&tensor(Datatype::Fp32, &[2, 3], &[7; 24])).unwrap();
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,3,), }";
-    assert!(response.body.starts_with(b"\x93NUMPY\x01\x00\x76\x00"));
-    assert!(response.body[10..].starts_with(header.as_bytes()));
-    assert_eq!(response.body[127], b'\n');
-    assert_eq!(response.body[128..], [7; 24]);
+    assert!(file.starts_with(b"\x93NUMPY\x01\x00\x76\x00"));
+    assert!(file[10..].starts_with(header.as_bytes()));
+    assert_eq!(file[127], b'\n');
+    assert_eq!(file[128..], [7; 24]);
     let scalar = encode(&tensor(Datatype::Int64, &[], &[0; 8])).unwrap();
-    assert!(String::from_utf8_lossy(&scalar.body).contains("'shape': ()"));
+    assert!(String::from_utf8_lossy(&scalar).contains("'shape': ()"));
     assert_eq!(
         encode(&tensor(Datatype::Bf16, &[1], &[0; 2]))
             .unwrap_err()

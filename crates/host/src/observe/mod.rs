@@ -32,7 +32,7 @@ pub struct ObserveOptions {
 
 /// Reports finished requests.
 pub(crate) struct Observer {
-    names: route::Names,
+    names: route::Labels,
     ids: request_id::Ids,
     pub(crate) metrics: Metrics,
     traces: Option<Traces>,
@@ -42,7 +42,7 @@ impl Observer {
     /// `default_model` is the setting `INFER_DEFAULT_MODEL`.
     pub(crate) fn new(options: ObserveOptions, default_model: Option<&str>) -> Self {
         Self {
-            names: route::Names::new(options.models, default_model),
+            names: route::Labels::new(options.models, default_model),
             ids: request_id::Ids::default(),
             metrics: Metrics::new(),
             traces: options.traces,

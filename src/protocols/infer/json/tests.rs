@@ -1,4 +1,4 @@
-//! Every form of JSON body: what becomes a tensor, and what is refused, word by word.
+//! Every form of JSON body: the tensor that it becomes, or the exact error.
 
 use std::num::NonZeroUsize;
 
@@ -236,17 +236,17 @@ fn values_are_carried_whole_or_refused() {
             let body = format!(
                 "{{\"inputs\":[{{\"name\":\"x\",\"datatype\":\"{sent}\",\"shape\":[1],\"data\":[{value}]}}]}}"
             );
-            let came = decode(
+            let actual = decode(
                 body.as_bytes(),
                 &model(&[("x", stored, &[-1])]),
                 &Limits::default(),
             );
-            let is_right = match (&came, &expected) {
+            let is_right = match (&actual, &expected) {
                 (Ok(request), Ok(bytes)) => request.inputs[0].1.data == *bytes,
                 (Err(error), Err(reason)) => error.to_string().starts_with(&format!("input `x`: {reason}")),
                 _ => false,
             };
-            (!is_right).then(|| format!("{sent} {value} into {stored}: {came:?}"))
+            (!is_right).then(|| format!("{sent} {value} into {stored}: {actual:?}"))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -453,7 +453,7 @@ fn bodies_that_do_not_fit_are_refused_in_words() {
             "{\"inputs\":[{\"name\":\"a\",\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1,2]},\
              {\"name\":\"a\",\"datatype\":\"FP32\",\"shape\":[2],\"data\":[1,2]}]}"
                 .to_owned(),
-            "input `a` is there twice",
+            "input `a` is repeated, expected each input once",
         ),
     ];
     let wrong: Vec<_> = cases
@@ -472,7 +472,7 @@ fn bodies_that_do_not_fit_are_refused_in_words() {
             };
             let body: String = body.chars().take(60).collect();
             (!message.starts_with(expected))
-                .then(|| format!("{body}\n  expected {expected}\n  came     {message}"))
+                .then(|| format!("{body}\n  expected {expected}\n  got      {message}"))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

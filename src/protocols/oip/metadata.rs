@@ -1,22 +1,18 @@
-//! What the service says of itself and its models: metadata, configuration, and lists.
+//! Metadata of the server and of models, and Triton's model configuration.
 
 use infer_model_card::{Layout, ModelCard, TensorSpec};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::health;
 use crate::catalog::{Model, Models};
 use crate::http::error::ApiError;
-use crate::http::limits::Limits;
+use crate::http::json;
 use crate::http::response::Response;
 use crate::http::settings::Settings;
-use crate::protocols::oip::response;
-use crate::run::nn::Backend;
-use crate::tensor::json::{self, object::Object};
 
-/// The platform in the words of the Open Inference Protocol.
+/// The platform, as the Open Inference Protocol names it.
 const PLATFORM: &str = "onnx_onnxv1";
 
-/// Those of Triton's extensions that are real here.
+/// The supported extensions of Triton.
 const EXTENSIONS: [&str; 4] = [
     "binary_tensor_data",
     "classification",
@@ -27,7 +23,7 @@ const EXTENSIONS: [&str; 4] = [
 /// `GET /v2`
 ///
 /// # Errors
-/// None that can be.
+/// None.
 pub fn server() -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Server {
@@ -35,7 +31,7 @@ pub fn server() -> Result<Response, ApiError> {
         version: &'static str,
         extensions: [&'static str; 4],
     }
-    response::json(&Server {
+    json::response(&Server {
         name: env!("CARGO_PKG_NAME"),
         version: env!("CARGO_PKG_VERSION"),
         extensions: EXTENSIONS,
@@ -45,7 +41,7 @@ pub fn server() -> Result<Response, ApiError> {
 /// `GET /v2/models/{model}`
 ///
 /// # Errors
-/// None that can be.
+/// None.
 pub fn model(model: &Model, models: &Models) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Metadata<'a> {
@@ -71,7 +67,7 @@ pub fn model(model: &Model, models: &Models) -> Result<Response, ApiError> {
             })
             .collect()
     }
-    response::json(&Metadata {
+    json::response(&Metadata {
         name: model.name.as_str(),
         versions: models
             .versions(model.name.as_str())
@@ -83,10 +79,10 @@ pub fn model(model: &Model, models: &Models) -> Result<Response, ApiError> {
     })
 }
 
-/// `GET /v2/models/{model}/config`: Triton's `ModelConfig` as JSON, with what there is of it.
+/// `GET /v2/models/{model}/config`: Triton's `ModelConfig` as JSON, with the members that apply.
 ///
 /// # Errors
-/// None that can be.
+/// None.
 pub fn config(model: &Model, settings: &Settings) -> Result<Response, ApiError> {
     #[derive(Serialize)]
     struct Config<'a> {
@@ -124,11 +120,11 @@ pub fn config(model: &Model, settings: &Settings) -> Result<Response, ApiError> 
     }
     let card = &model.card;
     let max_batch_size = max_batch_size(card, settings);
-    // The batch is no dimension of a model that has one.
+    // Triton's `dims` omit the batch of a model that has one.
     let dims = |spec: &'_ TensorSpec| usize::from(max_batch_size > 0).min(spec.shape.len());
     let data_type = |spec: &TensorSpec| format!("TYPE_{}", spec.datatype);
     let image_input = card.image_input();
-    response::json(&Config {
+    json::response(&Config {
         name: model.name.as_str(),
         platform: PLATFORM,
         backend: "wasi-nn",
@@ -170,8 +166,8 @@ pub fn config(model: &Model, settings: &Settings) -> Result<Response, ApiError> 
     })
 }
 
-/// As many items as a body of raw tensors has room for; 0 for a model without a batch. A model has
-/// one when the first dimension of everything that goes in and comes out is free.
+/// The number of items for which a body of raw tensors has room; 0 for a model without a batch. A model has a batch if the
+/// first dimension of every input and output is free.
 fn max_batch_size(card: &ModelCard, settings: &Settings) -> u64 {
     let has_batch = card
         .inputs
@@ -192,7 +188,7 @@ fn max_batch_size(card: &ModelCard, settings: &Settings) -> u64 {
             elements.saturating_mul(spec.datatype.element_bytes().unwrap_or(1) as u64)
         })
         .fold(0, u64::saturating_add);
-    // Triton counts in 31 bits.
+    // Triton's field has 31 bits.
     let most = i32::MAX.unsigned_abs().into();
     settings
         .limits
@@ -200,107 +196,4 @@ fn max_batch_size(card: &ModelCard, settings: &Settings) -> u64 {
         .checked_div(item)
         .unwrap_or(1)
         .clamp(1, most)
-}
-
-/// `POST /v2/repository/index`. The body is empty, or an object that may ask for `{"ready": true}`.
-///
-/// # Errors
-/// 400 for another body.
-pub fn repository_index(
-    body: &[u8],
-    limits: &Limits,
-    models: &Models,
-    backend: &dyn Backend,
-) -> Result<Response, ApiError> {
-    #[derive(Default, Deserialize)]
-    struct Filter {
-        #[serde(default)]
-        ready: bool,
-    }
-    #[derive(Serialize)]
-    struct Entry<'a> {
-        name: &'a str,
-        version: &'a str,
-        state: &'static str,
-        reason: String,
-    }
-    let Object(filter): Object<Filter> = if body.trim_ascii().is_empty() {
-        Object::default()
-    } else {
-        json::check(body, limits)?;
-        serde_json::from_slice(body).map_err(json::malformed)?
-    };
-    let entries: Vec<Entry> = models
-        .all()
-        .map(|model| {
-            let (state, reason) = match health::check(model, backend) {
-                Ok(()) => ("READY", String::new()),
-                Err(error) => ("UNAVAILABLE", error.to_string()),
-            };
-            Entry {
-                name: model.name.as_str(),
-                version: &model.card.version,
-                state,
-                reason,
-            }
-        })
-        .filter(|entry| !filter.ready || entry.state == "READY")
-        .collect();
-    response::json(&entries)
-}
-
-/// `GET /v1/models`
-///
-/// # Errors
-/// None that can be.
-pub fn v1_models(models: &Models) -> Result<Response, ApiError> {
-    #[derive(Serialize)]
-    struct List<'a> {
-        models: Vec<&'a str>,
-    }
-    response::json(&List {
-        models: models.names().collect(),
-    })
-}
-
-/// `GET /v1/models/{model}`: KServe's `name` and `ready` beside TensorFlow Serving's status of every
-/// version, or of the one that is asked for.
-///
-/// # Errors
-/// 503 when one of them is not ready.
-pub fn v1_model(models: &[&Model], backend: &dyn Backend) -> Result<Response, ApiError> {
-    #[derive(Serialize)]
-    struct Answer<'a> {
-        name: &'a str,
-        ready: bool,
-        model_version_status: Vec<VersionStatus<'a>>,
-    }
-    #[derive(Serialize)]
-    struct VersionStatus<'a> {
-        version: &'a str,
-        state: &'static str,
-        status: Status,
-    }
-    #[derive(Serialize)]
-    struct Status {
-        error_code: &'static str,
-        error_message: &'static str,
-    }
-    let mut statuses = Vec::new();
-    for model in models {
-        health::check(model, backend)?;
-        statuses.push(VersionStatus {
-            version: &model.card.version,
-            state: "AVAILABLE",
-            status: Status {
-                error_code: "OK",
-                error_message: "",
-            },
-        });
-    }
-    response::json(&Answer {
-        name: models.first().map_or("", |model| model.name.as_str()),
-        ready: true,
-        model_version_status: statuses,
-    })
 }
