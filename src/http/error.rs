@@ -11,6 +11,8 @@ use crate::http::response::Response;
 pub struct ApiError {
     kind: ErrorKind,
     message: String,
+    /// The client's part of an internal error.
+    public: Option<String>,
 }
 
 /// The kinds of errors; each has one status.
@@ -82,7 +84,11 @@ impl ApiError {
             message.truncate(message.floor_char_boundary(MAX_BYTES));
             message.push('…');
         }
-        Self { kind, message }
+        Self {
+            kind,
+            message,
+            public: None,
+        }
     }
 
     /// 400.
@@ -110,6 +116,15 @@ impl ApiError {
         Self::new(ErrorKind::Internal, cause)
     }
 
+    /// 500, with a sentence for the client, and the cause for the log.
+    pub fn internal_because(public: impl Into<String>, cause: impl std::fmt::Display) -> Self {
+        let public = public.into();
+        Self {
+            public: Some(public.clone()),
+            ..Self::new(ErrorKind::Internal, format!("{public}: {cause}"))
+        }
+    }
+
     /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -124,7 +139,8 @@ impl ApiError {
             error: String,
         }
         let error = if self.kind == ErrorKind::Internal {
-            format!("internal error; the cause is in the log under request id {request_id}")
+            let public = self.public.as_deref().unwrap_or("internal error");
+            format!("{public}; the cause is in the log under request id {request_id}")
         } else {
             self.message
         };
@@ -175,6 +191,19 @@ mod tests {
             String::from_utf8(response.body).unwrap(),
             r#"{"error":"internal error; the cause is in the log under request id 7f"}"#
         );
+    }
+
+    #[test]
+    fn the_response_of_a_500_may_say_what_failed() {
+        let error = ApiError::internal_because("model `x` is unreadable", "/secret: denied");
+        assert_eq!(
+            error.to_string(),
+            "model `x` is unreadable: /secret: denied"
+        );
+        let body = String::from_utf8(error.into_response("7f").body).unwrap();
+        let expected =
+            r#"{"error":"model `x` is unreadable; the cause is in the log under request id 7f"}"#;
+        assert_eq!(body, expected);
     }
 
     #[test]

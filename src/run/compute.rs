@@ -1,6 +1,6 @@
 //! Running a model: its graph is found and computes, and its outputs are checked against the card.
 
-use infer_model_card::ModelCard;
+use infer_model_card::{ModelCard, Placement};
 
 use crate::catalog::Model;
 use crate::http::error::ApiError;
@@ -8,7 +8,7 @@ use crate::http::timing::{Phase, Timing};
 use crate::input::text::batches::batches;
 use crate::input::text::{SENTENCE_EMBEDDING, Texts};
 use crate::run::inference::InferenceRequest;
-use crate::run::nn::Backend;
+use crate::run::nn::{Backend, ExecutionContext, NnErrorCode};
 use crate::tasks::embedding::pooling::{Vectors, pool};
 use crate::tensor::Tensor;
 
@@ -22,9 +22,23 @@ pub fn run(
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
-    let context = timing.measure(Phase::Load, || backend.load(model))?;
+    let context = timing.measure(Phase::Load, || load(model, backend))?;
     let outputs = timing.measure(Phase::Compute, || context.compute(inputs))?;
     declared_outputs(&model.card, outputs)
+}
+
+fn load(model: &Model, backend: &dyn Backend) -> Result<Box<dyn ExecutionContext>, ApiError> {
+    backend.load(model).map_err(|error| {
+        let may_be_mounted = model.card.placement != Placement::Snapshot;
+        if error.code == NnErrorCode::NotFound && may_be_mounted {
+            let problem = format!(
+                "model `{}` could not be read from `INFER_MODELS_DIR`, or the host has no graph of that name",
+                model.id
+            );
+            return ApiError::internal_because(problem, error);
+        }
+        error.into()
+    })
 }
 
 /// The outputs of a computation on texts.
@@ -95,7 +109,7 @@ pub fn run_texts(
     let has_items_alone = embedding.is_some() || card.classification.is_some();
     let equal_width = set == OutputSet::All || !has_items_alone;
     let batches = timing.measure(Phase::Decode, || batches(texts, card, equal_width))?;
-    let context = timing.measure(Phase::Load, || backend.load(model))?;
+    let context = timing.measure(Phase::Load, || load(model, backend))?;
     let mut vectors = Vectors::default();
     let mut all: Vec<(String, Tensor)> = Vec::new();
     for batch in batches {

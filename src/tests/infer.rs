@@ -1,6 +1,15 @@
 //! `/infer`: every kind of body for the digits model, and errors before and after the body is read.
 
+use infer_engine::Registry;
+use infer_model_card::RuntimeChoice;
+
+use super::engine::Engine;
 use super::{Refused, check_refused, file, json, send};
+use crate::catalog::{Files, Models};
+use crate::http::request::Head;
+use crate::http::settings::Settings;
+use crate::http::timing::Timing;
+use crate::protocols::Plan;
 
 #[test]
 fn an_image_is_classified_whatever_its_media_type() {
@@ -285,4 +294,38 @@ fn invalid_requests_have_their_errors() {
         }
     });
     check_refused(rows.collect());
+}
+
+#[test]
+fn a_mounted_model_that_cannot_be_read_is_named() {
+    let mut models = Models::new();
+    let card = "placement = 'mount'\n[[input]]\nname = 'x'\ndatatype = 'FP32'\nshape = [-1]\n\
+                [[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = []\n";
+    models.add("gone", card, Files::default()).unwrap();
+    let mut registry = Registry::new();
+    registry.mount("gone", RuntimeChoice::Auto).unwrap();
+    let head = Head::new("POST", "/infer/gone", Vec::new());
+    let settings = Settings::default();
+    let plan = Plan::new(&head, &models, &settings).unwrap();
+    let error = plan
+        .respond(b"[1]".to_vec(), &Engine(registry), &mut Timing::default())
+        .unwrap_err();
+    let cause = error.to_string();
+    let response = error.into_response("7f");
+    assert_eq!(response.status, 500);
+    let body = String::from_utf8(response.body).unwrap();
+    let sentence = "model `gone` could not be read from `INFER_MODELS_DIR`";
+    assert!(
+        body.contains(sentence) && body.contains("request id 7f"),
+        "{body}"
+    );
+    assert!(
+        cause.starts_with(sentence) && cause.contains("not found"),
+        "{cause}"
+    );
+    // The engine of the tests reads from `/nowhere`.
+    assert!(
+        !body.contains("nowhere") && !cause.contains("nowhere"),
+        "{body} {cause}"
+    );
 }

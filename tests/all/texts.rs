@@ -247,7 +247,7 @@ fn invalid_texts_are_refused_in_words() {
             "/infer/sentiment",
             b"\xff\xfe",
             400,
-            "the text is not UTF-8: the byte at 0",
+            "the text is not valid UTF-8 from byte 0 on, expected UTF-8",
         ),
         (
             "text/plain",
