@@ -186,7 +186,9 @@ fn an_image_classifier_in_one_file_needs_two_options() {
     let (image, _) = card.image_input().unwrap();
     assert_eq!((image.width, image.height), (32, 24));
     assert_eq!(image.mean, [0.485, 0.456, 0.406]);
-    let classification = card.classification.unwrap();
+    let infer_model_card::Task::Classification(classification) = card.task else {
+        panic!("{:?}", card.task);
+    };
     assert_eq!(classification.labels.as_deref(), Some("labels.txt"));
     assert_eq!(
         classification.activation,
@@ -463,8 +465,8 @@ fn versions_of_a_model_are_served_side_by_side() {
     assert_eq!(
         both,
         format!(
-            "error: model `m` has a `model.onnx` and the version `10` beside it in `{}`; expected the one \
-             or the others",
+            "error: model `m` has both a `model.onnx` and the version `10` in `{}`; move `model.onnx` into a \
+             version's folder, or remove the versions",
             repository.join("m").display()
         )
     );

@@ -1,50 +1,37 @@
-//! The model card as a text, with comments for the one who will change it.
+//! The text of a model card, with comments for its editor.
 
 use std::fmt::Write;
 
 use infer_model_card::{
-    Activation, Channels, Crop, EmbeddingSpec, Filter, ImageSpec, Layout, Pooling, ResizeMode,
-    RuntimeChoice, Side, TensorSpec, TextSpec,
+    Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, RuntimeChoice, Side, TensorSpec,
+    TextSpec,
 };
 
-/// What a card says.
+/// The contents of a card.
 #[derive(Clone, Debug)]
 pub struct Parts {
-    /// The model's.
+    /// The model's version.
     pub version: String,
-    /// One line for people.
+    /// A description of one line.
     pub description: String,
-    /// What runs it in the engine.
+    /// The runtime in the WebAssembly engine.
     pub runtime: RuntimeChoice,
-    /// The graph's.
+    /// The graph's inputs.
     pub inputs: Vec<TensorSpec>,
-    /// The graph's.
+    /// The graph's outputs.
     pub outputs: Vec<TensorSpec>,
-    /// How an image becomes an input; a comment says where that is known from.
+    /// How an image becomes an input, and a comment that names the source of these settings.
     pub image: Option<(ImageSpec, String)>,
-    /// How an output becomes labels and scores.
-    pub classification: Option<Classification>,
     /// How a text becomes the inputs.
     pub text: Option<TextSpec>,
-    /// How an output becomes one vector a text.
-    pub embedding: Option<EmbeddingSpec>,
+    /// The task's section in TOML; empty for a model that returns its output tensors.
+    pub task: String,
 }
 
-/// `[classification]`
-#[derive(Clone, Debug)]
-pub struct Classification {
-    /// The output's name.
-    pub output: String,
-    /// What turns its values into scores.
-    pub activation: Activation,
-    /// Whether there is a label file, [`LABELS_FILE`].
-    pub has_labels: bool,
-}
-
-/// The label file's name.
+/// The name of the label file.
 pub const LABELS_FILE: &str = "labels.txt";
 
-/// Write the card.
+/// Write the text of a card.
 #[must_use]
 pub fn write(parts: &Parts) -> String {
     let mut card = String::new();
@@ -56,29 +43,29 @@ pub fn write(parts: &Parts) -> String {
 }
 
 fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
-    writeln!(card, "version = {}", text(&parts.version))?;
-    writeln!(card, "description = {}", text(&parts.description))?;
+    writeln!(card, "version = {}", toml_string(&parts.version))?;
+    writeln!(card, "description = {}", toml_string(&parts.description))?;
     writeln!(
         card,
-        "# Where the model is at run time: \"snapshot\" (ready at once, in the artifact), \"mount\" (read \
-         when it\n# is asked for), or by its size.\n# placement = \"auto\""
+        "# Where the model is stored at run time: \"snapshot\" (in the artifact, ready at once), \"mount\" \
+         (read\n# for each request), or \"auto\" (by its size).\n# placement = \"auto\""
     )?;
     writeln!(
         card,
-        "# What runs it in WebAssembly: \"executor\" or \"rten\"; \"auto\" lets each build find out."
+        "# The runtime in WebAssembly: \"executor\" or \"rten\"; \"auto\" lets each build measure."
     )?;
     writeln!(card, "runtime = \"{}\"", parts.runtime)?;
-    writeln!(card, "\n# As in the graph; -1 is any size.")?;
+    writeln!(card, "\n# Names as in the graph; -1 is any size.")?;
     for (section, specs) in [("input", &parts.inputs), ("output", &parts.outputs)] {
         for spec in specs {
             writeln!(card, "[[{section}]]")?;
-            writeln!(card, "name = {}", text(&spec.name))?;
+            writeln!(card, "name = {}", toml_string(&spec.name))?;
             writeln!(card, "datatype = \"{}\"", spec.datatype)?;
             writeln!(card, "shape = {:?}", spec.shape)?;
             if let Some(example) = &spec.example_shape {
                 writeln!(
                     card,
-                    "example_shape = {example:?}  # what readiness is tried with"
+                    "example_shape = {example:?}  # for the readiness probe"
                 )?;
             }
             writeln!(card)?;
@@ -87,31 +74,10 @@ fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
     if let Some((image, origin)) = &parts.image {
         write_image(card, image, origin)?;
     }
-    if let Some(classification) = &parts.classification {
-        writeln!(card, "# How an output becomes labels and scores.")?;
-        writeln!(card, "[classification]")?;
-        writeln!(card, "output = {}", text(&classification.output))?;
-        writeln!(
-            card,
-            "activation = \"{}\"  # none | softmax | sigmoid",
-            match classification.activation {
-                Activation::None => "none",
-                Activation::Softmax => "softmax",
-                Activation::Sigmoid => "sigmoid",
-            }
-        )?;
-        if classification.has_labels {
-            writeln!(card, "labels = \"{LABELS_FILE}\"  # one a line")?;
-        }
-        writeln!(card, "top_k = 5\n")?;
-    }
     if let Some(text) = &parts.text {
         write_text(card, text)?;
     }
-    if let Some(embedding) = &parts.embedding {
-        write_embedding(card, embedding)?;
-    }
-    Ok(())
+    card.write_str(&parts.task)
 }
 
 fn write_text(card: &mut String, spec: &TextSpec) -> std::fmt::Result {
@@ -121,17 +87,17 @@ fn write_text(card: &mut String, spec: &TextSpec) -> std::fmt::Result {
     };
     writeln!(
         card,
-        "# How a text becomes the inputs. What the tokenizer's file says of length is passed over."
+        "# How a text becomes the inputs. The length in the tokenizer's file is ignored."
     )?;
-    writeln!(card, "[text]\ntokenizer = {}", text(&spec.tokenizer))?;
+    writeln!(card, "[text]\ntokenizer = {}", toml_string(&spec.tokenizer))?;
     writeln!(
         card,
-        "max_tokens = {}  # longer texts are cut",
+        "max_tokens = {}  # longer texts are truncated",
         spec.max_tokens
     )?;
     writeln!(
         card,
-        "pad_id = {}  # fills up the shorter texts of a batch",
+        "pad_id = {}  # pads the shorter texts of a batch",
         spec.pad_id
     )?;
     if spec.padding_side != Side::Right {
@@ -143,35 +109,15 @@ fn write_text(card: &mut String, spec: &TextSpec) -> std::fmt::Result {
     writeln!(card)
 }
 
-fn write_embedding(card: &mut String, spec: &EmbeddingSpec) -> std::fmt::Result {
-    writeln!(
-        card,
-        "# How an output becomes one vector a text, which `/infer` and `/v1/embeddings` answer."
-    )?;
-    writeln!(card, "[embedding]\noutput = {}", text(&spec.output))?;
-    writeln!(
-        card,
-        "pooling = \"{}\"  # mean | cls | max | last | none",
-        match spec.pooling {
-            Pooling::Mean => "mean",
-            Pooling::Cls => "cls",
-            Pooling::Max => "max",
-            Pooling::Last => "last",
-            Pooling::None => "none",
-        }
-    )?;
-    writeln!(card, "normalize = {}", spec.normalize)
-}
-
 fn write_image(card: &mut String, image: &ImageSpec, origin: &str) -> std::fmt::Result {
     writeln!(
         card,
-        "# How an encoded image becomes the input: resize, cut out the middle, then\n# (value * scale - \
-         mean) / std. {origin}"
+        "# How an encoded image becomes the input: resize, crop the center, then\n# (value * scale - mean) / \
+         std. {origin}"
     )?;
     writeln!(card, "[image]")?;
     if let Some(input) = &image.input {
-        writeln!(card, "input = {}", text(input))?;
+        writeln!(card, "input = {}", toml_string(input))?;
     }
     writeln!(card, "width = {}\nheight = {}", image.width, image.height)?;
     writeln!(
@@ -190,7 +136,7 @@ fn write_image(card: &mut String, image: &ImageSpec, origin: &str) -> std::fmt::
         ("resize_height", image.resize_height),
     ] {
         if let Some(edge) = edge {
-            writeln!(card, "{key} = {edge}  # before the middle is cut out")?;
+            writeln!(card, "{key} = {edge}  # before the center crop")?;
         }
     }
     let is_cut = image.resize != ResizeMode::Stretch
@@ -199,7 +145,7 @@ fn write_image(card: &mut String, image: &ImageSpec, origin: &str) -> std::fmt::
     if image.crop == Crop::Transformers && is_cut {
         writeln!(
             card,
-            "crop = \"transformers\"  # where an odd pixel goes; or torchvision"
+            "crop = \"transformers\"  # how the center crop rounds; or torchvision"
         )?;
     }
     writeln!(
@@ -235,7 +181,7 @@ fn write_image(card: &mut String, image: &ImageSpec, origin: &str) -> std::fmt::
     writeln!(card, "std = {:?}\n", image.std)
 }
 
-/// A TOML basic string; JSON's escapes are among its own.
-fn text(text: &str) -> String {
+/// A TOML basic string; its escapes include JSON's.
+pub(crate) fn toml_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -14,7 +14,8 @@ use crate::graph::{self, Shapes};
 use crate::labels::{Config, ConfigError};
 use crate::processor::ProcessorError;
 use crate::source::{Source, SourceError};
-use crate::tensors::{classification, embedding, image};
+use crate::tasks;
+use crate::tensors::image;
 use crate::text::{self, TextError};
 
 /// What a user says of a source.
@@ -170,7 +171,6 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
         Some(path) => Config::read(&read_text(&path)?)?,
         None => Config::default(),
     };
-    let (classification, labels_text) = classification(options, &config, &tried)?;
     let texts = text::read(&source, &config, &tried.inputs)?;
     let mut notes = texts.notes;
     if let Err(error) = &tried.warm {
@@ -187,10 +187,13 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
                 .to_owned(),
         );
     }
-    let embedding = match (&texts.text, &classification) {
-        (Some(_), None) => embedding(&config, texts.pooling, &tried.outputs),
-        _ => None,
-    };
+    let task = tasks::detect(&tasks::Context {
+        options,
+        config: &config,
+        tried: &tried,
+        takes_text: texts.text.is_some(),
+        pooling: texts.pooling,
+    })?;
     let description = match config.architecture.as_str() {
         "" => source.name.clone(),
         architecture => format!("{}, {architecture}", source.name),
@@ -202,16 +205,15 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
         inputs: tried.inputs,
         outputs: tried.outputs,
         image: image.map(|(image, origin, _)| (image, origin)),
-        classification,
         text: texts.text,
-        embedding,
+        task: task.text,
     };
     let card_text = card::write(&parts);
     Ok(Found {
         parts,
         card: ModelCard::parse(&card_text)?,
         card_text,
-        labels_text,
+        labels_text: task.labels,
         tokenizer_text: texts.tokenizer,
         notes,
         onnx: source.onnx,

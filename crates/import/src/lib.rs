@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod labels;
 pub mod processor;
 pub mod source;
+mod tasks;
 mod tensors;
 pub mod text;
 

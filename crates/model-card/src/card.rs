@@ -1,31 +1,31 @@
-//! The card's types and what is checked of them.
+//! The card's types and their checks.
 
 use serde::Deserialize;
 
+use crate::tasks::{self, Task};
 use crate::{
-    BatchingSpec, CardError, ClassificationSpec, Datatype, EmbeddingSpec, ImageSpec, Precision,
-    RuntimeChoice, TextSpec, keys,
+    BatchingSpec, CardError, Datatype, ImageSpec, Precision, RuntimeChoice, TextSpec, keys,
 };
 
-/// What a `model.toml` says of a model.
+/// The contents of a `model.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ModelCard {
-    /// The model's version, a text as in the Open Inference Protocol; `1` when the card has none.
-    #[serde(default = "first_version")]
+    /// The model's version, a string as in the Open Inference Protocol; `1` unless the card sets it.
+    #[serde(default = "default_version")]
     pub version: String,
-    /// One line for people.
+    /// A description of one line.
     #[serde(default)]
     pub description: String,
-    /// Where the model is at run time.
+    /// Where the model is stored at run time.
     #[serde(default)]
     pub placement: Placement,
-    /// What runs the graph in the engine in WebAssembly.
+    /// The runtime that runs the graph in the WebAssembly engine.
     #[serde(default)]
     pub runtime: RuntimeChoice,
-    /// What native backends compute FP32 graphs in.
+    /// The precision that native backends use for FP32 graphs.
     #[serde(default)]
     pub precision: Precision,
-    /// Whether native backends compute requests together that wait together.
+    /// Dynamic batching in native backends.
     #[serde(default)]
     pub batching: Option<BatchingSpec>,
     /// The graph's inputs.
@@ -37,38 +37,39 @@ pub struct ModelCard {
     /// How an encoded image becomes an input, for models that take images.
     #[serde(default)]
     pub image: Option<ImageSpec>,
-    /// How an output becomes labels and scores, for classifiers.
-    #[serde(default)]
-    pub classification: Option<ClassificationSpec>,
     /// How a text becomes the inputs, for models that take texts.
     #[serde(default)]
     pub text: Option<TextSpec>,
-    /// How an output becomes one vector a text, for models that embed texts.
-    #[serde(default)]
-    pub embedding: Option<EmbeddingSpec>,
+    /// The meaning of the outputs, from the section of the task.
+    #[serde(skip)]
+    pub task: Task,
+    /// Hugging Face's name for the task: the card's `task`, or the name that follows from the sections.
+    /// `None` for bare tensors and for a classifier of bare tensors.
+    #[serde(skip)]
+    pub task_name: Option<&'static str>,
 }
 
-fn first_version() -> String {
+fn default_version() -> String {
     "1".to_owned()
 }
 
-/// Where a model is at run time.
+/// Where a model is stored at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Placement {
     /// In the snapshot, unless its file is larger than [`Placement::SNAPSHOT_LIMIT_BYTES`].
     #[default]
     Auto,
-    /// In the engine's snapshot: ready when an instance starts.
+    /// In the engine's snapshot: loaded when an instance starts.
     Snapshot,
-    /// In the `models` mount: read and loaded by each instance that is asked for it.
+    /// In the `models` mount: each instance that needs the model reads and loads it.
     Mount,
 }
 
 impl Placement {
-    /// The largest `model.onnx` that [`Placement::Auto`] puts into the snapshot. A snapshot takes the
-    /// file's size and, where weights are packed for the kernels beside the originals, up to twice
-    /// that; the smallest limit on an application among the hosts is 50 MiB.
+    /// The largest `model.onnx` that [`Placement::Auto`] puts into the snapshot, in bytes. A model takes
+    /// its file's size in the snapshot, and up to twice that where weights are packed for the kernels
+    /// beside the originals. The lowest limit on an application's size among the hosts is 50 MiB.
     pub const SNAPSHOT_LIMIT_BYTES: u64 = 22 * 1024 * 1024;
 
     /// Whether a model of this size goes into the snapshot.
@@ -85,28 +86,28 @@ impl Placement {
 /// One input or output of a graph.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TensorSpec {
-    /// As in the graph.
+    /// The tensor's name in the graph.
     pub name: String,
     /// The datatype of its elements.
     pub datatype: Datatype,
-    /// The size of each dimension; -1 is any size.
+    /// The size of each dimension; -1 stands for any size.
     pub shape: Vec<i64>,
-    /// Of an input with dimensions of any size: sizes with which the graph computes. Readiness is tried
-    /// with them.
+    /// Sizes that the graph accepts, for an input with dimensions of any size. The readiness probe runs
+    /// the graph with them.
     #[serde(default)]
     pub example_shape: Option<Vec<u32>>,
 }
 
-/// Why a tensor does not fit a [`TensorSpec`].
+/// A tensor's shape does not fit a [`TensorSpec`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("shape {came:?} does not fit {expected:?} (-1 is any size)")]
+#[error("shape {actual:?} does not fit {expected:?} (-1 is any size)")]
 pub struct TensorSpecError {
     expected: Vec<i64>,
-    came: Vec<u64>,
+    actual: Vec<u64>,
 }
 
 impl TensorSpec {
-    /// Sizes to ask with where nobody says other: those of the example, or 1 for what is open.
+    /// The shape to use where nothing else is known: the example's, else 1 for each dimension of any size.
     #[must_use]
     pub fn usual_shape(&self) -> Vec<u32> {
         let ones = || {
@@ -124,39 +125,41 @@ impl TensorSpec {
     /// # Errors
     /// When the ranks differ or a fixed dimension has another size.
     pub fn check_shape(&self, shape: &[u64]) -> Result<(), TensorSpecError> {
-        let fits =
-            self.shape.len() == shape.len()
-                && self.shape.iter().zip(shape).all(|(expected, came)| {
-                    *expected == -1 || u64::try_from(*expected) == Ok(*came)
-                });
+        let fits = self.shape.len() == shape.len()
+            && self.shape.iter().zip(shape).all(|(expected, actual)| {
+                *expected == -1 || u64::try_from(*expected) == Ok(*actual)
+            });
         if fits {
             Ok(())
         } else {
             Err(TensorSpecError {
                 expected: self.shape.clone(),
-                came: shape.to_vec(),
+                actual: shape.to_vec(),
             })
         }
     }
 }
 
 impl ModelCard {
-    /// Read a card's text and check it.
+    /// Parse and check a card.
     ///
     /// # Errors
-    /// When it is not TOML, has an unknown key, lacks a needed one, or says something that cannot be:
-    /// see [`CardError`].
+    /// When the text is not TOML, has an unknown key, lacks a required one, or contradicts itself: see
+    /// [`CardError`].
     pub fn parse(text: &str) -> Result<Self, CardError> {
-        let table: toml::Table = toml::from_str(text).map_err(|error| toml_error(&error))?;
+        let table: toml::Table = toml::from_str(text).map_err(|error| CardError::toml(&error))?;
         keys::check(&table)?;
         // From the text again, not from the table: these errors have the line.
-        let card: Self = toml::from_str(text).map_err(|error| toml_error(&error))?;
+        let mut card: Self = toml::from_str(text).map_err(|error| CardError::toml(&error))?;
+        let (task, declared) = tasks::read(text)?;
+        card.task = task;
+        card.task_name = tasks::check_name(declared.as_deref(), &card)?;
         card.check()?;
         Ok(card)
     }
 
-    /// The shape of an input that the card says more of than the graph does: that of a prepared image, or
-    /// its `example_shape`.
+    /// The shape of an input where the card knows more than the graph: the shape of a preprocessed image,
+    /// or the input's `example_shape`.
     #[must_use]
     pub fn known_shape(&self, spec: &TensorSpec) -> Option<Vec<u32>> {
         match self.image_input() {
@@ -172,7 +175,7 @@ impl ModelCard {
         if self.version.is_empty() || self.version.len() > 64 {
             return Err(CardError::value(
                 "`version`",
-                format!("expected 1 to 64 characters, came {}", self.version.len()),
+                format!("expected 1 to 64 characters, got {}", self.version.len()),
             ));
         }
         for (section, specs) in [("[[input]]", &self.inputs), ("[[output]]", &self.outputs)] {
@@ -184,16 +187,10 @@ impl ModelCard {
         if let Some(image) = &self.image {
             self.check_image(image)?;
         }
-        if let Some(classification) = &self.classification {
-            self.check_classification(classification)?;
-        }
         if let Some(text) = &self.text {
             self.check_text(text)?;
         }
-        if let Some(embedding) = &self.embedding {
-            self.check_embedding(embedding)?;
-        }
-        Ok(())
+        self.task.check(self)
     }
 }
 
@@ -204,30 +201,30 @@ fn check_tensors(section: &str, specs: &[TensorSpec]) -> Result<(), CardError> {
     for (index, spec) in specs.iter().enumerate() {
         let place = format!("{section} `{}`", spec.name);
         if spec.name.is_empty() {
-            return Err(CardError::value(section, "a name is empty"));
+            return Err(CardError::value(section, "`name` is empty"));
         }
         if specs[..index]
             .iter()
             .any(|earlier| earlier.name == spec.name)
         {
-            return Err(CardError::value(place, "is there twice"));
+            return Err(CardError::value(place, "appears twice"));
         }
         if !spec.datatype.is_wasi_nn() {
             return Err(CardError::value(
                 place,
-                format!("a graph cannot have {} tensors in wasi-nn", spec.datatype),
+                format!("wasi-nn has no {} tensors", spec.datatype),
             ));
         }
         if let Some(example) = &spec.example_shape {
             let sizes: Vec<u64> = example.iter().map(|size| u64::from(*size)).collect();
             if section != "[[input]]" {
-                return Err(CardError::value(place, "`example_shape` is for inputs"));
+                return Err(CardError::value(place, "only inputs have `example_shape`"));
             }
             if spec.check_shape(&sizes).is_err() || sizes.contains(&0) {
                 return Err(CardError::value(
                     place,
                     format!(
-                        "`example_shape` is {example:?}, which does not fit the shape {:?}",
+                        "`example_shape` {example:?} does not fit the shape {:?}",
                         spec.shape
                     ),
                 ));
@@ -236,14 +233,14 @@ fn check_tensors(section: &str, specs: &[TensorSpec]) -> Result<(), CardError> {
         if let Some(size) = spec.shape.iter().find(|size| **size != -1 && **size < 1) {
             return Err(CardError::value(
                 place,
-                format!("a dimension is -1 (any size) or 1 and more, came {size}"),
+                format!("expected dimensions of 1 or more, or -1 for any size, got {size}"),
             ));
         }
     }
     Ok(())
 }
 
-/// The output of that name, of which scores or vectors are made.
+/// Find an output by name and check that its elements are FP32 or FP16.
 pub(crate) fn float_output<'a>(
     card: &'a ModelCard,
     place: &str,
@@ -252,7 +249,7 @@ pub(crate) fn float_output<'a>(
     let Some(output) = card.outputs.iter().find(|output| output.name == name) else {
         return Err(CardError::value(
             place,
-            format!("there is no output `{name}`"),
+            format!("the model has no output `{name}`"),
         ));
     };
     if !matches!(output.datatype, Datatype::Fp32 | Datatype::Fp16) {
@@ -264,18 +261,13 @@ pub(crate) fn float_output<'a>(
     Ok(output)
 }
 
-/// Check that a file is named, and nothing outside the model's folder.
-pub(crate) fn check_file(place: &str, file: &str) -> Result<(), CardError> {
+/// Check that a card names a file directly inside the model's folder.
+pub(crate) fn check_file_name(place: &str, file: &str) -> Result<(), CardError> {
     if file.is_empty() || file.contains(['/', '\\']) || file == "." || file == ".." {
         return Err(CardError::value(
             place,
-            format!("expected the name of a file in the model's folder, came `{file}`"),
+            format!("expected the name of a file in the model's folder, got `{file}`"),
         ));
     }
     Ok(())
-}
-
-fn toml_error(error: &toml::de::Error) -> CardError {
-    // `Display` draws the source lines; one sentence is wanted here.
-    CardError::Toml(error.to_string().trim_end().to_owned())
 }

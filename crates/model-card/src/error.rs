@@ -1,43 +1,43 @@
-//! Why a model card is refused.
+//! The errors of a model card.
 
 use crate::LabelsError;
 
-/// A `model.toml` that cannot be used; the message says where, what was expected and what came.
+/// A `model.toml` that is not valid. The message says where, what was expected and what the card has.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CardError {
-    /// Not TOML, or a value of the wrong type.
+    /// The text is not TOML, or a value has the wrong type.
     #[error("{0}")]
     Toml(String),
-    /// A key that no card has.
+    /// A key that the section does not have.
     #[error("unknown key `{key}` in {place}; {}", nearest.as_ref().map_or_else(
-        || format!("known are {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
+        || format!("known keys are {}", known.iter().map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ")),
         |nearest| format!("did you mean `{nearest}`?"),
     ))]
     UnknownKey {
-        /// The key as written.
+        /// The key in the card.
         key: String,
-        /// The section it stands in.
+        /// The section that has it.
         place: String,
-        /// The known key that it resembles, if one does.
+        /// The known key that it resembles, if any.
         nearest: Option<String>,
-        /// All known keys of the section.
+        /// All keys of the section.
         known: Vec<&'static str>,
     },
-    /// A value of the right type that makes no sense.
+    /// A value of the right type that the card must not have.
     #[error("{place}: {problem}")]
     Value {
         /// The section and key.
         place: String,
-        /// What was expected and what came.
+        /// What is wrong and what was expected.
         problem: String,
     },
-    /// The label file that the card names.
+    /// The label file that the card names is not valid.
     #[error("`{file}`: {source}")]
     Labels {
-        /// The file's name as the card gives it.
+        /// The file's name in the card.
         file: String,
-        /// What is wrong with it.
+        /// The reason.
         source: LabelsError,
     },
 }
@@ -48,5 +48,9 @@ impl CardError {
             place: place.into(),
             problem: problem.into(),
         }
+    }
+
+    pub(crate) fn toml(error: &toml::de::Error) -> Self {
+        Self::Toml(error.to_string().trim_end().to_owned())
     }
 }

@@ -1,59 +1,58 @@
-//! `[image]`: how an encoded image becomes an input.
+//! `[image]`: an encoded image becomes an input.
 
 use serde::Deserialize;
 
 use crate::{CardError, Datatype, ModelCard, TensorSpec};
 
-/// How an encoded image becomes an input tensor: resize, pick the channels, then for each value
-/// `v` of 0 to 255 in channel `c`, `(v * scale - mean[c]) / std[c]`.
+/// How an encoded image becomes an input tensor: resize, select the channels, then compute
+/// `(v * scale - mean[c]) / std[c]` for each value `v` (0 to 255) of channel `c`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct ImageSpec {
-    /// The input that takes the image; the graph's only input when the card names none.
+    /// The input that takes the image; the graph's only input by default.
     #[serde(default)]
     pub input: Option<String>,
-    /// In pixels.
+    /// Width of the input in pixels.
     pub width: u32,
-    /// In pixels.
+    /// Height of the input in pixels.
     pub height: u32,
-    /// How an image of another size is fitted.
+    /// How an image of another size is resized.
     #[serde(default)]
     pub resize: ResizeMode,
-    /// With `resize = "shortest-edge"`: how long that edge becomes before the middle is cut out, in
-    /// pixels; just long enough for `width` and `height` when the card does not say.
+    /// With `resize = "shortest-edge"`: the length of that edge before the center crop, in pixels; by
+    /// default the shortest that covers `width` and `height`.
     #[serde(default)]
     pub shortest_edge: Option<u32>,
-    /// With `resize = "stretch"`: the width, in pixels, before the middle is cut out; `width` when the
-    /// card does not say.
+    /// With `resize = "stretch"`: the width before the center crop, in pixels; `width` by default.
     #[serde(default)]
     pub resize_width: Option<u32>,
-    /// The same for the height.
+    /// With `resize = "stretch"`: the height before the center crop, in pixels; `height` by default.
     #[serde(default)]
     pub resize_height: Option<u32>,
-    /// Where the middle is when a pixel is left over.
+    /// How the center crop rounds.
     #[serde(default)]
     pub crop: Crop,
-    /// How pixels are interpolated.
+    /// The interpolation filter.
     #[serde(default)]
     pub filter: Filter,
-    /// Which channels, in which order.
+    /// The channels and their order.
     #[serde(default)]
     pub channels: Channels,
     /// The order of the input's dimensions.
     #[serde(default)]
     pub layout: Layout,
-    /// What a value of 0 to 255 is multiplied by.
+    /// The factor for values of 0 to 255.
     #[serde(default = "unit_range")]
     pub scale: f32,
-    /// What is subtracted then: one value, or one a channel.
+    /// The mean to subtract after scaling: one value, or one per channel.
     #[serde(default = "zero")]
     pub mean: Vec<f32>,
-    /// What is divided by then: one value, or one a channel.
+    /// The standard deviation to divide by: one value, or one per channel.
     #[serde(default = "one")]
     pub std: Vec<f32>,
 }
 
 impl ImageSpec {
-    /// The shape of so many images, as the input takes them.
+    /// The input's shape for a batch of images.
     #[must_use]
     pub fn shape(&self, batch: u64) -> [u64; 4] {
         let channels = self.channels.count() as u64;
@@ -64,7 +63,7 @@ impl ImageSpec {
         }
     }
 
-    /// The shape of one image, or of as many as the input is fixed to.
+    /// The input's shape for its smallest batch: one image, or the size that the input fixes.
     #[must_use]
     pub fn least_shape(&self, input: &TensorSpec) -> [u64; 4] {
         let batch = input.shape.first().copied().map(u64::try_from);
@@ -84,47 +83,47 @@ fn one() -> Vec<f32> {
     vec![1.0]
 }
 
-/// How an image of another size is fitted to `width` x `height`.
+/// How an image of another size is resized to `width` x `height`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ResizeMode {
-    /// To exactly that size, whatever its proportions.
+    /// Resize to exactly that size and ignore the aspect ratio.
     #[default]
     Stretch,
-    /// Until it covers the size, then the middle is cut out.
+    /// Resize until the image covers that size, then crop the center.
     ShortestEdge,
-    /// Until it fits inside, then centered on black.
+    /// Resize until the image fits inside that size, then center it on black.
     Pad,
-    /// Not at all: the middle is cut out, or centered on black.
+    /// Do not resize: crop the center, or center the image on black.
     None,
 }
 
 impl ResizeMode {
-    /// As the card has it.
+    /// The value in the card.
     const fn name(self) -> &'static str {
         match self {
-            Self::Stretch => "`stretch`",
-            Self::ShortestEdge => "`shortest-edge`",
-            Self::Pad => "`pad`",
-            Self::None => "`none`",
+            Self::Stretch => "stretch",
+            Self::ShortestEdge => "shortest-edge",
+            Self::Pad => "pad",
+            Self::None => "none",
         }
     }
 }
 
-/// Where the middle of an image is when the pixels to cut off, or to add, are odd in number.
+/// How a center crop, or a centered padding, rounds when the number of pixels is odd.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Crop {
-    /// As torchvision's `CenterCrop` has it: the cut begins at half the difference, halves rounded to
-    /// even; of added pixels, the odd one comes after.
+    /// Like torchvision's `CenterCrop`: the crop begins at half the difference, rounded half to even; the
+    /// odd pixel of a padding comes last.
     #[default]
     Torchvision,
-    /// As `transformers`' `center_crop` has it (its NumPy backend): halves rounded down; of added
-    /// pixels, the odd one comes before.
+    /// Like `center_crop` of `transformers` (NumPy backend): the crop rounds down; the odd pixel of a
+    /// padding comes first.
     Transformers,
 }
 
-/// How pixels are interpolated; antialiased when shrinking, as Pillow's filters are.
+/// An interpolation filter; antialiased when shrinking, like Pillow's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the filters' own names")]
@@ -137,11 +136,11 @@ pub enum Filter {
     Lanczos,
 }
 
-/// Which channels an image becomes, in which order.
+/// The channels of an image and their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Channels {
-    /// One: luma after ITU-R BT.601.
+    /// One channel: luma by ITU-R BT.601.
     Gray,
     /// Red, green, blue.
     #[default]
@@ -151,7 +150,7 @@ pub enum Channels {
 }
 
 impl Channels {
-    /// How many there are.
+    /// The number of channels.
     #[must_use]
     pub const fn count(self) -> usize {
         match self {
@@ -173,7 +172,7 @@ pub enum Layout {
 }
 
 impl ModelCard {
-    /// The input that takes an encoded image, with how it is prepared.
+    /// The input that takes an encoded image, with the settings of its preprocessing.
     #[must_use]
     pub fn image_input(&self) -> Option<(&ImageSpec, &TensorSpec)> {
         let image = self.image.as_ref()?;
@@ -185,7 +184,7 @@ impl ModelCard {
     }
 
     pub(crate) fn check_image(&self, image: &ImageSpec) -> Result<(), CardError> {
-        /// As wide as the largest image that the service decodes; more is a slip of the pen.
+        /// The width of the largest image that the service decodes; a larger value is a typo.
         const MAX_EDGE: u32 = 8192;
         let fail =
             |key: &str, problem: String| Err(CardError::value(format!("[image] `{key}`"), problem));
@@ -200,7 +199,7 @@ impl ModelCard {
         ];
         for (key, edge, mode) in optional {
             if edge.is_some() && image.resize != mode {
-                return fail(key, format!("needs `resize` to be {}", mode.name()));
+                return fail(key, format!("needs `resize = \"{}\"`", mode.name()));
             }
         }
         let edges = [("width", Some(image.width)), ("height", Some(image.height))]
@@ -208,13 +207,13 @@ impl ModelCard {
             .chain(optional.map(|(key, edge, _)| (key, edge)));
         for (key, edge) in edges.filter_map(|(key, edge)| Some((key, edge?))) {
             if edge == 0 || edge > MAX_EDGE {
-                return fail(key, format!("expected 1 to {MAX_EDGE} pixels, came {edge}"));
+                return fail(key, format!("expected 1 to {MAX_EDGE} pixels, got {edge}"));
             }
         }
         if !image.scale.is_finite() || image.scale == 0.0 {
             return fail(
                 "scale",
-                format!("expected a number other than 0, came {}", image.scale),
+                format!("expected a finite number other than 0, got {}", image.scale),
             );
         }
         let channels = image.channels.count();
@@ -223,7 +222,7 @@ impl ModelCard {
                 return fail(
                     key,
                     format!(
-                        "expected 1 value or one a channel ({channels}), came {}",
+                        "expected 1 value or one per channel ({channels}), got {}",
                         values.len()
                     ),
                 );
@@ -232,17 +231,20 @@ impl ModelCard {
                 .iter()
                 .find(|value| !value.is_finite() || (key == "std" && **value == 0.0))
             {
-                return fail(key, format!("{value} is not possible here"));
+                return fail(key, format!("{value} is not allowed"));
             }
         }
         let Some((_, input)) = self.image_input() else {
             let name = image.input.as_deref().unwrap_or_default();
-            return fail("input", format!("there is no input `{name}`"));
+            return fail("input", format!("the model has no input `{name}`"));
         };
         if image.input.is_none() && self.inputs.len() > 1 {
             return fail(
                 "input",
-                format!("needed, since the model has {} inputs", self.inputs.len()),
+                format!(
+                    "required, because the model has {} inputs",
+                    self.inputs.len()
+                ),
             );
         }
         if !matches!(
@@ -252,13 +254,13 @@ impl ModelCard {
             return fail(
                 "input",
                 format!(
-                    "an image becomes FP32, FP16 or UINT8; `{}` is {}",
+                    "`{}` is {}, expected FP32, FP16 or UINT8",
                     input.name, input.datatype
                 ),
             );
         }
         let shape = image.shape(1);
-        // The batch may be fixed to something else than 1: the request decides that, not the card.
+        // The graph may fix the batch to another size than 1: that is checked per request.
         let mut any_batch = input.clone();
         if let Some(batch) = any_batch.shape.first_mut() {
             *batch = -1;
@@ -267,7 +269,7 @@ impl ModelCard {
             CardError::value(
                 "[image]",
                 format!(
-                    "gives input `{}` the shape {shape:?}, but the card says {:?}",
+                    "an image becomes a tensor of shape {shape:?}, but input `{}` has shape {:?}",
                     input.name, input.shape
                 ),
             )

@@ -1,19 +1,20 @@
-//! The check for unknown keys, before the typed reading: it knows every section's keys and names the
-//! nearest one, which serde's own refusal does not.
+//! The check for unknown keys. It runs before serde reads the card, because serde's own error does not name
+//! the nearest key.
 
 use crate::CardError;
+use crate::tasks::SECTIONS;
 
+/// The card's own keys; [`SECTIONS`] has the keys of tasks.
 const CARD: &[&str] = &[
     "batching",
-    "classification",
     "description",
-    "embedding",
     "image",
     "input",
     "output",
     "placement",
     "precision",
     "runtime",
+    "task",
     "text",
     "version",
 ];
@@ -35,7 +36,6 @@ const IMAGE: &[&str] = &[
     "std",
     "width",
 ];
-const CLASSIFICATION: &[&str] = &["activation", "labels", "output", "top_k"];
 const TEXT: &[&str] = &[
     "attention_mask",
     "input_ids",
@@ -46,14 +46,16 @@ const TEXT: &[&str] = &[
     "tokenizer",
     "truncation_side",
 ];
-const EMBEDDING: &[&str] = &["normalize", "output", "pooling"];
 
-/// How alike two keys must be (0 to 1) for one to be offered in place of the other.
-const LIKENESS: f64 = 0.7;
+/// The similarity (0 to 1) from which one word is suggested in place of another.
+const SIMILARITY: f64 = 0.7;
 
-/// Refuse the first key that no card has. Values of unexpected types are left to the typed reading.
+/// Reject the first unknown key. Values of unexpected types are left to serde.
 pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
-    check_table(card, "the card", CARD)?;
+    let mut known = CARD.to_vec();
+    known.extend(SECTIONS.iter().map(|(key, _, _)| *key));
+    known.sort_unstable();
+    check_table(card, "the card", &known)?;
     for (key, known) in [("input", TENSOR), ("output", TENSOR)] {
         for tensor in card
             .get(key)
@@ -66,13 +68,9 @@ pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
             }
         }
     }
-    for (key, known) in [
-        ("batching", BATCHING),
-        ("image", IMAGE),
-        ("classification", CLASSIFICATION),
-        ("text", TEXT),
-        ("embedding", EMBEDDING),
-    ] {
+    let own = [("batching", BATCHING), ("image", IMAGE), ("text", TEXT)];
+    let of_tasks = SECTIONS.iter().map(|(key, known, _)| (*key, *known));
+    for (key, known) in own.into_iter().chain(of_tasks) {
         if let Some(table) = card.get(key).and_then(toml::Value::as_table) {
             check_table(table, &format!("[{key}]"), known)?;
         }
@@ -84,20 +82,21 @@ fn check_table(table: &toml::Table, place: &str, known: &[&'static str]) -> Resu
     let Some(key) = table.keys().find(|key| !known.contains(&key.as_str())) else {
         return Ok(());
     };
-    let nearest = known
-        .iter()
-        .map(|candidate| {
-            (
-                strsim::jaro_winkler(candidate, &key.to_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(likeness, _)| *likeness >= LIKENESS)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
     Err(CardError::UnknownKey {
         key: key.clone(),
         place: place.to_owned(),
-        nearest: nearest.map(|(_, candidate)| (*candidate).to_owned()),
+        nearest: nearest(key, known).map(str::to_owned),
         known: known.to_vec(),
     })
+}
+
+/// The candidate that a word most resembles, if it resembles one enough to be a typo of it.
+pub(crate) fn nearest(word: &str, candidates: &[&'static str]) -> Option<&'static str> {
+    let word = word.to_lowercase();
+    candidates
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(candidate, &word), *candidate))
+        .filter(|(similarity, _)| *similarity >= SIMILARITY)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
 }

@@ -4,27 +4,27 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Labels(Vec<String>);
 
-/// Why a label file cannot be used.
+/// A label file that is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LabelsError {
-    /// There is no line in it.
-    #[error("the label file is empty, expected one label a line")]
+    /// The file has no line.
+    #[error("the label file is empty, expected one label per line")]
     Empty,
-    /// A line in the middle has no text: every later label would name the wrong class.
-    #[error("line {line} of the label file is blank, expected one label a line")]
+    /// A blank line between two labels: every later label would name the wrong class.
+    #[error("line {line} of the label file is blank, expected one label per line")]
     Blank {
-        /// Counted from 1.
+        /// The line's number, from 1.
         line: usize,
     },
 }
 
 impl Labels {
-    /// Read one label a line; line `i` (from 0) names class `i`. Blank lines at the end, and white
-    /// space around a label, do not count.
+    /// Parse one label per line; line `i` (from 0) names class `i`. Blank lines at the end and white space
+    /// around a label are ignored.
     ///
     /// # Errors
-    /// When there is no label, or a blank line between two.
+    /// When there is no label, or a blank line between two labels.
     pub fn parse(text: &str) -> Result<Self, LabelsError> {
         let labels: Vec<String> = text
             .trim_end()
@@ -46,13 +46,13 @@ impl Labels {
         self.0.get(index).map(String::as_str)
     }
 
-    /// How many there are.
+    /// The number of labels.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none (a card without a label file).
+    /// Whether there are no labels, as in a card without a label file.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_label_a_line() {
+    fn labels_are_lines() {
         let labels = Labels::parse("cat\r\n tabby cat \ndog\n\n").unwrap();
         assert_eq!(labels.len(), 3);
         assert_eq!(labels.get(1), Some("tabby cat"));

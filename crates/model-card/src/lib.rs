@@ -1,18 +1,17 @@
 //! The model card and the model repository.
 //!
-//! A *model repository* is a folder with one folder a model, or one a version in it; each holds
-//! `model.onnx`, a *model card* `model.toml` and, for classifiers, a list of labels. The card says what
-//! the graph takes and gives ([`TensorSpec`]), how an encoded image becomes its input ([`ImageSpec`]), how
-//! a text does ([`TextSpec`]), how an output becomes labels and scores ([`ClassificationSpec`]) or one
-//! vector ([`EmbeddingSpec`]), and what a native backend may do to be faster ([`Precision`],
-//! [`BatchingSpec`]).
+//! A *model repository* is a folder with one folder per model, or one folder per version in it. Each holds
+//! `model.onnx`, a *model card* `model.toml` and, for classifiers, a list of labels. The card declares:
 //!
-//! Both sides use this crate: `pack` reads the repository when it builds, and the component `infer`
-//! reads the same card texts while its memory is prepared for the snapshot. So a card that a build
-//! accepts is a card that the service understands.
+//! - the graph's inputs and outputs ([`TensorSpec`]);
+//! - how an encoded image ([`ImageSpec`]) or a text ([`TextSpec`]) becomes its inputs;
+//! - the meaning of its outputs ([`Task`]);
+//! - settings of native backends ([`Precision`], [`BatchingSpec`]).
+//!
+//! Both sides use this crate: `pack` reads the repository at build time, and the component `infer` parses the
+//! same card texts before its snapshot. So the service understands every card that a build accepts.
 
 mod card;
-mod classification;
 mod error;
 mod graph;
 mod image;
@@ -22,10 +21,10 @@ mod name;
 mod native;
 mod repository;
 mod runtime;
+mod tasks;
 mod text;
 
 pub use card::{ModelCard, Placement, TensorSpec, TensorSpecError};
-pub use classification::{Activation, ClassificationSpec};
 pub use error::CardError;
 pub use graph::GraphMismatch;
 pub use image::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
@@ -35,4 +34,5 @@ pub use name::{InvalidModelName, ModelId, ModelName};
 pub use native::{BatchingSpec, Precision};
 pub use repository::{Model, RepositoryError, read_repository};
 pub use runtime::RuntimeChoice;
-pub use text::{EmbeddingSpec, Pooling, Side, TextSpec, TokenInput};
+pub use tasks::{Activation, ClassificationSpec, EmbeddingSpec, Pooling, Task, TensorsSpec};
+pub use text::{Side, TextSpec, TokenInput};

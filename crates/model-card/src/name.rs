@@ -1,17 +1,16 @@
-//! The name of a model.
+//! Names of models and versions.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 /// A model's name: `[A-Za-z0-9._-]+`, and neither `.` nor `..`.
 ///
-/// Names come in through URLs and wasi-nn's `load-by-name`. They are looked up in lists and never
-/// trusted as paths; this type makes sure that one which did end up in a path could not leave its
-/// folder.
+/// Names come from URLs and from wasi-nn's `load-by-name`. They are looked up in lists and never used as
+/// paths. If a name ended up in a path all the same, this type's check would keep it inside its folder.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModelName(String);
 
-/// A text that is no model name.
+/// A string that is not a model name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{name}` is not a model name or version: expected one or more of A-Z, a-z, 0-9, `.`, `_` and `-`"
@@ -21,10 +20,10 @@ pub struct InvalidModelName {
 }
 
 impl ModelName {
-    /// The longest name, in bytes: what file systems take as one folder's name.
+    /// The longest name in bytes, which is the file systems' limit for one folder.
     pub const MAX_LEN: usize = 255;
 
-    /// Check a text and make it a name.
+    /// Check a string and make it a name.
     ///
     /// # Errors
     /// When it is empty, longer than [`Self::MAX_LEN`], `.` or `..`, or has another character.
@@ -43,7 +42,7 @@ impl ModelName {
         Ok(Self(name.to_owned()))
     }
 
-    /// The name as text.
+    /// The name as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -56,11 +55,11 @@ impl fmt::Display for ModelName {
     }
 }
 
-/// A model and, where its folder has several, one of its versions: `resnet`, `resnet/2`. This is the name
-/// of its graph in wasi-nn, and its folder's path in the model repository.
+/// A model and, if its folder has several versions, one of them: `resnet`, `resnet/2`. This is the graph's
+/// name in wasi-nn and the folder's path in the model repository.
 ///
-/// The order is that of the names, then of the versions: as numbers where they are numbers, which come
-/// after those that are none.
+/// Models are ordered by name, then by version. Versions that are numbers are ordered as numbers, after all
+/// other versions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ModelId {
     /// The model's name.
@@ -70,10 +69,10 @@ pub struct ModelId {
 }
 
 impl ModelId {
-    /// Read `name` or `name/version`.
+    /// Parse `name` or `name/version`.
     ///
     /// # Errors
-    /// When either is none.
+    /// When either part is not a name.
     pub fn new(text: &str) -> Result<Self, InvalidModelName> {
         let (name, version) = match text.split_once('/') {
             Some((name, version)) => (name, Some(ModelName::new(version)?)),
@@ -140,11 +139,11 @@ mod tests {
             .iter()
             .filter(|(name, valid)| ModelName::new(name).is_ok() != *valid)
             .collect();
-        assert!(wrong.is_empty(), "misjudged: {wrong:?}");
+        assert!(wrong.is_empty(), "wrong result for {wrong:?}");
     }
 
     #[test]
-    fn versions_are_in_the_order_of_their_numbers() {
+    fn versions_are_ordered_as_numbers() {
         let mut ids: Vec<ModelId> = ["b", "a/10", "a/9", "a/beta", "a-b/1", "a/1"]
             .map(|text| ModelId::new(text).unwrap())
             .to_vec();

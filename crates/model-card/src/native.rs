@@ -1,43 +1,43 @@
-//! What native backends heed of a card: the precision, and batching. The engine in WebAssembly computes in
+//! Settings of native backends: precision and batching. The WebAssembly engine ignores both: it computes in
 //! f32, one request at a time.
 
 use serde::Deserialize;
 
 use crate::{CardError, ModelCard};
 
-/// What FP32 graphs are computed in, where the library and the device leave a choice.
+/// The precision of FP32 graphs, where the library and the device support several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Precision {
-    /// FP32, as the graph says.
+    /// FP32, as in the graph.
     #[default]
     #[serde(rename = "FP32")]
     Fp32,
-    /// FP16 where the device has it.
+    /// FP16 where the device supports it.
     #[serde(rename = "FP16")]
     Fp16,
-    /// BF16 where the device has it.
+    /// BF16 where the device supports it.
     #[serde(rename = "BF16")]
     Bf16,
-    /// What the library finds fastest on the device.
+    /// The precision that the library considers fastest on the device.
     #[serde(rename = "fastest")]
     Fastest,
 }
 
-/// `[batching]`: requests that wait together are computed together.
+/// `[batching]`: dynamic batching, which runs waiting requests as one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub struct BatchingSpec {
-    /// Items of one batch at most: the sum of the requests' first dimensions.
+    /// The maximum batch size: the sum of the requests' first dimensions.
     pub max_size: u32,
-    /// How long the first request of a batch waits for others, in microseconds.
+    /// The maximum time that the first request of a batch waits for others, in microseconds.
     #[serde(default)]
     pub max_delay_us: u32,
 }
 
 impl BatchingSpec {
-    /// A batch of more would be no batch but a queue.
+    /// The upper limit of `max_size`; a larger batch would be a queue.
     const MAX_SIZE: u32 = 4096;
 
-    /// Longer than any client should wait for nothing, in microseconds.
+    /// The upper limit of `max_delay_us`: one second.
     const MAX_DELAY_US: u32 = 1_000_000;
 }
 
@@ -74,8 +74,7 @@ impl ModelCard {
             Some(spec) => Err(CardError::value(
                 place,
                 format!(
-                    "requests are joined along the first dimension, but `{}` has the shape {:?}; expected -1 \
-                     there",
+                    "requests are joined along the first dimension, so it must be -1, but `{}` has shape {:?}",
                     spec.name, spec.shape
                 ),
             )),

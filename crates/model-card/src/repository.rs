@@ -1,33 +1,33 @@
-//! Reading a model repository from disk.
+//! The model repository on disk.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use crate::{CardError, InvalidModelName, Labels, ModelCard, ModelId, ModelName};
 
-/// A model of the repository: where it is and what its card says. The graph itself stays on disk.
+/// A model of the repository: its files and its card. The graph itself stays on disk.
 #[derive(Clone, Debug)]
 pub struct Model {
-    /// The folder's name, and the version's where it has several.
+    /// The folder's name, and the version's if the folder has several.
     pub id: ModelId,
-    /// The graph, `model.onnx`; `None` where there is OpenVINO's form alone.
+    /// The graph, `model.onnx`; `None` if there are only OpenVINO's files.
     pub onnx_path: Option<PathBuf>,
-    /// OpenVINO's form of the graph, `model.xml`, with `model.bin` beside it.
+    /// The graph in OpenVINO's format, `model.xml`, with `model.bin` beside it.
     pub openvino_ir: Option<PathBuf>,
-    /// The size of `model.onnx`, or of OpenVINO's files where these are all.
+    /// The size of `model.onnx` in bytes, or of OpenVINO's files if there is no `model.onnx`.
     pub graph_bytes: u64,
-    /// The text of `model.toml`, which the component reads again for its snapshot.
+    /// The text of `model.toml`, which the component parses again for its snapshot.
     pub card_text: String,
-    /// The same, read and checked.
+    /// The parsed card.
     pub card: ModelCard,
-    /// The text of the label file that the card names, if it names one.
+    /// The text of the label file that the task names, if it names one.
     pub labels_text: Option<String>,
-    /// The text of the tokenizer's file, for models that take texts.
+    /// The text of the tokenizer file, for models that take texts.
     pub tokenizer_text: Option<String>,
 }
 
 impl Model {
-    /// The version, a text as in the Open Inference Protocol: that of its folder, else the card's.
+    /// The version, a string as in the Open Inference Protocol: the folder's, else the card's.
     #[must_use]
     pub fn version(&self) -> &str {
         match &self.id.version {
@@ -36,69 +36,68 @@ impl Model {
         }
     }
 
-    /// Whether the model goes into the engine's snapshot (else it is mounted).
+    /// Whether the model goes into the engine's snapshot. Otherwise it is mounted.
     #[must_use]
     pub fn is_snapshot(&self) -> bool {
         self.onnx_path.is_some() && self.card.placement.is_snapshot(self.graph_bytes)
     }
 }
 
-/// Why a model repository cannot be read.
+/// A model repository that is not valid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RepositoryError {
-    /// The repository itself, or a file of it, could not be read.
+    /// The repository or one of its files could not be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A folder whose name no request could have.
+    /// A folder's name is not a model name.
     #[error("`{}`: {source}", path.display())]
     Name {
         /// The folder.
         path: PathBuf,
-        /// What is wrong with its name.
+        /// The reason.
         source: InvalidModelName,
     },
-    /// A folder with a graph and with versions.
+    /// A folder has a graph and also versions.
     #[error(
-        "model `{model}` has a `model.onnx` and the version `{version}` beside it in `{}`; expected the \
-         one or the others",
+        "model `{model}` has both a `model.onnx` and the version `{version}` in `{}`; move `model.onnx` into \
+         a version's folder, or remove the versions",
         folder.display()
     )]
     Both {
         /// The model's name.
         model: ModelName,
-        /// The first of the versions.
+        /// The first version.
         version: ModelName,
-        /// Its folder.
+        /// The model's folder.
         folder: PathBuf,
     },
-    /// A folder without a graph.
+    /// A folder has no graph.
     #[error("model `{model}` has no `model.onnx` in `{}`", folder.display())]
     NoGraph {
         /// The model's name.
         model: ModelName,
-        /// Its folder.
+        /// The model's folder.
         folder: PathBuf,
     },
-    /// A card that cannot be used.
+    /// A card is not valid.
     #[error("`{}`: {source}", path.display())]
     Card {
         /// The card's file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: CardError,
     },
 }
 
-/// Read every model of a repository, in the order of their names and versions. Files, and folders whose
-/// names begin with a dot, are passed over. A model is `<name>/model.onnx`, or several versions of it,
-/// `<name>/<version>/model.onnx`. OpenVINO's form of a graph, `model.xml` and `model.bin`, stands beside
-/// `model.onnx` or in place of it.
+/// Read every model of a repository, ordered by name and version. Files and hidden folders are ignored. A
+/// model is `<name>/model.onnx`, or several versions, `<name>/<version>/model.onnx`. A graph in OpenVINO's
+/// format, `model.xml` and `model.bin`, may stand beside `model.onnx` or replace it.
 ///
 /// # Errors
 /// At the first model that cannot be used: see [`RepositoryError`].
@@ -138,7 +137,7 @@ pub fn read_repository(dir: &Path) -> Result<Vec<Model>, RepositoryError> {
     Ok(models)
 }
 
-/// The folders in a folder, but for hidden ones.
+/// The folders in a folder, except hidden ones.
 fn folders(dir: &Path) -> Result<Vec<PathBuf>, RepositoryError> {
     let read_error = |source| RepositoryError::Read {
         path: dir.to_owned(),
@@ -182,7 +181,7 @@ fn read_model(
     let graph_bytes = match (&onnx_path, &openvino_ir) {
         (Some(onnx), _) => size(onnx)?,
         (None, Some(xml)) => size(xml)? + size(&xml.with_extension("bin"))?,
-        // `has_graph` saw one of them.
+        // `has_graph` found one of them.
         (None, None) => 0,
     };
     let card_path = folder.join("model.toml");
@@ -192,10 +191,7 @@ fn read_model(
         source,
     };
     let card = ModelCard::parse(&card_text).map_err(card_error)?;
-    let labels_file = card
-        .classification
-        .as_ref()
-        .and_then(|classification| classification.labels.clone());
+    let labels_file = card.task.labels_file().map(str::to_owned);
     let labels_text = match labels_file {
         Some(file) => {
             let text = read_text(&folder.join(&file))?;

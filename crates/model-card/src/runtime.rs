@@ -1,19 +1,19 @@
-//! What runs a model's graph in the engine in WebAssembly. Native backends heed none of it.
+//! The runtime that runs a graph in the WebAssembly engine. Native backends ignore it.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// `runtime`: one of the engine's two.
+/// `runtime`: one of the engine's two runtimes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RuntimeChoice {
-    /// The one that is faster for what the graph is made of, of those that take it.
+    /// The runtime that is expected to be faster, among those that support the graph.
     #[default]
     Auto,
-    /// The project's own: fast on convolutions and products, all datatypes.
+    /// The project's executor: fast on convolutions and matrix products, all datatypes.
     Executor,
-    /// rten.
+    /// The crate `rten`.
     Rten,
 }
 

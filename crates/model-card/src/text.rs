@@ -1,46 +1,46 @@
-//! `[text]` and `[embedding]`: how a text becomes a model's inputs, and an output one vector a text.
+//! `[text]`: a text becomes a model's inputs.
 
 use serde::Deserialize;
 
-use crate::card::{check_file, float_output};
+use crate::card::check_file_name;
 use crate::{CardError, Datatype, ModelCard, TensorSpec};
 
-/// How a text becomes token ids, `[batch, tokens]`.
+/// How a text becomes token ids of shape `[batch, tokens]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct TextSpec {
-    /// A file in the model's folder, in the format of Hugging Face's `tokenizers`. What it says of
-    /// padding and truncation is passed over: this card decides.
+    /// A file in the model's folder, in the format of Hugging Face's `tokenizers`. Its settings for
+    /// padding and truncation are ignored; the card's apply.
     #[serde(default = "tokenizer_file")]
     pub tokenizer: String,
-    /// How many tokens a text may have, the special ones included; longer texts are cut.
-    #[serde(default = "usual_max_tokens")]
+    /// The maximum number of tokens in a text, including special tokens; longer texts are truncated.
+    #[serde(default = "default_max_tokens")]
     pub max_tokens: u32,
-    /// The token that fills up the shorter texts of a batch.
+    /// The padding token of the shorter texts in a batch.
     #[serde(default)]
     pub pad_id: u32,
-    /// At which end they are filled up.
+    /// The end of a text that is padded.
     #[serde(default)]
     pub padding_side: Side,
-    /// At which end longer texts are cut.
+    /// The end of a text that is truncated.
     #[serde(default)]
     pub truncation_side: Side,
     /// The input that takes the token ids.
     #[serde(default = "input_ids")]
     pub input_ids: String,
-    /// The input that takes 1 for a token and 0 for filling; the graph need not have it.
+    /// The input that takes 1 for a token and 0 for padding; optional in the graph.
     #[serde(default = "attention_mask")]
     pub attention_mask: String,
-    /// The input that takes 0 for a text and 1 for the second of a pair; the graph need not have it.
+    /// The input that takes 0 for the first text of a pair and 1 for the second; optional in the graph.
     #[serde(default = "token_type_ids")]
     pub token_type_ids: String,
 }
 
 impl Default for TextSpec {
-    /// What a card has that says nothing of it.
+    /// The section of a card with an empty `[text]`.
     fn default() -> Self {
         Self {
             tokenizer: tokenizer_file(),
-            max_tokens: usual_max_tokens(),
+            max_tokens: default_max_tokens(),
             pad_id: 0,
             padding_side: Side::default(),
             truncation_side: Side::default(),
@@ -55,8 +55,8 @@ fn tokenizer_file() -> String {
     "tokenizer.json".to_owned()
 }
 
-/// BERT's.
-fn usual_max_tokens() -> u32 {
+/// The limit of BERT.
+fn default_max_tokens() -> u32 {
     512
 }
 
@@ -76,29 +76,29 @@ fn token_type_ids() -> String {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Side {
-    /// Its beginning.
+    /// The beginning.
     Left,
-    /// Its end.
+    /// The end.
     #[default]
     Right,
 }
 
-/// What a tokenizer gives for each token.
+/// A value that the tokenizer has for each token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenInput {
-    /// Its number.
+    /// The token's id.
     Ids,
-    /// 1, or 0 where the text is filled up.
+    /// 1 for a token, 0 for padding.
     Mask,
-    /// Which text of a pair it is of.
+    /// The text of a pair that has the token: 0 or 1.
     Types,
 }
 
 impl TextSpec {
-    /// The longest text that can be asked for, in tokens.
+    /// The upper limit of `max_tokens`.
     pub const MAX_TOKENS: u32 = 32_768;
 
-    /// What of a token an input of that name takes; `None` for one that no text gives.
+    /// The values that the input of that name takes; `None` for an input that texts do not fill.
     #[must_use]
     pub fn role(&self, input: &str) -> Option<TokenInput> {
         [
@@ -111,43 +111,8 @@ impl TextSpec {
     }
 }
 
-/// How an output becomes one vector a text.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct EmbeddingSpec {
-    /// `[batch, tokens, size]`, or `[batch, size]` with `pooling = "none"`; FP32 or FP16.
-    pub output: String,
-    /// How one vector is made of all tokens'.
-    #[serde(default)]
-    pub pooling: Pooling,
-    /// Whether vectors are brought to length 1 (by the Euclidean norm).
-    #[serde(default = "yes")]
-    pub normalize: bool,
-}
-
-fn yes() -> bool {
-    true
-}
-
-/// How one vector is made of all tokens', as the module `Pooling` of `sentence-transformers` has it. What
-/// fills up a text does not count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pooling {
-    /// Their mean.
-    #[default]
-    Mean,
-    /// The first token's.
-    Cls,
-    /// The largest of each component.
-    Max,
-    /// The last token's.
-    Last,
-    /// The graph has done it.
-    None,
-}
-
 impl ModelCard {
-    /// The input that takes token ids, with how they are made.
+    /// The input that takes token ids, with the settings of the tokenizer.
     #[must_use]
     pub fn text_input(&self) -> Option<(&TextSpec, &TensorSpec)> {
         let text = self.text.as_ref()?;
@@ -161,12 +126,12 @@ impl ModelCard {
     pub(crate) fn check_text(&self, text: &TextSpec) -> Result<(), CardError> {
         let fail =
             |key: &str, problem: String| Err(CardError::value(format!("[text] `{key}`"), problem));
-        check_file("[text] `tokenizer`", &text.tokenizer)?;
+        check_file_name("[text] `tokenizer`", &text.tokenizer)?;
         if text.max_tokens == 0 || text.max_tokens > TextSpec::MAX_TOKENS {
             return fail(
                 "max_tokens",
                 format!(
-                    "expected 1 to {} tokens, came {}",
+                    "expected 1 to {} tokens, got {}",
                     TextSpec::MAX_TOKENS,
                     text.max_tokens
                 ),
@@ -175,7 +140,7 @@ impl ModelCard {
         let Some((_, ids)) = self.text_input() else {
             return fail(
                 "input_ids",
-                format!("there is no input `{}`", text.input_ids),
+                format!("the model has no input `{}`", text.input_ids),
             );
         };
         for spec in &self.inputs {
@@ -183,7 +148,7 @@ impl ModelCard {
             if text.role(&spec.name).is_none() {
                 return Err(CardError::value(
                     place(),
-                    "is none that a text gives (`input_ids`, `attention_mask`, `token_type_ids`)",
+                    "a text does not fill this input, only `input_ids`, `attention_mask` and `token_type_ids`",
                 ));
             }
             if !matches!(spec.datatype, Datatype::Int64 | Datatype::Int32) {
@@ -196,41 +161,11 @@ impl ModelCard {
                 return Err(CardError::value(
                     place(),
                     format!(
-                        "has the shape {:?}, expected [batch, tokens], the same for every input",
+                        "has shape {:?}, expected [batch, tokens], the same for every input",
                         spec.shape
                     ),
                 ));
             }
-        }
-        Ok(())
-    }
-
-    pub(crate) fn check_embedding(&self, spec: &EmbeddingSpec) -> Result<(), CardError> {
-        if self.text.is_none() {
-            return Err(CardError::value(
-                "[embedding]",
-                "needs `[text]`: it is for models that take texts",
-            ));
-        }
-        if self.classification.is_some() {
-            return Err(CardError::value(
-                "[embedding]",
-                "a model has either this or `[classification]`",
-            ));
-        }
-        let output = float_output(self, "[embedding] `output`", &spec.output)?;
-        let (rank, dims) = match spec.pooling {
-            Pooling::None => (2, "[batch, size]"),
-            _ => (3, "[batch, tokens, size]"),
-        };
-        if output.shape.len() != rank {
-            return Err(CardError::value(
-                "[embedding] `output`",
-                format!(
-                    "`{}` has the shape {:?}, expected {dims}",
-                    output.name, output.shape
-                ),
-            ));
         }
         Ok(())
     }

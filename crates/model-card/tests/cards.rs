@@ -1,7 +1,7 @@
-//! Model cards: the example of the contract, and what is refused, word by word.
+//! Model cards: the contract's example, and the exact message of every error.
 
 use infer_model_card::{
-    Activation, Channels, Datatype, Filter, Layout, ModelCard, Pooling, ResizeMode, Side,
+    Activation, Channels, Datatype, Filter, Layout, ModelCard, Pooling, ResizeMode, Side, Task,
     TokenInput,
 };
 
@@ -38,7 +38,7 @@ top_k = 5
 "#;
 
 #[test]
-fn the_contracts_example_is_read_whole() {
+fn the_contracts_example_is_parsed() {
     let card = ModelCard::parse(CARD).unwrap();
     assert_eq!(card.version, "1");
     assert_eq!(card.inputs[0].datatype, Datatype::Fp32);
@@ -50,14 +50,17 @@ fn the_contracts_example_is_read_whole() {
     assert_eq!(image.filter, Filter::Bilinear);
     assert_eq!(image.channels, Channels::Gray);
     assert_eq!(image.layout, Layout::Nchw);
-    let classification = card.classification.unwrap();
+    assert_eq!(card.task_name, Some("image-classification"));
+    let Task::Classification(classification) = card.task else {
+        panic!("{:?}", card.task);
+    };
     assert_eq!(classification.activation, Activation::None);
     assert_eq!(classification.labels.as_deref(), Some("labels.txt"));
     assert_eq!(classification.top_k, 5);
 }
 
 #[test]
-fn defaults_are_those_of_most_models() {
+fn defaults_fit_most_models() {
     let text = "[[input]]\nname = \"x\"\ndatatype = \"FP32\"\nshape = [-1, 3, 4, 4]\n\
                 [[output]]\nname = \"y\"\ndatatype = \"INT64\"\nshape = []\n\
                 [image]\nwidth = 4\nheight = 4\n";
@@ -67,11 +70,12 @@ fn defaults_are_those_of_most_models() {
     assert_eq!(image.channels, Channels::Rgb);
     assert_eq!(image.scale, 1.0 / 255.0);
     assert_eq!((image.mean, image.std), (vec![0.0], vec![1.0]));
-    assert!(card.classification.is_none());
+    assert!(matches!(card.task, Task::Tensors(_)), "{:?}", card.task);
+    assert_eq!(card.task_name, None);
 }
 
 #[test]
-fn cards_that_cannot_be_are_refused_in_words() {
+fn invalid_cards_are_rejected() {
     let cases: &[Case] = &[
         (
             "width = 8",
@@ -91,7 +95,7 @@ fn cards_that_cannot_be_are_refused_in_words() {
         (
             "[image]",
             "[picture]",
-            "unknown key `picture` in the card; known are `batching`, `classification`, ",
+            "unknown key `picture` in the card; known keys are `batching`, `classification`, `description`, `embedding`, ",
         ),
         (
             "[image]",
@@ -111,8 +115,8 @@ fn cards_that_cannot_be_are_refused_in_words() {
         (
             "shape = [-1, 10]\n\n[image]",
             "shape = [1, 10]\n[batching]\nmax_size = 8\n[image]",
-            "[batching]: requests are joined along the first dimension, but `probabilities` has the shape \
-             [1, 10]; expected -1 there",
+            "[batching]: requests are joined along the first dimension, so it must be -1, but `probabilities` \
+             has shape [1, 10]",
         ),
         (
             "version = \"1\"",
@@ -132,7 +136,7 @@ fn cards_that_cannot_be_are_refused_in_words() {
         (
             "version = \"1\"",
             "version = \"\"",
-            "`version`: expected 1 to 64 characters, came 0",
+            "`version`: expected 1 to 64 characters, got 0",
         ),
         (
             "name = \"image\"",
@@ -142,7 +146,7 @@ fn cards_that_cannot_be_are_refused_in_words() {
         (
             "name = \"image\"",
             "name = \"\"",
-            "[[input]]: a name is empty",
+            "[[input]]: `name` is empty",
         ),
         (
             "\"FP32\"\nshape = [-1, 1",
@@ -152,58 +156,58 @@ fn cards_that_cannot_be_are_refused_in_words() {
         (
             "\"FP32\"\nshape = [-1, 1",
             "\"INT8\"\nshape = [-1, 1",
-            "[[input]] `image`: a graph cannot have INT8 tensors in wasi-nn",
+            "[[input]] `image`: wasi-nn has no INT8 tensors",
         ),
         (
             "[-1, 1, 8, 8]",
             "[0, 1, 8, 8]",
-            "[[input]] `image`: a dimension is -1 (any size) or 1 and more, came 0",
+            "[[input]] `image`: expected dimensions of 1 or more, or -1 for any size, got 0",
         ),
         (
             "[-1, 1, 8, 8]",
             "[-1, 3, 8, 8]",
-            "[image]: gives input `image` the shape [1, 1, 8, 8], but the card says [-1, 3, 8, 8]",
+            "[image]: an image becomes a tensor of shape [1, 1, 8, 8], but input `image` has shape [-1, 3, 8, 8]",
         ),
         (
             "[-1, 1, 8, 8]",
             "[-1, 64]",
-            "[image]: gives input `image` the shape [1, 1, 8, 8], but the card says [-1, 64]",
+            "[image]: an image becomes a tensor of shape [1, 1, 8, 8], but input `image` has shape [-1, 64]",
         ),
         (
             "width = 8",
             "width = 0",
-            "[image] `width`: expected 1 to 8192 pixels, came 0",
+            "[image] `width`: expected 1 to 8192 pixels, got 0",
         ),
         (
             "width = 8",
             "width = 9",
-            "[image]: gives input `image` the shape [1, 1, 8, 9]",
+            "[image]: an image becomes a tensor of shape [1, 1, 8, 9], ",
         ),
         ("width = 8", "width = -8", "TOML parse error at line "),
         (
             "width = 8",
             "width = 8\nshortest_edge = 9",
-            "[image] `shortest_edge`: needs `resize` to be `shortest-edge`",
+            "[image] `shortest_edge`: needs `resize = \"shortest-edge\"`",
         ),
         (
             "resize = \"stretch\"",
             "resize = \"shortest-edge\"\nresize_width = 9",
-            "[image] `resize_width`: needs `resize` to be `stretch`",
+            "[image] `resize_width`: needs `resize = \"stretch\"`",
         ),
         (
             "resize = \"stretch\"",
             "resize = \"none\"\nresize_height = 9",
-            "[image] `resize_height`: needs `resize` to be `stretch`",
+            "[image] `resize_height`: needs `resize = \"stretch\"`",
         ),
         (
             "resize = \"stretch\"",
             "resize = \"shortest-edge\"\nshortest_edge = 9000",
-            "[image] `shortest_edge`: expected 1 to 8192 pixels, came 9000",
+            "[image] `shortest_edge`: expected 1 to 8192 pixels, got 9000",
         ),
         (
             "width = 8",
             "width = 8\nresize_width = 0",
-            "[image] `resize_width`: expected 1 to 8192 pixels, came 0",
+            "[image] `resize_width`: expected 1 to 8192 pixels, got 0",
         ),
         (
             "width = 8",
@@ -218,32 +222,32 @@ fn cards_that_cannot_be_are_refused_in_words() {
         (
             "scale = 0.00392156862745098",
             "scale = 0.0",
-            "[image] `scale`: expected a number other than 0, came 0",
+            "[image] `scale`: expected a finite number other than 0, got 0",
         ),
         (
             "mean = [0.0]",
             "mean = [0.0, 0.0]",
-            "[image] `mean`: expected 1 value or one a channel (1), came 2",
+            "[image] `mean`: expected 1 value or one per channel (1), got 2",
         ),
         (
             "std = [1.0]",
             "std = [0.0]",
-            "[image] `std`: 0 is not possible here",
+            "[image] `std`: 0 is not allowed",
         ),
         (
             "std = [1.0]",
             "std = [nan]",
-            "[image] `std`: NaN is not possible here",
+            "[image] `std`: NaN is not allowed",
         ),
         (
             "std = [1.0]",
             "input = \"x\"",
-            "[image] `input`: there is no input `x`",
+            "[image] `input`: the model has no input `x`",
         ),
         (
             "output = \"probabilities\"",
             "output = \"logits\"",
-            "[classification] `output`: there is no output `logits`",
+            "[classification] `output`: the model has no output `logits`",
         ),
         (
             "\"FP32\"\nshape = [-1, 10]",
@@ -253,22 +257,22 @@ fn cards_that_cannot_be_are_refused_in_words() {
         (
             "[-1, 10]",
             "[]",
-            "[classification] `output`: `probabilities` is a scalar, expected one value a class",
+            "[classification] `output`: `probabilities` is a scalar, expected one value per class",
         ),
         (
             "top_k = 5",
             "top_k = 0",
-            "[classification] `top_k`: expected 1 or more, came 0",
+            "[classification] `top_k`: expected 1 or more, got 0",
         ),
         (
             "\"labels.txt\"",
             "\"../labels.txt\"",
-            "[classification] `labels`: expected the name of a file in the model's folder, came `../labels.txt`",
+            "[classification] `labels`: expected the name of a file in the model's folder, got `../labels.txt`",
         ),
         (
             "[[output]]",
             "[[input]]\nname = \"image\"\ndatatype = \"FP32\"\nshape = [1]\n[[output]]",
-            "[[input]] `image`: is there twice",
+            "[[input]] `image`: appears twice",
         ),
         (
             "[[output]]\nname = \"probabilities\"\ndatatype = \"FP32\"\nshape = [-1, 10]\n",
@@ -279,28 +283,28 @@ fn cards_that_cannot_be_are_refused_in_words() {
         (
             "shape = [-1, 1, 8, 8]",
             "shape = [-1, 1, 8, 8]\nexample_shape = [1, 1, 8, 9]",
-            "[[input]] `image`: `example_shape` is [1, 1, 8, 9], which does not fit the shape [-1, 1, 8, 8]",
+            "[[input]] `image`: `example_shape` [1, 1, 8, 9] does not fit the shape [-1, 1, 8, 8]",
         ),
         (
             "shape = [-1, 1, 8, 8]",
             "shape = [-1, 1, 8, 8]\nexample_shape = [0, 1, 8, 8]",
-            "[[input]] `image`: `example_shape` is [0, 1, 8, 8], which does not fit",
+            "[[input]] `image`: `example_shape` [0, 1, 8, 8] does not fit",
         ),
         (
             "shape = [-1, 10]",
             "shape = [-1, 10]\nexample_shape = [1, 10]",
-            "[[output]] `probabilities`: `example_shape` is for inputs",
+            "[[output]] `probabilities`: only inputs have `example_shape`",
         ),
         (
             "[image]",
             "[text]\n[image]",
-            "[text] `input_ids`: there is no input `input_ids`",
+            "[text] `input_ids`: the model has no input `input_ids`",
         ),
     ];
     check_refused(CARD, cases);
 }
 
-/// A part of a card, what it is replaced by, and how the message begins.
+/// A part of a card, its replacement, and the beginning of the message.
 type Case = (&'static str, &'static str, &'static str);
 
 fn check_refused(card: &str, cases: &[Case]) {
@@ -313,14 +317,14 @@ fn check_refused(card: &str, cases: &[Case]) {
                 Err(error) => error.to_string(),
             };
             (!message.starts_with(expected))
-                .then(|| format!("{to}\n  expected {expected}\n  came     {message}"))
+                .then(|| format!("{to}\n  expected {expected}\n  got      {message}"))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
-fn what_is_known_of_an_inputs_size() {
+fn known_shapes_of_inputs() {
     let known = |from: &str, to: &str| {
         assert!(CARD.contains(from), "{from}");
         let card = ModelCard::parse(&CARD.replacen(from, to, 1)).unwrap();
@@ -330,7 +334,7 @@ fn what_is_known_of_an_inputs_size() {
         known("[-1, 1, 8, 8]", "[-1, 1, -1, -1]"),
         Some(vec![1, 1, 8, 8])
     );
-    // A graph of four images at a time.
+    // A graph that takes four images at a time.
     assert_eq!(
         known("[-1, 1, 8, 8]", "[4, 1, 8, 8]"),
         Some(vec![4, 1, 8, 8])
@@ -373,7 +377,7 @@ pooling = "cls"
 "#;
 
 #[test]
-fn cards_of_models_that_take_texts() {
+fn cards_of_text_models_are_parsed() {
     let card = ModelCard::parse(TEXT_CARD).unwrap();
     let (text, input) = card.text_input().unwrap();
     assert_eq!(input.name, "ids");
@@ -386,7 +390,10 @@ fn cards_of_models_that_take_texts() {
     assert_eq!(text.role("ids"), Some(TokenInput::Ids));
     assert_eq!(text.role("attention_mask"), Some(TokenInput::Mask));
     assert_eq!(text.role("position_ids"), None);
-    let embedding = card.embedding.unwrap();
+    assert_eq!(card.task_name, Some("feature-extraction"));
+    let Task::Embedding(embedding) = card.task else {
+        panic!("{:?}", card.task);
+    };
     assert_eq!(embedding.pooling, Pooling::Cls);
     assert!(embedding.normalize);
     let pooled = TEXT_CARD.replace(
@@ -398,7 +405,7 @@ fn cards_of_models_that_take_texts() {
 }
 
 #[test]
-fn cards_of_texts_that_cannot_be_are_refused_in_words() {
+fn invalid_cards_of_text_models_are_rejected() {
     let cases: &[Case] = &[
         (
             "max_tokens = 256",
@@ -413,27 +420,27 @@ fn cards_of_texts_that_cannot_be_are_refused_in_words() {
         (
             "max_tokens = 256",
             "max_tokens = 0",
-            "[text] `max_tokens`: expected 1 to 32768 tokens, came 0",
+            "[text] `max_tokens`: expected 1 to 32768 tokens, got 0",
         ),
         (
             "max_tokens = 256",
             "max_tokens = 99999",
-            "[text] `max_tokens`: expected 1 to 32768 tokens, came 99999",
+            "[text] `max_tokens`: expected 1 to 32768 tokens, got 99999",
         ),
         (
             "max_tokens = 256",
             "tokenizer = \"../tokenizer.json\"",
-            "[text] `tokenizer`: expected the name of a file in the model's folder, came `../tokenizer.json`",
+            "[text] `tokenizer`: expected the name of a file in the model's folder, got `../tokenizer.json`",
         ),
         (
             "input_ids = \"ids\"",
             "input_ids = \"id\"",
-            "[text] `input_ids`: there is no input `id`",
+            "[text] `input_ids`: the model has no input `id`",
         ),
         (
             "name = \"attention_mask\"",
             "name = \"position_ids\"",
-            "[text] input `position_ids`: is none that a text gives (`input_ids`, `attention_mask`, ",
+            "[text] input `position_ids`: a text does not fill this input, only `input_ids`, `attention_mask` and ",
         ),
         (
             "\"INT32\"",
@@ -443,12 +450,12 @@ fn cards_of_texts_that_cannot_be_are_refused_in_words() {
         (
             "\"INT32\"\nshape = [-1, -1]",
             "\"INT32\"\nshape = [-1, 128]",
-            "[text] input `attention_mask`: has the shape [-1, 128], expected [batch, tokens], the same for",
+            "[text] input `attention_mask`: has shape [-1, 128], expected [batch, tokens], the same for",
         ),
         (
             "\"INT64\"\nshape = [-1, -1]",
             "\"INT64\"\nshape = [-1]",
-            "[text] input `ids`: has the shape [-1], expected [batch, tokens]",
+            "[text] input `ids`: has shape [-1], expected [batch, tokens]",
         ),
         (
             "padding_side = \"left\"",
@@ -458,17 +465,17 @@ fn cards_of_texts_that_cannot_be_are_refused_in_words() {
         (
             "output = \"last_hidden_state\"",
             "output = \"hidden\"",
-            "[embedding] `output`: there is no output `hidden`",
+            "[embedding] `output`: the model has no output `hidden`",
         ),
         (
             "pooling = \"cls\"",
             "pooling = \"none\"",
-            "[embedding] `output`: `last_hidden_state` has the shape [-1, -1, 384], expected [batch, size]",
+            "[embedding] `output`: `last_hidden_state` has shape [-1, -1, 384], expected [batch, size]",
         ),
         (
             "output = \"last_hidden_state\"",
             "output = \"pooled\"",
-            "[embedding] `output`: `pooled` has the shape [-1, 384], expected [batch, tokens, size]",
+            "[embedding] `output`: `pooled` has shape [-1, 384], expected [batch, tokens, size]",
         ),
         (
             "\"FP32\"",
@@ -478,13 +485,114 @@ fn cards_of_texts_that_cannot_be_are_refused_in_words() {
         (
             "[embedding]",
             "[classification]\noutput = \"pooled\"\n[embedding]",
-            "[embedding]: a model has either this or `[classification]`",
+            "[embedding]: a model has one task, and the card also has the section `[classification]`",
         ),
         (
             "[text]\ninput_ids = \"ids\"\nmax_tokens = 256\npadding_side = \"left\"",
             "",
-            "[embedding]: needs `[text]`: it is for models that take texts",
+            "[embedding]: needs the section `[text]`: only models that take text have embeddings",
         ),
     ];
     check_refused(TEXT_CARD, cases);
+}
+
+#[test]
+fn tasks_have_hugging_faces_names() {
+    let tensors = CARD[..CARD.find("[image]").unwrap()].to_owned();
+    let classes = "[classification]\noutput = \"probabilities\"\n";
+    let texts = &TEXT_CARD[..TEXT_CARD.find("[embedding]").unwrap()];
+    let with_task = |card: &str, task: &str| format!("task = \"{task}\"\n{card}");
+    let cases = [
+        // Cards without `task` mean what their sections say.
+        (CARD.to_owned(), Some("image-classification")),
+        (TEXT_CARD.to_owned(), Some("feature-extraction")),
+        (
+            texts.to_owned() + "[classification]\noutput = \"pooled\"\n",
+            Some("text-classification"),
+        ),
+        (tensors.clone() + classes, None),
+        (tensors, None),
+        (texts.to_owned(), None),
+        // `task` may repeat what the sections say.
+        (
+            with_task(CARD, "image-classification"),
+            Some("image-classification"),
+        ),
+        (
+            with_task(TEXT_CARD, "feature-extraction"),
+            Some("feature-extraction"),
+        ),
+    ];
+    let wrong: Vec<_> = cases
+        .iter()
+        .filter_map(|(card, expected)| match ModelCard::parse(card) {
+            Ok(parsed) if parsed.task_name == *expected => None,
+            Ok(parsed) => Some(format!("{card}\n  got {:?}", parsed.task_name)),
+            Err(error) => Some(format!("{card}\n  got {error}")),
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn tasks_that_contradict_the_card_are_rejected() {
+    let supported = "supported are `image-classification`, `text-classification` and `feature-extraction`; \
+                     without `task` and its section, the model returns its output tensors";
+    let tensors = CARD[..CARD.find("[image]").unwrap()].to_owned();
+    let classes = tensors.clone() + "[classification]\noutput = \"probabilities\"\n";
+    let cases = [
+        (
+            CARD,
+            "image-clasification",
+            "`task`: `image-clasification` is not a task; did you mean `image-classification`?",
+        ),
+        (
+            CARD,
+            "Text-Classification",
+            "`task`: `Text-Classification` is not a task; did you mean `text-classification`?",
+        ),
+        (CARD, "", &format!("`task`: `` is not a task; {supported}")),
+        (
+            &tensors,
+            "object-detection",
+            &format!("`task`: `object-detection` is not supported yet; {supported}"),
+        ),
+        (
+            CARD,
+            "feature-extraction",
+            "`task`: `feature-extraction` needs the section `[embedding]`, but the card has `[classification]`",
+        ),
+        (
+            TEXT_CARD,
+            "text-classification",
+            "`task`: `text-classification` needs the section `[classification]`, but the card has `[embedding]`",
+        ),
+        (
+            &tensors,
+            "image-classification",
+            "`task`: `image-classification` needs the section `[classification]`",
+        ),
+        (
+            &classes,
+            "image-classification",
+            "`task`: `image-classification` needs the section `[image]`",
+        ),
+        (
+            CARD,
+            "text-classification",
+            "`task`: `text-classification` needs the section `[text]`",
+        ),
+    ];
+    let wrong: Vec<_> = cases
+        .iter()
+        .filter_map(|(card, task, expected)| {
+            let message = match ModelCard::parse(&format!("task = \"{task}\"\n{card}")) {
+                Ok(_) => "it was accepted".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            (message != *expected)
+                .then(|| format!("{task}\n  expected {expected}\n  got      {message}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

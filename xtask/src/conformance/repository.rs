@@ -74,9 +74,8 @@ fn card(case: &Case, signature: &Signature) -> Result<String> {
         inputs: specs(&signature.inputs, &case.inputs)?,
         outputs: specs(&signature.outputs, &case.outputs)?,
         image: None,
-        classification: None,
         text: None,
-        embedding: None,
+        task: String::new(),
     });
     let card = format!("placement = \"mount\"\n{card}");
     ModelCard::parse(&card)?;

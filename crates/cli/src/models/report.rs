@@ -43,12 +43,8 @@ pub(super) fn print(found: &Found) {
     if let Some(text) = &found.card.text {
         row("texts", &format!("up to {} tokens", text.max_tokens));
     }
-    if let Some(embedding) = &found.card.embedding {
-        let pooling = format!("{:?}", embedding.pooling).to_lowercase();
-        row(
-            "embedding",
-            &format!("of {}, pooling {pooling}", embedding.output),
-        );
+    if let Some((key, summary)) = found.card.task.summary() {
+        row(key, &summary);
     }
     if let Some(warm) = found.warm {
         let shapes: Vec<String> = found
