@@ -87,11 +87,11 @@ fn added_models_respond_like_their_source() {
         "{added}"
     );
     assert!(
-        added.contains("labels     12, from `cat, big` on\n"),
+        added.contains("labels     12, starting with `cat, big`\n"),
         "{added}"
     );
     assert!(
-        added.ends_with("curl --data-binary @picture.jpg localhost:3000/infer/one\n"),
+        added.ends_with("curl --data-binary @image.jpg localhost:3000/infer/one\n"),
         "{added}"
     );
     run(&[&["add", text(&many), "--variant", "quantized"][..], &models].concat()).unwrap();
@@ -266,18 +266,18 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
         ),
         (
             vec![&empty],
-            "error: there is no `.onnx` file in `",
-            "` or its folder `onnx`",
+            "error: `",
+            "` has no `.onnx` file, and neither has its folder `onnx`",
         ),
         (
             vec![&many],
             "error: `",
-            "` has several graphs, pick one with `--variant`: fp16, quantized",
+            "` has several graphs; choose one with `--variant`: fp16, quantized",
         ),
         (
             vec![&many, "--variant", "q4"],
-            "error: there is no variant `q4` in `",
-            "`; there are: fp16, quantized",
+            "error: `",
+            "` has no variant `q4`, only fp16, quantized",
         ),
     ];
     let turns = make(
@@ -308,28 +308,112 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
     let one = text(&sources().join("one")).to_owned();
     let no_labels = text(&support::root().join("tests/models/one/nothing.txt")).to_owned();
     let rows = rows.into_iter().chain([
-        (vec![turns.as_str()], "error: `", "is exported as several graphs that take turns (`decoder_model.onnx`, `encoder_model.onnx`)"),
-        (vec![&garbage], "error: `", "cannot be used: not a readable ONNX file of 7 bytes"),
-        (vec![&zero], "error: `", "cannot be used: not a readable ONNX file of 0 bytes: it is empty"),
-        (vec![&count], "error: there are 2 labels, but output `logits` has 12 classes", ""),
-        (vec![&gap], "error: `id2label` in `config.json` has 1 classes, but none is number 0", ""),
-        (vec![&bad_config], "error: `config.json` cannot be read: invalid type: sequence, expected a map", ""),
-        (vec![&processor], "error: image processor `DetrImageProcessor` is not known; expected one of ", ""),
-        (vec![&unknown], "error: `", "operator `Frobnicate` of `ai.onnx` version 17 is not supported"),
-        (vec![&external], "error: `", "cannot be used: weight `w` is stored outside the ONNX file, in `weights.bin`"),
-        (vec![&sequence], "error: `", "cannot be used: `s` is not a tensor (a sequence, an optional or a map)"),
-        (vec![&string], "error: `", "is BYTES, which wasi-nn does not support"),
-        (vec![&sum, "--image", "224"], "error: images need an input of shape [batch, channels, height, width]", "the graph has `x` (FP32 [-1])"),
-        (vec![&sum, "--image", "big"], "error: invalid value 'big' for '--image <SIZE>': expected a number of pixels", ""),
-        (vec![&one, "--labels", &no_labels], "error: cannot read `", "nothing.txt`: No such file"),
+        (
+            vec![turns.as_str()],
+            "error: `",
+            "is exported as several graphs (`decoder_model.onnx`, `encoder_model.onnx`)",
+        ),
+        (
+            vec![&garbage],
+            "error: `",
+            "is not supported: not a readable ONNX file of 7 bytes",
+        ),
+        (
+            vec![&zero],
+            "error: `",
+            "is not supported: not a readable ONNX file of 0 bytes: it is empty",
+        ),
+        (
+            vec![&count],
+            "error: 2 labels were given, but output `logits` has 12 classes",
+            "",
+        ),
+        (
+            vec![&gap],
+            "error: `id2label` in `config.json` has 1 classes, but class 0 is missing",
+            "",
+        ),
+        (
+            vec![&bad_config],
+            "error: `config.json` cannot be read: invalid type: sequence, expected a map",
+            "",
+        ),
+        (
+            vec![&processor],
+            "error: image processor `DetrImageProcessor` is not supported; expected one of ",
+            "",
+        ),
+        (
+            vec![&unknown],
+            "error: `",
+            "operator `Frobnicate` of `ai.onnx` version 17 is not supported",
+        ),
+        (
+            vec![&external],
+            "error: `",
+            "is not supported: weight `w` is stored outside the ONNX file, in `weights.bin`",
+        ),
+        (
+            vec![&sequence],
+            "error: `",
+            "is not supported: `s` is not a tensor (a sequence, an optional or a map)",
+        ),
+        (
+            vec![&string],
+            "error: `",
+            "is BYTES, which wasi-nn does not support",
+        ),
+        (
+            vec![&sum, "--image", "224"],
+            "error: images need an input of shape [batch, channels, height, width]",
+            "the graph has `x` (FP32 [-1])",
+        ),
+        (
+            vec![&sum, "--image", "big"],
+            "error: invalid value 'big' for '--image <SIZE>': expected a number of pixels",
+            "",
+        ),
+        (
+            vec![&one, "--labels", &no_labels],
+            "error: cannot read `",
+            "nothing.txt`: No such file",
+        ),
         (vec![&one, "--name", "../one"], "error: ", "`../one`"),
-        (vec![&one, "--name", ".one"], "error: `.one` begins with a dot, and such folders are passed over", ""),
-        (vec![&one, "--name", "x", "--version", ".1"], "error: `.1` begins with a dot", ""),
-        (vec![&one, "--shape", "pixel_values=1,3"], "error: `", "cannot be used: input `pixel_values` has shape [1, 3], expected [batch_size, "),
-        (vec![&sum, "--shape", "z=3"], "error: `", "there is no input `z` to have a shape; the graph has x"),
-        (vec![&sum, "--shape", "x"], "error: invalid value 'x' for '--shape <NAME=SIZES>': expected an input's name", ""),
-        (vec![&sum, "--shape", "x=0"], "error: invalid value 'x=0' for '--shape <NAME=SIZES>'", ""),
-        (vec![&one, "--name", "source"], "error: there is a model `source` in `", "; remove it first, or choose a name with `--name`"),
+        (
+            vec![&one, "--name", ".one"],
+            "error: `.one` begins with a dot, and the repository ignores hidden folders",
+            "",
+        ),
+        (
+            vec![&one, "--name", "x", "--version", ".1"],
+            "error: `.1` begins with a dot",
+            "",
+        ),
+        (
+            vec![&one, "--shape", "pixel_values=1,3"],
+            "error: `",
+            "is not supported: input `pixel_values` has shape [1, 3], expected [batch_size, ",
+        ),
+        (
+            vec![&sum, "--shape", "z=3"],
+            "error: `",
+            "`--shape` names the input `z`, but the graph has x",
+        ),
+        (
+            vec![&sum, "--shape", "x"],
+            "error: invalid value 'x' for '--shape <NAME=SIZES>': expected an input's name",
+            "",
+        ),
+        (
+            vec![&sum, "--shape", "x=0"],
+            "error: invalid value 'x=0' for '--shape <NAME=SIZES>'",
+            "",
+        ),
+        (
+            vec![&one, "--name", "source"],
+            "error: `",
+            "` already has a model `source`; remove it first, or choose another name with `--name`",
+        ),
     ]);
     let mut wrong = Vec::new();
     for (arguments, beginning, part) in rows {
@@ -367,7 +451,7 @@ fn check_reports_a_model_that_cannot_be_used() {
         "{printed}"
     );
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said, "error: 1 of 2 models cannot be used\n");
+    assert_eq!(said, "error: 1 of 2 models are not valid\n");
 }
 
 #[test]
@@ -390,16 +474,16 @@ fn versions_of_a_model_are_served_side_by_side() {
     let refused = [
         (
             vec!["--name", "m"],
-            format!("error: there is a model `m` in `{place}`; remove it first"),
+            format!("error: `{place}` already has a model `m`; remove it first"),
         ),
         (
             vec!["--name", "m", "--version", "9"],
-            format!("error: there is a model `m/9` in `{place}`; remove it first"),
+            format!("error: `{place}` already has a model `m/9`; remove it first"),
         ),
         (
             vec!["--name", "plain", "--version", "2"],
             format!(
-                "error: model `plain` in `{place}` has no versions, so `2` cannot stand beside it"
+                "error: model `plain` in `{place}` has no versions, so version `2` cannot be added"
             ),
         ),
         (

@@ -1,4 +1,4 @@
-//! What was looked at is put into the repository.
+//! Adding an inspected model to the repository.
 
 use std::fs;
 use std::io;
@@ -9,58 +9,58 @@ use infer_model_card::{InvalidModelName, ModelId, ModelName};
 use crate::card::LABELS_FILE;
 use crate::inspect::Found;
 
-/// Why a model was not added.
+/// A model that was not added.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddError {
-    /// The name that was chosen, or that the source has.
+    /// The chosen name or the source's name is not a model name.
     #[error(transparent)]
     Name(#[from] InvalidModelName),
-    /// The repository passes such folders over.
+    /// The name begins with a dot, and the repository ignores hidden folders.
     #[error(
-        "`{name}` begins with a dot, and such folders are passed over; choose another name with `--name`"
+        "`{name}` begins with a dot, and the repository ignores hidden folders; choose another name with `--name`"
     )]
     Hidden {
-        /// The name.
+        /// The model's name.
         name: ModelName,
     },
-    /// There is one.
-    #[error("there is a model `{id}` in `{}`; remove it first, or choose a name with `--name`", repository.display())]
+    /// The repository has a model of that name.
+    #[error("`{}` already has a model `{id}`; remove it first, or choose another name with `--name`", repository.display())]
     Exists {
         /// The name, and the version if one was chosen.
         id: ModelId,
-        /// Where.
+        /// The repository's folder.
         repository: PathBuf,
     },
-    /// A version is to stand beside a graph that has none.
+    /// The model of that name has no versions.
     #[error(
-        "model `{name}` in `{}` has no versions, so `{version}` cannot stand beside it; remove it first, \
-         or move its files into a folder of their own, named for their version",
+        "model `{name}` in `{}` has no versions, so version `{version}` cannot be added; remove the model \
+         first, or move its files into a folder named after their version",
         repository.display()
     )]
     NoVersions {
-        /// The model.
+        /// The model's name.
         name: ModelName,
         /// The version.
         version: ModelName,
-        /// Where.
+        /// The repository's folder.
         repository: PathBuf,
     },
-    /// A file that could not be written.
+    /// A file could not be written.
     #[error("cannot write `{}`: {source}", path.display())]
     Write {
         /// The file or folder.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
-/// Put a model into the repository under that name, its own when there is none; returns its folder. With
-/// a version it goes into a folder of that version's below the model's.
+/// Add a model to the repository under `name`, or under its source's name. With a version it goes into a
+/// folder of that version inside the model's folder. Returns its id and folder.
 ///
 /// # Errors
-/// When the name is none or taken, or a file cannot be written: nothing is left behind then.
+/// When the name is not valid or in use, or when a file cannot be written. Nothing is left behind then.
 pub fn add(
     found: &Found,
     repository: &Path,
@@ -97,7 +97,7 @@ pub fn add(
             repository: repository.to_owned(),
         });
     }
-    // Folders that begin with a dot are no models: an addition that breaks off is never half a model.
+    // The repository ignores hidden folders, so an interrupted addition never leaves half a model.
     let unfinished = repository.join(format!(".adding-{}", id.name));
     let written = write_all(found, &unfinished).and_then(|()| {
         let parent = folder.parent().unwrap_or(repository);
@@ -109,7 +109,7 @@ pub fn add(
             })
     });
     if written.is_err() {
-        // The first failure is the one to tell.
+        // Report the first failure, not this one.
         _ = fs::remove_dir_all(&unfinished);
     }
     written.map(|()| (id, folder))

@@ -1,4 +1,4 @@
-//! What a graph declares, and one inference to see that it runs: in the engine itself, natively.
+//! A graph's declarations, and a trial inference in the engine, natively.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,54 +9,54 @@ use infer_engine::{Error, ErrorKind, Graph, Tensor};
 use infer_model_card::{RuntimeChoice, TensorSpec};
 use infer_tensor::{Dim, Signature, TensorInfo};
 
-/// A graph that loads and, as far as can be tried, computes.
+/// A graph that loads and, if its input sizes are known, computes.
 #[derive(Clone, Debug)]
 pub struct Tried {
-    /// What it needs.
+    /// The graph's inputs.
     pub inputs: Vec<TensorSpec>,
-    /// What it gives.
+    /// The graph's outputs.
     pub outputs: Vec<TensorSpec>,
-    /// The same as the file declares it.
+    /// The inputs and outputs as the file declares them.
     pub info: Signature,
-    /// Who wrote it, and of what it is made.
+    /// The graph's producer, opsets and operators.
     pub summary: Summary,
-    /// What runs it in the engine; `auto` where that takes a measurement, in WebAssembly.
+    /// The runtime in the engine; `auto` if only a measurement in WebAssembly can tell.
     pub runtime: RuntimeChoice,
-    /// How long one inference takes once it is warm, natively on this machine; or why there was none.
+    /// The time of one warm inference, natively on this machine, or the reason why none succeeded.
     pub warm: Result<Duration, Error>,
 }
 
-/// Sizes for inputs, by name: `--shape`, or what a card says.
+/// Sizes of inputs by name, from `--shape` or from a card.
 pub type Shapes = BTreeMap<String, Vec<u32>>;
 
-/// What a graph needs, before it is loaded.
+/// The graph's inputs, without loading the graph.
 ///
 /// # Errors
-/// As [`try_out`] for what the file itself tells.
+/// The errors of [`try_out`] that follow from the file alone.
 pub fn declared_inputs(onnx: &[u8]) -> Result<Vec<TensorSpec>, Error> {
     let info = infer_engine::onnx::read(onnx)?;
     info.inputs.iter().map(|info| spec(info, None)).collect()
 }
 
-/// What a file declares of its graph's tensors, and of what operators the graph is. Nothing is loaded: the operators
-/// need not be any that the engine has.
+/// The inputs, outputs and operators that a file declares. The graph is not loaded, so the engine need not support
+/// its operators.
 ///
 /// # Errors
-/// `InvalidEncoding` when it is no ONNX file; `UnsupportedOperation` for weights in other files, and for what is no
-/// tensor.
+/// `InvalidEncoding` when the file is not ONNX; `UnsupportedOperation` for external weights and for inputs or outputs
+/// that are not tensors.
 pub fn declared(onnx: &[u8]) -> Result<(Signature, Summary), Error> {
     let signature = infer_engine::onnx::read(onnx)?;
     Ok((signature, infer_engine::onnx::summary(onnx)?))
 }
 
-/// Load a graph and run it on zeros. Dimensions of any size are as `shapes` says; where it says nothing,
-/// usual sizes are tried. When none of them will do, there is no inference, and nothing wrong with the
-/// graph: only its users know how large its inputs are.
+/// Load a graph and run it on zeros. `shapes` gives the sizes of dynamic dimensions; inputs without an entry are
+/// tried with common sizes. If none of those works, there is no inference, but the graph may still be valid: only
+/// its users know the sizes of its inputs.
 ///
 /// # Errors
-/// What the engine refuses, by name: an operator, a datatype, weights in other files, a sequence;
-/// `Runtime` when it does not compute though all sizes are known; `InvalidArgument` for shapes that do not
-/// fit.
+/// `UnsupportedOperation` for an operator, a datatype, external weights or a sequence that the engine does not
+/// support; `Runtime` when the inference fails although all sizes are known; `InvalidArgument` for shapes that do
+/// not fit.
 pub fn try_out(onnx: Vec<u8>, shapes: &Shapes) -> Result<Tried, Error> {
     let summary = infer_engine::onnx::summary(&onnx)?;
     let graph = Graph::load(&OnDemand, onnx)?;
@@ -92,7 +92,7 @@ pub fn try_out(onnx: Vec<u8>, shapes: &Shapes) -> Result<Tried, Error> {
     })
 }
 
-/// The median of three.
+/// The median time of three inferences.
 fn warm(graph: &Graph, inputs: &Tensors) -> Result<Duration, Error> {
     let mut times: Vec<Duration> = (0..3)
         .map(|_| {
@@ -118,7 +118,7 @@ fn check_names(info: &Signature, shapes: &Shapes) -> Result<(), Error> {
             Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!(
-                    "there is no input `{name}` to have a shape; the graph has {}",
+                    "`--shape` names the input `{name}`, but the graph has {}",
                     names.join(", ")
                 ),
             ))
@@ -126,19 +126,19 @@ fn check_names(info: &Signature, shapes: &Shapes) -> Result<(), Error> {
     }
 }
 
-/// What dimensions of any size are tried with, beside a batch of one.
+/// The sizes of dynamic dimensions in a trial with a batch of one.
 #[derive(Clone, Copy)]
 struct Sizes {
-    /// The second of four dimensions: the channels of a picture.
+    /// The second of four dimensions: an image's channels.
     channels: u32,
-    /// The other two of four: its height and width.
+    /// The third and fourth of four dimensions: an image's height and width.
     pixels: u32,
-    /// Of anything else: tokens, steps, samples.
+    /// Any other dimension: tokens, steps, samples.
     other: u32,
 }
 
-/// The usual sizes of pictures, with those of short texts; the least that most convolutions take; a lone
-/// item; lines of writing; and pieces of sound, by the step and by the second.
+/// Common sizes of images and short texts, the minimum of most convolutions, a single item, lines of text, and
+/// audio in frames and in samples.
 const TRIALS: [Sizes; 9] = {
     const fn sizes(channels: u32, pixels: u32, other: u32) -> Sizes {
         Sizes {
@@ -160,13 +160,13 @@ const TRIALS: [Sizes; 9] = {
     ]
 };
 
-/// A trial that needs more is none.
+/// The limit of an input in a trial.
 const MAX_TRIAL_BYTES: usize = 64 * 1024 * 1024;
 
 type Tensors = [(String, Tensor)];
 type Ran = (Vec<(String, Tensor)>, Vec<(String, Tensor)>);
 
-/// Outputs and inputs of the first inference that succeeds; else why the first one failed.
+/// The outputs and inputs of the first inference that succeeds, or the error of the first that failed.
 fn first_that_runs(
     graph: &Graph,
     info: &Signature,
@@ -192,7 +192,7 @@ fn first_that_runs(
     let error = first_error.unwrap_or_else(|| {
         Error::new(
             ErrorKind::InvalidArgument,
-            "its inputs are too large to be tried on zeros",
+            "its inputs are too large for a trial on zeros",
         )
     });
     if has_guess {
@@ -203,7 +203,7 @@ fn first_that_runs(
 }
 
 fn zeros(info: &Signature, sizes: Sizes, shapes: &Shapes) -> Option<Vec<(String, Tensor)>> {
-    // What is the batch for one input is the batch for all.
+    // A symbol that is the batch of one input is the batch of all inputs.
     let batch: BTreeSet<&str> = info
         .inputs
         .iter()
@@ -216,14 +216,14 @@ fn zeros(info: &Signature, sizes: Sizes, shapes: &Shapes) -> Option<Vec<(String,
         .iter()
         .map(|input| {
             let dims = input.shape.as_deref().unwrap_or_default();
-            let is_picture = dims.len() == 4;
+            let is_image = dims.len() == 4;
             let size = |(place, dim): (usize, &Dim)| match dim {
                 Dim::Fixed(size) => *size,
                 Dim::Symbolic(name) if batch.contains(name.as_str()) => 1,
                 _ if place == 0 => 1,
-                _ if is_picture && place == 1 => sizes.channels,
-                _ if is_picture => sizes.pixels,
-                // The second of three is the batch in what recurrent networks keep.
+                _ if is_image && place == 1 => sizes.channels,
+                _ if is_image => sizes.pixels,
+                // In the state of recurrent networks, the second of three dimensions is the batch.
                 _ if place == 1
                     && dims.len() == 3
                     && matches!(dims.first(), Some(Dim::Fixed(_))) =>
@@ -251,7 +251,7 @@ fn zeros(info: &Signature, sizes: Sizes, shapes: &Shapes) -> Option<Vec<(String,
         .collect()
 }
 
-/// An input as the card has it, with the sizes that it computed with where the graph leaves them open.
+/// An input of the card, with the sizes of the trial if the graph has dynamic dimensions.
 fn input_spec(info: &TensorInfo, example: Option<Vec<u32>>) -> Result<TensorSpec, Error> {
     let mut spec = spec(info, None)?;
     let is_open = spec.shape.iter().skip(1).any(|size| *size < 0);
@@ -259,15 +259,15 @@ fn input_spec(info: &TensorInfo, example: Option<Vec<u32>>) -> Result<TensorSpec
     Ok(spec)
 }
 
-/// As the card has it. Where the file says nothing of an output's shape, what came has its rank.
-fn spec(info: &TensorInfo, came: Option<&Tensor>) -> Result<TensorSpec, Error> {
+/// A tensor of the card. If the file declares no shape, the rank is that of the trial's output.
+fn spec(info: &TensorInfo, output: Option<&Tensor>) -> Result<TensorSpec, Error> {
     let datatype = info.datatype.ok_or_else(|| {
         Error::new(
             ErrorKind::UnsupportedOperation,
-            format!("tensor `{}` has no datatype that is known", info.name),
+            format!("tensor `{}` has an unknown datatype", info.name),
         )
     })?;
-    let rank = came.map_or(0, |tensor| tensor.shape.len());
+    let rank = output.map_or(0, |tensor| tensor.shape.len());
     Ok(TensorSpec {
         name: info.name.clone(),
         datatype,

@@ -1,4 +1,4 @@
-//! Libraries that panic over a damaged file: a sentence is made of that, and no backtrace.
+//! Panics of libraries on damaged files become errors, without a backtrace.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -6,17 +6,17 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether a panic of this thread is going to be worded.
+    /// Whether a panic of this thread becomes an error.
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Let a library read a file. What it makes half of is dropped.
+/// Let a library read a file.
 ///
 /// # Errors
-/// What its panic says, in one line.
+/// When the library panics: the panic's message in one line.
 pub(crate) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
-    // Panics of other threads, and later ones, are told as before.
+    // Panics of other threads, and later panics, use the previous hook.
     HOOK.call_once(|| {
         let before = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
@@ -30,7 +30,7 @@ pub(crate) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
     IS_GUARDED.set(false);
     result.map_err(|payload| {
         format!(
-            "reading it broke off, as a damaged file can make it: {}",
+            "the reader panicked, probably because the file is damaged: {}",
             message(payload.as_ref())
         )
     })
@@ -43,7 +43,7 @@ fn message(payload: &(dyn Any + Send)) -> String {
     ) {
         (Some(text), _) => text,
         (None, Some(text)) => text.as_str(),
-        (None, None) => "no reason was given",
+        (None, None) => "no message",
     };
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     lines.join("; ")
@@ -64,16 +64,16 @@ mod tests {
                 |_| panic!("index {} is\n  too large", 7),
                 "index 7 is; too large",
             ),
-            (|_| panic::panic_any(7_u8), "no reason was given"),
+            (|_| panic::panic_any(7_u8), "no message"),
         ];
         for (read, expected) in cases {
             assert_eq!(
                 guarded(|| read(none)),
                 Err(format!(
-                    "reading it broke off, as a damaged file can make it: {expected}"
+                    "the reader panicked, probably because the file is damaged: {expected}"
                 ))
             );
         }
-        assert!(!IS_GUARDED.get(), "later panics are told");
+        assert!(!IS_GUARDED.get(), "later panics must use the previous hook");
     }
 }

@@ -1,4 +1,4 @@
-//! A source is looked at as a whole: its graph is run once, and its card worked out.
+//! Inspecting a source: run its graph once and derive its card.
 
 use std::fs;
 use std::io;
@@ -18,94 +18,93 @@ use crate::tasks;
 use crate::tensors::image;
 use crate::text::{self, TextError};
 
-/// What a user says of a source.
+/// The user's settings for a source.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Which of several graphs.
+    /// The variant, if the source has several graphs.
     pub variant: Option<String>,
-    /// A label file, one label a line.
+    /// A label file with one label per line.
     pub labels: Option<PathBuf>,
-    /// That images are taken, of this width and height, prepared as torchvision does for ImageNet.
+    /// The width and height of images, which are preprocessed like torchvision's for ImageNet.
     pub image: Option<(u32, u32)>,
-    /// What turns the classes' values into scores.
+    /// The function that turns the classes' values into scores.
     pub activation: Option<Activation>,
-    /// The model's version, `1` if the user says none.
+    /// The model's version; `1` by default.
     pub version: Option<String>,
-    /// Sizes of inputs, where the graph leaves them open.
+    /// Sizes of inputs with dynamic dimensions.
     pub shapes: Shapes,
 }
 
-/// A model that can be added.
+/// An inspected model, which can be added to the repository.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The graph's file.
+    /// The path of the graph.
     pub onnx: PathBuf,
-    /// Its size.
+    /// The graph's size in bytes.
     pub onnx_bytes: u64,
-    /// What the model is called where it comes from, as far as that can be a name.
+    /// The model's name at its source, with invalid characters replaced.
     pub name: String,
-    /// Who wrote the graph, and of what it is made.
+    /// The graph's producer, opsets and operators.
     pub summary: Summary,
-    /// How long one inference takes once it is warm, natively on this machine; none where it could not be
-    /// tried, of which there is a note then.
+    /// The time of one warm inference, natively on this machine; `None` if none succeeded, which a note explains.
     pub warm: Option<std::time::Duration>,
-    /// What the card is made of.
+    /// The contents of the card.
     parts: Parts,
-    /// What goes into `model.toml`.
+    /// The text of `model.toml`.
     pub card_text: String,
-    /// The same, read.
+    /// The parsed card.
     pub card: ModelCard,
-    /// What goes into the label file.
+    /// The text of the label file.
     pub labels_text: Option<String>,
-    /// What goes into the tokenizer's file.
+    /// The text of the tokenizer's file.
     pub tokenizer_text: Option<String>,
-    /// What a user should know of it.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-/// Why a source cannot be used.
+/// A source that cannot be imported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// There is no graph to be had.
+    /// The source has no usable graph.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// The engine cannot run the graph.
-    #[error("`{}` cannot be used: {source}", path.display())]
+    /// The engine does not support the graph.
+    #[error("`{}` is not supported: {source}", path.display())]
     Graph {
         /// The graph's file.
         path: PathBuf,
-        /// The engine's word.
+        /// The engine's error.
         source: infer_engine::Error,
     },
-    /// `config.json`.
+    /// `config.json` is not valid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// `preprocessor_config.json`.
+    /// `preprocessor_config.json` is not supported.
     #[error(transparent)]
     Processor(#[from] ProcessorError),
-    /// How texts are prepared.
+    /// The tokenizer or the pooling is not supported.
     #[error(transparent)]
     Text(#[from] TextError),
-    /// The label file.
+    /// The label file is not valid.
     #[error("`{}`: {source}", path.display())]
     Labels {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: LabelsError,
     },
-    /// As many labels as classes.
-    #[error("there are {labels} labels, but output `{output}` has {classes} classes")]
+    /// The number of labels differs from the number of classes.
+    #[error("{labels} labels were given, but output `{output}` has {classes} classes")]
     LabelCount {
-        /// How many labels.
+        /// The number of labels.
         labels: usize,
-        /// The output.
+        /// The output's name.
         output: String,
-        /// How many classes.
+        /// The number of classes.
         classes: i64,
     },
-    /// Images are to be taken, but no input could be one.
+    /// The model should take images, but no input can be one.
     #[error(
         "images need an input of shape [batch, channels, height, width] or [batch, height, width, \
          channels] with 1 or 3 channels; the graph has {inputs}"
@@ -114,31 +113,31 @@ pub enum InspectError {
         /// The inputs with their shapes.
         inputs: String,
     },
-    /// Classes are to be named, but no output could have them.
+    /// The model should classify, but no output can have classes.
     #[error(
-        "labels need an output of FP32 or FP16 with one value a class; the graph has {outputs}"
+        "labels need an output of FP32 or FP16 with one value per class; the graph has {outputs}"
     )]
     NoClasses {
         /// The outputs with their shapes.
         outputs: String,
     },
-    /// The parts contradict each other.
-    #[error("the model card that follows from the files is not possible: {0}")]
+    /// The files contradict each other.
+    #[error("the source's files lead to an invalid model card: {0}")]
     Card(#[from] CardError),
-    /// A file that could not be read.
+    /// A file could not be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
-/// Look at a source, run its graph once, and work out its card. Nothing is written.
+/// Inspect a source: run its graph once and derive its card. Nothing is written.
 ///
 /// # Errors
-/// At the first thing that cannot be used, by name: see [`InspectError`].
+/// At the first problem: see [`InspectError`].
 pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     let source = Source::find(path, options.variant.as_deref())?;
     let onnx = fs::read(&source.onnx).map_err(|error| read_error(&source.onnx, error))?;
@@ -151,7 +150,7 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     let image = image(&source, options, &declared)?;
     let mut shapes = options.shapes.clone();
     if let Some((image, _, input)) = &image {
-        // How large images become is known then.
+        // The section gives the size of preprocessed images.
         let sizes = image
             .least_shape(input)
             .map(|size| u32::try_from(size).unwrap_or(u32::MAX));
@@ -161,7 +160,7 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     }
     let mut tried = graph::try_out(onnx, &shapes).map_err(failed)?;
     for spec in &mut tried.inputs {
-        // What `[image]` says need not be said twice.
+        // The section `[image]` already gives this shape.
         let is_image = |(_, _, input): &(_, _, &TensorSpec)| input.name == spec.name;
         if image.as_ref().is_some_and(is_image) {
             spec.example_shape = None;
@@ -175,15 +174,15 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     let mut notes = texts.notes;
     if let Err(error) = &tried.warm {
         notes.push(format!(
-            "no inference was tried: the graph leaves sizes open, and with the usual ones it does not compute \
-             ({error}); say them with `--shape NAME=1,2,3`, and readiness will try them too"
+            "no inference succeeded: the graph has dynamic dimensions, and it fails with common sizes ({error}); \
+             set the sizes with `--shape NAME=1,2,3`, which the readiness probe uses too"
         ));
     }
     if !Placement::Auto.is_snapshot(onnx_bytes) {
         notes.push(
-            "not every host would take it in the snapshot, so it is read again for each request; \
-             `placement = \"snapshot\"` in `model.toml` makes it ready at once, where the host takes an \
-             artifact of 1 to 2 times its size"
+            "the model is too large for the snapshot on some hosts, so each request reads it again; \
+             `placement = \"snapshot\"` in `model.toml` makes it ready at once, if the host accepts an artifact \
+             of 1 to 2 times its size"
                 .to_owned(),
         );
     }
@@ -225,7 +224,7 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
 }
 
 impl Found {
-    /// Put into the card what runs the graph in the engine.
+    /// Set the runtime in the card.
     pub fn set_runtime(&mut self, runtime: RuntimeChoice) {
         self.parts.runtime = runtime;
         self.card_text = card::write(&self.parts);
@@ -244,7 +243,7 @@ pub(crate) fn read_text(path: &Path) -> Result<String, InspectError> {
     fs::read_to_string(path).map_err(|error| read_error(path, error))
 }
 
-/// A folder's name as a model's: what a model's cannot have becomes a hyphen, and it is not hidden.
+/// Convert a folder's name to a model's: invalid characters become hyphens, and leading dots are removed.
 fn as_name(name: &str) -> String {
     name.trim_start_matches('.')
         .chars()

@@ -1,5 +1,4 @@
-//! `config.json`: what a model's classes are called, whether one of them is right or any number, and how
-//! many tokens it reads.
+//! `config.json`: a model's labels, its activation, and the maximum number of tokens.
 
 use std::collections::BTreeMap;
 
@@ -7,46 +6,49 @@ use infer_model_card::{Activation, Labels};
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Why a configuration cannot be used.
+/// A `config.json` that is not valid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// No JSON, or not of the form that `transformers` writes.
+    /// The file is not JSON, or not in the format of `transformers`.
     #[error("`config.json` cannot be read: {0}")]
     Json(#[from] serde_json::Error),
     /// The classes are not numbered from 0.
-    #[error("`id2label` in `config.json` has {count} classes, but none is number {missing}")]
+    #[error(
+        "`id2label` in `config.json` has {count} classes, but class {missing} is missing; expected classes \
+         numbered from 0"
+    )]
     Gap {
-        /// How many it has.
+        /// The number of classes.
         count: usize,
-        /// The first number that is not there.
+        /// The first missing class.
         missing: usize,
     },
-    /// A label file has one label a line.
-    #[error("label {index} of `id2label` is {label:?}, which is not one line of text")]
+    /// A label does not fit into a label file, which has one label per line.
+    #[error("label {index} of `id2label` is {label:?}, expected one line of text")]
     Label {
-        /// Its number.
+        /// The class.
         index: usize,
-        /// As it stands there.
+        /// The label.
         label: String,
     },
 }
 
-/// What a `config.json` says that matters here; without one, classes exclude each other.
+/// The settings in a `config.json`. Without the file the activation is softmax.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The architecture, for people; empty when it does not say.
+    /// The architecture, for the description; empty if the file names none.
     pub architecture: String,
-    /// Whether the model was trained to classify.
+    /// Whether the model is a classifier.
     pub is_classifier: bool,
-    /// The labels in the order of their numbers; empty when it has none.
+    /// The labels in the order of the classes; may be empty.
     pub labels: Vec<String>,
-    /// Softmax, or sigmoid where several classes can be right or there is one alone, as the pipelines of
-    /// `transformers` have it.
+    /// Softmax, or sigmoid if several classes can be right or there is only one, like the pipelines of
+    /// `transformers`.
     pub activation: Activation,
-    /// How many tokens the model has positions for.
+    /// The number of tokens that the model has positions for.
     pub max_tokens: Option<u32>,
-    /// The token that fills up shorter texts.
+    /// The padding token.
     pub pad_token_id: Option<u32>,
 }
 
@@ -63,8 +65,8 @@ impl Default for Config {
     }
 }
 
-/// The architectures whose positions are counted from the filling token's number on, so that they have
-/// fewer than their tables (`create_position_ids_from_input_ids` of `transformers`).
+/// Architectures whose positions start after the padding token's id, so that they have fewer positions than
+/// their tables (`create_position_ids_from_input_ids` of `transformers`).
 const COUNTS_FROM_PAD: [&str; 11] = [
     "camembert",
     "data2vec-text",
@@ -96,12 +98,12 @@ struct File {
 }
 
 impl Config {
-    /// Read a `config.json`.
+    /// Parse a `config.json`.
     ///
     /// # Errors
-    /// When it is no JSON, or its labels are not numbered from 0 on.
+    /// When it is not a JSON object, or when its classes are not numbered from 0.
     pub fn read(json: &str) -> Result<Self, ConfigError> {
-        // An object first: serde would take a list for one as well.
+        // An object first, because serde would accept a list as well.
         let object: serde_json::Map<String, Value> = serde_json::from_str(json)?;
         let file: File = serde_json::from_value(Value::Object(object))?;
         let architecture = file
@@ -156,10 +158,10 @@ pub fn to_text(labels: &[String]) -> String {
     labels.iter().map(|label| format!("{label}\n")).collect()
 }
 
-/// How many labels a label file has.
+/// The number of labels in a label file.
 ///
 /// # Errors
-/// When it is none.
+/// When it is not a label file.
 pub fn count(text: &str) -> Result<usize, infer_model_card::LabelsError> {
     Labels::parse(text).map(|labels| labels.len())
 }
@@ -169,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_sorted_as_numbers() {
+    fn labels_are_ordered_by_class() {
         let numbered: Vec<String> = (0..12).map(|n| format!("\"{n}\": \"label {n}\"")).collect();
         let json = format!(
             r#"{{"architectures": ["ViTForImageClassification"], "id2label": {{{}}},
@@ -188,14 +190,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_configuration_is_refused() {
+    fn invalid_configurations_are_rejected() {
         let cases = [
             ("", "`config.json` cannot be read: EOF"),
             ("[]x", "`config.json` cannot be read: "),
             ("[]", "`config.json` cannot be read: invalid type: sequence"),
             (
                 r#"{"id2label": {"0": "a", "2": "b"}}"#,
-                "`id2label` in `config.json` has 2 classes, but none is number 1",
+                "`id2label` in `config.json` has 2 classes, but class 1 is missing; expected classes numbered \
+                 from 0",
             ),
             (
                 r#"{"id2label": {"x": "a"}}"#,
@@ -207,11 +210,11 @@ mod tests {
             ),
             (
                 r#"{"id2label": {"0": "a\nb"}}"#,
-                "label 0 of `id2label` is \"a\\nb\", which is not one line of text",
+                "label 0 of `id2label` is \"a\\nb\", expected one line of text",
             ),
             (
                 r#"{"id2label": {"0": " "}}"#,
-                "label 0 of `id2label` is \" \", which is not one line",
+                "label 0 of `id2label` is \" \", expected one line",
             ),
         ];
         for (json, expected) in cases {

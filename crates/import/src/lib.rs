@@ -1,15 +1,15 @@
-//! Models from elsewhere become folders of the model repository: an ONNX file, or a folder as
-//! `optimum-cli export onnx` writes it and as Hugging Face's hub has it.
+//! Importing models into the model repository: an ONNX file, or a folder that `optimum-cli export onnx` wrote or
+//! that comes from Hugging Face's hub.
 //!
-//! [`inspect`] looks at a source as a whole, in this order:
+//! [`inspect`] reads a source in this order:
 //!
-//! 1. [`source`] finds the graph and what lies beside it.
-//! 2. [`graph`] reads what the graph declares and runs it once, in the engine.
-//! 3. [`processor`] reads how images are prepared, [`text`] how texts are, [`labels`] what the classes
-//!    are called; `tensors` finds the inputs and outputs that these are of.
+//! 1. [`source`] finds the graph and its accompanying files.
+//! 2. [`graph`] reads the graph's declarations and runs the graph once in the engine.
+//! 3. [`processor`] reads the preprocessing of images, [`text`] that of texts, and [`labels`] the labels.
+//!    `tensors` finds the image input, and `tasks` detects the task.
 //! 4. [`card`] writes the model card, with comments.
 //!
-//! [`add`] puts everything into the repository, after all of it has succeeded.
+//! [`add`] writes the model into the repository after everything has succeeded.
 
 pub mod add;
 pub mod card;

@@ -1,50 +1,52 @@
-//! `preprocessor_config.json`: what `transformers` does to an image before a model sees it.
+//! `preprocessor_config.json`: the preprocessing of images in `transformers`.
 //!
-//! A file leaves out what its processor's class has for a default, and the classes differ, so a class
-//! that is not known here is refused. The order of the steps is theirs: resize, crop, rescale,
-//! normalize.
+//! A file omits settings that have the default of its processor's class. The classes' defaults differ, so an
+//! unknown class is an error. The order of the steps is the classes' own: resize, crop, rescale, normalize.
 
 use infer_model_card::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Why a processor cannot be taken over.
+/// A processor that is not supported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProcessorError {
-    /// No JSON object, or a value of another kind than that key has.
+    /// The file is not a JSON object, or a value has the wrong type.
     #[error("`preprocessor_config.json` cannot be read: {0}")]
     Json(#[from] serde_json::Error),
-    /// The file does not say of which class it is.
+    /// The file names no class.
     #[error(
-        "`preprocessor_config.json` names no `image_processor_type`, and the defaults depend on it; \
-         expected one of {}",
+        "`preprocessor_config.json` has no `image_processor_type`, which decides the defaults; expected one \
+         of {}",
         known()
     )]
     NoType,
-    /// A class whose steps are not known.
-    #[error("image processor `{name}` is not known; expected one of {}", known())]
+    /// The class is not supported.
+    #[error(
+        "image processor `{name}` is not supported; expected one of {}",
+        known()
+    )]
     UnknownType {
-        /// As the file has it.
+        /// The class in the file.
         name: String,
     },
-    /// A value that says nothing that can be done.
+    /// A value is not supported.
     #[error("`{key}` in `preprocessor_config.json` is {value}, {problem}")]
     Value {
-        /// Where.
+        /// The key.
         key: String,
-        /// What stands there.
+        /// The value in JSON.
         value: String,
-        /// What is wrong with it.
+        /// The reason and the expected value.
         problem: &'static str,
     },
 }
 
-/// What a class does where a file says nothing (`transformers` 5, the class's own attributes).
+/// The defaults of a class (`transformers` 5, the class's attributes).
 struct Class {
     name: &'static str,
     size: Size,
-    /// What a lone number for `size` means: a square, or the shortest edge.
+    /// Whether a single number for `size` means a square instead of the shortest edge.
     is_square: bool,
     crop: Option<u32>,
     resample: u64,
@@ -134,21 +136,21 @@ enum Size {
     Shortest(u32),
 }
 
-/// How images are prepared, as the card has it: for three channels, laid out as `layout` says.
+/// Convert a `preprocessor_config.json` to a card's section, for three channels and the given layout.
 ///
 /// # Errors
-/// When the processor is not known, or does something that the card cannot say.
+/// When the class or one of its steps is not supported.
 pub fn read(json: &str, layout: Layout) -> Result<ImageSpec, ProcessorError> {
     let file: Map<String, Value> = serde_json::from_str(json)?;
     let file = Fields(file);
     let class = file.class()?;
-    file.refuse_unknown_steps()?;
-    let resizes = file.truth("do_resize", true)?;
+    file.check_steps()?;
+    let resizes = file.boolean("do_resize", true)?;
     let size = match file.0.get("size").filter(|size| !size.is_null()) {
         Some(size) => file.size("size", size, class.is_square)?,
         None => class.size,
     };
-    let crops = file.truth("do_center_crop", class.crop.is_some())?;
+    let crops = file.boolean("do_center_crop", class.crop.is_some())?;
     let crop = match file.0.get("crop_size").filter(|size| !size.is_null()) {
         Some(size) => Some(file.size("crop_size", size, true)?),
         None => class.crop.map(square),
@@ -176,12 +178,12 @@ pub fn read(json: &str, layout: Layout) -> Result<ImageSpec, ProcessorError> {
         fit(&mut image, resizes.then_some(size), crop).ok_or_else(|| {
             file.wrong(
                 "do_center_crop",
-                "so that every image would have another shape; expected a crop, or a `size` with \
-                 height and width",
+                "so the shape would depend on the image; expected a crop, or a `size` with height and \
+                 width",
             )
         })?;
     }
-    let flips = file.truth("do_flip_channel_order", class.name == "MobileViT")?;
+    let flips = file.boolean("do_flip_channel_order", class.name == "MobileViT")?;
     if flips {
         image.channels = Channels::Bgr;
     }
@@ -189,7 +191,7 @@ pub fn read(json: &str, layout: Layout) -> Result<ImageSpec, ProcessorError> {
     Ok(image)
 }
 
-/// Set the sizes; `None` when an image's own proportions would decide them.
+/// Set the sizes; `None` if they depend on the image's aspect ratio.
 fn fit(image: &mut ImageSpec, size: Option<Size>, crop: Option<Size>) -> Option<()> {
     let exact = |size: Option<Size>| match size {
         Some(Size::Exact { width, height }) => Some((width, height)),
@@ -212,7 +214,7 @@ fn fit(image: &mut ImageSpec, size: Option<Size>, crop: Option<Size>) -> Option<
     Some(())
 }
 
-/// The file's members.
+/// The members of the file.
 struct Fields(Map<String, Value>);
 
 impl Fields {
@@ -233,7 +235,7 @@ impl Fields {
             .iter()
             .find_map(|key| self.0.get(*key)?.as_str())
             .ok_or(ProcessorError::NoType)?;
-        // The same steps under several names: by other libraries, and from before version 5.
+        // Other image libraries and versions before 5 use other names for the same steps.
         let plain = ["Fast", "Pil", "ImageProcessor", "FeatureExtractor"]
             .iter()
             .fold(name, |name, suffix| {
@@ -247,14 +249,14 @@ impl Fields {
             })
     }
 
-    /// A step that is switched on and not known would change the pixels behind the user's back.
-    fn refuse_unknown_steps(&self) -> Result<(), ProcessorError> {
+    /// Check that every enabled step is known. An ignored step would silently change the pixels.
+    fn check_steps(&self) -> Result<(), ProcessorError> {
         const KNOWN: [&str; 8] = [
             "do_center_crop",
             "do_convert_rgb",
             "do_flip_channel_order",
             "do_normalize",
-            // Of segmentation maps, not of images.
+            // A step for segmentation maps, not for images.
             "do_reduce_labels",
             "do_rescale",
             "do_resize",
@@ -264,31 +266,31 @@ impl Fields {
             key.starts_with("do_") && !KNOWN.contains(&key.as_str()) && **value == Value::Bool(true)
         });
         match unknown {
-            Some((key, _)) => Err(self.wrong(key, "a step that is not known here")),
+            Some((key, _)) => Err(self.wrong(key, "but this step is not supported")),
             None => Ok(()),
         }
     }
 
-    fn truth(&self, key: &str, otherwise: bool) -> Result<bool, ProcessorError> {
+    fn boolean(&self, key: &str, default: bool) -> Result<bool, ProcessorError> {
         match self.0.get(key) {
-            None => Ok(otherwise),
-            // Written down as nothing, which counts as no, whatever the class's default is.
+            None => Ok(default),
+            // An explicit null is false, whatever the class's default is.
             Some(Value::Null) => Ok(false),
             Some(Value::Bool(value)) => Ok(*value),
             Some(_) => Err(self.wrong(key, "expected true or false")),
         }
     }
 
-    fn number(&self, key: &str, otherwise: f64) -> Result<f64, ProcessorError> {
+    fn number(&self, key: &str, default: f64) -> Result<f64, ProcessorError> {
         match self.0.get(key) {
-            None | Some(Value::Null) => Ok(otherwise),
+            None | Some(Value::Null) => Ok(default),
             Some(value) => value
                 .as_f64()
                 .ok_or_else(|| self.wrong(key, "expected a number")),
         }
     }
 
-    /// A number, a pair of height and width, or an object.
+    /// A size: a number, a pair of height and width, or an object.
     fn size(&self, key: &str, value: &Value, is_square: bool) -> Result<Size, ProcessorError> {
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -306,7 +308,7 @@ impl Fields {
             max_height: Option<u32>,
             max_width: Option<u32>,
         }
-        let expected = "expected a number of pixels, height and width, or a shortest edge alone";
+        let expected = "expected a number of pixels, height and width, or only a shortest edge";
         let form = Form::deserialize(value).map_err(|_| self.wrong(key, expected))?;
         let size = match form {
             Form::Edge(edge) if is_square => square(edge),
@@ -340,10 +342,10 @@ impl Fields {
         }
     }
 
-    /// The filter by Pillow's number for it.
-    fn filter(&self, otherwise: u64) -> Result<Filter, ProcessorError> {
+    /// The filter with Pillow's number.
+    fn filter(&self, default: u64) -> Result<Filter, ProcessorError> {
         let code = match self.0.get("resample") {
-            None | Some(Value::Null) => Some(otherwise),
+            None | Some(Value::Null) => Some(default),
             Some(code) => code.as_u64(),
         };
         match code {
@@ -351,10 +353,8 @@ impl Fields {
             Some(1) => Ok(Filter::Lanczos),
             Some(2) => Ok(Filter::Bilinear),
             Some(3) => Ok(Filter::Bicubic),
-            // Where the box's edge meets a pixel's middle, Pillow's rounding errors decide.
-            Some(4) => {
-                Err(self.wrong("resample", "Pillow's box filter, which is not at hand here"))
-            }
+            // If the box's edge is at a pixel's center, the result depends on Pillow's rounding errors.
+            Some(4) => Err(self.wrong("resample", "Pillow's box filter, which is not supported")),
             Some(5) => Ok(Filter::Hamming),
             _ => Err(self.wrong(
                 "resample",
@@ -363,34 +363,34 @@ impl Fields {
         }
     }
 
-    /// Below 384 the shortest edge becomes `size / crop_pct` and the middle is cut out; from there on
-    /// the image is stretched.
+    /// Set the sizes of ConvNeXT. Below 384 pixels the shortest edge becomes `size / crop_pct` and the center is
+    /// cropped; from 384 on the image is stretched.
     fn convnext(&self, size: Size, image: &mut ImageSpec) -> Result<(), ProcessorError> {
         let Size::Shortest(edge) = size else {
-            return Err(self.wrong("size", "expected a shortest edge, as ConvNeXT's has"));
+            return Err(self.wrong("size", "expected a shortest edge for ConvNeXT"));
         };
         (image.width, image.height) = (edge, edge);
         if edge >= 384 {
             image.resize = ResizeMode::Stretch;
             return Ok(());
         }
-        let share = self.number("crop_pct", 224.0 / 256.0)?;
-        if !(0.01..=1.0).contains(&share) {
-            return Err(self.wrong("crop_pct", "expected a share of 0.01 to 1"));
+        let fraction = self.number("crop_pct", 224.0 / 256.0)?;
+        if !(0.01..=1.0).contains(&fraction) {
+            return Err(self.wrong("crop_pct", "expected a fraction of 0.01 to 1"));
         }
         image.resize = ResizeMode::ShortestEdge;
-        // Rounded down, as `int` does.
-        image.shortest_edge = Some((f64::from(edge) / share) as u32);
+        // Rounded down, like Python's `int`.
+        image.shortest_edge = Some((f64::from(edge) / fraction) as u32);
         Ok(())
     }
 
-    /// Rescaling and normalizing are one multiplication and one addition a channel.
+    /// Set scale, mean and standard deviation.
     fn normalization(&self, class: &Class, image: &mut ImageSpec) -> Result<(), ProcessorError> {
-        if self.truth("do_rescale", true)? {
+        if self.boolean("do_rescale", true)? {
             image.scale = self.number("rescale_factor", 1.0 / 255.0)? as f32;
         }
-        let normalizes = self.truth("do_normalize", class.normalize)?;
-        // MobileViT's processor has the key, and does nothing with it.
+        let normalizes = self.boolean("do_normalize", class.normalize)?;
+        // MobileViT's processor ignores the key.
         let normalizes = normalizes && class.name != "MobileViT";
         let mean = self.channels("image_mean", &class.mean)?;
         let std = self.channels("image_std", &class.std)?;
@@ -399,12 +399,12 @@ impl Fields {
             image.std.clone_from(&std);
         }
         if class.name == "EfficientNet" {
-            if self.truth("rescale_offset", false)? {
-                // 1 is subtracted before the mean is.
+            if self.boolean("rescale_offset", false)? {
+                // The processor subtracts 1 before the mean.
                 image.mean = image.mean.iter().map(|mean| mean + 1.0).collect();
             }
-            if self.truth("include_top", true)? {
-                // Divided by the deviation once more.
+            if self.boolean("include_top", true)? {
+                // The processor divides by the standard deviation twice.
                 let once = |channel: usize| *image.std.get(channel).unwrap_or(&image.std[0]);
                 let count = std.len().max(image.std.len());
                 image.std = (0..count)
@@ -415,10 +415,10 @@ impl Fields {
         Ok(())
     }
 
-    /// One number, or one for each of three channels.
-    fn channels(&self, key: &str, otherwise: &[f32; 3]) -> Result<Vec<f32>, ProcessorError> {
+    /// One number, or one per channel of three.
+    fn channels(&self, key: &str, default: &[f32; 3]) -> Result<Vec<f32>, ProcessorError> {
         let values = match self.0.get(key) {
-            None | Some(Value::Null) => return Ok(otherwise.to_vec()),
+            None | Some(Value::Null) => return Ok(default.to_vec()),
             Some(Value::Number(number)) => vec![number.as_f64()],
             Some(Value::Array(values)) => values.iter().map(Value::as_f64).collect(),
             Some(_) => Vec::new(),
@@ -434,10 +434,7 @@ impl Fields {
             {
                 Ok(values)
             }
-            _ => Err(self.wrong(
-                key,
-                "expected one number, or one for each of three channels",
-            )),
+            _ => Err(self.wrong(key, "expected one number, or one per channel of three")),
         }
     }
 }

@@ -1,6 +1,6 @@
-//! Where the graph is, and what lies beside it.
+//! Finding a graph and its accompanying files.
 //!
-//! The layouts are those of `optimum` (`exporters/onnx`, `onnxruntime/constants.py`) and of the hub:
+//! The layouts follow `optimum` (`exporters/onnx`, `onnxruntime/constants.py`) and the hub:
 //! graphs at the root or in `onnx/`, their JSON files at the root or beside them.
 
 use std::fs;
@@ -11,72 +11,72 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     /// The graph.
     pub onnx: PathBuf,
-    /// What the model is called there.
+    /// The model's name at its source.
     pub name: String,
-    /// Where its other files are looked for, in this order; nowhere for a graph that comes alone.
+    /// The folders with its other files, in the order of search; empty for a lone graph file.
     folders: Vec<PathBuf>,
 }
 
-/// Why there is no graph to be had.
+/// A source without a usable graph.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// Nothing there, or not readable.
+    /// The source does not exist or cannot be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Read {
         /// The file or folder.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A folder without a graph.
-    #[error("there is no `.onnx` file in `{}` or its folder `onnx`", folder.display())]
+    /// The folder has no graph.
+    #[error("`{}` has no `.onnx` file, and neither has its folder `onnx`", folder.display())]
     NoGraph {
         /// The folder.
         folder: PathBuf,
     },
-    /// Several, none of which is the one.
-    #[error("`{}` has several graphs, pick one with `--variant`: {}", folder.display(), variants.join(", "))]
+    /// The folder has several graphs, and none is called `model.onnx`.
+    #[error("`{}` has several graphs; choose one with `--variant`: {}", folder.display(), variants.join(", "))]
     Several {
         /// The folder.
         folder: PathBuf,
-        /// What `--variant` takes.
+        /// The values for `--variant`.
         variants: Vec<String>,
     },
-    /// The variant that was asked for is not there.
-    #[error("there is no variant `{variant}` in `{}`; there are: {}", folder.display(), variants.join(", "))]
+    /// The folder does not have the requested variant.
+    #[error("`{}` has no variant `{variant}`, only {}", folder.display(), variants.join(", "))]
     NoVariant {
-        /// As asked for.
+        /// The requested variant.
         variant: String,
         /// The folder.
         folder: PathBuf,
-        /// What there is.
+        /// The variants in the folder.
         variants: Vec<String>,
     },
-    /// An encoder and a decoder, which take turns.
+    /// The model consists of an encoder and a decoder.
     #[error(
-        "`{}` is exported as several graphs that take turns ({}), as models that write text are; this \
-         service runs one graph a request",
+        "`{}` is exported as several graphs ({}), like models that generate text; models of several graphs \
+         are not supported",
         folder.display(),
         graphs.join(", ")
     )]
     SeveralGraphs {
         /// The folder.
         folder: PathBuf,
-        /// Their file names.
+        /// The graphs' file names.
         graphs: Vec<String>,
     },
 }
 
-/// What a graph is called when it has no variant.
+/// The file stem of a graph without a variant.
 const PLAIN: &str = "model";
 
 impl Source {
-    /// Find the graph of a file or folder; `variant` is what follows `model_` in the name of its file
-    /// (`quantized`, `fp16`), or all of the name.
+    /// Find the graph of a file or folder. `variant` is the part of the file's stem after `model_`
+    /// (`quantized`, `fp16`), or the whole stem.
     ///
     /// # Errors
-    /// When there is none, or it is not clear which.
+    /// When there is no graph, or when there are several and none is the default.
     pub fn find(path: &Path, variant: Option<&str>) -> Result<Self, SourceError> {
         let read_error = |source| SourceError::Read {
             path: path.to_owned(),
@@ -101,7 +101,7 @@ impl Source {
         })
     }
 
-    /// Another of its files, if it is there.
+    /// The path of an accompanying file, if it exists.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<PathBuf> {
         self.folders
@@ -128,7 +128,7 @@ fn folder_name(path: &Path) -> String {
     }
 }
 
-/// Every graph of the folders that are there, in the order of their names.
+/// The graphs of all existing folders, ordered by name within each.
 fn graphs(folders: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
     let mut graphs = Vec::new();
     for folder in folders.iter().filter(|folder| folder.is_dir()) {

@@ -1,6 +1,5 @@
-//! How a folder's texts become token ids, and its model's outputs one vector a text: `tokenizer.json`,
-//! `tokenizer_config.json` and, of `sentence-transformers`, `sentence_bert_config.json`, `modules.json`
-//! and `1_Pooling/config.json`.
+//! The tokenizer and the pooling of a folder: `tokenizer.json`, `tokenizer_config.json`, and from
+//! `sentence-transformers` `sentence_bert_config.json`, `modules.json` and `1_Pooling/config.json`.
 
 use std::path::Path;
 
@@ -14,67 +13,66 @@ use crate::guard::guarded;
 use crate::labels::Config;
 use crate::source::Source;
 
-/// Why a folder's texts cannot be prepared as it says.
+/// A folder whose tokenizer or pooling is not supported.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextError {
-    /// A file that could not be read.
+    /// A file could not be read.
     #[error("cannot read `{file}`: {source}")]
     Read {
-        /// Its name.
+        /// The file's path.
         file: String,
-        /// The system's word.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// No JSON, or not of the form that the Python packages write.
+    /// A file is not JSON, or not in the format of the Python packages.
     #[error("`{file}` cannot be read: {source}")]
     Json {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The reason.
         source: serde_json::Error,
     },
-    /// The tokenizer's library does not know it.
-    #[error("`tokenizer.json` is no tokenizer that is known: {0}")]
+    /// The crate `tokenizers` does not support the tokenizer.
+    #[error("`tokenizer.json` is not a supported tokenizer: {0}")]
     Tokenizer(String),
-    /// Nothing is left of a text.
+    /// The special tokens leave no room for a text.
     #[error(
-        "the folder's files allow {max_tokens} tokens, of which {special} are added to every text; expected \
-         more"
+        "the folder's files allow {max_tokens} tokens per text, but the tokenizer adds {special} special tokens"
     )]
     NoRoom {
-        /// What the files say.
+        /// The limit in the files.
         max_tokens: u32,
-        /// How many the tokenizer adds.
+        /// The number of special tokens.
         special: usize,
     },
-    /// Something else is done to a text, or to what the graph gives, than is done here.
+    /// A file asks for preprocessing or postprocessing that is not supported.
     #[error("`{file}` {problem}")]
-    Unknown {
+    Unsupported {
         /// The file.
         file: &'static str,
-        /// What it asks for.
+        /// The unsupported step.
         problem: String,
     },
 }
 
-/// How texts are prepared, with what was seen on the way.
+/// The tokenizer and the pooling of a folder.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// `[text]`; none where the folder has no tokenizer, or the graph takes something else.
+    /// The section `[text]`; `None` if the folder has no tokenizer or the graph takes other inputs.
     pub text: Option<TextSpec>,
     /// The text of `tokenizer.json`.
     pub tokenizer: Option<String>,
-    /// How one vector is made of all tokens', if the folder says so.
+    /// The pooling that the folder names.
     pub pooling: Option<Pooling>,
-    /// What a user should know.
+    /// Notes for the user.
     pub notes: Vec<String>,
 }
 
-/// Those of `tokenizer_config.json` that matter here.
+/// The relevant members of `tokenizer_config.json`.
 #[derive(Default, Deserialize)]
 struct TokenizerConfig {
-    /// 10^30 where there is no limit.
+    /// 10^30 if there is no limit.
     #[serde(default)]
     model_max_length: Option<f64>,
     #[serde(default)]
@@ -92,7 +90,7 @@ enum Token {
     Added { content: String },
 }
 
-/// `sentence_bert_config.json`
+/// The relevant members of `sentence_bert_config.json`.
 #[derive(Default, Deserialize)]
 struct SentenceConfig {
     #[serde(default)]
@@ -101,17 +99,17 @@ struct SentenceConfig {
     do_lower_case: Option<bool>,
 }
 
-/// One of `modules.json`.
+/// An element of `modules.json`.
 #[derive(Deserialize)]
 struct Module {
     #[serde(rename = "type")]
     kind: String,
 }
 
-/// Read what a folder says; none of its files need be there.
+/// Read the tokenizer and the pooling of a folder. All files are optional.
 ///
 /// # Errors
-/// When a file cannot be read, or asks for something that is not done here: it is refused, not guessed.
+/// When a file cannot be read or asks for an unsupported step. Nothing is guessed.
 pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<Found, TextError> {
     let usual = TextSpec::default();
     if !inputs.iter().any(|spec| spec.name == usual.input_ids) {
@@ -120,7 +118,7 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
     let Some(path) = source.file("tokenizer.json") else {
         return Ok(Found {
             notes: vec![
-                "there is no `tokenizer.json`, so the model takes token numbers and no texts; \
+                "there is no `tokenizer.json`, so the model takes token ids instead of texts; \
                  `AutoTokenizer.from_pretrained(…).save_pretrained(…)` of `transformers` writes one"
                     .to_owned(),
             ],
@@ -130,14 +128,14 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
     if let Some(other) = inputs.iter().find(|spec| usual.role(&spec.name).is_none()) {
         return Ok(Found {
             notes: vec![format!(
-                "the graph's input `{}` is none that a text gives, so the model takes tensors and no texts",
+                "a text does not fill the graph's input `{}`, so the model takes tensors instead of texts",
                 other.name
             )],
             ..Found::default()
         });
     }
     let json = read_text(&path)?;
-    // What is no JSON at all is told better here: the library panics where a file breaks off within its decoder.
+    // Check for JSON first: the library panics on a file that is truncated within its decoder.
     serde_json::from_str::<IgnoredAny>(&json)
         .map_err(|error| TextError::Tokenizer(error.to_string()))?;
     let tokenizer = guarded(|| Tokenizer::from_bytes(json.as_bytes()))
@@ -145,11 +143,11 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
         .map_err(|error| TextError::Tokenizer(error.to_string()))?;
     let about: TokenizerConfig = members(source, "tokenizer_config.json")?;
     let sentences: SentenceConfig = members(source, "sentence_bert_config.json")?;
-    if sentences.do_lower_case == Some(true) && !lowers(&json) {
-        return Err(TextError::Unknown {
+    if sentences.do_lower_case == Some(true) && !lowercases(&json) {
+        return Err(TextError::Unsupported {
             file: "sentence_bert_config.json",
-            problem: "has `do_lower_case`, but the tokenizer keeps capitals, and texts come to it as they \
-                      are here"
+            problem: "sets `do_lower_case`, but the tokenizer keeps capitals, and lowercasing outside the \
+                      tokenizer is not supported"
                 .to_owned(),
         });
     }
@@ -194,8 +192,8 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
     })
 }
 
-/// Whether the tokenizer makes small letters of capitals itself.
-fn lowers(json: &str) -> bool {
+/// Whether the tokenizer lowercases.
+fn lowercases(json: &str) -> bool {
     fn any(value: &Value) -> bool {
         value["type"] == "Lowercase"
             || value["lowercase"] == true
@@ -206,9 +204,9 @@ fn lowers(json: &str) -> bool {
     serde_json::from_str::<Value>(json).is_ok_and(|file| any(&file["normalizer"]))
 }
 
-/// What `1_Pooling/config.json` says, if the folder is one of `sentence-transformers`.
+/// The pooling in `1_Pooling/config.json`, if the folder comes from `sentence-transformers`.
 fn pooling(source: &Source) -> Result<Option<Pooling>, TextError> {
-    let unknown = |file, problem| Err(TextError::Unknown { file, problem });
+    let unsupported = |file, problem| Err(TextError::Unsupported { file, problem });
     if let Some(modules) = parse::<Vec<Module>>(source, "modules.json")? {
         let name = |module: &Module| {
             let name = module.kind.rsplit('.').next().unwrap_or_default();
@@ -220,10 +218,10 @@ fn pooling(source: &Source) -> Result<Option<Pooling>, TextError> {
             .map(name)
             .find(|name| !known.contains(&name.as_str()))
         {
-            return unknown(
+            return unsupported(
                 "modules.json",
                 format!(
-                    "has the module `{other}`, which is not in the graph and not known here; expected {}",
+                    "has the module `{other}`, which is neither in the graph nor supported; expected {}",
                     known.join(", ")
                 ),
             );
@@ -247,34 +245,34 @@ fn pooling(source: &Source) -> Result<Option<Pooling>, TextError> {
             .collect(),
     };
     if modes.is_empty() {
-        // The package's own default.
+        // The package's default.
         modes.push("mean".to_owned());
     }
     let [mode] = modes.as_slice() else {
-        return unknown(
+        return unsupported(
             file,
             format!(
-                "makes a vector of {} one after the other, which is not done here",
+                "concatenates the poolings {}, which is not supported",
                 modes.join(" and ")
             ),
         );
     };
     match mode.as_str() {
-        // The other is the same but for its length, and vectors are brought to length 1.
+        // `mean_sqrt_len_tokens` differs only in the vector's length, which normalization sets to 1.
         "mean" | "mean_tokens" | "mean_sqrt_len_tokens" => Ok(Some(Pooling::Mean)),
         "cls" => Ok(Some(Pooling::Cls)),
         "max" | "max_tokens" => Ok(Some(Pooling::Max)),
         "lasttoken" => Ok(Some(Pooling::Last)),
-        other => unknown(
+        other => unsupported(
             file,
             format!(
-                "pools by `{other}`, which is not known here; expected mean, cls, max or lasttoken"
+                "has the pooling `{other}`, which is not supported; expected mean, cls, max or lasttoken"
             ),
         ),
     }
 }
 
-/// What is put before every text, which is left to the client here.
+/// A note on the default prompt, which clients have to add themselves.
 fn prompt(source: &Source) -> Result<Option<String>, TextError> {
     let file = "config_sentence_transformers.json";
     let config: Value = parse(source, file)?.unwrap_or_default();
@@ -283,11 +281,11 @@ fn prompt(source: &Source) -> Result<Option<String>, TextError> {
     };
     let prompt = &config["prompts"][name];
     Ok((prompt.as_str() != Some("")).then(|| {
-        format!("`{file}` puts {prompt} before every text; here that is left to the client")
+        format!("`{file}` puts {prompt} before every text; clients have to do that themselves")
     }))
 }
 
-/// Of a file that is an object, the members that matter; serde would take a list for one as well.
+/// The relevant members of a file that is an object. Serde alone would accept a list as well.
 fn members<T: Default + DeserializeOwned>(source: &Source, file: &str) -> Result<T, TextError> {
     let Some(object) = parse::<serde_json::Map<String, Value>>(source, file)? else {
         return Ok(T::default());

@@ -44,7 +44,7 @@ fn tensors_are_those_of_transformers() {
 }
 
 #[test]
-fn what_the_card_cannot_say_is_refused() {
+fn unsupported_processors_are_rejected() {
     let vit =
         |members: &str| format!("{{\"image_processor_type\": \"ViTImageProcessor\", {members}}}");
     let clip =
@@ -54,15 +54,15 @@ fn what_the_card_cannot_say_is_refused() {
         ("[]".to_owned(), "`preprocessor_config.json` cannot be read: invalid type"),
         (
             "{\"size\": 224}".to_owned(),
-            "`preprocessor_config.json` names no `image_processor_type`, and the defaults depend on it",
+            "`preprocessor_config.json` has no `image_processor_type`, which decides the defaults",
         ),
         (
             "{\"image_processor_type\": \"DetrImageProcessor\"}".to_owned(),
-            "image processor `DetrImageProcessor` is not known; expected one of `BeitImageProcessor`, ",
+            "image processor `DetrImageProcessor` is not supported; expected one of `BeitImageProcessor`, ",
         ),
         (
             "{\"image_processor_type\": \"ViT\"}".to_owned(),
-            "image processor `ViT` is not known",
+            "image processor `ViT` is not supported",
         ),
         (
             vit("\"size\": {\"longest_edge\": 224}"),
@@ -79,27 +79,27 @@ fn what_the_card_cannot_say_is_refused() {
         (vit("\"do_resize\": 1"), "`do_resize` in `preprocessor_config.json` is 1, expected true or false"),
         (
             vit("\"resample\": 4"),
-            "`resample` in `preprocessor_config.json` is 4, Pillow's box filter, which is not at hand here",
+            "`resample` in `preprocessor_config.json` is 4, Pillow's box filter, which is not supported",
         ),
         (
             vit("\"do_resize\": false"),
-            "`do_center_crop` in `preprocessor_config.json` is missing, so that every image would have",
+            "`do_center_crop` in `preprocessor_config.json` is missing, so the shape would depend on the image",
         ),
         (
             clip("\"do_center_crop\": false"),
-            "`do_center_crop` in `preprocessor_config.json` is false, so that every image would have",
+            "`do_center_crop` in `preprocessor_config.json` is false, so the shape would depend on the image",
         ),
         (
             clip("\"do_center_crop\": null"),
-            "`do_center_crop` in `preprocessor_config.json` is null, so that every image would have",
+            "`do_center_crop` in `preprocessor_config.json` is null, so the shape would depend on the image",
         ),
         (
             vit("\"do_pad\": true"),
-            "`do_pad` in `preprocessor_config.json` is true, a step that is not known here",
+            "`do_pad` in `preprocessor_config.json` is true, but this step is not supported",
         ),
         (
             vit("\"image_mean\": [0.5, 0.5]"),
-            "`image_mean` in `preprocessor_config.json` is [0.5,0.5], expected one number, or one for each",
+            "`image_mean` in `preprocessor_config.json` is [0.5,0.5], expected one number, or one per channel",
         ),
         (
             vit("\"image_std\": [0.5, 0, 0.5]"),
@@ -115,7 +115,7 @@ fn what_the_card_cannot_say_is_refused() {
         ),
         (
             "{\"image_processor_type\": \"ConvNextImageProcessor\", \"size\": 9, \"crop_pct\": 0}".to_owned(),
-            "`crop_pct` in `preprocessor_config.json` is 0, expected a share",
+            "`crop_pct` in `preprocessor_config.json` is 0, expected a fraction",
         ),
     ];
     let mut wrong = Vec::new();

@@ -192,12 +192,12 @@ fn scores_are_those_of_the_pipelines() {
 }
 
 #[test]
-fn what_a_user_should_know_is_noted() {
+fn notes_for_the_user() {
     let rows: [(&str, Files, &str); 2] = [
         (
             "sentiment",
             &[("tokenizer.json", "")],
-            "there is no `tokenizer.json`, so the model takes token numbers and no texts",
+            "there is no `tokenizer.json`, so the model takes token ids instead of texts",
         ),
         (
             "passages",
@@ -217,38 +217,38 @@ fn what_a_user_should_know_is_noted() {
 }
 
 #[test]
-fn what_is_not_done_here_is_refused() {
+fn unsupported_files_are_rejected() {
     let pooling = "1_Pooling/config.json";
     let dense = r#"[{"type": "sentence_transformers.models.Transformer"},
                     {"type": "sentence_transformers.models.Dense"}]"#;
     let lower = r#"{"do_lower_case": true}"#;
-    // (folder, a file, its text, how the message begins)
+    // (folder, file, text, beginning of the message)
     let rows = [
         (
             "sentiment",
             "tokenizer.json",
             "{",
-            "`tokenizer.json` is no tokenizer that is known: EOF",
+            "`tokenizer.json` is not a supported tokenizer: EOF",
         ),
         (
             "sentiment",
             "tokenizer.json",
             "{\"version\": \"1.0\", \"decoder\": {\"type\": \"WordPiece\", \"pre",
-            "`tokenizer.json` is no tokenizer that is known: EOF",
+            "`tokenizer.json` is not a supported tokenizer: EOF",
         ),
         (
             "sentiment",
             "tokenizer.json",
-            // The library cuts the prefix off, though the token is shorter.
+            // The library panics because the token is shorter than the prefix that it removes.
             r###"{"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2},
                  "merges": [["a", "b"]], "continuing_subword_prefix": "##"}}"###,
-            "`tokenizer.json` is no tokenizer that is known: reading it broke off, as a damaged file can make it: ",
+            "`tokenizer.json` is not a supported tokenizer: the reader panicked, probably because the file is damaged: ",
         ),
         (
             "sentiment",
             "tokenizer.json",
             "{\"model\": {}}",
-            "`tokenizer.json` is no tokenizer that is known: ",
+            "`tokenizer.json` is not a supported tokenizer: ",
         ),
         (
             "sentiment",
@@ -272,7 +272,7 @@ fn what_is_not_done_here_is_refused() {
             "passages",
             "sentence_bert_config.json",
             lower,
-            "`sentence_bert_config.json` has `do_lower_case`, but the tokenizer keeps capitals",
+            "`sentence_bert_config.json` sets `do_lower_case`, but the tokenizer keeps capitals",
         ),
         (
             "passages",
@@ -284,25 +284,25 @@ fn what_is_not_done_here_is_refused() {
             "passages",
             "modules.json",
             dense,
-            "`modules.json` has the module `Dense`, which is not in the graph and not known here",
+            "`modules.json` has the module `Dense`, which is neither in the graph nor supported",
         ),
         (
             "passages",
             "sentence_bert_config.json",
             "{\"max_seq_length\": 4}",
-            "the folder's files allow 4 tokens, of which 4 are added to every text; expected more",
+            "the folder's files allow 4 tokens per text, but the tokenizer adds 4 special tokens",
         ),
         (
             "passages",
             pooling,
             "{\"pooling_mode\": \"weightedmean\"}",
-            "`1_Pooling/config.json` pools by `weightedmean`, which is not known here; expected mean, cls,",
+            "`1_Pooling/config.json` has the pooling `weightedmean`, which is not supported; expected mean, cls,",
         ),
         (
             "passages",
             pooling,
             "{\"pooling_mode\": [\"cls\", \"mean\"]}",
-            "`1_Pooling/config.json` makes a vector of cls and mean one after the other",
+            "`1_Pooling/config.json` concatenates the poolings cls and mean, which is not supported",
         ),
     ];
     let mut wrong = Vec::new();
@@ -310,15 +310,15 @@ fn what_is_not_done_here_is_refused() {
         match inspect(name, &[(file, text)]) {
             Err(message) if message.starts_with(expected) => {}
             Err(message) => wrong.push(format!(
-                "{name} {file} {text}\n  expected {expected}\n  came     {message}"
+                "{name} {file} {text}\n  expected {expected}\n  got      {message}"
             )),
             Ok(_) => wrong.push(format!(
-                "{name} {file} {text}\n  expected {expected}\n  it was taken"
+                "{name} {file} {text}\n  expected {expected}\n  it was accepted"
             )),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // The same word to a tokenizer that lowers by itself asks for nothing.
+    // A tokenizer that lowercases already satisfies `do_lower_case`.
     let found = inspect("sentiment", &[("sentence_bert_config.json", lower)]).unwrap();
     assert!(found.card.text.is_some());
 }

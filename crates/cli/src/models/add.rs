@@ -14,15 +14,15 @@ use super::{Repository, SourceOptions};
 
 /// Add a model to the repository: an ONNX file, or a folder with one.
 ///
-/// The graph is run once before anything is copied; what cannot be used is refused by name.
+/// The graph is run once before anything is copied; an unsupported model is rejected with the reason.
 #[derive(Args)]
 pub struct Add {
     #[command(flatten)]
     source: SourceOptions,
-    /// What the model is called here [default: as its file or folder]
+    /// Name of the model [default: the name of its file or folder]
     #[arg(long, value_name = "N")]
     name: Option<String>,
-    /// Add it as a version beside others of that name, in a folder of its own
+    /// Add the model as this version of its name, in a folder of its own
     #[arg(long, value_name = "V")]
     version: Option<String>,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct Add {
 }
 
 impl Add {
-    /// Look at the source, add it, and say what was found and how to ask it.
+    /// Inspect the source, add it, and print a summary and a sample request.
     pub fn run(self) -> Result<()> {
         let repository = self.repository.path()?;
         let options = Options {
@@ -53,8 +53,7 @@ impl Add {
     }
 }
 
-/// Measure which runtime is faster, in WebAssembly, and put it into the card. Where that cannot be done, each build
-/// will.
+/// Measure which runtime is faster in WebAssembly and write it into the card. If that fails, each build measures.
 fn measure(found: &mut Found) {
     let measured = || {
         let onnx = std::fs::read(&found.onnx)?;
@@ -65,7 +64,7 @@ fn measure(found: &mut Found) {
     match measured() {
         Ok(runtime) => found.set_runtime(runtime),
         Err(error) => found.notes.push(format!(
-            "which runtime is faster was not measured, so each build does: {error:#}"
+            "the faster runtime could not be measured, so each build measures it: {error:#}"
         )),
     }
 }

@@ -7,7 +7,7 @@ use infer_model_card::Model;
 use super::Repository;
 use super::report::milliseconds;
 
-/// Check every model of the repository: its card, its graph, and that the graph computes.
+/// Check every model of the repository: its card, its graph, and one inference
 #[derive(Args)]
 pub struct Check {
     #[command(flatten)]
@@ -15,7 +15,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// One line a model, each of them looked at; fails when one cannot be used.
+    /// Print one line per model; fail if a model is not valid.
     pub fn run(self) -> Result<()> {
         let models = infer_model_card::read_repository(&self.repository.path()?)?;
         let mut bad = 0;
@@ -23,7 +23,7 @@ impl Check {
             match check(model) {
                 Ok(Some(warm)) => println!("ok      {}  {}", model.id, milliseconds(warm)),
                 Ok(None) => println!(
-                    "ok      {}  not tried: its card has no `example_shape` for sizes that are open",
+                    "ok      {}  not run: its card has no `example_shape` for its dynamic dimensions",
                     model.id
                 ),
                 Err(error) => {
@@ -33,16 +33,16 @@ impl Check {
             }
         }
         if bad > 0 {
-            bail!("{bad} of {} models cannot be used", models.len());
+            bail!("{bad} of {} models are not valid", models.len());
         }
         Ok(())
     }
 }
 
-/// How long one inference takes, if it could be tried.
+/// The time of one inference, if the sizes of the inputs are known.
 fn check(model: &Model) -> Result<Option<std::time::Duration>> {
     let Some(path) = &model.onnx_path else {
-        bail!("it is in OpenVINO's form alone, which `up --backend openvino` checks");
+        bail!("the model has only OpenVINO's files, which `up --backend openvino` checks");
     };
     let onnx = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let shapes = model.card.inputs.iter().filter_map(|spec| {

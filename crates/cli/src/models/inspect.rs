@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::{SourceOptions, report};
 
-/// Look at a model without adding it; print what it takes and gives, and its model card.
+/// Print a model's inputs, outputs and model card without adding it
 #[derive(Args)]
 pub struct Inspect {
     #[command(flatten)]
@@ -13,7 +13,7 @@ pub struct Inspect {
 }
 
 impl Inspect {
-    /// Print what `add` would find and write.
+    /// Print the summary and the card that `add` would write.
     pub fn run(self) -> Result<()> {
         let found = infer_import::inspect(&self.source.source, &self.source.options())?;
         report::print(&found);

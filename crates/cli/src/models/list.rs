@@ -6,7 +6,7 @@ use clap::Args;
 use super::Repository;
 use super::report::{described, size};
 
-/// List the models of the repository.
+/// List the models of the repository
 #[derive(Args)]
 pub struct List {
     #[command(flatten)]
@@ -14,7 +14,7 @@ pub struct List {
 }
 
 impl List {
-    /// One line a model.
+    /// Print one line per model.
     pub fn run(self) -> Result<()> {
         let models = infer_model_card::read_repository(&self.repository.path()?)?;
         let width = models

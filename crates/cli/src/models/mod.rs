@@ -22,10 +22,10 @@ use infer_model_card::Activation;
 
 use crate::workspace;
 
-/// Which repository.
+/// The option for the model repository.
 #[derive(Args)]
 struct Repository {
-    /// The model repository [default: models]
+    /// Folder of the model repository [default: models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
 }
@@ -39,35 +39,35 @@ impl Repository {
     }
 }
 
-/// What is said of a source beside where it is.
+/// The options for a model's source.
 #[derive(Args)]
 struct SourceOptions {
-    /// An ONNX file, or a folder with one, as `optimum-cli export onnx` writes it
+    /// ONNX file, or a folder from `optimum-cli export onnx`
     #[arg(value_name = "SOURCE")]
     source: PathBuf,
-    /// Which of several graphs: `quantized` for `model_quantized.onnx`
+    /// Variant, if there are several graphs: `quantized` for `model_quantized.onnx`
     #[arg(long, value_name = "V")]
     variant: Option<String>,
-    /// What the classes are called, one label a line
+    /// Label file with one label per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
-    /// Images are taken and prepared as for ImageNet: `224`, or `320x240` for width and height
+    /// Image size for ImageNet's preprocessing: `224`, or `320x240` for width and height
     #[arg(long, value_name = "SIZE", value_parser = size)]
     image: Option<(u32, u32)>,
-    /// The size of an input that the graph leaves open, to try it with: `audio=1,16000`
+    /// Sizes of an input with dynamic dimensions: `audio=1,16000`
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = shape)]
     shapes: Vec<(String, Vec<u32>)>,
-    /// What turns the classes' values into scores [default: as the files say]
+    /// Function that turns the classes' values into scores [default: from the model's files]
     #[arg(long, value_enum)]
     activation: Option<ActivationName>,
 }
 
-/// What turns values into scores.
+/// The function that turns values into scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum ActivationName {
-    /// The values are scores
+    /// The values are the scores
     None,
-    /// One class is right
+    /// Exactly one class is right
     Softmax,
     /// Any number of classes is right
     Sigmoid,
@@ -95,7 +95,7 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     let pixels = |text: &str| text.parse().ok().filter(|pixels| *pixels > 0);
     pixels(width)
         .zip(pixels(height))
-        .ok_or_else(|| "expected a number of pixels, or WIDTHxHEIGHT".to_owned())
+        .ok_or_else(|| "expected a number of pixels or WIDTHxHEIGHT".to_owned())
 }
 
 fn shape(text: &str) -> Result<(String, Vec<u32>), String> {
@@ -104,6 +104,6 @@ fn shape(text: &str) -> Result<(String, Vec<u32>), String> {
     let sizes: Option<Vec<u32>> = sizes.split(',').map(size).collect();
     match sizes {
         Some(sizes) if !name.is_empty() => Ok((name.to_owned(), sizes)),
-        _ => Err("expected an input's name, `=`, and a number for each dimension".to_owned()),
+        _ => Err("expected an input's name, `=`, and one size per dimension".to_owned()),
     }
 }

@@ -8,10 +8,10 @@ use infer_model_card::ModelId;
 
 use super::Repository;
 
-/// Remove a model from the repository, with its folder.
+/// Remove a model and its folder from the repository
 #[derive(Args)]
 pub struct Remove {
-    /// The model's name; with `/` and a version, that one alone
+    /// Name of the model; with `/` and a version, only that version
     #[arg(value_name = "NAME[/VERSION]")]
     name: String,
     #[command(flatten)]
@@ -19,9 +19,9 @@ pub struct Remove {
 }
 
 impl Remove {
-    /// Delete the folder, if it is a model's.
+    /// Delete the folder if it is a model's.
     pub fn run(self) -> Result<()> {
-        // A name, never a path: nothing outside the repository can be meant.
+        // A name is never a path, so it cannot point outside the repository.
         let id = ModelId::new(&self.name)?;
         let repository = self.repository.path()?;
         let folder = repository.join(id.to_string());
@@ -34,7 +34,7 @@ impl Remove {
         let model = repository.join(id.name.as_str());
         if id.version.is_some() && !has_versions(&model) {
             remove(&model)?;
-            println!("removed {}, it was the last version", model.display());
+            println!("removed {} with its last version", model.display());
         }
         Ok(())
     }
@@ -44,7 +44,7 @@ fn has_card(folder: &Path) -> bool {
     folder.join("model.toml").is_file()
 }
 
-/// Whether one of the folders in this one is a model's.
+/// Whether the folder has a version of a model.
 fn has_versions(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| {
         entries.any(|entry| entry.is_ok_and(|entry| has_card(&entry.path())))

@@ -1,11 +1,11 @@
-//! What is shown of a model.
+//! The summary of a model on the terminal.
 
 use std::time::Duration;
 
 use infer_import::Found;
 use infer_model_card::{ModelCard, TensorSpec};
 
-/// A table of what was found.
+/// Print a table with the model's properties.
 pub(super) fn print(found: &Found) {
     let row = |key: &str, value: &str| {
         if !value.is_empty() {
@@ -38,7 +38,7 @@ pub(super) fn print(found: &Found) {
     if let Some(text) = &found.labels_text {
         let count = text.lines().count();
         let first = text.lines().next().unwrap_or_default();
-        row("labels", &format!("{count}, from `{first}` on"));
+        row("labels", &format!("{count}, starting with `{first}`"));
     }
     if let Some(text) = &found.card.text {
         row("texts", &format!("up to {} tokens", text.max_tokens));
@@ -69,7 +69,7 @@ pub(super) fn print(found: &Found) {
     }
 }
 
-/// Makers write whole lists of classes there.
+/// Shorten a metadata value; some models have whole lists of classes there.
 fn one_line(key: &str, value: &str) -> String {
     const MAX_CHARS: usize = 100;
     let line: String = format!("{key} = {value}")
@@ -97,7 +97,7 @@ fn one(spec: &TensorSpec) -> String {
     format!("{} {} {:?}", spec.name, spec.datatype, spec.shape)
 }
 
-/// Tensors in a line.
+/// A list of tensors in one line.
 pub(super) fn described(specs: &[TensorSpec]) -> String {
     specs.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -114,10 +114,10 @@ pub(super) fn milliseconds(duration: Duration) -> String {
     format!("{:.2} ms", duration.as_secs_f64() * 1e3)
 }
 
-/// A request that the model answers, as a line for a shell.
+/// A shell command that sends a valid request to the model.
 pub(super) fn curl(name: &str, card: &ModelCard) -> String {
     if card.image.is_some() && card.inputs.len() == 1 {
-        return format!("curl --data-binary @picture.jpg localhost:3000/infer/{name}");
+        return format!("curl --data-binary @image.jpg localhost:3000/infer/{name}");
     }
     if card.text.is_some() {
         return format!(
