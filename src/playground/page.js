@@ -1,6 +1,6 @@
-// The page: which model, what is sent to it, and what is done with the answer. What models there are and
-// what each takes stands in /openapi.json, so nothing of that is known here.
-import { Drawing, Picture } from '/playground/sources.js';
+// The page: choose a model, send a request, show the response. The models and their inputs come from
+// /openapi.json, so this file knows none of them.
+import { Drawing, ImageSource } from '/playground/sources.js';
 import * as result from '/playground/result.js';
 import { curl, python } from '/playground/snippets.js';
 
@@ -8,7 +8,7 @@ const at = (id) => document.getElementById(id);
 const SOURCES = { draw: 'Draw', image: 'Image', text: 'Text', json: 'JSON' };
 let api;
 let model;
-let running;
+let running; // The request's AbortController.
 
 const drawing = new Drawing(at('canvas'), (file) => {
   const save = at('save-drawing');
@@ -19,15 +19,15 @@ const drawing = new Drawing(at('canvas'), (file) => {
     return;
   }
   save.href = URL.createObjectURL(file);
-  askFile(file);
+  sendFile(file);
 });
-const picture = new Picture(at, askFile);
+const imageSource = new ImageSource(at, sendFile);
 
-function askFile(file) {
-  ask({ body: file, type: file.type || 'application/octet-stream', file: file.name });
+function sendFile(file) {
+  send({ body: file, type: file.type || 'application/octet-stream', file: file.name });
 }
 
-/** What a model's card allows to be sent from here. */
+/** The sources of a request that fit the model's inputs. */
 function sourcesOf(model) {
   return Object.keys(SOURCES).filter((source) => ({
     draw: model.image && model.image.channels === 'gray',
@@ -37,7 +37,7 @@ function sourcesOf(model) {
   })[source]);
 }
 
-function choose(name) {
+function select(name) {
   model = api['x-models'].find((known) => known.name === name);
   history.replaceState(null, '', `#${encodeURIComponent(name)}`);
   at('description').textContent = model.description;
@@ -45,8 +45,8 @@ function choose(name) {
   const tensors = (list) => list.map((tensor) => `${tensor.name} ${shape(tensor)}`).join(', ');
   result.definitions(at('facts'), [
     [model.versions.length > 1 ? 'Versions' : 'Version', model.versions.join(', ')],
-    ['Takes', tensors(model.inputs)],
-    ['Gives', tensors(model.outputs)],
+    ['Inputs', tensors(model.inputs)],
+    ['Outputs', tensors(model.outputs)],
   ]);
 
   const segments = at('sources');
@@ -67,15 +67,15 @@ function choose(name) {
   const examples = content['application/json'].examples ?? {};
   const example = at('example');
   example.replaceChildren(...Object.entries(examples).map(([key, { summary }]) => new Option(summary ?? key, key)));
-  example.onchange = () => { at('json').value = written(examples[example.value].value); };
-  at('json').value = example.value ? written(examples[example.value].value) : '';
-  picture.clear();
+  example.onchange = () => { at('json').value = pretty(examples[example.value].value); };
+  at('json').value = example.value ? pretty(examples[example.value].value) : '';
+  imageSource.clear();
   drawing.clear();
   show(sources[0]);
 }
 
-/** JSON with a line for each member, and lists of numbers on lines of their own. */
-function written(value) {
+/** JSON with one line per member, and with each list of numbers on one line. */
+function pretty(value) {
   return JSON.stringify(value, null, 1)
     .replace(/\[\s+([^[\]{}]*?)\s+\]/g, (_, items) => `[${items.replace(/\s*\n\s*/g, ' ')}]`);
 }
@@ -84,24 +84,24 @@ function show(source) {
   for (const known of Object.keys(SOURCES)) at(`source-${known}`).hidden = known !== source;
   const radio = at('sources').querySelector(`[value=${source}]`);
   if (radio) radio.checked = true;
-  if (source !== 'image') picture.stop();
+  if (source !== 'image') imageSource.stop();
 }
 
-/** Give up what is being asked, and leave nothing of an answer. */
+/** Abort the running request and clear the response. */
 function stop() {
   running?.abort();
-  forget();
+  reset();
 }
 
-function forget() {
-  at('answer').setAttribute('aria-busy', 'false');
+function reset() {
+  at('response').setAttribute('aria-busy', 'false');
   for (const id of ['problem', 'seen', 'timing', 'same']) at(id).hidden = true;
   for (const id of ['predictions', 'outputs', 'verdict', 'status']) at(id).replaceChildren();
   at('empty').hidden = false;
 }
 
-/** Ask the model; `request` has the body, its media type, and the name of the file where it is one. */
-async function ask(request) {
+/** Send a request to the model; `request` has the body, its media type, and the file's name if it is a file. */
+async function send(request) {
   running?.abort();
   const mine = running = new AbortController();
   const url = `${location.origin}/infer/${encodeURIComponent(model.name)}`;
@@ -111,42 +111,42 @@ async function ask(request) {
     headers: { 'content-type': request.type, accept },
     signal: mine.signal,
   });
-  at('answer').setAttribute('aria-busy', 'true');
-  at('status').textContent = 'Asking…';
+  at('response').setAttribute('aria-busy', 'true');
+  at('status').textContent = 'Waiting…';
   try {
     const start = performance.now();
     const response = await post(url, 'application/json');
     const text = await response.text();
     const tookMs = performance.now() - start;
-    forget();
-    at('answer').setAttribute('aria-busy', 'true');
+    reset();
+    at('response').setAttribute('aria-busy', 'true');
     at('empty').hidden = true;
     at('status').textContent = `${response.status} ${response.statusText}`;
-    const answer = read(text);
+    const content = parse(text);
     result.timing(at('timing'), at('timing-bar'), at('timing-list'), response.headers.get('server-timing'), tookMs);
     at('curl').textContent = curl(url, request);
-    at('python').textContent = python(url, request, Boolean(answer?.predictions));
+    at('python').textContent = python(url, request, Boolean(content?.predictions));
     at('raw').textContent = result.shortened(text);
     at('same').hidden = false;
     if (!response.ok) {
-      problem(answer?.error ?? text, `${response.status} to POST ${new URL(url).pathname}`);
+      problem(content?.error ?? text, `${response.status} to POST ${new URL(url).pathname}`);
       return;
     }
-    at('verdict').textContent = result.predictions(at('predictions'), answer.predictions);
-    result.outputs(at('outputs'), answer.outputs);
-    await see(url, request, post);
+    at('verdict').textContent = result.predictions(at('predictions'), model, content.predictions);
+    result.outputs(at('outputs'), content.outputs);
+    await showInput(url, request, post);
   } catch (error) {
     if (error.name === 'AbortError') return;
-    forget();
+    reset();
     at('empty').hidden = true;
-    problem('The service did not answer.', String(error.message));
+    problem('The service did not respond.', String(error.message));
   } finally {
-    if (running === mine) at('answer').setAttribute('aria-busy', 'false');
+    if (running === mine) at('response').setAttribute('aria-busy', 'false');
   }
 }
 
-/** Show what the model was given: for an image its pixels, for a text its tokens. */
-async function see(url, request, post) {
+/** Show the model's input: the pixels of an image, the tokens of a text. */
+async function showInput(url, request, post) {
   if (!model.image && !model.text) return;
   const response = await post(`${url}/input`, model.image ? 'application/octet-stream' : 'application/json');
   if (!response.ok) return;
@@ -156,7 +156,7 @@ async function see(url, request, post) {
   at('seen').hidden = false;
 }
 
-function read(text) {
+function parse(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -177,12 +177,12 @@ function onEnter(field, run) {
   });
 }
 
-const askText = () => ask({ body: at('text').value, type: 'text/plain' });
-const askJson = () => ask({ body: at('json').value, type: 'application/json' });
-at('ask-text').addEventListener('click', askText);
-at('ask-json').addEventListener('click', askJson);
-onEnter(at('text'), askText);
-onEnter(at('json'), askJson);
+const sendText = () => send({ body: at('text').value, type: 'text/plain' });
+const sendJson = () => send({ body: at('json').value, type: 'application/json' });
+at('send-text').addEventListener('click', sendText);
+at('send-json').addEventListener('click', sendJson);
+onEnter(at('text'), sendText);
+onEnter(at('json'), sendJson);
 at('clear').addEventListener('click', () => drawing.clear());
 
 for (const button of document.querySelectorAll('[data-copy]')) {
@@ -193,10 +193,10 @@ for (const button of document.querySelectorAll('[data-copy]')) {
   });
 }
 
-// A file that is dropped or pasted anywhere is meant for the model.
-function take(file) {
+// A file that is dropped or pasted anywhere on the page is sent to the model.
+function useFile(file) {
   if (model.image) show('image');
-  picture.use(file);
+  imageSource.use(file);
 }
 addEventListener('dragover', (event) => {
   event.preventDefault();
@@ -206,10 +206,10 @@ addEventListener('dragleave', () => at('drop').classList.remove('over'));
 addEventListener('drop', (event) => {
   event.preventDefault();
   at('drop').classList.remove('over');
-  if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+  if (event.dataTransfer.files[0]) useFile(event.dataTransfer.files[0]);
 });
 addEventListener('paste', (event) => {
-  if (event.clipboardData.files[0]) take(event.clipboardData.files[0]);
+  if (event.clipboardData.files[0]) useFile(event.clipboardData.files[0]);
 });
 
 try {
@@ -218,11 +218,11 @@ try {
   if (!response.ok) throw new Error(api.error);
   const names = api['x-models'].map(({ name }) => name);
   at('model').replaceChildren(...names.map((name) => new Option(name)));
-  at('model').addEventListener('change', () => choose(at('model').value));
-  const wished = decodeURIComponent(location.hash.slice(1));
-  if (names.length === 0) throw new Error('There is no model here: add one with `cargo infer add`.');
-  at('model').value = names.includes(wished) ? wished : names[0];
-  choose(at('model').value);
+  at('model').addEventListener('change', () => select(at('model').value));
+  const requested = decodeURIComponent(location.hash.slice(1));
+  if (names.length === 0) throw new Error('The service has no model: add one with `cargo infer add`.');
+  at('model').value = names.includes(requested) ? requested : names[0];
+  select(at('model').value);
 } catch (error) {
   at('empty').hidden = true;
   problem(error.message, 'GET /openapi.json');

@@ -1,4 +1,4 @@
-// /openapi.json for people: every operation, and a form that sends it.
+// /openapi.json as a page: every operation, with a form to send it.
 
 const LARGE = 20000;
 
@@ -8,7 +8,7 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-/** Text with `code` in backticks. */
+/** Text with code in backticks. */
 function words(text) {
   return text.split('`').map((part, index) => index % 2 ? element('code', { textContent: part }) : part);
 }
@@ -19,7 +19,7 @@ function operationView(document, path, verb, operation, parameters) {
       element('span', { className: 'verb', textContent: verb.toUpperCase() }),
       element('code', { textContent: path }),
       element('span', { className: 'what', textContent: operation.summary })));
-  // What is inside is made when it is looked at: a service may have many models.
+  // Build the form when it is opened, because a service may have many models.
   view.addEventListener('toggle', () => {
     if (view.open && view.children.length === 1) view.append(inside(document, path, verb, operation, parameters));
   });
@@ -49,17 +49,17 @@ function inside(document, path, verb, operation, parameters) {
   let body = () => ({});
   const contents = Object.entries(operation.requestBody?.content ?? {});
   if (contents.length) body = bodyFields(form, field, contents);
-  const answered = Object.keys(operation.responses['200'].content ?? {});
-  const accept = answered.length > 1
-    ? field('accept', element('select', {}, ...answered.map((type) => new Option(type))))
-    : { value: answered[0] };
+  const offered = Object.keys(operation.responses['200'].content ?? {});
+  const accept = offered.length > 1
+    ? field('accept', element('select', {}, ...offered.map((type) => new Option(type))))
+    : { value: offered[0] };
 
-  const answer = element('div');
+  const result = element('div');
   form.append(
     element('div', { className: 'actions' }, element('button', { className: 'primary', textContent: 'Send' })),
-    answer,
+    result,
     element('details', {},
-      element('summary', { textContent: 'Answers and their schemas' }),
+      element('summary', { textContent: 'Responses and schemas' }),
       statuses(document, operation)));
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -71,19 +71,19 @@ function inside(document, path, verb, operation, parameters) {
     }
     if (query.size) address += `?${query}`;
     const headers = { accept: accept.value };
-    await send(answer, address, { method: verb.toUpperCase(), ...await body(headers), headers });
+    await send(result, address, { method: verb.toUpperCase(), ...await body(headers), headers });
   });
   return form;
 }
 
-/** The body's media type and example, a text for what can be typed and a file for what cannot. */
+/** Fields for the body: media type and example, with a text area for text and a file for binary data. */
 function bodyFields(form, field, contents) {
-  // JSON first: it is what can be read.
+  // JSON first, because it is readable.
   contents.sort(([a], [b]) => Number(b === 'application/json') - Number(a === 'application/json'));
   const type = field('body', element('select', {}, ...contents.map(([name]) => new Option(name))));
   const example = field('example', element('select'));
   const text = element('textarea', { className: 'code', rows: 8, spellcheck: false, ariaLabel: 'Body' });
-  const file = field('file', element('input', { type: 'file' }), 'in place of the example');
+  const file = field('file', element('input', { type: 'file' }), 'instead of the example');
   form.append(text);
   const isText = () => ['application/json', 'text/plain'].includes(type.value);
   const chosen = () => Object.fromEntries(contents)[type.value].examples?.[example.value];
@@ -111,7 +111,7 @@ function bodyFields(form, field, contents) {
     const sample = chosen() ?? Object.fromEntries(contents)['image/png']?.examples.sample;
     if (!bytes && sample) bytes = await (await fetch(sample.externalValue)).blob();
     if (type.value === 'multipart/form-data') {
-      // The browser writes the boundary.
+      // The browser sets the boundary.
       const data = new FormData();
       if (bytes) data.set('image', bytes);
       return { body: data };
@@ -132,24 +132,24 @@ async function send(place, address, options) {
     const headers = [...response.headers].map(([name, value]) => `${name}: ${value}`).join('\n');
     place.replaceChildren(
       element('p', { className: 'status', role: 'status', textContent: `${response.status} ${response.statusText} to ${options.method} ${address}` }),
-      element('pre', { className: 'wrap', textContent: text, tabIndex: 0, role: 'group', ariaLabel: 'Body of the answer' }),
-      element('pre', { textContent: headers, tabIndex: 0, role: 'group', ariaLabel: 'Headers of the answer' }));
+      element('pre', { className: 'wrap', textContent: text, tabIndex: 0, role: 'group', ariaLabel: 'Response body' }),
+      element('pre', { textContent: headers, tabIndex: 0, role: 'group', ariaLabel: 'Response headers' }));
   } catch (error) {
-    place.replaceChildren(element('p', { className: 'problem', role: 'alert', textContent: `The service did not answer: ${error.message}` }));
+    place.replaceChildren(element('p', { className: 'problem', role: 'alert', textContent: `The service did not respond: ${error.message}` }));
   }
 }
 
 function statuses(document, operation) {
   const list = element('dl', { className: 'statuses' });
   const place = element('div', {}, list);
-  for (const [status, answer] of Object.entries(operation.responses)) {
-    const name = answer.$ref?.split('/').at(-1);
-    const { description } = name ? document.components.responses[name] : answer;
+  for (const [status, response] of Object.entries(operation.responses)) {
+    const name = response.$ref?.split('/').at(-1);
+    const { description } = name ? document.components.responses[name] : response;
     list.append(element('dt', { textContent: status }), element('dd', {}, ...words(description)));
   }
   const schema = operation.responses['200'].content?.['application/json']?.schema;
   if (schema) {
-    place.append(element('pre', { textContent: JSON.stringify(schema, null, 2), tabIndex: 0, role: 'group', ariaLabel: 'Schema of the answer' }));
+    place.append(element('pre', { textContent: JSON.stringify(schema, null, 2), tabIndex: 0, role: 'group', ariaLabel: 'Response schema' }));
   }
   return place;
 }

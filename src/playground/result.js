@@ -1,4 +1,4 @@
-// An answer, for people.
+// The response as HTML elements.
 
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -11,38 +11,49 @@ export function definitions(list, entries) {
     element('div', { className }, element('dt', { textContent: term }), element('dd', { textContent: text }))));
 }
 
-/** At most as much of a text as a page should have. */
+/** A text, truncated to a length that the page can show. */
 export function shortened(text) {
   const MAX = 20000;
   return text.length <= MAX ? text : `${text.slice(0, MAX)}… (${text.length} characters in all)`;
 }
 
-/** A list of bars an item of the batch. Returns the best in words. */
-export function predictions(place, items = []) {
-  place.replaceChildren(...items.map((item, index) => {
-    // Scores of a classifier without an activation may be any numbers; bars are shares of the largest then.
-    const isShare = item.every(({ score }) => score >= 0 && score <= 1.0001);
-    const most = isShare ? 1 : Math.max(...item.map(({ score }) => Math.abs(score)), 1e-9);
-    const rows = item.map(({ label, score }) => {
-      const bar = element('i');
-      bar.style.setProperty('--share', Math.max(score, 0) / most);
-      const track = element('span', { className: 'track', ariaHidden: 'true' }, bar);
-      return element('li', {}, element('span', { className: 'label', textContent: label }), track,
-        element('span', { className: 'score', textContent: shown(score, isShare) }));
-    });
-    const list = element('ol', { className: 'scores' }, ...rows);
+// One view per task: it turns one item's list of predictions into an element and a summary. The key is the
+// task's member in the model's description in /openapi.json.
+const VIEWS = { classification: scores };
+
+/** The predictions of each item of the batch, in the view of the model's task. Returns a summary. */
+export function predictions(place, model, items = []) {
+  const task = Object.keys(VIEWS).find((key) => model[key]);
+  const views = items.map((item) => VIEWS[task](item));
+  place.replaceChildren(...views.map(([view], index) => {
     const heading = items.length > 1 ? [element('h3', { textContent: `Item ${index + 1}` })] : [];
-    return element('div', { className: 'item' }, ...heading, list);
+    return element('div', { className: 'item' }, ...heading, view);
   }));
-  const best = items.map(([first]) => first && `${first.label}, ${shown(first.score, first.score <= 1.0001)}`);
-  return best.length ? `Best: ${best.join('; ')}` : '';
+  return views.length ? `Best: ${views.map(([, summary]) => summary).join('; ')}` : '';
 }
 
-function shown(score, isShare) {
+/** A classifier's scores as bars. */
+function scores(item) {
+  // Without an activation a score can be any number; the bars are then relative to the largest score.
+  const isShare = item.every(({ score }) => score >= 0 && score <= 1.0001);
+  const most = isShare ? 1 : Math.max(...item.map(({ score }) => Math.abs(score)), 1e-9);
+  const rows = item.map(({ label, score }) => {
+    const bar = element('i');
+    bar.style.setProperty('--share', Math.max(score, 0) / most);
+    const track = element('span', { className: 'track', ariaHidden: 'true' }, bar);
+    return element('li', {}, element('span', { className: 'label', textContent: label }), track,
+      element('span', { className: 'score', textContent: format(score, isShare) }));
+  });
+  const [best] = item;
+  const summary = best && `${best.label}, ${format(best.score, best.score <= 1.0001)}`;
+  return [element('ol', { className: 'scores' }, ...rows), summary];
+}
+
+function format(score, isShare) {
   return isShare ? `${(score * 100).toFixed(2)} %` : score.toPrecision(5);
 }
 
-/** Output tensors: what they are, and their first values. */
+/** The output tensors with their datatypes, shapes and first values. */
 export function outputs(place, tensors = []) {
   const FIRST = 24;
   place.replaceChildren(...tensors.map(({ name, datatype, shape, data }) => {
@@ -54,9 +65,9 @@ export function outputs(place, tensors = []) {
   }));
 }
 
-const PHASES = { decode: 'body to tensor', load: 'find the model', compute: 'inference', encode: 'tensor to answer' };
+const PHASES = { decode: 'body to tensor', load: 'find the model', compute: 'inference', encode: 'tensor to response' };
 
-/** The header `Server-Timing` as a bar, and the time of the whole way. */
+/** The header `Server-Timing` as a bar, and the round-trip time. */
 export function timing(section, bar, list, header, tookMs) {
   const phases = (header ?? '').split(',').map((entry) => entry.trim().split(';dur='))
     .filter(([name, ms]) => name in PHASES && ms !== undefined);
@@ -73,7 +84,7 @@ export function timing(section, bar, list, header, tookMs) {
   ]);
 }
 
-/** The input tensor as pictures, an image of the batch each; what the card does to a pixel is undone. */
+/** The input tensor as images, one per item of the batch, with the card's scale, mean and std undone. */
 export function pixels(place, buffer, { image, inputs: [input] }) {
   const { width, height, layout, scale, mean, std } = image;
   const channels = image.channels === 'gray' ? 1 : 3;
@@ -83,12 +94,12 @@ export function pixels(place, buffer, { image, inputs: [input] }) {
   for (let start = 0; start + size <= values.length && pictures.length < 8; start += size) {
     const canvas = element('canvas', { width, height });
     canvas.setAttribute('role', 'img');
-    canvas.setAttribute('aria-label', `The prepared image, ${width} by ${height}`);
+    canvas.setAttribute('aria-label', `The preprocessed image, ${width} by ${height}`);
     const context = canvas.getContext('2d');
     const data = context.createImageData(width, height);
     for (let pixel = 0; pixel < width * height; pixel++) {
       for (let color = 0; color < 3; color++) {
-        // The tensor's own channel of red, green or blue.
+        // The tensor's channel for red, green or blue.
         const channel = { gray: 0, rgb: color, bgr: 2 - color }[image.channels];
         const at = layout === 'nchw' ? channel * width * height + pixel : pixel * channels + channel;
         const of = (list) => list[channel] ?? list[0];
@@ -104,18 +115,18 @@ export function pixels(place, buffer, { image, inputs: [input] }) {
   return `${width} × ${height} ${image.channels}, ${layout}, ${input.datatype}; values from ${+least.toPrecision(3)} to ${+most.toPrecision(3)}`;
 }
 
-/** A text's tokens with their numbers. */
-export function tokens(place, answer, { text }) {
-  const rows = answer.tokens ?? [];
-  const ids = answer.inputs.map(({ data }) => data).find((data) => data.some((id) => id > 1)) ?? [];
+/** The tokens of each text with their ids. */
+export function tokens(place, response, { text }) {
+  const rows = response.tokens ?? [];
+  const ids = response.inputs.map(({ data }) => data).find((data) => data.some((id) => id > 1)) ?? [];
   place.replaceChildren(...rows.slice(0, 8).map((row, index) => {
-    // Where texts are filled up, numbers and tokens do not stand side by side.
+    // With padding, ids and tokens have different positions.
     const numbered = rows.length === 1 && ids.length === row.length;
     return element('div', { className: 'tokens' }, ...row.map((token, place) =>
       element('span', { textContent: token }, ...numbered ? [element('small', { textContent: ids[place] })] : [])));
   }));
   const count = rows.reduce((sum, row) => sum + row.length, 0);
-  return `${count} tokens; a text is cut at ${text.max_tokens}`;
+  return `${count} tokens; texts are truncated to ${text.max_tokens}`;
 }
 
 function numbers(buffer, datatype) {

@@ -1,16 +1,16 @@
-// The same request from a program.
+// The request as a command or a program.
 
-/** Longer bodies stand in a file. */
+/** Longer bodies go into a file. */
 const MAX_INLINE = 2000;
 
-/** Text as the shell takes it literally. */
+/** A literal word for a POSIX shell. */
 function shell(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 export function curl(url, { body, type, file }) {
   const name = file ?? (body.length > MAX_INLINE ? stored(type) : null);
-  // `--data-raw` is `-d` for texts that begin with `@`.
+  // Unlike `-d`, `--data-raw` takes a body that begins with `@` literally.
   const data = name ? `--data-binary ${shell(`@${name}`)}` : `--data-raw ${shell(body)}`;
   return `curl -H ${shell(`content-type: ${type}`)} ${data} ${shell(url)}`;
 }
@@ -26,13 +26,13 @@ export function python(url, { body, type, file }, hasPredictions) {
   lines.push(
     `request = urllib.request.Request(${literal(url)}, body, {"Content-Type": ${literal(type)}})`,
     'with urllib.request.urlopen(request) as response:',
-    '    answer = json.load(response)',
+    '    result = json.load(response)',
   );
   if (hasPredictions) {
-    lines.push('for item in answer["predictions"]:', '    for guess in item:',
+    lines.push('for item in result["predictions"]:', '    for guess in item:',
       '        print(guess["label"], round(guess["score"], 4))');
   } else {
-    lines.push('print(answer["outputs"])');
+    lines.push('print(result["outputs"])');
   }
   return lines.join('\n');
 }
@@ -41,7 +41,7 @@ function stored(type) {
   return type === 'application/json' ? 'request.json' : 'request.txt';
 }
 
-/** A JSON string is a Python string too. */
+/** A Python literal: JSON strings are valid in Python. */
 function literal(text) {
   return JSON.stringify(text);
 }

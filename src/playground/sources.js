@@ -1,8 +1,8 @@
-// What is sent: a drawing, or a picture from a file, the clipboard or a camera.
+// The sources of an image: a drawing, or a file, the clipboard or a camera.
 
-/** White strokes on black. `onDrawn` gets a PNG each time the pen is lifted, and nothing when all is cleared. */
+/** White strokes on black. `onDrawn` receives a PNG when the pen is lifted, and null when the canvas is cleared. */
 export class Drawing {
-  // As wide as those wrote whose digits models learn from.
+  // About the stroke width of the handwritten digits in common training data.
   static PEN = 80;
   static STEP = 20;
   static SENT = 128;
@@ -13,7 +13,7 @@ export class Drawing {
     this.onDrawn = onDrawn;
     this.strokes = [];
     this.isDown = false;
-    // Where a pen is that the keyboard moves; shown while the keyboard has it.
+    // The position of the keyboard's pen; null while the pointer draws.
     this.pen = null;
     canvas.addEventListener('pointerdown', (event) => this.#down(event));
     canvas.addEventListener('pointermove', (event) => this.isDown && !this.pen && this.#to(this.#point(event)));
@@ -100,13 +100,13 @@ export class Drawing {
     for (const stroke of this.strokes) {
       context.beginPath();
       context.moveTo(...stroke[0]);
-      // A lone point is a dot.
+      // A single point is a dot.
       for (const point of stroke.length > 1 ? stroke.slice(1) : stroke) context.lineTo(...point);
       context.stroke();
     }
   }
 
-  /** The square around the strokes, with a little room: a digit fills its picture, as those do that models learn from. */
+  /** Send the square around the strokes with a small margin: a digit fills its image, as in training data. */
   #send() {
     const points = this.strokes.flat();
     const range = (axis) => {
@@ -125,15 +125,15 @@ export class Drawing {
   }
 }
 
-/** A picture from a file or a camera; `at` finds elements, `onFile` gets what is to be sent. */
-export class Picture {
+/** An image from a file or a camera; `at` finds elements, `onFile` receives the file to send. */
+export class ImageSource {
   constructor(at, onFile) {
     this.at = at;
     this.onFile = onFile;
     for (const id of ['file', 'photo']) {
       at(id).addEventListener('change', () => {
         if (at(id).files[0]) this.use(at(id).files[0]);
-        // The same file may be chosen again.
+        // Without this, choosing the same file again fires no event.
         at(id).value = '';
       });
     }
@@ -147,7 +147,7 @@ export class Picture {
       preview.hidden = false;
       at('drop-words').hidden = true;
     });
-    // What is no picture to the browser may be one to the service, or gets its sentence.
+    // The service may decode an image that the browser cannot; otherwise the page shows the service's error.
     preview.addEventListener('error', () => this.#noPreview());
   }
 
@@ -165,7 +165,7 @@ export class Picture {
     this.at('file-name').textContent = this.words;
   }
 
-  /** Give the camera back. */
+  /** Release the camera. */
   stop() {
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;
@@ -181,7 +181,7 @@ export class Picture {
   }
 
   async #open() {
-    // A page that did not come by HTTPS or from this machine has no camera; a phone's own app has.
+    // Without HTTPS or localhost the page cannot use the camera, but a phone's camera app can.
     if (!navigator.mediaDevices?.getUserMedia) {
       this.at('photo').click();
       return;

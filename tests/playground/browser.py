@@ -103,4 +103,4 @@ def best(page):
 def answered(page):
     """Wait until the response is shown completely."""
     expect(page.locator("#same")).to_be_visible()
-    expect(page.locator("#answer")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("#response")).to_have_attribute("aria-busy", "false")

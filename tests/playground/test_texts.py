@@ -13,7 +13,7 @@ class Texts(BrowserTest):
         labels = page.locator("#sources label")
         expect(labels).to_have_text(["Text", "JSON"])
         page.locator("#text").fill("It's the \"best\" of times.")
-        page.locator("#ask-text").click()
+        page.locator("#send-text").click()
         expect(best(page)).not_to_be_empty()
         expect(page.locator("#seen")).to_be_visible()
         tokens = page.locator("#seen-picture .tokens span")
