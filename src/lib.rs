@@ -5,8 +5,8 @@
 //! 1. [`http`]: heads, responses, negotiation, content codings, limits, settings and errors.
 //! 2. [`tensor`]: tensors, conversions between datatypes, and their JSON, NumPy and raw forms.
 //! 3. [`input`]: what a body becomes before a model: images, texts, multipart forms.
-//! 4. [`catalog`]: the table of models.
-//! 5. [`tasks`]: how outputs become labels and scores, or vectors.
+//! 4. [`tasks`]: what a model's outputs mean, a folder per task.
+//! 5. [`catalog`]: the table of models.
 //! 6. [`run`]: the trait `Backend`, wasi:nn behind it, and the computation of a request.
 //! 7. [`openapi`] describes the service for clients, [`playground`] is the page that a browser gets.
 //! 8. [`protocols`]: each converts its wire form to an inference request, and outputs to its response.

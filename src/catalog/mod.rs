@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use infer_model_card::{
-    CardError, InvalidModelName, Labels, LabelsError, ModelCard, ModelId, ModelName,
+    CardError, InvalidModelName, Labels, LabelsError, ModelCard, ModelId, ModelName, Task,
 };
 
 use crate::http::error::{ApiError, listed, quoted};
@@ -12,6 +12,7 @@ use crate::http::settings::{DEFAULT_MODEL, Settings};
 use crate::input::accepts::Accepts;
 use crate::input::image;
 use crate::input::text::{Encoder, EncoderError};
+use crate::tasks::{self, Pipeline};
 
 /// A model.
 #[derive(Clone, Debug)]
@@ -22,8 +23,8 @@ pub struct Model {
     pub id: ModelId,
     /// The model card. If the model has several versions, the card's version is that of its folder.
     pub card: ModelCard,
-    /// The labels of a classifier; empty if it has none.
-    pub labels: Labels,
+    /// The pipeline of the card's task. It is a pointer, so that a snapshot contains the code of its models' tasks only.
+    pub pipeline: Rc<dyn Pipeline>,
     /// The tokenizer of a model that takes texts.
     pub text: Option<Rc<Encoder>>,
     /// [`image::to_tensor`], for a model that takes images. It is a pointer, so that a snapshot without such a model
@@ -106,7 +107,11 @@ impl Models {
             }
             (None, _) => None,
         };
-        let labels = files.labels.map(Labels::parse).transpose()?;
+        let labels = files
+            .labels
+            .map(Labels::parse)
+            .transpose()?
+            .unwrap_or_default();
         if self.0.contains_key(&id) {
             return Err(AddModelError::Twice { id });
         }
@@ -114,8 +119,8 @@ impl Models {
         let model = Model {
             name: id.name.clone(),
             id: id.clone(),
+            pipeline: tasks::pipeline(&card, labels),
             card,
-            labels: labels.unwrap_or_default(),
             text,
             image,
         };
@@ -210,6 +215,12 @@ impl Models {
 }
 
 impl Model {
+    /// Whether the model's task is embedding.
+    #[must_use]
+    pub fn embeds(&self) -> bool {
+        matches!(self.card.task, Task::Embedding(_))
+    }
+
     /// What the model accepts.
     #[must_use]
     pub fn accepts(&self) -> Accepts<'_> {

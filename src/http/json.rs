@@ -24,21 +24,56 @@ pub fn response(value: &impl Serialize) -> Result<Response, ApiError> {
 /// # Errors
 /// 413 for an answer over the limit; 500 as [`json`].
 pub fn response_within(value: &impl Serialize, limits: &Limits) -> Result<Response, ApiError> {
-    let mut body = Bounded {
-        bytes: Vec::new(),
-        limit: usize::try_from(limits.max_response_bytes).unwrap_or(usize::MAX),
-        is_exceeded: false,
-    };
+    let mut body = Bounded::new(limits);
     let written = serde_json::to_writer(&mut body, value);
-    if body.is_exceeded {
-        return Err(too_large(limits));
+    body.check(written, limits)?;
+    Ok(body.into_response())
+}
+
+/// A value that can be written as JSON, behind a pointer.
+pub trait ToJson {
+    /// Write the value.
+    ///
+    /// # Errors
+    /// When the response exceeds its limit.
+    fn write(&self, body: &mut Bounded) -> serde_json::Result<()>;
+}
+
+impl<T: Serialize> ToJson for T {
+    fn write(&self, body: &mut Bounded) -> serde_json::Result<()> {
+        serde_json::to_writer(body, self)
     }
-    written.map_err(|error| ApiError::internal(format!("writing the answer: {error}")))?;
-    Ok(Response::new(
-        200,
-        ResponseType::Json.media_type(),
-        body.bytes,
-    ))
+}
+
+/// A JSON object that is written member by member, no more of it than the limit allows.
+pub(crate) struct ObjectWriter<'a> {
+    body: Bounded,
+    limits: &'a Limits,
+}
+
+impl<'a> ObjectWriter<'a> {
+    pub(crate) fn new(limits: &'a Limits) -> Self {
+        Self {
+            body: Bounded::new(limits),
+            limits,
+        }
+    }
+
+    /// Write a member, whose name needs no escaping.
+    pub(crate) fn member(&mut self, name: &str, value: &dyn ToJson) -> Result<(), ApiError> {
+        let separator = if self.body.bytes.is_empty() { '{' } else { ',' };
+        let written = write!(self.body, "{separator}\"{name}\":")
+            .map_err(serde_json::Error::io)
+            .and_then(|()| value.write(&mut self.body));
+        self.body.check(written, self.limits)
+    }
+
+    /// End the object, which has at least one member.
+    pub(crate) fn finish(mut self) -> Result<Response, ApiError> {
+        let written = self.body.write_all(b"}").map_err(serde_json::Error::io);
+        self.body.check(written, self.limits)?;
+        Ok(self.body.into_response())
+    }
 }
 
 /// The refusal of an answer over the limit.
@@ -54,11 +89,32 @@ pub fn too_large(limits: &Limits) -> ApiError {
     )
 }
 
-/// Bytes up to a limit.
-struct Bounded {
+/// A response's body up to its limit.
+pub struct Bounded {
     bytes: Vec<u8>,
     limit: usize,
     is_exceeded: bool,
+}
+
+impl Bounded {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            bytes: Vec::new(),
+            limit: usize::try_from(limits.max_response_bytes).unwrap_or(usize::MAX),
+            is_exceeded: false,
+        }
+    }
+
+    fn check(&self, written: serde_json::Result<()>, limits: &Limits) -> Result<(), ApiError> {
+        if self.is_exceeded {
+            return Err(too_large(limits));
+        }
+        written.map_err(|error| ApiError::internal(format!("writing the response: {error}")))
+    }
+
+    fn into_response(self) -> Response {
+        Response::new(200, ResponseType::Json.media_type(), self.bytes)
+    }
 }
 
 impl Write for Bounded {

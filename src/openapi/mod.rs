@@ -71,7 +71,7 @@ pub fn document(models: &Models, settings: &Settings) -> Value {
         "servers": [{ "url": "/" }],
         "tags": tags,
         "paths": paths,
-        "components": schema::components(),
+        "components": schema::components(models),
         // An extension: facts of the model cards for the page.
         "x-models": models.names().filter_map(|name| models.get(name).ok())
             .map(|model| model::facts(model, models)).collect::<Vec<_>>(),

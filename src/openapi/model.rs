@@ -25,7 +25,7 @@ pub fn facts(model: &Model, models: &Models) -> Value {
             .collect()
     };
     let image = card.image.as_ref().filter(|_| model.takes_images());
-    json!({
+    let mut facts = json!({
         "name": model.name.as_str(),
         "description": card.description,
         "version": card.version,
@@ -52,11 +52,11 @@ pub fn facts(model: &Model, models: &Models) -> Value {
         })),
         "text": card.text.as_ref().filter(|_| model.text.is_some())
             .map(|text| json!({ "max_tokens": text.max_tokens })),
-        "classification": card.classification.as_ref().map(|spec| json!({
-            "output": spec.output, "labels": model.labels.len(), "top_k": spec.top_k,
-        })),
-        "embedding": card.embedding.is_some(),
-    })
+    });
+    if let Some(members) = facts.as_object_mut() {
+        members.extend(model.pipeline.description());
+    }
+    facts
 }
 
 /// Add the paths of a route: one for each model, and for each of its versions if the pattern has a version.
@@ -120,18 +120,19 @@ fn infer(model: &Model, limits: &Limits) -> Value {
     })];
     let mut properties = json!({ "outputs": { "type": "array", "items": reference("Tensor") } });
     let mut required = vec!["model_name", "model_version"];
-    if let Some(spec) = &model.card.classification {
+    for parameter in model.pipeline.parameters() {
         parameters.push(json!({
-            "name": "top_k",
+            "name": parameter.name,
             "in": "query",
-            "description": "Number of classes to return, best first",
-            // The component counts in 32 bits.
-            "schema": { "type": "integer", "minimum": 1, "maximum": u32::MAX, "default": spec.top_k },
+            "description": parameter.description,
+            "schema": parameter.schema(),
         }));
+    }
+    if let Some(prediction) = model.pipeline.schema() {
         properties["predictions"] = json!({
             "type": "array",
             "description": "One list for each item of the batch, best first",
-            "items": { "type": "array", "items": reference("Prediction") },
+            "items": { "type": "array", "items": reference(prediction.name) },
         });
         required.push("predictions");
     } else {
@@ -145,9 +146,7 @@ fn infer(model: &Model, limits: &Limits) -> Value {
     operation["parameters"] = json!(parameters);
     // Every model can respond with its first output as an array.
     add_tensors(&mut operation);
-    if model.card.classification.is_none() && model.card.embedding.is_none() {
-        without_json(&mut operation, &model.card.outputs);
-    }
+    without_json(&mut operation, model.pipeline.response_outputs(&model.card));
     operation
 }
 

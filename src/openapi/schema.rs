@@ -3,6 +3,8 @@
 use infer_model_card::{Datatype, TensorSpec};
 use serde_json::{Value, json};
 
+use crate::catalog::Models;
+
 /// Larger numbers are nearer to infinity than to the largest FP32.
 const FP32_LIMIT: f64 = 3.402_823_567_797_336_6e38;
 
@@ -36,7 +38,7 @@ const ERRORS: [(u16, &str); 10] = [
 ];
 
 /// The named components of the document.
-pub fn components() -> Value {
+pub fn components(models: &Models) -> Value {
     let errors: serde_json::Map<String, Value> = ERRORS
         .iter()
         .map(|(status, meaning)| {
@@ -54,7 +56,7 @@ pub fn components() -> Value {
             (status.to_string(), response)
         })
         .collect();
-    json!({
+    let mut components = json!({
         "responses": errors,
         "headers": {
             "Server-Timing": {
@@ -73,16 +75,6 @@ pub fn components() -> Value {
                     "minLength": 1,
                     "description": "One sentence: what is wrong, what was expected, what to do",
                 } },
-            },
-            "Prediction": {
-                "type": "object",
-                "required": ["label", "index", "score"],
-                "additionalProperties": false,
-                "properties": {
-                    "label": { "type": "string" },
-                    "index": { "type": "integer", "minimum": 0 },
-                    "score": { "type": "number" },
-                },
             },
             "Tensor": {
                 "type": "object",
@@ -108,7 +100,12 @@ pub fn components() -> Value {
                 "description": "Unknown parameters are ignored",
             },
         },
-    })
+    });
+    // The schemas of the predictions of all tasks that the models have.
+    for prediction in models.all().filter_map(|model| model.pipeline.schema()) {
+        components["schemas"][prediction.name] = prediction.value;
+    }
+    components
 }
 
 /// A reference to a named schema.

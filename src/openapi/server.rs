@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{operation_id, tag};
 use super::schema::{self, reference};
-use crate::catalog::Models;
+use crate::catalog::{Model, Models};
 use crate::http::limits::Limits;
 use crate::http::settings::Settings;
 
@@ -159,11 +159,7 @@ fn repository_index(route: &Route) -> Value {
 
 /// `POST /v1/embeddings`; `None` if no model embeds.
 fn embeddings(route: &Route, models: &Models, limits: &Limits) -> Option<Value> {
-    let embeds = |name: &&str| {
-        models
-            .get(name)
-            .is_ok_and(|model| model.card.embedding.is_some())
-    };
+    let embeds = |name: &&str| models.get(name).is_ok_and(Model::embeds);
     let names: Vec<&str> = models.names().filter(embeds).collect();
     let first = names.first()?;
     let vector = json!({ "anyOf": [

@@ -1,15 +1,14 @@
 //! Running a model: its graph is found and computes, and its outputs are checked against the card.
 
 use infer_model_card::{ModelCard, Placement};
+use infer_tensor::ErrorKind;
 
 use crate::catalog::Model;
 use crate::http::error::ApiError;
 use crate::http::timing::{Phase, Timing};
-use crate::input::text::batches::batches;
-use crate::input::text::{SENTENCE_EMBEDDING, Texts};
-use crate::run::inference::InferenceRequest;
-use crate::run::nn::{Backend, ExecutionContext, NnErrorCode};
-use crate::tasks::embedding::pooling::{Vectors, pool};
+use crate::run::nn::{Backend, ExecutionContext};
+use crate::tasks::parameters::Values;
+use crate::tasks::{Call, Inputs, NamedTensors, Outcome, Runner, Wanted};
 use crate::tensor::Tensor;
 
 /// Compute once; `timing` gets the phases that ran. The outputs are those of the card, in its order and with its datatypes.
@@ -22,158 +21,84 @@ pub fn run(
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Vec<(String, Tensor)>, ApiError> {
-    let context = timing.measure(Phase::Load, || load(model, backend))?;
-    let outputs = timing.measure(Phase::Compute, || context.compute(inputs))?;
-    declared_outputs(&model.card, outputs)
+    GraphRunner {
+        model,
+        backend,
+        timing,
+        context: None,
+    }
+    .run(inputs)
 }
 
 fn load(model: &Model, backend: &dyn Backend) -> Result<Box<dyn ExecutionContext>, ApiError> {
     backend.load(model).map_err(|error| {
         let may_be_mounted = model.card.placement != Placement::Snapshot;
-        if error.code == NnErrorCode::NotFound && may_be_mounted {
+        if error.kind() == ErrorKind::NotFound && may_be_mounted {
             let problem = format!(
                 "model `{}` could not be read from `INFER_MODELS_DIR`, or the host has no graph of that name",
                 model.id
             );
-            return ApiError::internal_because(problem, error);
+            return ApiError::internal_because(problem, format!("wasi:nn NotFound: {error}"));
         }
         error.into()
     })
 }
 
-/// The outputs of a computation on texts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutputSet {
-    /// The output with one item for each text: the vectors of an embedding model, the scores of a classifier; all outputs
-    /// of other models.
-    PerText,
-    /// All outputs of the graph, after the vectors of an embedding model.
-    All,
-}
-
-impl OutputSet {
-    /// The outputs that the protocols return for texts if a request names none: those of the graph, or one vector for each
-    /// text if the model embeds.
-    #[must_use]
-    pub fn for_protocol(card: &ModelCard) -> Self {
-        if card.embedding.is_some() {
-            Self::PerText
-        } else {
-            Self::All
-        }
-    }
-}
-
-/// Compute a request, whose texts or tensors are taken out of it. If it names outputs, all of them are computed.
+/// Run a model's pipeline on decoded inputs; `timing` gets the phases that ran.
 ///
 /// # Errors
-/// As [`run`] and [`run_texts`].
-pub fn request(
+/// Errors of the backend and of the pipeline.
+pub fn infer(
     model: &Model,
-    request: &mut InferenceRequest,
-    set: OutputSet,
+    inputs: Inputs,
+    wanted: Wanted,
+    values: &Values,
     backend: &dyn Backend,
     timing: &mut Timing,
-) -> Result<Vec<(String, Tensor)>, ApiError> {
-    let Some(texts) = request.texts.take() else {
-        let inputs = std::mem::take(&mut request.inputs);
-        return run(model, inputs, backend, timing);
+) -> Result<Outcome, ApiError> {
+    let call = Call {
+        card: &model.card,
+        inputs,
+        wanted,
+        values,
     };
-    let set = if request.outputs.is_empty() {
-        set
-    } else {
-        OutputSet::All
+    let mut runner = GraphRunner {
+        model,
+        backend,
+        timing,
+        context: None,
     };
-    run_texts(model, &texts, set, backend, timing)
+    model.pipeline.infer(call, &mut runner)
 }
 
-/// Compute on texts, one batch at a time. The first output of an embedding model has one vector for each text.
-///
-/// # Errors
-/// As [`run`]; 400 if the outputs of several batches cannot be concatenated.
-pub fn run_texts(
-    model: &Model,
-    texts: &Texts,
-    set: OutputSet,
-    backend: &dyn Backend,
-    timing: &mut Timing,
-) -> Result<Vec<(String, Tensor)>, ApiError> {
-    let card = &model.card;
-    let embedding = card.embedding.as_ref();
-    let is_kept = |name: &str| match (set, embedding, &card.classification) {
-        (OutputSet::All, _, _) | (_, None, None) => true,
-        (OutputSet::PerText, None, Some(spec)) => name == spec.output,
-        (OutputSet::PerText, Some(_), _) => false,
-    };
-    // An output with an item for each token is as wide as its batch.
-    let has_items_alone = embedding.is_some() || card.classification.is_some();
-    let equal_width = set == OutputSet::All || !has_items_alone;
-    let batches = timing.measure(Phase::Decode, || batches(texts, card, equal_width))?;
-    let context = timing.measure(Phase::Load, || load(model, backend))?;
-    let mut vectors = Vectors::default();
-    let mut all: Vec<(String, Tensor)> = Vec::new();
-    for batch in batches {
-        let outputs = timing.measure(Phase::Compute, || context.compute(batch.inputs))?;
-        let mut outputs = declared_outputs(card, outputs)?;
-        timing.measure(Phase::Encode, || {
-            if let (Some(spec), Some(text)) = (embedding, &card.text) {
-                let output = outputs.iter().find(|(name, _)| *name == spec.output);
-                let (_, output) = output.ok_or_else(|| {
-                    ApiError::internal(format!("the backend returned no output `{}`", spec.output))
-                })?;
-                pool(
-                    output,
-                    spec,
-                    &batch.lengths,
-                    text.padding_side,
-                    &mut vectors,
-                )?;
+/// Runs the graph of one model, which is loaded for the first run.
+struct GraphRunner<'a> {
+    model: &'a Model,
+    backend: &'a dyn Backend,
+    timing: &'a mut Timing,
+    context: Option<Box<dyn ExecutionContext>>,
+}
+
+impl Runner for GraphRunner<'_> {
+    fn run(&mut self, inputs: NamedTensors) -> Result<NamedTensors, ApiError> {
+        let context = match &mut self.context {
+            Some(context) => context,
+            None => {
+                let loaded = self
+                    .timing
+                    .measure(Phase::Load, || load(self.model, self.backend))?;
+                self.context.insert(loaded)
             }
-            outputs.retain(|(name, _)| is_kept(name));
-            append(&mut all, outputs)
-        })?;
+        };
+        let outputs = self
+            .timing
+            .measure(Phase::Compute, || context.compute(inputs))?;
+        declared_outputs(&self.model.card, outputs)
     }
-    if embedding.is_some() {
-        all.retain(|(name, _)| name != SENTENCE_EMBEDDING);
-        all.insert(0, (SENTENCE_EMBEDDING.to_owned(), vectors.into_tensor()?));
-    }
-    Ok(all)
-}
 
-/// Concatenate the outputs of a batch with those of the batches before it.
-pub fn append(
-    all: &mut Vec<(String, Tensor)>,
-    outputs: Vec<(String, Tensor)>,
-) -> Result<(), ApiError> {
-    if all.is_empty() {
-        *all = outputs;
-        return Ok(());
+    fn timing(&mut self) -> &mut Timing {
+        self.timing
     }
-    for ((name, tensor), (_, more)) in all.iter_mut().zip(outputs) {
-        let unfit = || {
-            ApiError::invalid(format!(
-                "output `{name}` is {:?} for some of the texts and {:?} for others, which cannot be concatenated; \
-                 send fewer texts at a time",
-                tensor.shape, more.shape
-            ))
-        };
-        let (Some((count, sizes)), Some((more_count, more_sizes))) =
-            (tensor.shape.split_first(), more.shape.split_first())
-        else {
-            return Err(unfit());
-        };
-        let count = count
-            .checked_add(*more_count)
-            .filter(|_| sizes == more_sizes);
-        let Some(count) = count else {
-            return Err(unfit());
-        };
-        if let Some(first) = tensor.shape.first_mut() {
-            *first = count;
-        }
-        tensor.data.extend(more.data);
-    }
-    Ok(())
 }
 
 /// The outputs that the card declares, in its order. Each must have the declared datatype, but a BOOL output may come

@@ -6,6 +6,7 @@ use infer_model_card::ModelCard;
 
 use crate::http::error::{ApiError, listed, quoted};
 use crate::input::text::Texts;
+use crate::tasks::{Inputs, Outputs};
 use crate::tensor::Tensor;
 
 /// An inference request, independent of its wire form.
@@ -50,6 +51,27 @@ impl InferenceRequest {
         Self {
             inputs: vec![input],
             ..Self::default()
+        }
+    }
+}
+
+impl InferenceRequest {
+    /// Take the inputs for a pipeline out of the request.
+    #[must_use]
+    pub fn take_inputs(&mut self) -> Inputs {
+        Inputs {
+            tensors: std::mem::take(&mut self.inputs),
+            texts: self.texts.take(),
+        }
+    }
+
+    /// The outputs that the response needs: all outputs if the request names some, else `default`.
+    #[must_use]
+    pub fn needed_outputs(&self, default: Outputs) -> Outputs {
+        if self.outputs.is_empty() {
+            default
+        } else {
+            Outputs::All
         }
     }
 }

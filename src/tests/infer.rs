@@ -212,7 +212,7 @@ fn invalid_requests_have_their_errors() {
             &[],
             png(),
             400,
-            "`top_k` is `0`, expected a whole number from 1",
+            "`top_k` is `0`, expected an integer from 1 to 4294967295",
         ),
         Case(
             "POST",
@@ -220,7 +220,7 @@ fn invalid_requests_have_their_errors() {
             &[],
             png(),
             400,
-            "`top_k` is `-1`, expected a whole number from 1",
+            "`top_k` is `-1`, expected an integer from 1 to 4294967295",
         ),
         Case(
             "POST",
@@ -228,7 +228,7 @@ fn invalid_requests_have_their_errors() {
             &[],
             vec![],
             400,
-            "`top_k` needs a classifier, and model `sum` is not one; leave it out",
+            "model `sum` does not take `top_k`, which belongs to another task; leave it out",
         ),
         Case(
             "POST",

@@ -25,11 +25,12 @@ pub(crate) fn card(inputs: &[(&str, &str, &[i64])]) -> ModelCard {
 /// A model `m` with such a card.
 pub(crate) fn model(inputs: &[(&str, &str, &[i64])]) -> Model {
     let id = ModelId::new("m").unwrap();
+    let card = card(inputs);
     Model {
         name: id.name.clone(),
         id,
-        card: card(inputs),
-        labels: Labels::default(),
+        pipeline: crate::tasks::pipeline(&card, Labels::default()),
+        card,
         text: None,
         image: None,
     }

@@ -331,7 +331,7 @@ fn invalid_texts_are_refused_in_words() {
             "/infer/passages?top_k=1",
             br#"{"text": "a"}"#,
             400,
-            "`top_k` needs a classifier",
+            "model `passages` does not take `top_k`",
         ),
         (
             json,

@@ -58,6 +58,45 @@ pub fn batches(texts: &Texts, card: &ModelCard, equal_width: bool) -> Result<Vec
     Ok(batches)
 }
 
+/// Concatenate the tensors of a batch with those of the batches before it.
+///
+/// # Errors
+/// 400 if their shapes differ in more than the first dimension.
+pub fn append(
+    all: &mut Vec<(String, Tensor)>,
+    outputs: Vec<(String, Tensor)>,
+) -> Result<(), ApiError> {
+    if all.is_empty() {
+        *all = outputs;
+        return Ok(());
+    }
+    for ((name, tensor), (_, more)) in all.iter_mut().zip(outputs) {
+        let unfit = || {
+            ApiError::invalid(format!(
+                "output `{name}` is {:?} for some of the texts and {:?} for others, which cannot be concatenated; \
+                 send fewer texts at a time",
+                tensor.shape, more.shape
+            ))
+        };
+        let (Some((count, sizes)), Some((more_count, more_sizes))) =
+            (tensor.shape.split_first(), more.shape.split_first())
+        else {
+            return Err(unfit());
+        };
+        let count = count
+            .checked_add(*more_count)
+            .filter(|_| sizes == more_sizes);
+        let Some(count) = count else {
+            return Err(unfit());
+        };
+        if let Some(first) = tensor.shape.first_mut() {
+            *first = count;
+        }
+        tensor.data.extend(more.data);
+    }
+    Ok(())
+}
+
 /// Split texts, in order, into batches of at most [`BATCH_TOKENS`] tokens, or of the fixed size of the graph.
 fn split(rows: &[Tokens], size: Option<usize>, width: Option<usize>) -> Vec<&[Tokens]> {
     if let Some(size) = size {

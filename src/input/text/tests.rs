@@ -1,12 +1,11 @@
 use std::borrow::Cow;
 
-use infer_model_card::{EmbeddingSpec, ModelCard, Pooling, Side, TextSpec};
+use infer_model_card::{ModelCard, Side, TextSpec};
 use serde_json::Value;
 
 use super::batches::{Batch, batches};
 use super::encoder::{Encoder, EncoderError, Tokens};
 use crate::http::limits::Limits;
-use crate::tasks::embedding::pooling::{Vectors, pool};
 
 use super::{Texts, encode};
 use crate::catalog::{Files, Models};
@@ -215,50 +214,6 @@ fn batches_have_at_most_their_limit_of_tokens() {
     };
     assert_eq!(sizes(false), [(2, 1), (1, 600), (1, 600), (1, 1)]);
     assert_eq!(sizes(true), [(1, 600); 5]);
-}
-
-#[test]
-fn pooling_ignores_padding() {
-    // Two texts of three tokens of two components; the second has one token and padding.
-    let values: [f32; 12] = [
-        3.0, 0.0, 1.0, 4.0, 2.0, 2.0, // first
-        0.0, 5.0, 99.0, 99.0, 99.0, 99.0, // second
-    ];
-    let output = Tensor {
-        datatype: infer_model_card::Datatype::Fp32,
-        shape: vec![2, 3, 2],
-        data: values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect(),
-    };
-    let spec = |pooling, normalize| EmbeddingSpec {
-        output: "y".to_owned(),
-        pooling,
-        normalize,
-    };
-    let pooled = |pooling, normalize| {
-        let mut vectors = Vectors::default();
-        let spec = spec(pooling, normalize);
-        pool(&output, &spec, &[3, 1], Side::Right, &mut vectors).map(|()| vectors.values)
-    };
-    assert_eq!(pooled(Pooling::Mean, false).unwrap(), [2.0, 2.0, 0.0, 5.0]);
-    assert_eq!(pooled(Pooling::Cls, false).unwrap(), [3.0, 0.0, 0.0, 5.0]);
-    assert_eq!(pooled(Pooling::Max, false).unwrap(), [3.0, 4.0, 0.0, 5.0]);
-    assert_eq!(pooled(Pooling::Last, false).unwrap(), [2.0, 2.0, 0.0, 5.0]);
-    assert_eq!(pooled(Pooling::Cls, true).unwrap(), [1.0, 0.0, 0.0, 1.0]);
-    assert_eq!(
-        pooled(Pooling::None, true).unwrap_err().kind().status(),
-        500
-    );
-    let mut vectors = Vectors::default();
-    let left = spec(Pooling::Last, false);
-    pool(&output, &left, &[3, 1], Side::Left, &mut vectors).unwrap();
-    assert_eq!(vectors.values, [2.0, 2.0, 99.0, 99.0]);
-    for lengths in [&[3][..], &[3, 4], &[3, 1, 1]] {
-        let error = pool(&output, &left, lengths, Side::Left, &mut vectors).unwrap_err();
-        assert_eq!(error.kind().status(), 500, "{lengths:?}");
-    }
 }
 
 #[test]

@@ -14,8 +14,7 @@ use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::http::timing::{Phase, Timing};
 use crate::input::text::Texts;
-use crate::input::text::batches::batches;
-use crate::run::compute;
+use crate::input::text::batches::{append, batches};
 use crate::tensor::Tensor;
 use crate::tensor::json::values::{self, Flat};
 
@@ -90,7 +89,7 @@ impl<'a> Input<'a> {
     fn of_texts(&self, texts: &Texts) -> Result<Vec<(String, Tensor)>, ApiError> {
         let mut all = Vec::new();
         for batch in batches(texts, &self.model.card, true)? {
-            compute::append(&mut all, batch.inputs)?;
+            append(&mut all, batch.inputs)?;
         }
         Ok(all)
     }

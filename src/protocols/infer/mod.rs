@@ -13,11 +13,11 @@ use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::http::timing::{Phase, Timing};
 use crate::protocols::oip::response;
-use crate::run::compute::{self, OutputSet};
+use crate::run::compute;
 use crate::run::inference::InferenceRequest;
 use crate::run::nn::Backend;
-use crate::tasks::classification::classify;
-use crate::tensor::Tensor;
+use crate::tasks::parameters::Values;
+use crate::tasks::{Outcome, Outputs, Wanted};
 use reader::Reader;
 
 /// A request of `/infer`, as far as its head says.
@@ -26,7 +26,7 @@ pub struct Infer<'a> {
     model: &'a Model,
     reader: Reader<'a>,
     response: ResponseType,
-    top_k: Option<usize>,
+    values: Values,
     with_outputs: bool,
 }
 
@@ -36,20 +36,14 @@ impl<'a> Infer<'a> {
     /// # Errors
     /// 415 and 406 for the media types, 400 for the query.
     pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
-        let plan = Self {
+        let lookup = |name: &str| head.query_parameter(name);
+        Ok(Self {
             model,
             reader: Reader::new(head, model)?,
             response: response_type(head, &ResponseType::ALL)?,
-            top_k: top_k(head)?,
+            values: Values::parse(&model.pipeline.parameters(), model.name.as_str(), lookup)?,
             with_outputs: flag(head, "outputs")?,
-        };
-        if plan.top_k.is_some() && model.card.classification.is_none() {
-            return Err(ApiError::invalid(format!(
-                "`top_k` needs a classifier, and model `{}` is not one; leave it out",
-                model.name
-            )));
-        }
-        Ok(plan)
+        })
     }
 
     /// Decode the body, infer, and encode the response; `timing` gets the phases that ran.
@@ -64,24 +58,31 @@ impl<'a> Infer<'a> {
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
         let mut request = timing.measure(Phase::Decode, || self.reader.decode(body, limits))?;
-        // The first output of a classifier need not be its scores.
-        let is_first_only = self.response != ResponseType::Json;
-        let set = if self.with_outputs || is_first_only && self.model.card.classification.is_some()
-        {
-            OutputSet::All
-        } else {
-            OutputSet::PerText
+        let is_json = self.response == ResponseType::Json;
+        let outputs = match (self.with_outputs, is_json) {
+            (true, _) => Outputs::All,
+            (false, true) => Outputs::Needed,
+            (false, false) => Outputs::Default,
         };
-        let outputs = compute::request(self.model, &mut request, set, backend, timing)?;
-        timing.measure(Phase::Encode, || self.encode(&request, outputs, limits))
+        let wanted = Wanted {
+            predictions: is_json,
+            outputs: request.needed_outputs(outputs),
+        };
+        let inputs = request.take_inputs();
+        let outcome = compute::infer(self.model, inputs, wanted, &self.values, backend, timing)?;
+        timing.measure(Phase::Encode, || self.encode(&request, outcome, limits))
     }
 
     fn encode(
         &self,
         request: &InferenceRequest,
-        outputs: Vec<(String, Tensor)>,
+        outcome: Outcome,
         limits: &Limits,
     ) -> Result<Response, ApiError> {
+        let Outcome {
+            predictions,
+            outputs,
+        } = outcome;
         if self.response != ResponseType::Json {
             let requested = request.outputs.first();
             let first = outputs
@@ -94,36 +95,10 @@ impl<'a> Infer<'a> {
                 _ => Ok(tensors::raw(tensor)),
             };
         }
-        let model = self.model;
-        let predictions = model
-            .card
-            .classification
-            .as_ref()
-            .map(|spec| {
-                let output = outputs.iter().find(|(name, _)| *name == spec.output);
-                let (_, tensor) = output.ok_or_else(|| {
-                    ApiError::internal(format!("the backend returned no output `{}`", spec.output))
-                })?;
-                let top_k = self.top_k.unwrap_or(spec.top_k);
-                classify(tensor, spec, &model.labels, top_k)
-            })
-            .transpose()?;
         let with_outputs =
             self.with_outputs || !request.outputs.is_empty() || predictions.is_none();
-        response::encode(model, request, &outputs, predictions, with_outputs, limits)
-    }
-}
-
-fn top_k(head: &Head) -> Result<Option<usize>, ApiError> {
-    let Some(value) = head.query_parameter("top_k")? else {
-        return Ok(None);
-    };
-    match value.parse() {
-        Ok(top_k) if top_k > 0 => Ok(Some(top_k)),
-        _ => Err(ApiError::invalid(format!(
-            "`top_k` is {}, expected a whole number from 1",
-            quoted(&value)
-        ))),
+        let outputs = with_outputs.then_some(outputs.as_slice());
+        response::encode(self.model, request, predictions.as_deref(), outputs, limits)
     }
 }
 

@@ -19,14 +19,11 @@ pub struct Classes {
     pub texts: Vec<String>,
 }
 
-/// The best `count` classes of an output, with the labels if it is the output that the card classifies.
+/// The best `count` classes of an output, with labels if the model's task has labels for that output.
 #[must_use]
 pub fn classes(model: &Model, output: &str, tensor: &Tensor, count: NonZeroUsize) -> Classes {
     let no_labels = Labels::default();
-    let labels = match &model.card.classification {
-        Some(spec) if spec.output == output => &model.labels,
-        _ => &no_labels,
-    };
+    let labels = model.pipeline.labels(output).unwrap_or(&no_labels);
     let spec = model.card.outputs.iter().find(|spec| spec.name == output);
     let shape = spec.map_or(&[][..], |spec| &spec.shape);
     classify(tensor, shape, labels, count)

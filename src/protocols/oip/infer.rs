@@ -11,9 +11,11 @@ use crate::input::body::{self, BodyKind};
 use crate::input::images;
 use crate::protocols::oip;
 use crate::protocols::oip::response;
-use crate::run::compute::{self, OutputSet};
+use crate::run::compute;
 use crate::run::inference::InferenceRequest;
 use crate::run::nn::Backend;
+use crate::tasks::parameters::Values;
+use crate::tasks::{Outputs, Wanted};
 use crate::tensor::inputs::check_batch;
 use crate::tensor::raw;
 
@@ -60,10 +62,11 @@ impl<'a> V2Infer<'a> {
         let mut request = timing.measure(Phase::Decode, || self.decode(body, limits))?;
         check_batch(&self.model.card, &request.inputs, limits)?;
         request.binary_output |= self.binary_output;
-        let set = OutputSet::for_protocol(&self.model.card);
-        let outputs = compute::request(self.model, &mut request, set, backend, timing)?;
+        let wanted = Wanted::tensors(request.needed_outputs(Outputs::Default));
+        let (inputs, values) = (request.take_inputs(), Values::default());
+        let outcome = compute::infer(self.model, inputs, wanted, &values, backend, timing)?;
         timing.measure(Phase::Encode, || {
-            response::encode(self.model, &request, &outputs, None, true, limits)
+            response::encode(self.model, &request, None, Some(&outcome.outputs), limits)
         })
     }
 

@@ -155,11 +155,7 @@ pub fn config(model: &Model, settings: &Settings) -> Result<Response, ApiError> 
                 name: &spec.name,
                 data_type: data_type(spec),
                 dims: &spec.shape[dims(spec)..],
-                label_filename: card
-                    .classification
-                    .as_ref()
-                    .filter(|classification| classification.output == spec.name)
-                    .and_then(|classification| classification.labels.as_deref()),
+                label_filename: model.pipeline.labels_file(&spec.name),
             })
             .collect(),
         default_model_filename: "model.onnx",

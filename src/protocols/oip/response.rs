@@ -6,30 +6,15 @@ use serde::Serialize;
 
 use crate::catalog::Model;
 use crate::http::error::ApiError;
-use crate::http::json;
+use crate::http::json::{ObjectWriter, ToJson};
 use crate::http::limits::Limits;
 use crate::http::negotiate::{RAW_ADVICE, ResponseType};
 use crate::http::response::Response;
 use crate::protocols::oip::{binary, classification};
 use crate::run::inference::InferenceRequest;
-use crate::tasks::classification::Prediction;
 use crate::tensor::Tensor;
 use crate::tensor::byte_strings;
 use crate::tensor::json::values::{self, Flat};
-
-/// The members of a JSON response. `None` is left out.
-#[derive(Debug, Serialize)]
-struct JsonResponse<'a> {
-    model_name: &'a str,
-    /// A string, as in the protocol.
-    model_version: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    predictions: Option<Vec<Vec<Prediction>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    outputs: Option<Vec<JsonOutput<'a>>>,
-}
 
 #[derive(Debug, Serialize)]
 struct JsonOutput<'a> {
@@ -54,22 +39,20 @@ enum Data<'a> {
     Texts(Vec<String>),
 }
 
-/// Encode a response: `predictions`, the best classes of each item of the batch, and the requested outputs, if
-/// `with_outputs`.
+/// Encode a response with `predictions` and the requested ones of `outputs`, if there are any.
 ///
 /// # Errors
 /// 400 for FP16, BF16, NaN and infinity in an output that is not requested as bytes; 413 for a response over the limit.
 pub fn encode(
     model: &Model,
     request: &InferenceRequest,
-    outputs: &[(String, Tensor)],
-    predictions: Option<Vec<Vec<Prediction>>>,
-    with_outputs: bool,
+    predictions: Option<&dyn ToJson>,
+    outputs: Option<&[(String, Tensor)]>,
     limits: &Limits,
 ) -> Result<Response, ApiError> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut json_outputs = Vec::new();
-    for (name, tensor) in outputs.iter().filter(|_| with_outputs) {
+    for (name, tensor) in outputs.into_iter().flatten() {
         let requested = request
             .outputs
             .iter()
@@ -117,16 +100,20 @@ pub fn encode(
     let has_binary = json_outputs
         .iter()
         .any(|output| output.parameters.is_some());
-    let response = json::response_within(
-        &JsonResponse {
-            model_name: model.name.as_str(),
-            model_version: &model.card.version,
-            id: request.id.as_deref(),
-            predictions,
-            outputs: with_outputs.then_some(json_outputs),
-        },
-        limits,
-    )?;
+    let mut json = ObjectWriter::new(limits);
+    json.member("model_name", &model.name.as_str())?;
+    // The version is a string, as in the protocol.
+    json.member("model_version", &model.card.version)?;
+    if let Some(id) = &request.id {
+        json.member("id", id)?;
+    }
+    if let Some(predictions) = predictions {
+        json.member("predictions", predictions)?;
+    }
+    if outputs.is_some() {
+        json.member("outputs", &json_outputs)?;
+    }
+    let response = json.finish()?;
     if !has_binary {
         return Ok(response);
     }

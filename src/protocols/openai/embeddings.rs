@@ -18,9 +18,11 @@ use crate::http::settings::Settings;
 use crate::http::timing::{Phase, Timing};
 use crate::input::body;
 use crate::input::text::{self, Texts};
-use crate::run::compute::{self, OutputSet};
+use crate::run::compute;
 use crate::run::nn::Backend;
 use crate::tasks::embedding::pooling::normalize;
+use crate::tasks::parameters::Values;
+use crate::tasks::{Inputs, Outputs, Wanted};
 use crate::tensor::json::{self, object::Object};
 
 /// A request, as far as its head says; the body names the model.
@@ -52,6 +54,7 @@ enum Encoding {
 struct Request<'a> {
     model: &'a Model,
     texts: Texts,
+    tokens: usize,
     encoding: Encoding,
     dimensions: Option<usize>,
 }
@@ -107,15 +110,15 @@ impl Embeddings {
         backend: &dyn Backend,
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
-        let request = timing.measure(Phase::Decode, || decode(body, models, settings))?;
-        let outputs = compute::run_texts(
-            request.model,
-            &request.texts,
-            OutputSet::PerText,
-            backend,
-            timing,
-        )?;
-        let (_, tensor) = outputs
+        let mut request = timing.measure(Phase::Decode, || decode(body, models, settings))?;
+        let inputs = Inputs {
+            texts: Some(std::mem::take(&mut request.texts)),
+            ..Inputs::default()
+        };
+        let (wanted, values) = (Wanted::tensors(Outputs::Default), Values::default());
+        let outcome = compute::infer(request.model, inputs, wanted, &values, backend, timing)?;
+        let (_, tensor) = outcome
+            .outputs
             .into_iter()
             .next()
             .ok_or_else(|| ApiError::internal("the computation returned no vectors"))?;
@@ -164,8 +167,10 @@ fn decode<'a>(
         ));
     }
     let texts = text::from_json("input", input)?;
+    let texts = text::encode(model.accepts(), &texts, None, &settings.limits)?;
     Ok(Request {
-        texts: text::encode(model.accepts(), &texts, None, &settings.limits)?,
+        tokens: texts.tokens(),
+        texts,
         model,
         encoding,
         dimensions,
@@ -186,11 +191,7 @@ fn model<'a>(
     models: &'a Models,
     settings: &Settings,
 ) -> Result<&'a Model, ApiError> {
-    let embeds = |name: &&str| {
-        models
-            .get(name)
-            .is_ok_and(|model| model.card.embedding.is_some())
-    };
+    let embeds = |name: &&str| models.get(name).is_ok_and(Model::embeds);
     let all: Vec<&str> = models.names().filter(embeds).collect();
     let default = settings
         .default_model
@@ -207,7 +208,7 @@ fn model<'a>(
     match (name.or(default), all.as_slice()) {
         (Some(name), _) => {
             let model = models.get(name)?;
-            if model.card.embedding.is_none() {
+            if !model.embeds() {
                 return Err(ApiError::invalid(format!(
                     "model {} computes no embeddings; {}",
                     quoted(name),
@@ -268,7 +269,7 @@ fn encode(
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let tokens = request.texts.tokens();
+    let tokens = request.tokens;
     response_within(
         &EmbeddingsResponse {
             object: "list",

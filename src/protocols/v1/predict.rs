@@ -9,8 +9,10 @@ use crate::http::response::Response;
 use crate::http::timing::{Phase, Timing};
 use crate::input::body;
 use crate::protocols::v1;
-use crate::run::compute::{self, OutputSet};
+use crate::run::compute;
 use crate::run::nn::Backend;
+use crate::tasks::parameters::Values;
+use crate::tasks::{Inputs, Outputs, Wanted};
 use crate::tensor::inputs::check_batch;
 
 /// A request, as far as its head says.
@@ -45,15 +47,15 @@ impl<'a> V1Predict<'a> {
             v1::request::decode(body, self.model, limits)
         })?;
         check_batch(&self.model.card, &request.inputs, limits)?;
-        let outputs = match &request.texts {
-            Some(texts) => {
-                let set = OutputSet::for_protocol(&self.model.card);
-                compute::run_texts(self.model, texts, set, backend, timing)?
-            }
-            None => compute::run(self.model, request.inputs, backend, timing)?,
+        let (rows, values) = (request.rows, Values::default());
+        let inputs = Inputs {
+            tensors: request.inputs,
+            texts: request.texts,
         };
+        let wanted = Wanted::tensors(Outputs::Default);
+        let outcome = compute::infer(self.model, inputs, wanted, &values, backend, timing)?;
         timing.measure(Phase::Encode, || {
-            v1::response::encode(&outputs, request.rows, limits)
+            v1::response::encode(&outcome.outputs, rows, limits)
         })
     }
 }

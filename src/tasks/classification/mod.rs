@@ -1,175 +1,111 @@
-//! From a classifier's output to labels and scores.
+//! Classification: labels with scores, best first.
 
-use infer_model_card::{Activation, ClassificationSpec, Labels};
-use serde::Serialize;
+pub mod scores;
 
+use infer_model_card::{ClassificationSpec, Labels};
+use serde_json::{Map, Value, json};
+
+use super::parameters::{Kind, Parameter};
+use super::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, Schema, output, texts};
 use crate::http::error::ApiError;
-use crate::tensor::Tensor;
+use crate::http::json::ToJson;
+use crate::http::timing::Phase;
+use scores::classify;
 
-/// A class that an item of the batch may be of.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Prediction {
-    /// Its label; its number where the model has no label for it.
-    pub label: String,
-    /// Its number.
-    pub index: usize,
-    /// After the activation; 0 to 1 for softmax and sigmoid.
-    pub score: f32,
+/// The parameter with the number of classes in a response.
+pub(super) const TOP_K: &str = "top_k";
+
+/// The pipeline of a classifier.
+#[derive(Debug)]
+pub(super) struct Classifier {
+    spec: ClassificationSpec,
+    /// Empty if the card names no label file.
+    labels: Labels,
 }
 
-/// The best `top_k` classes of each item of the batch, best first; of equal ones, the lower number
-/// first. The classes are the output's last dimension.
-///
-/// # Errors
-/// 400 when a score is not finite: JSON has no word for it.
-pub fn classify(
-    output: &Tensor,
-    spec: &ClassificationSpec,
-    labels: &Labels,
-    top_k: usize,
-) -> Result<Vec<Vec<Prediction>>, ApiError> {
-    let values = output.floats()?;
-    let classes = output.shape.last().map_or(1, |size| *size as usize);
-    values
-        .chunks(classes.max(1))
-        .map(|row| {
-            let scores = activate(row, spec.activation);
-            if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
-                return Err(ApiError::invalid(format!(
-                    "output `{}` has the score {} for class {index}, which JSON cannot represent; ask for \
-                     `Accept: application/octet-stream`",
-                    spec.output, scores[index]
-                )));
+impl Classifier {
+    pub(super) fn new(spec: ClassificationSpec, labels: Labels) -> Self {
+        Self { spec, labels }
+    }
+
+    /// The graph's outputs; of texts only the classes, unless other outputs are wanted.
+    fn run(&self, call: Call, runner: &mut dyn Runner) -> Result<NamedTensors, ApiError> {
+        let Some(texts) = &call.inputs.texts else {
+            return runner.run(call.inputs.tensors);
+        };
+        let classes_only = call.wanted.outputs == Outputs::Needed;
+        let mut keep_classes = |_: &[usize], outputs: &mut NamedTensors| {
+            if classes_only {
+                outputs.retain(|(name, _)| *name == self.spec.output);
             }
-            Ok(best(&scores, labels, top_k))
+            Ok(())
+        };
+        texts::run(call.card, texts, !classes_only, runner, &mut keep_classes)
+    }
+}
+
+impl Pipeline for Classifier {
+    fn parameters(&self) -> Vec<Parameter> {
+        vec![Parameter {
+            name: TOP_K,
+            description: "The maximum number of classes per item, best first",
+            kind: Kind::Integer {
+                min: 1,
+                max: u32::MAX,
+                default: u32::try_from(self.spec.top_k).unwrap_or(u32::MAX),
+            },
+        }]
+    }
+
+    fn infer(&self, call: Call, runner: &mut dyn Runner) -> Result<Outcome, ApiError> {
+        let (wanted, top_k) = (call.wanted, call.values.integer(TOP_K));
+        let outputs = self.run(call, runner)?;
+        if !wanted.predictions {
+            return Ok(Outcome {
+                predictions: None,
+                outputs,
+            });
+        }
+        let predictions = runner.timing().measure(Phase::Encode, || {
+            let classes = output(&outputs, &self.spec.output)?;
+            classify(classes, &self.spec, &self.labels, top_k)
+        })?;
+        Ok(Outcome {
+            predictions: Some(Box::new(predictions) as Box<dyn ToJson>),
+            outputs,
         })
-        .collect()
-}
-
-fn activate(row: &[f32], activation: Activation) -> Vec<f32> {
-    match activation {
-        Activation::None => row.to_vec(),
-        Activation::Sigmoid => row
-            .iter()
-            .map(|value| 1.0 / (1.0 + (-value).exp()))
-            .collect(),
-        Activation::Softmax => {
-            // The largest is subtracted, so that no exponential overflows.
-            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let exponentials: Vec<f64> = row
-                .iter()
-                .map(|value| (f64::from(*value) - f64::from(largest)).exp())
-                .collect();
-            let sum: f64 = exponentials.iter().sum();
-            exponentials
-                .iter()
-                .map(|value| (value / sum) as f32)
-                .collect()
-        }
     }
-}
 
-fn best(scores: &[f32], labels: &Labels, top_k: usize) -> Vec<Prediction> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    // Stable, so equal scores stay in the order of their classes.
-    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-    order
-        .into_iter()
-        .take(top_k)
-        .map(|index| Prediction {
-            label: labels
-                .get(index)
-                .map_or_else(|| index.to_string(), str::to_owned),
-            index,
-            score: scores[index],
+    fn labels(&self, output: &str) -> Option<&Labels> {
+        (output == self.spec.output).then_some(&self.labels)
+    }
+
+    fn labels_file(&self, output: &str) -> Option<&str> {
+        let file = self.spec.labels.as_deref();
+        file.filter(|_| output == self.spec.output)
+    }
+
+    fn schema(&self) -> Option<Schema> {
+        Some(Schema {
+            name: "Prediction",
+            value: json!({
+                "type": "object",
+                "required": ["label", "index", "score"],
+                "additionalProperties": false,
+                "properties": {
+                    "label": { "type": "string" },
+                    "index": { "type": "integer", "minimum": 0 },
+                    "score": { "type": "number" },
+                },
+                "examples": [{ "label": "7", "index": 7, "score": 0.9981 }],
+            }),
         })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use infer_model_card::Datatype;
-
-    use super::*;
-
-    fn output(shape: &[u32], values: &[f32]) -> Tensor {
-        Tensor {
-            datatype: Datatype::Fp32,
-            shape: shape.to_vec(),
-            data: values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-        }
     }
 
-    fn spec(activation: Activation) -> ClassificationSpec {
-        ClassificationSpec {
-            output: "y".to_owned(),
-            activation,
-            labels: None,
-            top_k: 5,
-        }
-    }
-
-    fn shown(predictions: &[Vec<Prediction>]) -> Vec<Vec<(&str, usize, f32)>> {
-        predictions
-            .iter()
-            .map(|row| {
-                row.iter()
-                    .map(|class| (class.label.as_str(), class.index, class.score))
-                    .collect()
-            })
-            .collect()
-    }
-
-    #[test]
-    fn best_first_and_ties_by_number() {
-        let labels = Labels::parse("cat\ndog").unwrap();
-        let came = classify(
-            &output(&[2, 3], &[0.25, 0.5, 0.25, 0.0, 0.1, 0.9]),
-            &spec(Activation::None),
-            &labels,
-            2,
-        )
-        .unwrap();
-        assert_eq!(
-            shown(&came),
-            [
-                vec![("dog", 1, 0.5), ("cat", 0, 0.25)],
-                vec![("2", 2, 0.9), ("dog", 1, 0.1)]
-            ]
-        );
-    }
-
-    #[test]
-    fn activations() {
-        let none = Labels::default();
-        let logits = output(&[1, 3], &[1000.0, 1000.0, -1000.0]);
-        let came = classify(&logits, &spec(Activation::Softmax), &none, 9).unwrap();
-        assert_eq!(
-            shown(&came),
-            [vec![("0", 0, 0.5), ("1", 1, 0.5), ("2", 2, 0.0)]]
-        );
-        let logits = output(&[3], &[0.0, 100.0, -100.0]);
-        let came = classify(&logits, &spec(Activation::Sigmoid), &none, 9).unwrap();
-        assert_eq!(came[0][0].score, 1.0);
-        assert_eq!(came[0][1].score, 0.5);
-        assert!(came[0][2].score < 1e-30);
-    }
-
-    #[test]
-    fn what_json_cannot_carry_is_refused() {
-        for value in [f32::NAN, f32::INFINITY] {
-            let error = classify(
-                &output(&[1, 2], &[0.5, value]),
-                &spec(Activation::None),
-                &Labels::default(),
-                5,
-            )
-            .unwrap_err();
-            assert_eq!(error.kind().status(), 400);
-            assert!(error.to_string().contains("octet-stream"), "{error}");
-        }
+    fn description(&self) -> Map<String, Value> {
+        let facts = json!({
+            "output": self.spec.output, "labels": self.labels.len(), "top_k": self.spec.top_k,
+        });
+        Map::from_iter([("classification".to_owned(), facts)])
     }
 }

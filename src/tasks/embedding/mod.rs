@@ -1,3 +1,69 @@
-//! Embedding: one vector for each text.
+//! Embedding: one vector per text.
 
 pub mod pooling;
+
+use infer_model_card::EmbeddingSpec;
+use serde_json::{Map, Value, json};
+
+use super::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, output, texts};
+use crate::http::error::ApiError;
+use crate::input::text::{SENTENCE_EMBEDDING, Texts};
+use infer_model_card::ModelCard;
+use pooling::{Vectors, pool};
+
+/// The pipeline of a model that embeds texts.
+#[derive(Debug)]
+pub(super) struct Embedder {
+    spec: EmbeddingSpec,
+}
+
+impl Embedder {
+    pub(super) fn new(spec: EmbeddingSpec) -> Self {
+        Self { spec }
+    }
+
+    /// The vectors of texts as the first output; with `all_outputs`, the graph's outputs follow.
+    fn embed(
+        &self,
+        card: &ModelCard,
+        texts: &Texts,
+        all_outputs: bool,
+        runner: &mut dyn Runner,
+    ) -> Result<NamedTensors, ApiError> {
+        let side = card.text.as_ref().map(|text| text.padding_side);
+        let side = side.unwrap_or_default();
+        let mut vectors = Vectors::default();
+        let mut pool_batch = |lengths: &[usize], outputs: &mut NamedTensors| {
+            let tokens = output(outputs, &self.spec.output)?;
+            pool(tokens, &self.spec, lengths, side, &mut vectors)?;
+            if !all_outputs {
+                outputs.clear();
+            }
+            Ok(())
+        };
+        let mut outputs = texts::run(card, texts, all_outputs, runner, &mut pool_batch)?;
+        outputs.retain(|(name, _)| name != SENTENCE_EMBEDDING);
+        outputs.insert(0, (SENTENCE_EMBEDDING.to_owned(), vectors.into_tensor()?));
+        Ok(outputs)
+    }
+}
+
+impl Pipeline for Embedder {
+    fn infer(&self, call: Call, runner: &mut dyn Runner) -> Result<Outcome, ApiError> {
+        let outputs = match &call.inputs.texts {
+            Some(texts) => {
+                let all_outputs = call.wanted.outputs == Outputs::All;
+                self.embed(call.card, texts, all_outputs, runner)?
+            }
+            None => runner.run(call.inputs.tensors)?,
+        };
+        Ok(Outcome {
+            predictions: None,
+            outputs,
+        })
+    }
+
+    fn description(&self) -> Map<String, Value> {
+        Map::from_iter([("embedding".to_owned(), json!(true))])
+    }
+}

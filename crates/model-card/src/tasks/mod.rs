@@ -18,13 +18,13 @@ pub use embedding::{EmbeddingSpec, Pooling};
 pub use tensors::TensorsSpec;
 
 tasks! {
+    default
+    /// The output tensors, as the Open Inference Protocol has them.
+    Tensors(TensorsSpec),
     /// Labels with scores, best first.
     Classification(ClassificationSpec) in classification,
     /// One vector per text.
     Embedding(EmbeddingSpec) in embedding,
-    default
-    /// The output tensors, as the Open Inference Protocol has them.
-    Tensors(TensorsSpec)
 }
 
 /// Hugging Face's names for the tasks that this project supports or plans to support.

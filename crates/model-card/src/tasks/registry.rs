@@ -3,8 +3,8 @@
 /// Generate [`Task`] and the functions that need a list of all tasks.
 macro_rules! tasks {
     (
+        default $(#[$default_doc:meta])* $default:ident($default_section:ty),
         $($(#[$doc:meta])* $task:ident($section:ty) in $key:ident,)+
-        default $(#[$default_doc:meta])* $default:ident($default_section:ty)
     ) => {
         /// The meaning of a model's outputs, with the settings of the card's section.
         #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,175 @@
+//! The scores of a classifier's output, with labels.
+
+use infer_model_card::{Activation, ClassificationSpec, Labels};
+use serde::Serialize;
+
+use crate::http::error::ApiError;
+use crate::tensor::Tensor;
+
+/// A class with its score for one item of the batch.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The class's label, or its index if the model has no label for it.
+    pub label: String,
+    /// The class's index.
+    pub index: usize,
+    /// The score after the activation; 0 to 1 for softmax and sigmoid.
+    pub score: f32,
+}
+
+/// The best `top_k` classes of each item of the batch, best first; equal scores are ordered by index. The
+/// classes are the output's last dimension.
+///
+/// # Errors
+/// 400 when a score is not finite, which JSON cannot represent.
+pub fn classify(
+    output: &Tensor,
+    spec: &ClassificationSpec,
+    labels: &Labels,
+    top_k: usize,
+) -> Result<Vec<Vec<Prediction>>, ApiError> {
+    let values = output.floats()?;
+    let classes = output.shape.last().map_or(1, |size| *size as usize);
+    values
+        .chunks(classes.max(1))
+        .map(|row| {
+            let scores = activate(row, spec.activation);
+            if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
+                return Err(ApiError::invalid(format!(
+                    "output `{}` has the score {} for class {index}, which JSON cannot represent; send \
+                     `Accept: application/octet-stream`",
+                    spec.output, scores[index]
+                )));
+            }
+            Ok(best(&scores, labels, top_k))
+        })
+        .collect()
+}
+
+fn activate(row: &[f32], activation: Activation) -> Vec<f32> {
+    match activation {
+        Activation::None => row.to_vec(),
+        Activation::Sigmoid => row
+            .iter()
+            .map(|value| 1.0 / (1.0 + (-value).exp()))
+            .collect(),
+        Activation::Softmax => {
+            // Subtract the largest value, so that no exponential overflows.
+            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let exponentials: Vec<f64> = row
+                .iter()
+                .map(|value| (f64::from(*value) - f64::from(largest)).exp())
+                .collect();
+            let sum: f64 = exponentials.iter().sum();
+            exponentials
+                .iter()
+                .map(|value| (value / sum) as f32)
+                .collect()
+        }
+    }
+}
+
+fn best(scores: &[f32], labels: &Labels, top_k: usize) -> Vec<Prediction> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    // The sort is stable: equal scores stay ordered by index.
+    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    order
+        .into_iter()
+        .take(top_k)
+        .map(|index| Prediction {
+            label: labels
+                .get(index)
+                .map_or_else(|| index.to_string(), str::to_owned),
+            index,
+            score: scores[index],
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use infer_model_card::Datatype;
+
+    use super::*;
+
+    fn output(shape: &[u32], values: &[f32]) -> Tensor {
+        Tensor {
+            datatype: Datatype::Fp32,
+            shape: shape.to_vec(),
+            data: values
+                .iter()
+                .flat_map(|value| value.to_le_bytes())
+                .collect(),
+        }
+    }
+
+    fn spec(activation: Activation) -> ClassificationSpec {
+        ClassificationSpec {
+            output: "y".to_owned(),
+            activation,
+            labels: None,
+            top_k: 5,
+        }
+    }
+
+    fn shown(predictions: &[Vec<Prediction>]) -> Vec<Vec<(&str, usize, f32)>> {
+        predictions
+            .iter()
+            .map(|row| {
+                row.iter()
+                    .map(|class| (class.label.as_str(), class.index, class.score))
+                    .collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn classes_are_ordered_by_score_then_index() {
+        let labels = Labels::parse("cat\ndog").unwrap();
+        let came = classify(
+            &output(&[2, 3], &[0.25, 0.5, 0.25, 0.0, 0.1, 0.9]),
+            &spec(Activation::None),
+            &labels,
+            2,
+        )
+        .unwrap();
+        assert_eq!(
+            shown(&came),
+            [
+                vec![("dog", 1, 0.5), ("cat", 0, 0.25)],
+                vec![("2", 2, 0.9), ("dog", 1, 0.1)]
+            ]
+        );
+    }
+
+    #[test]
+    fn activations() {
+        let none = Labels::default();
+        let logits = output(&[1, 3], &[1000.0, 1000.0, -1000.0]);
+        let came = classify(&logits, &spec(Activation::Softmax), &none, 9).unwrap();
+        assert_eq!(
+            shown(&came),
+            [vec![("0", 0, 0.5), ("1", 1, 0.5), ("2", 2, 0.0)]]
+        );
+        let logits = output(&[3], &[0.0, 100.0, -100.0]);
+        let came = classify(&logits, &spec(Activation::Sigmoid), &none, 9).unwrap();
+        assert_eq!(came[0][0].score, 1.0);
+        assert_eq!(came[0][1].score, 0.5);
+        assert!(came[0][2].score < 1e-30);
+    }
+
+    #[test]
+    fn scores_that_are_not_finite_are_rejected() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let error = classify(
+                &output(&[1, 2], &[0.5, value]),
+                &spec(Activation::None),
+                &Labels::default(),
+                5,
+            )
+            .unwrap_err();
+            assert_eq!(error.kind().status(), 400);
+            assert!(error.to_string().contains("octet-stream"), "{error}");
+        }
+    }
+}
