@@ -1,6 +1,7 @@
 //! Optimized graphs compared with the same graphs before optimization.
 
 mod inverted_bottleneck;
+mod layout;
 mod pattern;
 mod quantized;
 mod transformer;
