@@ -166,7 +166,7 @@ fn models_that_cannot_be_served_are_refused_in_one_sentence() {
         let came = refusal(&["--backend", "onnx", "--device", "abacus"], &[]);
         assert_eq!(
             came,
-            "error: ONNX Runtime has no device `abacus` here, expected cpu, cuda or tensorrt"
+            "error: ONNX Runtime has no device `abacus`, expected `cpu`, `cuda` or `tensorrt`"
         );
     }
 }
@@ -225,7 +225,7 @@ fn openvino_ir_is_served() {
         let came = refusal(&["--backend", "onnx", "--models", text(&repository)], &[]);
         assert!(
             came.ends_with(
-                "it is in OpenVINO's form alone, `model.xml`, which ONNX Runtime does not read"
+                "there is only OpenVINO's form of the model, `model.xml`, which ONNX Runtime does not read"
             ),
             "{came}"
         );

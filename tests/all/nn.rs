@@ -142,7 +142,7 @@ fn a_hostile_component_is_told_and_harms_nobody() {
         ),
         (
             "/overflow",
-            "ErrorCode::InvalidArgument: input `a` has 8 bytes of data, but more than memory has of shape \
+            "ErrorCode::InvalidArgument: input `a` has 8 bytes of data, expected more than memory has for shape \
              [4294967295, 4294967295, 4294967295, 4294967295] in FP32",
         ),
         (
@@ -568,10 +568,7 @@ fn invalid_libraries_are_refused() {
     if let Some(folder) = &*OPENVINO {
         let error = OpenVino::load(&backends::library(folder), "NPU", 1).err();
         let error = error.unwrap().to_string();
-        assert!(
-            error.contains("it finds no device `NPU` here, only "),
-            "{error}"
-        );
+        assert!(error.contains("it has no device `NPU`, only "), "{error}");
     }
 }
 
