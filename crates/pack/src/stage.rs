@@ -76,7 +76,7 @@ impl Stage {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
-            let mut file = tempfile::NamedTempFile::new_in(folder)?;
+            let mut file = temporary_file(folder)?;
             io::Write::write_all(&mut file, bytes)?;
             file.persist(&self.file).map_err(|error| error.error)?;
             fs::write(self.digest_file(), &self.digest)
@@ -92,6 +92,15 @@ impl Stage {
         name.push(".inputs");
         name.into()
     }
+}
+
+/// A temporary file whose mode is that of any new file (0666 less the umask). Temporary files are private by default, and hosts
+/// read artifacts as other users, in containers for example.
+fn temporary_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 /// A stage's file could not be written.
@@ -127,6 +136,26 @@ mod tests {
         }
         fs::remove_file(&file).unwrap();
         assert!(!stage.is_fresh(), "the file itself is gone");
+    }
+
+    /// The umask belongs to the process, so this compares with a file that is made without options.
+    #[cfg(unix)]
+    #[test]
+    fn other_users_may_read_an_artifact() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let other = folder.path().join("other");
+        fs::write(&other, b"").unwrap();
+        let file = folder.path().join("artifact.wasm");
+        let stage = Stage::new(file.clone(), &inputs(&[]));
+        // Twice: the second write replaces a file.
+        for bytes in [b"one", b"two"] {
+            stage.write(bytes).unwrap();
+            assert_eq!(mode(&file), mode(&other), "{:o}", mode(&file));
+        }
+        assert_ne!(mode(&file), 0o600, "the umask hides the difference");
     }
 
     #[test]
