@@ -1,13 +1,26 @@
-//! Memory whose values are anything.
+//! Buffers whose contents are unspecified, for results that are written completely.
 //!
-//! A result of some megabytes takes as long to be filled with zeros as some layers take to compute, and an instance that answers
-//! one request does it for each of them.
+//! Filling a result of some megabytes with zeros takes as long as computing some layers, and an instance that answers one
+//! request does it for each of them.
+//!
+//! An operator must write every element of such a buffer. With debug assertions, as in `cargo test`, the buffer is filled with
+//! [poison](Plain::POISON), so that a test sees each element that an operator leaves out. Release builds, the components among
+//! them, fill nothing.
 
 /// Types of which any bytes are a value.
-pub trait Plain: Copy + Default + sealed::Sealed {}
+pub trait Plain: Copy + Default + sealed::Sealed {
+    /// The elements of a new buffer in builds with debug assertions: a value that no operator computes by accident.
+    const POISON: Self;
+}
 
-impl Plain for f32 {}
-impl Plain for u8 {}
+impl Plain for f32 {
+    /// A signaling NaN, which spreads through whatever is computed with it.
+    const POISON: Self = Self::from_bits(0x7fa5_a5a5);
+}
+
+impl Plain for u8 {
+    const POISON: Self = 0xa5;
+}
 
 mod sealed {
     pub trait Sealed {}
@@ -17,14 +30,15 @@ mod sealed {
 
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C" {
-    /// In `codegen/memory.rs`. It may write to memory from there on as far as that was allocated.
+    /// In `codegen/memory.rs`. It may write to the allocation that begins at `start`.
     fn infer_as_found(start: *mut u8);
 }
 
-/// Give a vector as many elements as `count`, within its capacity; the values of new ones are anything.
+/// Set a vector's length within its capacity. The caller overwrites all elements: what they hold, old ones too, is
+/// unspecified.
 ///
 /// # Panics
-/// When its capacity is less.
+/// When the capacity is less than `count`.
 pub fn resize_for_overwrite<T: Plain>(values: &mut Vec<T>, count: usize) {
     assert!(count <= values.capacity(), "capacity");
     #[cfg(target_arch = "wasm32")]
@@ -37,6 +51,9 @@ pub fn resize_for_overwrite<T: Plain>(values: &mut Vec<T>, count: usize) {
     }
     #[cfg(not(target_arch = "wasm32"))]
     values.resize(count, T::default());
+    if cfg!(debug_assertions) {
+        values.fill(T::POISON);
+    }
 }
 
 #[cfg(test)]
@@ -44,13 +61,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_there_stays() {
+    fn tests_see_poison_in_new_and_in_reused_buffers() {
         let mut values = Vec::with_capacity(1000);
         values.extend([1.0, 2.0, 3.0]);
-        resize_for_overwrite(&mut values, 1000);
-        assert_eq!((values.len(), &values[..3]), (1000, &[1.0, 2.0, 3.0][..]));
-        resize_for_overwrite(&mut values, 2);
-        assert_eq!(values, [1.0, 2.0]);
+        for count in [1000, 2, 500] {
+            resize_for_overwrite(&mut values, count);
+            assert_eq!(values.len(), count);
+            assert!(values.iter().all(|value| value.is_nan()), "{count} values");
+        }
+        let mut bytes = vec![1; 10];
+        resize_for_overwrite(&mut bytes, 10);
+        assert_eq!(bytes, [u8::POISON; 10]);
     }
 
     #[test]
