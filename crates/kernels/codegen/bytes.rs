@@ -2,13 +2,12 @@
 
 use wasm_encoder::{BlockType, Function, ValType};
 
+use crate::layout::{BOUNDS_FIELDS, ROUND};
 use crate::object::Kernel;
 use crate::parts::at;
 
 /// Sixteens in the body of the loop.
 const STEPS: u32 = 4;
-/// What leaves the nearest integer in the low bits of a number that it is added to.
-const ROUND: f32 = 12_582_912.0;
 
 /// See `infer_kernels::quantized::End` for what the parameters mean.
 pub(crate) fn bytes_16() -> Kernel {
@@ -18,9 +17,9 @@ pub(crate) fn bytes_16() -> Kernel {
     let four = |which: u32| 9 + which;
     let mut body = Function::new([(8, ValType::V128)]);
     let mut code = body.instructions();
-    for (position, splat) in [(0, min), (4, max), (8, zero)] {
+    for (position, splat) in BOUNDS_FIELDS.into_iter().zip([min, max, zero]) {
         code.local_get(end)
-            .v128_load32_splat(at(position))
+            .v128_load32_splat(at(position as u32))
             .local_set(splat);
     }
     code.f32_const(ROUND.into()).f32x4_splat().local_set(round);

@@ -3,18 +3,18 @@
 use wasm_encoder::{BlockType, Function, ValType};
 
 use crate::Target;
-use crate::gemm::{PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, multiply_add};
+use crate::gemm::{PANEL_BYTES, VECTOR_BYTES, VECTORS, multiply_add};
+use crate::layout::{self, unrolled};
 use crate::object::Kernel;
 use crate::parts::{add_bytes, add_local, apply_clamp, at, count_down, load_clamp};
 use crate::rounds::Rounds;
-use crate::steps;
 
 /// Pixels: weights are read once for all of them, since reading is what takes the time.
-const PIXELS: u32 = ROWS;
+const PIXELS: u32 = layout::PIXELS as u32;
 /// Of eight channels.
 const GROUP_BYTES: u32 = PANEL_BYTES;
 /// Taps in the body of the loop.
-const STEPS: u32 = steps::TAPS as u32;
+const STEPS: u32 = unrolled::TAPS as u32;
 
 /// See `infer_kernels::depthwise::Pixels` for what the parameters mean.
 pub(crate) fn depthwise_4x8(target: Target, rounds: Rounds) -> Kernel {

@@ -3,16 +3,14 @@
 use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
 
 use crate::gemm::{ABREAST, PANEL_BYTES, ROWS, VECTOR_BYTES, VECTORS, one_row, store_rows};
+use crate::layout::{RESIDUAL_HEADER, RESIDUAL_WORDS, unrolled};
 use crate::object::Kernel;
 use crate::parts::{add_bytes, add_local, at, count_down};
 use crate::rounds::Rounds;
-use crate::steps;
 
 /// Words of four bytes in the body of the loop, where there is one.
 const WORDS: u32 = 16;
 
-/// The most words of an entry of what is left of weights.
-const REST_WORDS: u32 = 8;
 /// Where the rows' word is, and the weights of four columns.
 const REST_BYTES: u32 = 4 + VECTOR_BYTES;
 
@@ -31,7 +29,7 @@ pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
     // Parameters.
     let (panels, words, rows, w, c, row_bytes) = (0, 1, 2, 3, 4, 5);
     let parameters = vec![ValType::I32; 6];
-    let steps = rounds.steps(WORDS, steps::DOT);
+    let steps = rounds.steps(WORDS, unrolled::DOT);
     // Locals.
     let left = 6;
     let w_now = 7;
@@ -210,7 +208,7 @@ pub(crate) fn dot_rest_4x4() -> Kernel {
         .local_tee(c_first)
         .local_set(c_now);
     code.local_get(rest)
-        .i32_const(8)
+        .i32_const(4 * RESIDUAL_HEADER as i32)
         .i32_add()
         .local_tee(from)
         .local_get(left)
@@ -223,7 +221,7 @@ pub(crate) fn dot_rest_4x4() -> Kernel {
         add_local(&mut code, c_now, row_bytes);
     }
     code.block(BlockType::Empty);
-    for word in 0..REST_WORDS {
+    for word in 0..RESIDUAL_WORDS as u32 {
         let first = word * REST_BYTES;
         code.local_get(from).i32_load(at(first)).local_set(offset);
         code.local_get(from)
@@ -239,7 +237,7 @@ pub(crate) fn dot_rest_4x4() -> Kernel {
             code.local_get(weight).local_get(splat);
             add_dot(&mut code, Numbers::Bytes, sum(row));
         }
-        if word + 1 < REST_WORDS {
+        if word + 1 < RESIDUAL_WORDS as u32 {
             code.local_get(left)
                 .i32_const(-1)
                 .i32_add()

@@ -3,18 +3,18 @@
 use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
 
 use crate::Target;
+use crate::layout::{self, unrolled};
 use crate::object::Kernel;
 use crate::parts::{add_bytes, add_local, apply_clamp, at, count_down, load_clamp};
 use crate::rounds::Rounds;
-use crate::steps;
 
-pub(crate) const ROWS: u32 = 4;
-/// Vectors of four columns.
-pub(crate) const VECTORS: u32 = 2;
+pub(crate) const ROWS: u32 = layout::ROWS as u32;
+/// Vectors of a panel's columns.
+pub(crate) const VECTORS: u32 = (layout::COLUMNS / layout::LANES) as u32;
 /// Steps in the body of the loop, where there is one.
 const STEPS: u32 = 32;
 
-pub(crate) const VECTOR_BYTES: u32 = 16;
+pub(crate) const VECTOR_BYTES: u32 = layout::VECTOR_BYTES as u32;
 pub(crate) const PANEL_BYTES: u32 = VECTORS * VECTOR_BYTES;
 
 /// `accumulator += a * b`, all three locals.
@@ -77,7 +77,7 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
     let vectors = 2 + VECTORS + ROWS + ROWS * VECTORS;
     let mut body = Function::new([(4 + ROWS, ValType::I32), (vectors, ValType::V128)]);
     let mut code = body.instructions();
-    let steps = rounds.steps(STEPS, steps::GEMM);
+    let steps = rounds.steps(STEPS, unrolled::GEMM);
 
     code.loop_(BlockType::Empty);
     code.local_get(k).local_set(left);
@@ -185,7 +185,7 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
 }
 
 /// Panels that are gone through at a time for one row: as many sums as of four rows.
-pub(crate) const ABREAST: u32 = ROWS;
+pub(crate) const ABREAST: u32 = layout::PANELS_ABREAST as u32;
 
 /// See `infer_kernels::tile::Row` for what the parameters mean.
 pub(crate) fn gemm_1x32(target: Target) -> Kernel {

@@ -26,13 +26,17 @@ mod bytes;
 mod depthwise;
 mod dot;
 mod gemm;
+#[path = "../src/layout.rs"]
+#[allow(
+    dead_code,
+    reason = "some sizes are only those of the callers' buffers"
+)]
+mod layout;
 mod memory;
 mod object;
 mod parts;
 mod peak;
 mod rounds;
-#[path = "../src/steps.rs"]
-mod steps;
 mod taps;
 
 use std::path::PathBuf;
@@ -49,6 +53,7 @@ pub(crate) struct Target {
 
 fn main() {
     println!("cargo:rerun-if-changed=codegen");
+    println!("cargo:rerun-if-changed=src/layout.rs");
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() != Ok("wasm32") {
         return;
     }

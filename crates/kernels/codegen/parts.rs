@@ -2,6 +2,8 @@
 
 use wasm_encoder::{InstructionSink, MemArg, MemArgTarget};
 
+use crate::layout::CLAMP_FIELDS;
+
 /// So many bytes after an address on the stack.
 pub(crate) fn at(offset: u32) -> MemArg {
     MemArg {
@@ -39,9 +41,9 @@ pub(crate) fn count_down(code: &mut InstructionSink, left: u32) {
 
 /// Load what values are clamped to, from where `clamp` points to, into locals: the lower bound and the upper.
 pub(crate) fn load_clamp(code: &mut InstructionSink, clamp: u32, bounds: [u32; 2]) {
-    for (position, bound) in [0, 4].into_iter().zip(bounds) {
+    for (position, bound) in CLAMP_FIELDS.into_iter().zip(bounds) {
         code.local_get(clamp)
-            .v128_load32_splat(at(position))
+            .v128_load32_splat(at(position as u32))
             .local_set(bound);
     }
 }

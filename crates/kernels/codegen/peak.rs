@@ -4,13 +4,12 @@ use wasm_encoder::{BlockType, Function, ValType};
 
 use crate::Target;
 use crate::gemm::multiply_add;
+use crate::layout;
 use crate::object::Kernel;
 use crate::parts::at;
 
-/// Sums, of four values each: more than two multiply-adds a cycle can keep waiting.
-const SUMS: u32 = 10;
-/// Multiply-adds of each sum in the body of the loop, as `infer_kernels::peak` has it.
-const STEPS: u32 = 64;
+const SUMS: u32 = layout::peak::ACCUMULATORS as u32;
+const STEPS: u32 = layout::peak::STEPS as u32;
 
 /// Takes the number of turns, and where to write four of the sums, so that they are computed at all.
 pub(crate) fn peak(target: Target) -> Kernel {

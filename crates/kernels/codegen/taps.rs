@@ -2,15 +2,15 @@
 
 use wasm_encoder::{BlockType, Function, Lane, ValType};
 
+use crate::layout::{CHANNEL_GROUP, PAIR, QUAD, unrolled};
 use crate::object::Kernel;
 use crate::parts::{add_bytes, add_local, at, count_down};
 use crate::rounds::Rounds;
-use crate::steps;
 
 /// Vectors of four sums.
 const VECTORS: u32 = 4;
 /// Channels that are packed together.
-const GROUP: u32 = 8;
+const GROUP: u32 = CHANNEL_GROUP as u32;
 /// Bytes of such a group's words: biases, or the weights of some taps.
 const GROUP_BYTES: u32 = 4 * GROUP;
 
@@ -26,15 +26,15 @@ pub(crate) enum Taps {
 impl Taps {
     fn count(self) -> u32 {
         match self {
-            Self::Pairs => 2,
-            Self::Quads => 4,
+            Self::Pairs => PAIR as u32,
+            Self::Quads => QUAD as u32,
         }
     }
 }
 
 /// See `infer_kernels::quantized::depthwise` for what the parameters mean.
 pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
-    let steps = (steps::TAPS as u32).div_ceil(taps.count());
+    let steps = (unrolled::TAPS as u32).div_ceil(taps.count());
     let (pixels, pixel_bytes, groups, group_bytes, rounds) = (0, 1, 2, 3, 4);
     let (pointers, offset, words, c) = (5, 6, 7, 8);
     let parameters = vec![ValType::I32; 9];

@@ -1,48 +1,39 @@
-//! Sums of products of bytes, and how they become bytes again.
+//! Accumulators of int8 products, and requantization.
 
-use crate::lanes::{LANES, Lanes};
+use crate::lanes::Lanes;
+use crate::layout::{LANES, REQUANTIZED};
 use crate::quantized::Bounds;
 
-/// A sum of products.
-pub(crate) trait Sum: Copy + Default {
-    /// Read four of them.
-    ///
-    /// # Safety
-    /// `from` must be valid for reads of four.
-    unsafe fn load(from: *const Self) -> Lanes;
+/// The type in which products of quantized values are summed.
+pub(crate) trait Accumulator: Copy + Default {
+    /// Load four accumulators as f32.
+    fn load(from: &[Self; LANES]) -> Lanes;
 
-    /// Multiples of sixteen of them, multiplied with a factor each, clamped and rounded, as bytes.
+    /// Requantize: multiply each accumulator by its factor, clamp, round, and store it as a byte.
     ///
     /// # Panics
-    /// When there are not as many factors and bytes, or no multiple of sixteen.
-    fn bytes(sums: &[Self], factors: &[f32], bounds: &Bounds, bytes: &mut [u8]) {
+    /// When the slices differ in length, or the length is no multiple of [`REQUANTIZED`].
+    fn requantize(sums: &[Self], factors: &[f32], bounds: &Bounds, bytes: &mut [u8]) {
         let (sums, factors, bytes) = sixteens(sums, factors, bytes);
         let (min, max) = (Lanes::splat(bounds.min), Lanes::splat(bounds.max));
         for ((sums, factors), bytes) in sums.iter().zip(factors).zip(bytes) {
-            // SAFETY: there are sixteen of each.
-            unsafe {
-                let fours = std::array::from_fn(|four| {
-                    let at = four * LANES;
-                    let sums = Self::load(sums.as_ptr().add(at));
-                    (sums * Lanes::load(factors.as_ptr().add(at))).clamp(min, max)
-                });
-                Lanes::store_bytes(fours, Lanes::splat(1.0), bounds.zero, bytes.as_mut_ptr());
-            }
+            let (sums, factors) = (sums.as_chunks().0, factors.as_chunks().0);
+            let fours = std::array::from_fn(|four| {
+                (Self::load(&sums[four]) * Lanes::load(&factors[four])).clamp(min, max)
+            });
+            Lanes::store_u8(fours, bounds.zero, bytes);
         }
     }
 }
 
-/// Values that become bytes at a time.
-pub(crate) const SIXTEEN: usize = 4 * LANES;
-
 type Sixteens<'a, S> = (
-    &'a [[S; SIXTEEN]],
-    &'a [[f32; SIXTEEN]],
-    &'a mut [[u8; SIXTEEN]],
+    &'a [[S; REQUANTIZED]],
+    &'a [[f32; REQUANTIZED]],
+    &'a mut [[u8; REQUANTIZED]],
 );
 
 fn sixteens<'a, S>(sums: &'a [S], factors: &'a [f32], bytes: &'a mut [u8]) -> Sixteens<'a, S> {
-    assert!(bytes.len().is_multiple_of(SIXTEEN), "bytes");
+    assert!(bytes.len().is_multiple_of(REQUANTIZED), "bytes");
     assert_eq!(
         [sums.len(), factors.len()],
         [bytes.len(); 2],
@@ -67,19 +58,18 @@ unsafe extern "C" {
     );
 }
 
-impl Sum for i32 {
+impl Accumulator for i32 {
     #[inline(always)]
-    unsafe fn load(from: *const i32) -> Lanes {
-        // SAFETY: the caller vouches for it.
-        unsafe { Lanes::load_integers(from) }
+    fn load(from: &[i32; LANES]) -> Lanes {
+        Lanes::load_i32(from)
     }
 
     #[cfg(target_arch = "wasm32")]
-    fn bytes(sums: &[i32], factors: &[f32], bounds: &Bounds, bytes: &mut [u8]) {
+    fn requantize(sums: &[i32], factors: &[f32], bounds: &Bounds, bytes: &mut [u8]) {
         let (sums, factors, bytes) = sixteens(sums, factors, bytes);
         if !bytes.is_empty() {
             let (sums, factors) = (sums.as_ptr().cast(), factors.as_ptr().cast());
-            // SAFETY: there are as many sixteens of each.
+            // SAFETY: the slices hold equally many groups of sixteen.
             unsafe {
                 infer_bytes_16(
                     bytes.len(),
@@ -93,10 +83,9 @@ impl Sum for i32 {
     }
 }
 
-impl Sum for f32 {
+impl Accumulator for f32 {
     #[inline(always)]
-    unsafe fn load(from: *const f32) -> Lanes {
-        // SAFETY: the caller vouches for it.
-        unsafe { Lanes::load(from) }
+    fn load(from: &[f32; LANES]) -> Lanes {
+        Lanes::load(from)
     }
 }

@@ -5,14 +5,10 @@ use std::sync::Arc;
 
 use crate::gemm::Clamp;
 use crate::indirection::Indirection;
-use crate::spec::{ConvSpec, Images};
 #[cfg(target_arch = "wasm32")]
-use crate::steps;
-
-/// Channels that the kernel does at a time.
-const GROUP: usize = 8;
-/// Pixels that it does at a time.
-const PIXELS: usize = 4;
+use crate::layout::unrolled;
+use crate::layout::{CHANNEL_GROUP as GROUP, PIXELS};
+use crate::spec::{ConvSpec, Images};
 
 /// A depthwise convolution with its weights packed: for each eight channels their biases, and then the weights of each
 /// tap.
@@ -70,7 +66,7 @@ impl Pixels<'_> {
         #[cfg(target_arch = "wasm32")]
         // SAFETY: the kernel writes eight values a group and pixel, and reads as many of each tap.
         unsafe {
-            let kernel = match self.taps.len() <= steps::TAPS {
+            let kernel = match self.taps.len() <= unrolled::TAPS {
                 true => infer_depthwise_short_4x8,
                 false => infer_depthwise_4x8,
             };

@@ -11,14 +11,13 @@
 
 use std::ops::Range;
 
-use crate::accumulator::Sum;
-use crate::gemm::{COLUMNS, Clamp, Packed, ROWS, Target};
-use crate::packed_int8::{Entries, PAIR, PackedInt8, QUAD, number};
+use crate::accumulator::Accumulator;
+use crate::gemm::{Clamp, Packed, Target};
+use crate::layout::{COLUMNS, PAIR, QUAD, ROWS};
+#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
+use crate::layout::{PANELS_ABREAST, unrolled};
+use crate::packed_int8::{Entries, PackedInt8, number};
 use crate::spec::copy;
-#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-use crate::steps;
-#[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-use crate::tile::ABREAST;
 
 /// What becomes of a product of a byte without a sign and one with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +117,7 @@ unsafe extern "C" {
 /// What the numbers that are multiplied are held in.
 pub(crate) trait Element: Copy + Default + From<u8> {
     /// What their sums are.
-    type Sum: Sum;
+    type Sum: Accumulator;
     /// Some panels, as they are multiplied.
     type Some<'a>;
 
@@ -204,12 +203,12 @@ impl<'a> Words<'a> {
     ) -> usize {
         self.check(sums);
         let [long, short] = kernels.rows;
-        let kernel = match self.a_column <= steps::DOT {
+        let kernel = match self.a_column <= unrolled::DOT {
             true => short,
             false => long,
         };
         let (done, stride) = match height {
-            1 => (self.panels / ABREAST * ABREAST, 0),
+            1 => (self.panels / PANELS_ABREAST * PANELS_ABREAST, 0),
             _ => (0, self.panels * COLUMNS * size_of::<i32>()),
         };
         let a_panel = (self.a_column + 1) * COLUMNS;
@@ -219,7 +218,7 @@ impl<'a> Words<'a> {
         unsafe {
             if done > 0 {
                 let a_panel = a_panel * size_of::<i32>();
-                let fours = done / ABREAST;
+                let fours = done / PANELS_ABREAST;
                 (kernels.row)(fours, self.a_column, rows[0], words, a_panel, sums);
             }
             if done < self.panels {

@@ -7,17 +7,14 @@ use crate::lanes::{LANES, Lanes};
 
 /// Let a function of four values go over a slice; what is left at the end is filled up with zeros for it.
 fn each(values: &mut [f32], function: impl Fn(Lanes) -> Lanes) {
-    let mut fours = values.chunks_exact_mut(LANES);
-    for four in &mut fours {
-        // SAFETY: there are four values.
-        unsafe { function(Lanes::load(four.as_ptr())).store(four.as_mut_ptr()) };
+    let (fours, rest) = values.as_chunks_mut();
+    for four in fours {
+        function(Lanes::load(four)).store(four);
     }
-    let rest = fours.into_remainder();
     if !rest.is_empty() {
         let mut four = [0.0; LANES];
         four[..rest.len()].copy_from_slice(rest);
-        // SAFETY: there are four values.
-        let results = function(unsafe { Lanes::load(four.as_ptr()) }).values();
+        let results = function(Lanes::load(&four)).values();
         rest.copy_from_slice(&results[..rest.len()]);
     }
 }
@@ -159,8 +156,7 @@ fn folded(
     let (fours, rest) = row.as_chunks::<LANES>();
     let mut all = Lanes::splat(start);
     for four in fours {
-        // SAFETY: there are four values.
-        all = of(all, unsafe { Lanes::load(four.as_ptr()) });
+        all = of(all, Lanes::load(four));
     }
     all.values()
         .into_iter()
@@ -198,8 +194,7 @@ pub fn layer_norm(
     let (fours, rest) = row.as_chunks::<LANES>();
     let mut squares = Lanes::splat(0.0);
     for four in fours {
-        // SAFETY: there are four values.
-        let apart = unsafe { Lanes::load(four.as_ptr()) } - at;
+        let apart = Lanes::load(four) - at;
         squares = apart.mul_add(apart, squares);
     }
     let rest = rest.iter().map(|x| (x - mean) * (x - mean));

@@ -1,15 +1,13 @@
 //! Matrix products with one side packed.
 
 use std::collections::TryReserveError;
+use std::mem::offset_of;
 use std::ops::Range;
 
+use crate::layout::{CLAMP_FIELDS, PANELS_ABREAST};
+pub use crate::layout::{COLUMNS, ROWS};
 use crate::quantization::QuantParams;
-use crate::tile::{ABREAST, Row, Tile};
-
-/// Rows of a tile.
-pub const ROWS: usize = 4;
-/// Columns of a tile, and of a panel of packed weights.
-pub const COLUMNS: usize = 8;
+use crate::tile::{Row, Tile};
 
 /// A matrix `[k, n]` as the kernel wants it: panels of eight columns, in each the columns' biases and then row after
 /// row; columns beyond `n` are zero.
@@ -109,6 +107,9 @@ pub struct Clamp {
     pub max: f32,
 }
 
+const _: () =
+    assert!(offset_of!(Clamp, min) == CLAMP_FIELDS[0] && offset_of!(Clamp, max) == CLAMP_FIELDS[1]);
+
 impl Clamp {
     /// Values stay as they are.
     pub const NONE: Self = Self {
@@ -157,7 +158,7 @@ impl Target<'_> {
         let whole = panels.end.min(packed.n / COLUMNS).max(panels.start) - panels.start;
         let whole = match height {
             ROWS => panels.start..panels.start + whole,
-            1 => panels.start..panels.start + whole / ABREAST * ABREAST,
+            1 => panels.start..panels.start + whole / PANELS_ABREAST * PANELS_ABREAST,
             _ => panels.start..panels.start,
         };
         let tile = |panels: Range<usize>| Tile {

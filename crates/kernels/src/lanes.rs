@@ -1,82 +1,70 @@
-//! Four values that are computed together.
+//! A vector of four f32: a `v128` in WebAssembly, an array elsewhere.
 
 use std::ops::{Add, Div, Mul, Sub};
 
-/// Four values: a `v128` in WebAssembly, an array elsewhere.
+pub(crate) use crate::layout::LANES;
+
+/// A vector of four f32.
 #[cfg(target_arch = "wasm32")]
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes(std::arch::wasm32::v128);
 
-/// Four values: a `v128` in WebAssembly, an array elsewhere.
+/// A vector of four f32.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Clone, Copy)]
 pub(crate) struct Lanes([f32; 4]);
-
-/// How many.
-pub(crate) const LANES: usize = 4;
 
 #[cfg(target_arch = "wasm32")]
 mod wasm {
     use std::arch::wasm32::*;
 
     use super::*;
+    use crate::layout::{REQUANTIZED, ROUND};
 
     impl Lanes {
-        /// The same value in each.
+        /// The same value in each lane.
         #[inline(always)]
         pub(crate) fn splat(value: f32) -> Self {
             Self(f32x4_splat(value))
         }
 
-        /// Read four values.
-        ///
-        /// # Safety
-        /// `from` must be valid for reads of four values.
+        /// Load four values.
         #[inline(always)]
-        pub(crate) unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: the caller vouches for it; a `v128` is loaded from any address.
-            Self(unsafe { v128_load(from.cast()) })
+        pub(crate) fn load(from: &[f32; LANES]) -> Self {
+            // SAFETY: the array has 16 bytes, and a `v128` is loaded from any address.
+            Self(unsafe { v128_load(from.as_ptr().cast()) })
         }
 
-        /// Read four integers.
-        ///
-        /// # Safety
-        /// `from` must be valid for reads of four integers.
+        /// Load four integers and convert them.
         #[inline(always)]
-        pub(crate) unsafe fn load_integers(from: *const i32) -> Self {
-            // SAFETY: the caller vouches for it; a `v128` is loaded from any address.
-            Self(f32x4_convert_i32x4(unsafe { v128_load(from.cast()) }))
+        pub(crate) fn load_i32(from: &[i32; LANES]) -> Self {
+            // SAFETY: the array has 16 bytes, and a `v128` is loaded from any address.
+            Self(f32x4_convert_i32x4(unsafe {
+                v128_load(from.as_ptr().cast())
+            }))
         }
 
-        /// Write `values * factor`, rounded and then `zero` added, of four times four values as bytes: the nearest one, and any of
-        /// NaN.
-        ///
-        /// # Safety
-        /// `to` must be valid for writes of sixteen bytes.
+        /// Store `values` rounded to the nearest integer, plus `zero_point`, as bytes; a value out of range becomes 0 or 255, NaN
+        /// any byte.
         #[inline(always)]
-        pub(crate) unsafe fn store_bytes(values: [Self; 4], factor: Self, zero: i32, to: *mut u8) {
-            // Adding this leaves the integer in the low bits.
-            const ROUND: f32 = 12_582_912.0;
-            let integers = i32x4_splat(zero.wrapping_sub(ROUND.to_bits() as i32));
-            // They are narrowed as they are: of masked ones LLVM would take byte after byte.
-            let [a, b, c, d] = values
-                .map(|values| i32x4_add(values.mul_add(factor, Self::splat(ROUND)).0, integers));
+        pub(crate) fn store_u8(values: [Self; 4], zero_point: i32, to: &mut [u8; REQUANTIZED]) {
+            let integers = i32x4_splat(zero_point.wrapping_sub(ROUND.to_bits() as i32));
+            // Narrowed without a mask: from masked values LLVM would extract byte after byte.
+            let [a, b, c, d] =
+                values.map(|values| i32x4_add(f32x4_add(values.0, f32x4_splat(ROUND)), integers));
             let bytes = u8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
-            // SAFETY: the caller vouches for it; a `v128` is stored at any address.
-            unsafe { v128_store(to.cast(), bytes) };
+            // SAFETY: the array has 16 bytes, and a `v128` is stored at any address.
+            unsafe { v128_store(to.as_mut_ptr().cast(), bytes) };
         }
 
-        /// Write four values.
-        ///
-        /// # Safety
-        /// `to` must be valid for writes of four values.
+        /// Store four values.
         #[inline(always)]
-        pub(crate) unsafe fn store(self, to: *mut f32) {
-            // SAFETY: the caller vouches for it; a `v128` is stored at any address.
-            unsafe { v128_store(to.cast(), self.0) }
+        pub(crate) fn store(self, to: &mut [f32; LANES]) {
+            // SAFETY: the array has 16 bytes, and a `v128` is stored at any address.
+            unsafe { v128_store(to.as_mut_ptr().cast(), self.0) }
         }
 
-        /// `self * factor + addend`, rounded once or twice.
+        /// `self * factor + addend`, with one rounding or two.
         #[inline(always)]
         pub(crate) fn mul_add(self, factor: Self, addend: Self) -> Self {
             #[cfg(target_feature = "relaxed-simd")]
@@ -85,48 +73,46 @@ mod wasm {
             return self * factor + addend;
         }
 
-        /// Values below `min` become that, then those above `max`; NaN stays.
+        /// Clamp each value; NaN stays NaN.
         #[inline(always)]
         pub(crate) fn clamp(self, min: Self, max: Self) -> Self {
-            // By comparison, which is one instruction and lets NaN be, where `f32x4_max` is several.
+            // `pmin` and `pmax` are one instruction each and keep NaN; `f32x4_max` is several.
             Self(f32x4_pmin(f32x4_pmax(self.0, min.0), max.0))
         }
 
-        /// The magnitude of each.
+        /// The absolute values.
         #[inline(always)]
         pub(crate) fn abs(self) -> Self {
             Self(f32x4_abs(self.0))
         }
 
-        /// The nearest integer of each, the even one of two.
+        /// Round to the nearest integer, ties to even.
         #[inline(always)]
         pub(crate) fn nearest(self) -> Self {
             Self(f32x4_nearest(self.0))
         }
 
-        /// The larger of each two; NaN where one is.
+        /// The larger of each pair; NaN if one of them is NaN.
         #[inline(always)]
         pub(crate) fn max(self, other: Self) -> Self {
             Self(f32x4_max(self.0, other.0))
         }
 
-        /// With the signs of another.
+        /// The values with the signs of `other`.
         #[inline(always)]
         pub(crate) fn with_sign(self, other: Self) -> Self {
             Self(v128_bitselect(other.0, self.0, i32x4_splat(i32::MIN)))
         }
 
-        /// Where this is above a limit, of the first, elsewhere of the second.
+        /// `above` in lanes where `self > limit`, `other` elsewhere.
         #[inline(always)]
         pub(crate) fn select_above(self, limit: Self, above: Self, other: Self) -> Self {
             Self(v128_bitselect(above.0, other.0, f32x4_gt(self.0, limit.0)))
         }
 
-        /// Multiplied with two to an integral power from -252 to 254.
+        /// `self * 2^power`, for integral powers from -252 to 254.
         #[inline(always)]
         pub(crate) fn scaled(self, power: Self) -> Self {
-            // Adding it leaves the integer in the low bits.
-            const ROUND: f32 = 12_582_912.0;
             let bits = f32x4_add(power.0, f32x4_splat(ROUND));
             let power = i32x4_sub(bits, i32x4_splat(ROUND.to_bits() as i32));
             let half = i32x4_shr(power, 1);
@@ -189,69 +175,51 @@ mod plain {
     use std::array::from_fn;
 
     use super::*;
+    use crate::layout::REQUANTIZED;
 
     impl Lanes {
-        /// The same value in each.
+        /// The same value in each lane.
         #[inline(always)]
         pub(crate) fn splat(value: f32) -> Self {
             Self([value; LANES])
         }
 
-        /// Read four values.
-        ///
-        /// # Safety
-        /// `from` must be valid for reads of four values.
+        /// Load four values.
         #[inline(always)]
-        pub(crate) unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: the caller vouches for it; an array of values is aligned as they are.
-            Self(unsafe { from.cast::<[f32; LANES]>().read() })
+        pub(crate) fn load(from: &[f32; LANES]) -> Self {
+            Self(*from)
         }
 
-        /// Read four integers.
-        ///
-        /// # Safety
-        /// `from` must be valid for reads of four integers.
+        /// Load four integers and convert them.
         #[inline(always)]
-        pub(crate) unsafe fn load_integers(from: *const i32) -> Self {
-            // SAFETY: the caller vouches for it; an array of integers is aligned as they are.
-            let integers = unsafe { from.cast::<[i32; LANES]>().read() };
-            Self(integers.map(|integer| integer as f32))
+        pub(crate) fn load_i32(from: &[i32; LANES]) -> Self {
+            Self(from.map(|integer| integer as f32))
         }
 
-        /// Write `values * factor`, rounded and then `zero` added, of four times four values as bytes: the nearest one, and any of
-        /// NaN.
-        ///
-        /// # Safety
-        /// `to` must be valid for writes of sixteen bytes.
+        /// Store `values` rounded to the nearest integer, plus `zero_point`, as bytes; a value out of range becomes 0 or 255, NaN
+        /// any byte.
         #[inline(always)]
-        pub(crate) unsafe fn store_bytes(values: [Self; 4], factor: Self, zero: i32, to: *mut u8) {
-            let bytes = values.map(|values| {
-                let steps = (values * factor).nearest();
-                steps
-                    .0
-                    .map(|step| (step as i32).saturating_add(zero).clamp(0, 255) as u8)
-            });
-            // SAFETY: the caller vouches for it; an array of bytes is at any address.
-            unsafe { to.cast::<[[u8; LANES]; 4]>().write(bytes) };
+        pub(crate) fn store_u8(values: [Self; 4], zero_point: i32, to: &mut [u8; REQUANTIZED]) {
+            let (fours, _) = to.as_chunks_mut::<LANES>();
+            for (values, to) in values.into_iter().zip(fours) {
+                let integers = values.nearest().0.map(|value| value as i32);
+                *to = integers.map(|value| value.saturating_add(zero_point).clamp(0, 255) as u8);
+            }
         }
 
-        /// Write four values.
-        ///
-        /// # Safety
-        /// `to` must be valid for writes of four values.
+        /// Store four values.
         #[inline(always)]
-        pub(crate) unsafe fn store(self, to: *mut f32) {
-            // SAFETY: the caller vouches for it; an array of values is aligned as they are.
-            unsafe { to.cast::<[f32; LANES]>().write(self.0) }
+        pub(crate) fn store(self, to: &mut [f32; LANES]) {
+            *to = self.0;
         }
 
-        /// `self * factor + addend`, rounded once or twice.
+        /// `self * factor + addend`, with one rounding or two.
         #[inline(always)]
         pub(crate) fn mul_add(self, factor: Self, addend: Self) -> Self {
             self * factor + addend
         }
 
-        /// Values below `min` become that, then those above `max`; NaN stays.
+        /// Clamp each value; NaN stays NaN.
         #[inline(always)]
         pub(crate) fn clamp(self, min: Self, max: Self) -> Self {
             Self(from_fn(|lane| {
@@ -260,19 +228,19 @@ mod plain {
             }))
         }
 
-        /// The magnitude of each.
+        /// The absolute values.
         #[inline(always)]
         pub(crate) fn abs(self) -> Self {
             Self(self.0.map(f32::abs))
         }
 
-        /// The nearest integer of each, the even one of two.
+        /// Round to the nearest integer, ties to even.
         #[inline(always)]
         pub(crate) fn nearest(self) -> Self {
             Self(self.0.map(f32::round_ties_even))
         }
 
-        /// The larger of each two; NaN where one is.
+        /// The larger of each pair; NaN if one of them is NaN.
         #[inline(always)]
         pub(crate) fn max(self, other: Self) -> Self {
             Self(from_fn(|lane| match (self.0[lane], other.0[lane]) {
@@ -281,13 +249,13 @@ mod plain {
             }))
         }
 
-        /// With the signs of another.
+        /// The values with the signs of `other`.
         #[inline(always)]
         pub(crate) fn with_sign(self, other: Self) -> Self {
             Self(from_fn(|lane| self.0[lane].copysign(other.0[lane])))
         }
 
-        /// Where this is above a limit, of the first, elsewhere of the second.
+        /// `above` in lanes where `self > limit`, `other` elsewhere.
         #[inline(always)]
         pub(crate) fn select_above(self, limit: Self, above: Self, other: Self) -> Self {
             Self(from_fn(|lane| match self.0[lane] > limit.0[lane] {
@@ -296,7 +264,7 @@ mod plain {
             }))
         }
 
-        /// Multiplied with two to an integral power from -252 to 254.
+        /// `self * 2^power`, for integral powers from -252 to 254.
         #[inline(always)]
         pub(crate) fn scaled(self, power: Self) -> Self {
             Self(from_fn(|lane| {

@@ -29,13 +29,21 @@ mod im2col;
 mod indirection;
 pub mod inverted_bottleneck;
 mod lanes;
+#[cfg_attr(
+    not(all(target_arch = "wasm32", target_feature = "relaxed-simd")),
+    allow(
+        dead_code,
+        reason = "some sizes belong to kernels that need relaxed SIMD"
+    )
+)]
+mod layout;
 pub mod memory;
 mod packed_int8;
 pub mod peak;
 pub mod quantization;
 pub mod quantized;
 pub mod spec;
-#[cfg(target_arch = "wasm32")]
-mod steps;
 mod tile;
+#[cfg(test)]
+mod unrolled_tests;
 pub mod winograd;

@@ -3,12 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::gemm::COLUMNS;
-
-/// Bytes in a word: rows of a column that are multiplied at a time.
-pub(crate) const QUAD: usize = 4;
-/// The same of numbers of sixteen bits.
-pub(crate) const PAIR: usize = 2;
+use crate::layout::{COLUMNS, PAIR, QUAD, RESIDUAL_COLUMNS, RESIDUAL_HEADER, RESIDUAL_WORDS};
 
 /// A word of so many numbers of eight bits, [`QUAD`] or [`PAIR`].
 pub(crate) fn word(a_word: usize, number: impl Fn(usize) -> i8) -> i32 {
@@ -61,7 +56,7 @@ pub(crate) struct PackedInt8 {
 }
 
 /// What is left of weights that are multiplied in two parts: entries, each of where in a row of sums the bytes of four columns
-/// begin, how many words a column there are, up to [`REST_WORDS`], and for each of those where in a row the bytes are that it is
+/// begin, how many words a column there are, up to [`RESIDUAL_WORDS`], and for each of those where in a row the bytes are that it is
 /// multiplied with, and the four columns' words. Of four columns, since of eight there is mostly one that has something left.
 #[derive(Clone, Debug, Default)]
 struct Rest {
@@ -69,12 +64,6 @@ struct Rest {
     /// Where each panel's begin, and where the last one's end.
     starts: Arc<[usize]>,
 }
-
-/// Columns of an entry.
-pub(crate) const REST_COLUMNS: usize = 4;
-
-/// The most words of an entry, as `codegen/dot.rs` has it.
-const REST_WORDS: usize = 8;
 
 /// Some entries.
 #[derive(Clone, Copy, Default)]
@@ -99,17 +88,17 @@ impl Rest {
         let (mut entries, mut count) = (0, 0);
         for (panel, words) in words.chunks_exact_mut(a_panel).enumerate() {
             starts.push(rest.len());
-            for first in (0..COLUMNS).step_by(REST_COLUMNS) {
+            for first in (0..COLUMNS).step_by(RESIDUAL_COLUMNS) {
                 let column = panel * COLUMNS + first;
                 let mut start = None;
                 for (word, words) in words[COLUMNS..].chunks_exact_mut(COLUMNS).enumerate() {
-                    let mut left = [0; REST_COLUMNS];
+                    let mut left = [0; RESIDUAL_COLUMNS];
                     for (word, left) in words[first..].iter_mut().zip(&mut left) {
                         if let Some(halves) = halved(*word) {
                             [*word, *left] = halves;
                         }
                     }
-                    if left == [0; REST_COLUMNS] {
+                    if left == [0; RESIDUAL_COLUMNS] {
                         continue;
                     }
                     let at = *start.get_or_insert_with(|| {
@@ -121,7 +110,7 @@ impl Rest {
                     rest.extend(left);
                     rest[at] += 1;
                     count += 1;
-                    if rest[at] == REST_WORDS as i32 {
+                    if rest[at] == RESIDUAL_WORDS as i32 {
                         start = None;
                     }
                 }
@@ -153,14 +142,14 @@ impl<'a> Entries<'a> {
     pub(crate) fn each(self) -> impl Iterator<Item = (usize, usize, &'a [i32])> {
         let mut words = self.words;
         let entries = std::iter::from_fn(move || {
-            let (&[column, count], rest) = words.split_first_chunk()?;
+            let (&[column, count], rest) = words.split_first_chunk::<RESIDUAL_HEADER>()?;
             let entry;
-            (entry, words) = rest.split_at(count as usize * (1 + REST_COLUMNS));
+            (entry, words) = rest.split_at(count as usize * (1 + RESIDUAL_COLUMNS));
             let column = (column as usize - self.start) / size_of::<i32>();
             Some((column, entry))
         });
         entries.flat_map(|(column, entry)| {
-            let words = entry.chunks_exact(1 + REST_COLUMNS);
+            let words = entry.chunks_exact(1 + RESIDUAL_COLUMNS);
             words.map(move |words| (column, words[0] as usize / QUAD, &words[1..]))
         })
     }

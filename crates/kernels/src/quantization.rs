@@ -1,6 +1,7 @@
 //! Values rounded to those that quantized numbers stand for.
 
-use crate::lanes::{LANES, Lanes};
+use crate::lanes::Lanes;
+use crate::layout::REQUANTIZED;
 
 /// The values that quantized numbers stand for: so many steps from zero each.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,15 +46,11 @@ impl QuantParams {
 
     /// Each value as the nearest level, of two the one that is an even number of steps from zero; NaN stays.
     pub fn fake_quantize(&self, values: &mut [f32]) {
-        let mut fours = values.chunks_exact_mut(LANES);
-        for four in &mut fours {
-            // SAFETY: there are four values.
-            unsafe {
-                self.nearest(Lanes::load(four.as_ptr()))
-                    .store(four.as_mut_ptr());
-            }
+        let (fours, rest) = values.as_chunks_mut();
+        for four in fours {
+            self.nearest(Lanes::load(four)).store(four);
         }
-        for value in fours.into_remainder() {
+        for value in rest {
             *value = self.nearest(Lanes::splat(*value)).values()[0];
         }
     }
@@ -63,21 +60,16 @@ impl QuantParams {
     /// # Panics
     /// When there is not a byte for each value.
     pub fn quantize(&self, values: &[f32], bytes: &mut [u8]) {
-        const MANY: usize = 4 * LANES;
         assert_eq!(values.len(), bytes.len(), "bytes");
-        let (one, zero) = (Lanes::splat(1.0), self.zero_point());
-        let mut from = values.chunks_exact(MANY);
-        let mut to = bytes.chunks_exact_mut(MANY);
-        for (from, to) in (&mut from).zip(&mut to) {
-            // SAFETY: there are four times four values, and sixteen bytes.
-            unsafe {
-                let fours = std::array::from_fn(|four| {
-                    self.steps(Lanes::load(from.as_ptr().add(four * LANES)))
-                });
-                Lanes::store_bytes(fours, one, zero, to.as_mut_ptr());
-            }
+        let zero = self.zero_point();
+        let (from, values) = values.as_chunks::<REQUANTIZED>();
+        let (to, bytes) = bytes.as_chunks_mut::<REQUANTIZED>();
+        for (from, to) in from.iter().zip(to) {
+            let fours = from.as_chunks().0;
+            let fours = std::array::from_fn(|four| self.steps(Lanes::load(&fours[four])));
+            Lanes::store_u8(fours, zero, to);
         }
-        for (&value, byte) in from.remainder().iter().zip(to.into_remainder()) {
+        for (&value, byte) in values.iter().zip(bytes) {
             let steps = self.steps(Lanes::splat(value)).values()[0].round_ties_even();
             *byte = (steps as i32).saturating_add(zero).clamp(0, 255) as u8;
         }

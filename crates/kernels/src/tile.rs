@@ -1,14 +1,12 @@
 //! The innermost part of a product: four rows of it and eight columns, or one row and thirty-two.
 
-use crate::gemm::{COLUMNS, Clamp, ROWS};
+use crate::gemm::Clamp;
 #[cfg(target_arch = "wasm32")]
-use crate::steps;
-
-/// PackedInt8 that are gone through at a time for one row.
-pub(crate) const ABREAST: usize = 4;
+use crate::layout::unrolled;
+use crate::layout::{COLUMNS, PANELS_ABREAST, ROWS};
 
 /// What is added where nothing is: a sum of -0 stays that, since nothing is -0.
-static NOTHING: [f32; ABREAST * COLUMNS] = [-0.0; ABREAST * COLUMNS];
+static NOTHING: [f32; PANELS_ABREAST * COLUMNS] = [-0.0; PANELS_ABREAST * COLUMNS];
 
 /// Four rows of a product, and some eights of its columns.
 pub(crate) struct Tile<'a> {
@@ -71,7 +69,7 @@ impl Tile<'_> {
         #[cfg(target_arch = "wasm32")]
         // SAFETY: the kernel reads `k` values of each row, the whole panel, and what the caller vouches for.
         unsafe {
-            let kernel = match self.k <= steps::GEMM {
+            let kernel = match self.k <= unrolled::GEMM {
                 true => infer_gemm_short_4x8,
                 false => infer_gemm_4x8,
             };
@@ -158,7 +156,7 @@ impl Row<'_> {
     /// Compute it; `residual` is added.
     pub(crate) fn compute(&self, c: &mut [f32], residual: Option<&[f32]>) {
         let panel = (self.values.len() + 1) * COLUMNS;
-        assert!(c.len().is_multiple_of(ABREAST * COLUMNS) && !c.is_empty());
+        assert!(c.len().is_multiple_of(PANELS_ABREAST * COLUMNS) && !c.is_empty());
         assert_eq!(self.weights.len(), c.len() / COLUMNS * panel);
         assert!(residual.is_none_or(|residual| residual.len() == c.len()));
         assert!(!self.values.is_empty());
@@ -166,14 +164,14 @@ impl Row<'_> {
         // SAFETY: the kernel reads all of the slices, whose lengths go together as has been seen, and writes `c`.
         unsafe {
             infer_gemm_1x32(
-                c.len() / (ABREAST * COLUMNS),
+                c.len() / (PANELS_ABREAST * COLUMNS),
                 self.values.len(),
                 self.values.as_ptr(),
                 self.weights.as_ptr(),
                 panel * size_of::<f32>(),
                 c.as_mut_ptr(),
                 residual.unwrap_or(&NOTHING).as_ptr(),
-                residual.map_or(0, |_| ABREAST * COLUMNS * size_of::<f32>()),
+                residual.map_or(0, |_| PANELS_ABREAST * COLUMNS * size_of::<f32>()),
                 &raw const self.clamp,
             );
         }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{End, Output, Steps};
 use crate::dot::{Element, RelaxedDot};
-use crate::gemm::{COLUMNS, ROWS};
 use crate::im2col::Im2col;
-use crate::packed_int8::{PackedInt8, QUAD};
+use crate::layout::{COLUMNS, QUAD, ROWS};
+use crate::packed_int8::PackedInt8;
 use crate::quantization::QuantParams;
 use crate::spec::{ConvSpec, Images, Place};
 

@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use super::{End, Output, RelaxedDot, Steps};
 use crate::indirection::Indirection;
-use crate::packed_int8::{PAIR, QUAD, is_narrow, number, word};
+#[cfg(target_arch = "wasm32")]
+use crate::layout::unrolled;
+use crate::layout::{CHANNEL_GROUP as GROUP, PAIR, QUAD};
+use crate::packed_int8::{is_narrow, number, word};
 use crate::quantization::QuantParams;
 use crate::spec::{ConvSpec, Images};
-#[cfg(target_arch = "wasm32")]
-use crate::steps;
-
-/// Channels that are done together.
-const GROUP: usize = 8;
 
 /// A depthwise convolution of quantized images with quantized weights.
 #[derive(Clone, Debug)]
@@ -265,7 +263,7 @@ impl Words {
             let rounds = under.taps.len() / self.a_word;
             let kernel = match (
                 self.a_word,
-                under.taps.len() <= steps::TAPS.next_multiple_of(self.a_word),
+                under.taps.len() <= unrolled::TAPS.next_multiple_of(self.a_word),
             ) {
                 #[cfg(target_feature = "relaxed-simd")]
                 (QUAD, true) => infer_quads_short_16,

@@ -3,16 +3,18 @@
 //! Images are bytes: how many levels above the lowest a value is. Sums are whole numbers, so that they are what any other
 //! engine has; only then comes the product with the scales, and rounding.
 
+use std::mem::offset_of;
+
 mod conv;
 mod depthwise;
 
 pub use conv::QuantizedConv;
 pub use depthwise::QuantizedDepthwise;
 
-use crate::accumulator::{SIXTEEN, Sum};
+use crate::accumulator::Accumulator;
 pub use crate::dot::RelaxedDot;
-use crate::gemm::{COLUMNS, ROWS};
-use crate::lanes::{LANES, Lanes};
+use crate::lanes::Lanes;
+use crate::layout::{BOUNDS_FIELDS, COLUMNS, LANES, REQUANTIZED, ROWS};
 use crate::quantization::QuantParams;
 use crate::spec::ConvSpec;
 
@@ -84,6 +86,12 @@ pub(crate) struct Bounds {
     pub(crate) zero: i32,
 }
 
+const _: () = assert!(
+    offset_of!(Bounds, min) == BOUNDS_FIELDS[0]
+        && offset_of!(Bounds, max) == BOUNDS_FIELDS[1]
+        && offset_of!(Bounds, zero) == BOUNDS_FIELDS[2]
+);
+
 /// What becomes of sums.
 struct End {
     /// Of each channel, once for each of the pixels that are done together, and zeros up to a multiple of [`COLUMNS`].
@@ -129,7 +137,7 @@ impl End {
 
     /// Of channels from `first` on, one pixel's sums, or all of some pixels that are done together, into the output from `at`
     /// on, as many as `count`.
-    fn apply<S: Sum>(
+    fn apply<S: Accumulator>(
         &self,
         first: usize,
         sums: &[S],
@@ -143,40 +151,38 @@ impl End {
         }
     }
 
-    fn values<S: Sum>(&self, first: usize, sums: &[S], output: &mut [f32]) {
+    fn values<S: Accumulator>(&self, first: usize, sums: &[S], output: &mut [f32]) {
         let (min, max) = (Lanes::splat(self.bounds.min), Lanes::splat(self.bounds.max));
         let scale = Lanes::splat(self.quantization.map_or(1.0, |levels| levels.scale()));
-        let fours = sums.chunks_exact(LANES).zip(output.chunks_mut(LANES));
-        let factors = self.factors[first..].chunks_exact(LANES);
+        let fours = sums.as_chunks().0.iter().zip(output.chunks_mut(LANES));
+        let factors = self.factors[first..].as_chunks().0;
         for ((sums, output), factors) in fours.zip(factors) {
-            // SAFETY: there are four sums, and four factors.
-            let values = unsafe { S::load(sums.as_ptr()) * Lanes::load(factors.as_ptr()) };
+            let values = S::load(sums) * Lanes::load(factors);
             let values = match self.quantization {
                 None => values.clamp(min, max),
                 Some(_) => values.nearest().clamp(min, max) * scale,
             };
-            match output.len() {
-                // SAFETY: there are four values.
-                LANES => unsafe { values.store(output.as_mut_ptr()) },
-                less => output.copy_from_slice(&values.values()[..less]),
+            match output.as_mut_array() {
+                Some(output) => values.store(output),
+                None => output.copy_from_slice(&values.values()[..output.len()]),
             }
         }
     }
 
-    fn bytes<S: Sum>(&self, first: usize, sums: &[S], output: &mut [u8]) {
-        let whole = output.len() / SIXTEEN * SIXTEEN;
+    fn bytes<S: Accumulator>(&self, first: usize, sums: &[S], output: &mut [u8]) {
+        let whole = output.len() / REQUANTIZED * REQUANTIZED;
         let (output, rest) = output.split_at_mut(whole);
         let (done, sums) = sums.split_at(whole);
         let (factors, others) = self.factors[first..].split_at(whole);
-        S::bytes(done, factors, &self.bounds, output);
+        S::requantize(done, factors, &self.bounds, output);
         if rest.is_empty() {
             return;
         }
-        let (mut last, mut factors) = ([S::default(); SIXTEEN], [0.0; SIXTEEN]);
+        let (mut last, mut factors) = ([S::default(); REQUANTIZED], [0.0; REQUANTIZED]);
         last[..rest.len()].copy_from_slice(&sums[..rest.len()]);
         factors[..rest.len()].copy_from_slice(&others[..rest.len()]);
-        let mut bytes = [0; SIXTEEN];
-        S::bytes(&last, &factors, &self.bounds, &mut bytes);
+        let mut bytes = [0; REQUANTIZED];
+        S::requantize(&last, &factors, &self.bounds, &mut bytes);
         rest.copy_from_slice(&bytes[..rest.len()]);
     }
 }
