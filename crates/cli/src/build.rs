@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use infer_pack::trim::Why;
 use infer_pack::{Artifacts, BuildOptions, Profile};
 
 use crate::progress::Terminal;
@@ -21,7 +22,13 @@ pub struct Build {
     /// Model repository [default: models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
+    /// Print what keeps functions in the artifact: those whose names contain SYMBOL
+    #[arg(long, value_name = "SYMBOL")]
+    why: Option<String>,
 }
+
+/// Functions of a component that `--why` prints; a short text is part of hundreds of names.
+const MAX_CHAINS: usize = 20;
 
 impl Build {
     /// Build outdated artifacts and print their paths.
@@ -35,9 +42,32 @@ impl Build {
         if self.local {
             options.profile = Profile::Local;
         }
+        if let Some(symbol) = self.why {
+            let components = infer_pack::why(&options, &symbol, &Terminal::new())?;
+            components.iter().for_each(|why| print_why(why, &symbol));
+            return Ok(());
+        }
         let artifacts = infer_pack::build(&options, &Terminal::new())?;
         print(&artifacts)
     }
+}
+
+fn print_why(why: &Why, symbol: &str) {
+    let component = why.component;
+    let (kept, left_out) = (why.kept.len(), why.left_out.len());
+    println!(
+        "{component}: {kept} functions whose names contain `{symbol}` are in the artifact, {left_out} are left out"
+    );
+    for chain in why.kept.iter().take(MAX_CHAINS) {
+        println!("\n{chain}");
+    }
+    if kept > MAX_CHAINS {
+        println!(
+            "\n{} more; a longer SYMBOL selects fewer",
+            kept - MAX_CHAINS
+        );
+    }
+    println!();
 }
 
 fn print(artifacts: &Artifacts) -> Result<()> {
@@ -47,6 +77,9 @@ fn print(artifacts: &Artifacts) -> Result<()> {
     ] {
         let mib = std::fs::metadata(path)?.len() as f64 / (1024.0 * 1024.0);
         println!("{kind:<10}  {mib:6.1} MiB  {}", path.display());
+    }
+    for report in &artifacts.reports {
+        println!("code kept   by module: {}", report.display());
     }
     for model in &artifacts.models {
         let name = model.id.to_string();

@@ -21,13 +21,13 @@ use crate::snapshot::{
 use crate::stage::{Inputs, Stage, WriteError};
 use crate::toolchain::run::CommandError;
 use crate::toolchain::{self, TARGET, ToolchainError};
-use crate::trim::{self, Linked, TrimError};
+use crate::trim::{self, Linked, TrimError, Trimmed, Why};
 
 /// Where the artifacts are, below the workspace's root. `spin.toml` names the composed one.
 const FOLDER: &str = "target/infer";
 
 /// Changes when this crate makes something else from the same inputs.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-2");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-3");
 
 /// What is built, and from where.
 #[derive(Clone, Debug)]
@@ -74,8 +74,10 @@ pub struct Artifacts {
     pub composed: PathBuf,
     /// For hosts that bring wasi-nn.
     pub uncomposed: PathBuf,
-    /// The engine with its models in its memory, not yet composed.
+    /// The engine with its models in its memory, not yet trimmed and composed.
     pub engine: PathBuf,
+    /// The lists of functions that trimming kept of `infer` and of the engine, by module; see [`Report`](trim::Report).
+    pub reports: [PathBuf; 2],
     /// The models, in the order of their names.
     pub models: Vec<Model>,
     /// Which runtime runs each of those in the snapshot, by name: what a card says, or what was found for `auto`.
@@ -167,19 +169,44 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifact
     inputs.add("engine", &snapshot.bytes);
     inputs.add("engine code", &engine.code);
     let stage = Stage::new(composed.clone(), &inputs);
-    if !stage.is_fresh() {
-        let trimmed = engine.trimmed(&snapshot.bytes, &infer.bytes)?;
-        let bytes = compose(&infer.bytes, &trimmed)?;
+    let engine_report = report_file(&snapshot.file);
+    if !stage.is_fresh() || !engine_report.is_file() {
+        let is_called = engine_exports(&infer.bytes)?;
+        let Trimmed { bytes, report } = engine.linked()?.trim(&snapshot.bytes, is_called)?;
+        let bytes = compose(&infer.bytes, &bytes)?;
         check::check_composed(&bytes)?;
+        write_report(&engine_report, &report)?;
         stage.write(&bytes)?;
     }
     Ok(Artifacts {
         composed,
+        reports: [report_file(&infer.file), engine_report],
         uncomposed: infer.file,
         engine: snapshot.file,
         models,
         runtimes,
     })
+}
+
+/// Build what is out of date, and find what keeps functions in the composed artifact: those of `infer` and of the engine
+/// whose names contain `symbol`.
+///
+/// # Errors
+/// When the build fails.
+pub fn why(
+    options: &BuildOptions,
+    symbol: &str,
+    progress: &dyn Progress,
+) -> Result<[Why; 2], BuildError> {
+    let artifacts = build(options, progress)?;
+    let infer = read(&artifacts.uncomposed)?;
+    let engine = read(&artifacts.engine)?;
+    // Their memory is the snapshot's, trimmed or not; the references come from the code before it was trimmed.
+    let linked = Linked::read("infer", &code(options, Component::Infer, progress)?)?;
+    let why_infer = linked.why(&infer, infer_exports, symbol)?;
+    let linked = Linked::read("engine", &code(options, Component::Engine, progress)?)?;
+    let why_engine = linked.why(&engine, engine_exports(&infer)?, symbol)?;
+    Ok([why_infer, why_engine])
 }
 
 /// Which of the engine's runtimes runs a graph, by measurement where that is what it takes.
@@ -317,19 +344,36 @@ impl Engine {
         let linked = Linked::read("engine", &self.code)?;
         Ok(self.linked.get_or_init(|| linked))
     }
+}
 
-    /// A snapshot of it without what this `infer` and its models cannot reach.
-    fn trimmed(&self, snapshot: &[u8], infer: &[u8]) -> Result<Vec<u8>, TrimError> {
-        let imported = trim::imported("infer", infer)?;
-        self.linked()?.trim(snapshot, |export| {
-            let export = trim::called(export);
-            match export.split_once('#') {
-                // What ends a resource is called by whoever drops it.
-                Some((_, function)) => function.starts_with("[dtor]") || imported.contains(export),
-                None => true,
-            }
-        })
-    }
+/// Select the engine's exports that this `infer` calls.
+fn engine_exports(infer: &[u8]) -> Result<impl Fn(&str) -> bool, TrimError> {
+    let imported = trim::imported("infer", infer)?;
+    Ok(move |export: &str| {
+        let export = trim::called(export);
+        match export.split_once('#') {
+            // Whoever drops a resource calls its destructor.
+            Some((_, function)) => function.starts_with("[dtor]") || imported.contains(export),
+            None => true,
+        }
+    })
+}
+
+/// Select the exports of `infer` that a host calls: all but those of the setup.
+fn infer_exports(export: &str) -> bool {
+    !trim::called(export).starts_with(INFER_SETUP)
+}
+
+/// The report beside a trimmed component's file.
+fn report_file(component: &Path) -> PathBuf {
+    component.with_extension("trim.txt")
+}
+
+fn write_report(file: &Path, report: &trim::Report) -> Result<(), WriteError> {
+    fs::write(file, report.to_string()).map_err(|source| WriteError {
+        path: file.to_owned(),
+        source,
+    })
 }
 
 /// A component's code, compiled.
@@ -429,17 +473,20 @@ fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, Bu
     }
     let file = folder.join("infer.wasm");
     let stage = Stage::new(file.clone(), &inputs);
-    if let Some(bytes) = stage.read_fresh() {
+    let report_file = report_file(&file);
+    if report_file.is_file()
+        && let Some(bytes) = stage.read_fresh()
+    {
         return Ok(Built { file, bytes });
     }
     let linked = Linked::read("infer", code)?;
     let code = linked.component();
     let Snapshot { bytes, in_use } = snapshot_infer(code, cards)?;
     check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
-    let bytes = linked.trim(&bytes, |export| {
-        !trim::called(export).starts_with(INFER_SETUP)
-    })?;
+    let Trimmed { bytes, report } = linked.trim(&bytes, infer_exports)?;
     check::check_uncomposed(&bytes)?;
+    // First, so that it is there when the stage is fresh.
+    write_report(&report_file, &report)?;
     stage.write(&bytes)?;
     Ok(Built { file, bytes })
 }

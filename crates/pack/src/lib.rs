@@ -23,7 +23,7 @@ pub mod toolchain;
 pub mod trim;
 
 pub use build::{
-    Artifacts, BuildError, BuildOptions, Uncomposed, build, build_uncomposed, measure_runtime,
+    Artifacts, BuildError, BuildOptions, Uncomposed, build, build_uncomposed, measure_runtime, why,
 };
 pub use compile::Profile;
 pub use progress::{Progress, Silent};

@@ -23,14 +23,28 @@
 
 mod linked;
 mod module;
+mod names;
 mod reach;
+mod report;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use std::collections::BTreeSet;
 
 pub(crate) use linked::Linked;
 use module::Module;
+pub use report::{Amount, Report};
+pub use why::{Chain, Why};
+
+/// A snapshot without the code that it cannot reach.
+#[derive(Debug)]
+pub(crate) struct Trimmed {
+    /// The component.
+    pub(crate) bytes: Vec<u8>,
+    /// What it still holds.
+    pub(crate) report: Report,
+}
 
 /// Code could not be left out.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ use wasmparser::{
 
 use super::TrimError;
 use super::module::{Module, rewritten};
+use super::names::demangled;
 
 /// A component as it was linked.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Linked {
     pub(super) start: Option<u32>,
     /// What is at an index of the table.
     pub(super) table: Vec<Option<u32>>,
+    /// The names of all functions, the imported ones too.
+    pub(super) names: Vec<String>,
     /// What each function that it defines refers to.
     pub(super) functions: Vec<Vec<Target>>,
     /// Its statics, in order.
@@ -45,8 +48,10 @@ pub(super) enum Target {
 /// A constant or a variable, or some that overlap.
 #[derive(Debug)]
 pub(super) struct Static {
-    /// Where it is in memory.
-    range: Range<u32>,
+    /// The name of the first one.
+    pub(super) name: String,
+    /// Its addresses.
+    pub(super) range: Range<u32>,
     pub(super) targets: Vec<Target>,
 }
 
@@ -59,13 +64,25 @@ impl Linked {
         let module = Module::of(name, bytes)?;
         let symbols = symbols(name, &module, bytes)?;
         let mut places = Vec::new();
-        for symbol in &symbols {
-            if let Symbol::Data(Some(place)) = symbol
-                && let Some((base, _)) = module.data.get(place.index as usize)
-                && place.size > 0
-            {
-                let start = base + place.offset;
-                places.push(start..start + place.size);
+        let mut names = vec![String::new(); module.imports.len() + module.bodies.len()];
+        for (symbol, name) in &symbols {
+            match symbol {
+                Symbol::Data(Some(place)) => {
+                    if let Some((base, _)) = module.data.get(place.index as usize)
+                        && place.size > 0
+                    {
+                        let start = base + place.offset;
+                        places.push((start..start + place.size, *name));
+                    }
+                }
+                Symbol::Function(index) => {
+                    if let Some(first) = names.get_mut(*index as usize)
+                        && first.is_empty()
+                    {
+                        *first = demangled(name);
+                    }
+                }
+                Symbol::Data(None) | Symbol::Other => {}
             }
         }
         let start = module.data.iter().map(|(base, _)| *base).min().unwrap_or(0);
@@ -83,6 +100,7 @@ impl Linked {
                 .collect(),
             start: module.start,
             table: module.table(),
+            names,
             functions: Vec::new(),
             statics: joined(places),
             range: start..end,
@@ -129,7 +147,7 @@ impl Linked {
     fn relocate(
         &mut self,
         module: &Module<'_>,
-        symbols: &[Symbol],
+        symbols: &[(Symbol, &str)],
         bytes: &[u8],
     ) -> Result<(), TrimError> {
         let mut addressed = BTreeSet::new();
@@ -179,7 +197,7 @@ impl Linked {
     /// What a relocation refers to; none where that is nothing that could be left out.
     fn target(
         &self,
-        symbols: &[Symbol],
+        symbols: &[(Symbol, &str)],
         module: &Module<'_>,
         entry: &RelocationEntry,
         bytes: &[u8],
@@ -233,7 +251,7 @@ impl Linked {
             // Memory begins at zero, so that what is relative to it is the address itself.
             _ => found,
         };
-        let symbol = symbols.get(entry.index as usize);
+        let symbol = symbols.get(entry.index as usize).map(|(symbol, _)| symbol);
         match (entry.ty, symbol) {
             (FunctionIndexLeb, Some(&Symbol::Function(function))) => match found {
                 Some(found) if found == function => Ok(Some(Target::Function(function))),
@@ -280,12 +298,12 @@ enum Symbol {
     Other,
 }
 
-/// The symbols, by number.
-fn symbols(
+/// The symbols with their names, by number.
+fn symbols<'a>(
     name: &'static str,
     module: &Module<'_>,
-    bytes: &[u8],
-) -> Result<Vec<Symbol>, TrimError> {
+    bytes: &'a [u8],
+) -> Result<Vec<(Symbol, &'a str)>, TrimError> {
     let read_error = TrimError::read(name);
     let custom = |wanted: &str| {
         let found = module.customs.iter().find(|(name, _)| *name == wanted);
@@ -305,12 +323,19 @@ fn symbols(
         if let Linking::SymbolTable(table) = part.map_err(read_error)? {
             for symbol in table {
                 symbols.push(match symbol.map_err(read_error)? {
-                    SymbolInfo::Func { index, .. } => Symbol::Function(index),
-                    // One that is absolute is the linker's own, and in no segment.
-                    SymbolInfo::Data { symbol, flags, .. } => {
-                        Symbol::Data(symbol.filter(|_| !flags.contains(SymbolFlags::ABSOLUTE)))
+                    SymbolInfo::Func { index, name, .. } => {
+                        (Symbol::Function(index), name.unwrap_or_default())
                     }
-                    _ => Symbol::Other,
+                    // An absolute symbol is the linker's own, and in no segment.
+                    SymbolInfo::Data {
+                        symbol,
+                        flags,
+                        name,
+                    } => {
+                        let symbol = symbol.filter(|_| !flags.contains(SymbolFlags::ABSOLUTE));
+                        (Symbol::Data(symbol), name)
+                    }
+                    _ => (Symbol::Other, ""),
                 });
             }
         }
@@ -319,15 +344,16 @@ fn symbols(
 }
 
 /// Statics in order, those that overlap as one.
-fn joined(mut ranges: Vec<Range<u32>>) -> Vec<Static> {
-    ranges.sort_unstable_by_key(|range| (range.start, range.end));
+fn joined(mut ranges: Vec<(Range<u32>, &str)>) -> Vec<Static> {
+    ranges.sort_by_key(|(range, _)| (range.start, range.end));
     let mut statics: Vec<Static> = Vec::new();
-    for range in ranges {
+    for (range, name) in ranges {
         match statics.last_mut() {
             Some(last) if range.start < last.range.end => {
                 last.range.end = last.range.end.max(range.end);
             }
             _ => statics.push(Static {
+                name: demangled(name),
                 range,
                 targets: Vec::new(),
             }),

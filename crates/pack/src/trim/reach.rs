@@ -1,14 +1,40 @@
-//! What of a snapshot can be reached.
+//! A walk over all references, from the exports and the snapshot's memory.
 
-use super::TrimError;
+use std::collections::VecDeque;
+
 use super::linked::{Linked, Target, static_at};
 use super::module::{Module, rewritten};
+use super::report::Report;
+use super::{TrimError, Trimmed};
 
-/// The body of a function that is left out: no locals, one instruction, and its end.
+/// The body of a function that is left out: no locals, `unreachable`, `end`.
 const TRAP: &[u8] = &[0x00, 0x00, 0x0b];
 
+/// Why a function or a static was reached first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// An export that is still called, by its place among the exports.
+    Export(usize),
+    /// The module's start function.
+    Start,
+    /// An address in a place that belongs to no static.
+    Unplaced,
+    /// A word on the stack or the heap, at this address, that could be a pointer.
+    Memory(u32),
+    /// A function or a static that refers to it.
+    Target(Target),
+}
+
+/// What a walk reached, and why.
+pub(super) struct Reached {
+    /// By function, without the imported ones.
+    pub(super) functions: Vec<Option<Cause>>,
+    /// By static.
+    pub(super) statics: Vec<Option<Cause>>,
+}
+
 impl Linked {
-    /// What a number could be the address of.
+    /// The function or static that a number is the address of, if it is one.
     fn address_of(&self, number: u32) -> Option<Target> {
         if self.range.contains(&number) {
             return static_at(&self.statics, number).map(Target::Static);
@@ -17,89 +43,105 @@ impl Linked {
         function.map(Target::Function)
     }
 
-    /// The snapshot without the bodies of functions that cannot be reached; `is_called` says which exports still are.
+    /// Replace the bodies of functions that the snapshot cannot reach; `is_called` selects the exports that a host still
+    /// calls.
     ///
     /// # Errors
-    /// When it cannot be read, or has other code.
+    /// When the snapshot cannot be read, or is not of this component.
     pub(crate) fn trim(
         &self,
         snapshot: &[u8],
         is_called: impl Fn(&str) -> bool,
-    ) -> Result<Vec<u8>, TrimError> {
+    ) -> Result<Trimmed, TrimError> {
+        let module = self.module_of(snapshot)?;
+        let reached = self.reached(&module, snapshot, is_called);
+        let bodies = module.bodies.iter().zip(&reached.functions);
+        let code: Vec<&[u8]> = bodies
+            .clone()
+            .map(|(body, cause)| cause.map_or(TRAP, |_| body.as_bytes()))
+            .collect();
+        let functions = bodies.zip(&self.names[self.imported as usize..]);
+        let functions = functions
+            .map(|((body, cause), name)| (name.as_str(), body.as_bytes().len(), cause.is_some()));
+        Ok(Trimmed {
+            bytes: rewritten(self.name, snapshot, &module, &code)?,
+            report: Report::new(self.name, functions),
+        })
+    }
+
+    /// Read a snapshot of this component.
+    pub(super) fn module_of<'a>(&self, snapshot: &'a [u8]) -> Result<Module<'a>, TrimError> {
         let module = Module::of(self.name, snapshot)?;
         let is_ours = module.imports.len() as u32 == self.imported
             && module.bodies.len() == self.functions.len()
             && module.table() == self.table;
-        if !is_ours {
-            return Err(TrimError::OtherCode {
+        match is_ours {
+            true => Ok(module),
+            false => Err(TrimError::OtherCode {
                 component: self.name,
-            });
+            }),
         }
-        let reached = self.reached(&module, snapshot, is_called);
-        let bodies = module.bodies.iter().zip(&reached);
-        let code: Vec<&[u8]> = bodies
-            .map(|(body, &is_reached)| if is_reached { body.as_bytes() } else { TRAP })
-            .collect();
-        rewritten(self.name, snapshot, &module, &code)
     }
 
-    /// Which of the functions that it defines can be reached.
-    fn reached(
+    /// Walk from the exports that are called and from the memory of a snapshot.
+    pub(super) fn reached(
         &self,
         module: &Module<'_>,
         snapshot: &[u8],
         is_called: impl Fn(&str) -> bool,
-    ) -> Vec<bool> {
+    ) -> Reached {
         let mut walk = Walk {
             linked: self,
-            functions: vec![false; self.functions.len()],
-            statics: vec![false; self.statics.len()],
+            reached: Reached {
+                functions: vec![None; self.functions.len()],
+                statics: vec![None; self.statics.len()],
+            },
             changed: vec![Vec::new(); self.statics.len()],
-            waiting: Vec::new(),
+            waiting: VecDeque::new(),
         };
-        let exports = self.exports.iter();
-        for (_, function) in exports.filter(|(name, _)| is_called(name)) {
-            walk.reach(Target::Function(*function));
+        let exports = self.exports.iter().enumerate();
+        for (at, (_, function)) in exports.filter(|(_, (name, _))| is_called(name)) {
+            walk.reach(Target::Function(*function), Cause::Export(at));
         }
         if let Some(start) = self.start {
-            walk.reach(Target::Function(start));
+            walk.reach(Target::Function(start), Cause::Start);
         }
         for &target in &self.others {
-            walk.reach(target);
+            walk.reach(target, Cause::Unplaced);
         }
         walk.scan(&module.memory(snapshot));
         walk.go();
-        walk.functions
+        walk.reached
     }
 }
 
-/// What has been reached so far.
+/// A walk in progress. It goes breadth first, so that the causes form the shortest chains.
 struct Walk<'a> {
     linked: &'a Linked,
-    functions: Vec<bool>,
-    statics: Vec<bool>,
-    /// What the numbers in each static could be addresses of that are not those that it began with.
+    reached: Reached,
+    /// The targets of words in each static that the setup changed.
     changed: Vec<Vec<Target>>,
-    /// What has not been looked into.
-    waiting: Vec<Target>,
+    /// Reached, and not yet searched for references.
+    waiting: VecDeque<Target>,
 }
 
 impl Walk<'_> {
-    fn reach(&mut self, target: Target) {
-        let is_new = match target {
+    fn reach(&mut self, target: Target, cause: Cause) {
+        let known = match target {
             Target::Function(index) => match index.checked_sub(self.linked.imported) {
-                None => false,
-                Some(at) => !std::mem::replace(&mut self.functions[at as usize], true),
+                None => return,
+                Some(at) => &mut self.reached.functions[at as usize],
             },
-            Target::Static(at) => !std::mem::replace(&mut self.statics[at], true),
+            Target::Static(at) => &mut self.reached.statics[at],
         };
-        if is_new {
-            self.waiting.push(target);
+        if known.is_none() {
+            *known = Some(cause);
+            self.waiting.push_back(target);
         }
     }
 
-    /// Take each number of the memory for an address, but those that statics began with: where among these there are
-    /// addresses is known.
+    /// Take each word of the memory for an address, except those that statics began with: relocations say which of these
+    /// are addresses.
     fn scan(&mut self, memory: &[u8]) {
         let linked = self.linked;
         for (address, word) in (0..).step_by(4).zip(memory.as_chunks::<4>().0) {
@@ -107,7 +149,7 @@ impl Walk<'_> {
                 continue;
             };
             if !linked.range.contains(&address) {
-                self.reach(target);
+                self.reach(target, Cause::Memory(address));
                 continue;
             }
             let before = linked
@@ -118,25 +160,26 @@ impl Walk<'_> {
             }
             match static_at(&linked.statics, address) {
                 Some(at) => self.changed[at].push(target),
-                None => self.reach(target),
+                None => self.reach(target, Cause::Memory(address)),
             }
         }
     }
 
     fn go(&mut self) {
         let linked = self.linked;
-        while let Some(target) = self.waiting.pop() {
-            let targets = match target {
+        while let Some(from) = self.waiting.pop_front() {
+            let cause = Cause::Target(from);
+            let targets = match from {
                 Target::Function(index) => &linked.functions[(index - linked.imported) as usize],
                 Target::Static(at) => {
                     for target in std::mem::take(&mut self.changed[at]) {
-                        self.reach(target);
+                        self.reach(target, cause);
                     }
                     &linked.statics[at].targets
                 }
             };
             for &target in targets {
-                self.reach(target);
+                self.reach(target, cause);
             }
         }
     }

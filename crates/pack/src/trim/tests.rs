@@ -294,7 +294,7 @@ fn what_can_be_reached_is_left() {
     for (name, statics, heap, is_setup_called, expected) in rows {
         let snapshot = component(statics, heap, Fault::default());
         let trimmed = linked.trim(&snapshot, |export| is_setup_called || export != "setup");
-        let trimmed = trimmed.unwrap();
+        let trimmed = trimmed.unwrap().bytes;
         if let Err(error) = Validator::new().validate_all(&trimmed) {
             wrong.push(format!("{name}: {error}"));
         }
@@ -313,7 +313,7 @@ fn nothing_else_is_changed_but_what_the_linker_wrote() {
     assert_eq!(module.customs.len(), 3);
     let linked = linked();
     for component in [
-        linked.trim(&all, |_| true).unwrap(),
+        linked.trim(&all, |_| true).unwrap().bytes,
         linked.component().to_vec(),
     ] {
         Validator::new().validate_all(&component).unwrap();
@@ -385,6 +385,80 @@ fn what_the_linker_did_not_say_is_not_guessed() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_report_counts_what_is_left() {
+    let snapshot = component(STATICS, &[B], Fault::default());
+    let report = linked().trim(&snapshot, |export| export != "setup");
+    let report = report.unwrap().report;
+    assert_eq!((report.all.functions, report.kept().functions), (8, 4));
+    let text = report.to_string();
+    assert!(text.contains(": 4 of 8, "), "{text}");
+}
+
+#[test]
+fn a_chain_names_what_keeps_a_function() {
+    let linked = linked();
+    let mut changed = STATICS;
+    changed[3] = C;
+    let rows = [
+        ("function 2", STATICS, 0, &["export `run`"][..]),
+        (
+            "function 8",
+            STATICS,
+            0,
+            &[
+                "function `function 3`",
+                "static `A` at 0x400",
+                "function `function 2`",
+                "export `run`",
+            ],
+        ),
+        (
+            "function 4",
+            STATICS,
+            B,
+            &["static `B` at 0x404", "snapshot word at 0x7d0"],
+        ),
+        (
+            "function 7",
+            STATICS,
+            TABLE_BASE + 3,
+            &["snapshot word at 0x7d0"],
+        ),
+        (
+            "function 6",
+            changed,
+            0,
+            &[
+                "static `C` at 0x408",
+                "static `variable` at 0x40c",
+                "function `function 2`",
+                "export `run`",
+            ],
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (function, statics, word, expected) in rows {
+        let snapshot = component(statics, &[word], Fault::default());
+        let why = linked.why(&snapshot, |export| export != "setup", function);
+        let why = why.unwrap();
+        let found = why.kept.iter().map(|chain| &chain.references);
+        let found: Vec<_> = found.collect();
+        if found != [expected] || !why.left_out.is_empty() {
+            wrong.push(format!("{function}: {why:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Of a trimmed component the answer is the same, and so it is for the functions that were left out.
+    let snapshot = component(STATICS, &[], Fault::default());
+    let is_called = |export: &str| export != "setup";
+    let trimmed = linked.trim(&snapshot, is_called).unwrap().bytes;
+    let of_both = [&snapshot, &trimmed].map(|bytes| linked.why(bytes, is_called, "").unwrap());
+    assert_eq!(of_both[0], of_both[1]);
+    let left_out = [1, 4, 5, 6, 7].map(|index| format!("function {index}"));
+    assert_eq!(of_both[0].left_out, left_out);
 }
 
 #[test]
