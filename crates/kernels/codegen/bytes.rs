@@ -1,4 +1,4 @@
-//! Sums of products of bytes, as bytes again.
+//! Requantization: int32 accumulators to uint8.
 
 use wasm_encoder::{BlockType, Function, ValType};
 
@@ -9,7 +9,7 @@ use crate::parts::at;
 /// Sixteens in the body of the loop.
 const STEPS: u32 = 4;
 
-/// See `infer_kernels::quantized::End` for what the parameters mean.
+/// See `infer_kernels::accumulator` for what the parameters mean.
 pub(crate) fn bytes_16() -> Kernel {
     let (sixteens, sums, factors, end, c) = (0, 1, 2, 3, 4);
     let parameters = vec![ValType::I32; 5];

@@ -1,6 +1,6 @@
-//! Writes the innermost loops as WebAssembly, instruction by instruction.
+//! Generates the innermost loops as WebAssembly, instruction by instruction.
 //!
-//! Between intrinsics in Rust and the machine stand two compilers, LLVM and the host's (Cranelift), and their choices
+//! Two compilers stand between intrinsics in Rust and the machine, LLVM and the host's (Cranelift), and their choices
 //! multiply: LLVM turns a scalar load and a splat into `v128.load32_splat`, which Cranelift takes through a
 //! general register (two more operations on the one port that shuffles); LLVM reorders a block by its
 //! accumulators, and Cranelift computes all loads of a block before the first multiplication, so that a block of

@@ -1,4 +1,4 @@
-//! Two-dimensional convolution, channels last.
+//! f32 convolution by im2col and matrix products, channels last.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::gemm::{COLUMNS, Packed, ROWS, Target, gemm_into, panels_a_block};
 use crate::im2col::Im2col;
 use crate::spec::{ConvSpec, Images, Place, Window, copy};
 
-/// A convolution with its weights packed.
+/// A two-dimensional convolution with packed weights.
 #[derive(Clone, Debug)]
 pub struct Conv2d {
     spec: ConvSpec,
@@ -51,16 +51,16 @@ impl Conv2d {
         }
     }
 
-    /// What it takes and gives.
+    /// The parameters of the convolution.
     #[must_use]
     pub fn spec(&self) -> &ConvSpec {
         &self.spec
     }
 
-    /// The same weights with another spec.
+    /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When they do not go with it: more than its padding and its end differ.
+    /// When more than padding, clamp and quantization differ.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -70,10 +70,10 @@ impl Conv2d {
         }
     }
 
-    /// Compute it; `residual` is added before values are clamped.
+    /// Compute the convolution; `residual` is added before values are clamped.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
         let result = self.spec.fit(images, input.len(), output.len());
         assert!(
@@ -141,7 +141,7 @@ impl Run<'_> {
         let channels = group * k..(group + 1) * k;
         let panels = packed.n().div_ceil(COLUMNS);
         let step = panels_a_block(packed.k());
-        // What is under a window of one tap stands together where it is.
+        // A window of one tap is contiguous in the input.
         let mut lines = (taps > 1).then(|| {
             let (window, row) = (*self.window, packed.k());
             Im2col::new(window, self.images, self.result, channels.clone(), 0.0, row)

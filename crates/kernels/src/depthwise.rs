@@ -10,26 +10,25 @@ use crate::layout::unrolled;
 use crate::layout::{CHANNEL_GROUP as GROUP, PIXELS};
 use crate::spec::{ConvSpec, Images};
 
-/// A depthwise convolution with its weights packed: for each eight channels their biases, and then the weights of each
-/// tap.
+/// A depthwise convolution with packed weights: for each group of eight channels the biases, then the weights of each tap.
 #[derive(Clone, Debug)]
 pub struct Depthwise {
     spec: ConvSpec,
     groups: Arc<[f32]>,
 }
 
-/// Pixels that follow each other in the output, four at a time, and of their channels a multiple of eight.
+/// Adjacent output pixels, four at a time, and a multiple of eight of their channels.
 #[derive(Clone, Copy)]
 struct Pixels<'a> {
-    /// Of each tap, pointers to all channels under each of the first four pixels.
+    /// For each tap, pointers to the channels of the input under each of the first four pixels.
     taps: &'a [[*const f32; PIXELS]],
-    /// Values from what is under four pixels to what is under the next four.
+    /// Distance between the inputs of four pixels and of the next four, in values.
     step: usize,
-    /// Those that are computed.
+    /// Channels to compute.
     channels: usize,
-    /// Values from one pixel of the output to the next.
+    /// Distance between output pixels, in values.
     stride: usize,
-    /// Eight biases and eight weights a tap, for each group of channels.
+    /// For each group of channels: eight biases, then eight weights for each tap.
     groups: &'a [f32],
     clamp: Clamp,
 }
@@ -107,10 +106,10 @@ impl Pixels<'_> {
 }
 
 impl Depthwise {
-    /// Pack weights `[channels, 1, kernel height, kernel width]` (ONNX's order), and biases, zero where there are none.
+    /// Pack weights `[channels, 1, kernel height, kernel width]` (ONNX's order) and biases (zero if `None`).
     ///
     /// # Panics
-    /// When the slices are not as long as that, or it does not give as many channels as it takes.
+    /// When a slice has another length, or input and output differ in channels.
     #[must_use]
     pub fn new(spec: ConvSpec, weights: &[f32], bias: Option<&[f32]>) -> Self {
         let (taps, channels) = (spec.window.taps(), spec.channels_in);
@@ -139,16 +138,16 @@ impl Depthwise {
         }
     }
 
-    /// What it takes and gives.
+    /// The parameters of the convolution.
     #[must_use]
     pub fn spec(&self) -> &ConvSpec {
         &self.spec
     }
 
-    /// The same weights with another spec.
+    /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When they do not go with it: more than its padding and its end differ.
+    /// When more than padding, clamp and quantization differ.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -158,10 +157,10 @@ impl Depthwise {
         }
     }
 
-    /// Compute it.
+    /// Compute the convolution.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[f32], output: &mut [f32]) {
         let result = self.spec.fit(images, input.len(), output.len());
         if output.is_empty() {
@@ -181,17 +180,16 @@ pub(crate) struct Run<'a> {
     kernel: &'a Depthwise,
     result: Images,
     taps: Indirection<f32>,
-    /// Of each tap, a pointer to what is under a pixel.
+    /// For each tap, a pointer to the input of a pixel.
     under: Vec<*const f32>,
-    /// The same of four pixels.
+    /// The same for four pixels.
     fours: Vec<[*const f32; PIXELS]>,
-    /// Room for four pixels where there are fewer.
+    /// Output of four pixels, where fewer are needed.
     few: Vec<f32>,
 }
 
 impl<'a> Run<'a> {
-    /// For images that become `result`, of which so many lines are there at a time: each in the place of the one that
-    /// is as many lines above it.
+    /// A run over `images` whose output has the shape `result`; `lines` lines of an image are in memory at a time, as a ring buffer.
     pub(crate) fn new(kernel: &'a Depthwise, images: Images, result: Images, lines: usize) -> Self {
         let window = kernel.spec.window;
         Self {
@@ -204,7 +202,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Compute some lines of an image's output; those of the image that are under them are there.
+    /// Compute some lines of an image's output. The image's lines under them must be in memory.
     pub(crate) fn lines(&mut self, image: &[f32], lines: Range<usize>, output: &mut [f32]) {
         let Images {
             width, channels, ..
@@ -213,7 +211,7 @@ impl<'a> Run<'a> {
         let (begin, end) = (lines.start * width, lines.end * width);
         let mut first = begin;
         while first < end {
-            // The last four may be some that have been computed before.
+            // The last four pixels may overlap with the ones before.
             first = first.min(end.saturating_sub(PIXELS).max(begin));
             let (y, x) = (first / width, first % width);
             let even = self.taps.point(image, y, x, &mut self.under) - x;
@@ -233,7 +231,7 @@ impl<'a> Run<'a> {
             }
             let count = (even / PIXELS).max(1) * PIXELS;
             let output = &mut output[(first - begin) * channels..];
-            // Of fewer than four pixels the others are computed, and left.
+            // With fewer than four pixels left, compute four and drop the rest.
             match output.get_mut(..count * channels) {
                 Some(output) => self.kernel.compute(&self.fours, output),
                 None => {
@@ -247,8 +245,7 @@ impl<'a> Run<'a> {
 }
 
 impl Depthwise {
-    /// Compute pixels, four at a time, by pointers to as many values as there are channels; of more than four there is
-    /// no padding under any.
+    /// Compute pixels, four at a time, by pointers to all channels. More than four pixels must have no padding in their windows.
     fn compute(&self, taps: &[[*const f32; PIXELS]], output: &mut [f32]) {
         let channels = self.spec.channels_in;
         let whole = channels / GROUP * GROUP;

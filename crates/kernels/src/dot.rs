@@ -1,13 +1,15 @@
-//! RelaxedDot of numbers of eight bits: images without a sign, weights with one.
+//! Dot products of uint8 inputs and int8 weights.
 //!
-//! WebAssembly's one instruction for products of bytes, `i32x4.relaxed_dot_i8x16_i7x16_add_s`, says what comes of numbers with
-//! a sign and of numbers below 128; what it makes of greater ones is the host's choice. On x86-64 they are
-//! taken as they are, but sums of two products that do not fit into sixteen bits are cut off; elsewhere they are taken for
-//! negative. So the host is asked first. Where it does, bytes are multiplied, and of two weights whose products may be cut off
-//! a half is multiplied apart. Of weights of seven bits (as quantizers write them when asked to reduce their range) that are
-//! none, of eight bits with one scale for all channels some in a hundred words, with a scale for each channel a third of them.
-//! Where there are too many for that, weights are multiplied as numbers of sixteen bits, by `i32x4.dot_i16x8_s`, which is exact
-//! everywhere and does half as many at a time.
+//! WebAssembly has one instruction for products of bytes, `i32x4.relaxed_dot_i8x16_i7x16_add_s`. It is specified for inputs below
+//! 128; for larger ones the result depends on the host. x86-64 takes them as unsigned, but saturates the sum of two products to
+//! int16; other processors take them as negative. So [`RelaxedDot::detect`] tests the instruction first:
+//!
+//! - If inputs are unsigned, bytes are multiplied. Of two weights whose products may saturate, a part is multiplied separately
+//!   (the residual weights of `packed_int8.rs`). 7-bit weights, as quantizers write them with `reduce_range`, have no such pairs;
+//!   8-bit weights have them in a few percent of their words if quantized per tensor, and in a third if quantized per channel.
+//! - If there are too many such pairs, weights are multiplied as int16 by `i32x4.dot_i16x8_s`, which is exact everywhere and half as
+//!   fast.
+//! - On other hosts the products are computed in f32.
 
 use std::ops::Range;
 
@@ -19,19 +21,19 @@ use crate::layout::{PANELS_ABREAST, unrolled};
 use crate::packed_int8::{Entries, PackedInt8, number};
 use crate::spec::copy;
 
-/// What becomes of a product of a byte without a sign and one with.
+/// The behavior of the relaxed dot instruction for inputs of 128 and more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelaxedDot {
-    /// It is added as it is.
+    /// Inputs are unsigned, and sums are exact.
     Exact,
-    /// The sums of the first two products and of the last two of four are cut off where they do not fit into sixteen bits.
+    /// Inputs are unsigned, and the sums of the first and the last two of four products saturate to int16.
     Saturating,
-    /// Another number, or there is no such instruction.
+    /// The result is wrong, or the instruction is missing.
     Other,
 }
 
 impl RelaxedDot {
-    /// What becomes of them here. It is asked each time: an instance can come from a snapshot that another machine made.
+    /// Test the instruction on this host. Do not cache the result: a snapshot may have been made on another machine.
     #[must_use]
     pub fn detect() -> Self {
         #[cfg(not(target_arch = "wasm32"))]
@@ -40,7 +42,7 @@ impl RelaxedDot {
         return Self::Other;
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
         {
-            // By the loop that is asked for: four times 127 * 255 in each column.
+            // Test the kernel itself: four times 127 * 255 in each column.
             let row = std::hint::black_box([0xff; QUAD]);
             let mut panel = [0x7f7f_7f7f; 2 * COLUMNS];
             panel[..COLUMNS].fill(0);
@@ -114,11 +116,11 @@ unsafe extern "C" {
     }
 }
 
-/// What the numbers that are multiplied are held in.
+/// The type that inputs are converted to before they are multiplied.
 pub(crate) trait Element: Copy + Default + From<u8> {
-    /// What their sums are.
+    /// The type of the sums.
     type Sum: Accumulator;
-    /// Some panels, as they are multiplied.
+    /// Panels in the form in which they are multiplied.
     type Some<'a>;
 
     fn some(panels: &PackedInt8, range: Range<usize>) -> Self::Some<'_>;
@@ -364,7 +366,7 @@ impl Element for i16 {
     }
 }
 
-/// The same numbers in FP32, whose sums are exact up to 2^24, for hosts where products of bytes are not.
+/// FP32, whose sums are exact up to 2^24, for hosts where products of bytes are not.
 impl Element for f32 {
     type Sum = f32;
     type Some<'a> = Packed;

@@ -1,11 +1,10 @@
-//! Functions of each value of a slice, and over rows, four values at a time.
+//! Elementwise functions and row normalizations, four values at a time.
 //!
-//! Each is within some units in the last place of what the standard library computes value by value; a NaN stays
-//! one.
+//! Results are within a few units in the last place of the standard library's; NaN stays NaN.
 
 use crate::lanes::{LANES, Lanes};
 
-/// Let a function of four values go over a slice; what is left at the end is filled up with zeros for it.
+/// Apply a function of four values to a slice; the rest at the end is padded with zeros.
 fn each(values: &mut [f32], function: impl Fn(Lanes) -> Lanes) {
     let (fours, rest) = values.as_chunks_mut();
     for four in fours {
@@ -115,37 +114,37 @@ fn gelu_of(x: Lanes) -> Lanes {
     )
 }
 
-/// e to each power.
+/// `e^x` of each value.
 pub fn exp(values: &mut [f32]) {
     each(values, exp_of);
 }
 
-/// The error function of each.
+/// The error function of each value.
 pub fn erf(values: &mut [f32]) {
     each(values, erf_of);
 }
 
-/// The hyperbolic tangent of each.
+/// The hyperbolic tangent of each value.
 pub fn tanh(values: &mut [f32]) {
     each(values, tanh_of);
 }
 
-/// 1 / (1 + e^-x) of each.
+/// The sigmoid `1 / (1 + e^-x)` of each value.
 pub fn sigmoid(values: &mut [f32]) {
     each(values, sigmoid_of);
 }
 
-/// x times the sigmoid of `alpha` x, of each.
+/// Swish, `x * sigmoid(alpha * x)`, of each value.
 pub fn swish(values: &mut [f32], alpha: f32) {
     each(values, |x| x * sigmoid_of(x * Lanes::splat(alpha)));
 }
 
-/// x times the normal distribution's share below x, of each.
+/// GELU, `x` times the normal distribution's cumulative probability, of each value.
 pub fn gelu(values: &mut [f32]) {
     each(values, gelu_of);
 }
 
-/// A row's sum, or its largest value: four at a time by `of`, then those four and what is left by `last`.
+/// Fold a row: four values at a time by `of`, then these four and the rest by `last`.
 #[inline(always)]
 fn folded(
     row: &[f32],
@@ -164,7 +163,7 @@ fn folded(
         .fold(start, last)
 }
 
-/// A row's softmax: e to each power, divided by the sum of all. A NaN makes all of them that.
+/// Softmax of a row. A NaN makes all values NaN.
 pub fn softmax(row: &mut [f32]) {
     let larger = |a: f32, b: f32| if a.is_nan() || a > b { a } else { b };
     let largest = Lanes::splat(folded(row, f32::NEG_INFINITY, Lanes::max, larger));
@@ -174,11 +173,11 @@ pub fn softmax(row: &mut [f32]) {
     each(row, |x| x * factor);
 }
 
-/// A row's layer normalization: less the mean, divided by the root of the variance and `epsilon`, times
-/// `scale` and with `bias` added, where there is one. Gives the mean and what the rest was multiplied with.
+/// Layer normalization of a row: `(x - mean) / sqrt(variance + epsilon) * scale + bias`. Returns the mean and the inverse standard
+/// deviation.
 ///
 /// # Panics
-/// When scale or bias are not as long as the row.
+/// When scale or bias differ from the row in length.
 pub fn layer_norm(
     row: &mut [f32],
     epsilon: f32,

@@ -1,4 +1,4 @@
-//! Matrix products with one side packed.
+//! f32 matrix products with a packed right side.
 
 use std::collections::TryReserveError;
 use std::mem::offset_of;
@@ -9,8 +9,8 @@ pub use crate::layout::{COLUMNS, ROWS};
 use crate::quantization::QuantParams;
 use crate::tile::{Row, Tile};
 
-/// A matrix `[k, n]` as the kernel wants it: panels of eight columns, in each the columns' biases and then row after
-/// row; columns beyond `n` are zero.
+/// A packed matrix `[k, n]`: panels of eight columns, each with the columns' biases and then row after row; columns beyond `n`
+/// are zero.
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
     panels: Vec<f32>,
@@ -40,7 +40,7 @@ impl Packed {
         Self { panels, k, n }
     }
 
-    /// Pack a row-major `[k, n]` without a bias, into memory that is used again.
+    /// Pack a row-major matrix `[k, n]` without a bias, and reuse this one's memory.
     ///
     /// # Errors
     /// When there is no memory.
@@ -65,7 +65,7 @@ impl Packed {
         Ok(())
     }
 
-    /// PackedInt8 that are there already.
+    /// Take panels that are already packed.
     ///
     /// # Panics
     /// When they are not those of a matrix `[k, n]`.
@@ -78,13 +78,13 @@ impl Packed {
         Self { panels, k, n }
     }
 
-    /// Rows.
+    /// The number of rows.
     #[must_use]
     pub fn k(&self) -> usize {
         self.k
     }
 
-    /// Columns.
+    /// The number of columns.
     #[must_use]
     pub fn n(&self) -> usize {
         self.n
@@ -96,14 +96,14 @@ impl Packed {
     }
 }
 
-/// What comes after the sum.
+/// The range that sums are clamped to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 // The kernels read it.
 #[repr(C)]
 pub struct Clamp {
-    /// Values below become this.
+    /// Smaller values become this.
     pub min: f32,
-    /// Values above become this.
+    /// Larger values become this.
     pub max: f32,
 }
 
@@ -111,13 +111,13 @@ const _: () =
     assert!(offset_of!(Clamp, min) == CLAMP_FIELDS[0] && offset_of!(Clamp, max) == CLAMP_FIELDS[1]);
 
 impl Clamp {
-    /// Values stay as they are.
+    /// No limits.
     pub const NONE: Self = Self {
         min: f32::NEG_INFINITY,
         max: f32::INFINITY,
     };
 
-    /// The value within the limits; NaN stays.
+    /// Clamp a value; NaN stays NaN.
     #[must_use]
     pub fn apply(self, value: f32) -> f32 {
         let value = if value < self.min { self.min } else { value };
@@ -125,17 +125,17 @@ impl Clamp {
     }
 }
 
-/// Where products go: into rows of a matrix that may have more columns than the product.
+/// The destination of a product: rows of a matrix that may have more columns than the product.
 pub(crate) struct Target<'a> {
     pub(crate) c: &'a mut [f32],
-    /// Added; of the same layout.
+    /// A matrix of the same layout that is added.
     pub(crate) residual: Option<&'a [f32]>,
-    /// Values from one row to the next.
+    /// Distance between rows, in values.
     pub(crate) stride: usize,
-    /// The column of the product's first one.
+    /// The destination column of the product's first column.
     pub(crate) column: usize,
     pub(crate) clamp: Clamp,
-    /// What clamped values are rounded to.
+    /// Quantization of the clamped output, if there is one.
     pub(crate) quantization: Option<QuantParams>,
 }
 
@@ -154,7 +154,7 @@ impl Target<'_> {
         height: usize,
     ) {
         let height = ROWS.min(height);
-        // What the kernels can write where it belongs.
+        // The panels that the kernels can write in place.
         let whole = panels.end.min(packed.n / COLUMNS).max(panels.start) - panels.start;
         let whole = match height {
             ROWS => panels.start..panels.start + whole,
@@ -201,7 +201,7 @@ impl Target<'_> {
                 });
             }
         }
-        // At the edges the kernel would write beside the target, and what there is room for is copied.
+        // At the edges the kernel would write outside the target: compute into a buffer and copy the part that fits.
         for panel in whole.end..panels.end {
             let width = COLUMNS.min(packed.n - panel * COLUMNS);
             let start = start + panel * COLUMNS;
@@ -227,8 +227,7 @@ impl Target<'_> {
         }
     }
 
-    /// Compute some whole panels for the first rows, a multiple of four: what has to be seen to is seen to once for all of
-    /// them.
+    /// Compute some whole panels for the first rows, a multiple of four, with one check of the bounds for all of them.
     fn whole(&mut self, a: &[f32], packed: &Packed, panels: Range<usize>) {
         let (k, n) = (packed.k, self.stride);
         let height = a.len() / k;
@@ -258,7 +257,7 @@ impl Target<'_> {
         }
     }
 
-    /// A product of no rows: the biases.
+    /// The product for `k = 0`: the biases.
     pub(crate) fn biases(&mut self, packed: &Packed, row: usize) {
         for column in 0..packed.n {
             let at = row * self.stride + self.column + column;
@@ -273,11 +272,10 @@ impl Target<'_> {
     }
 }
 
-/// Bytes of packed weights that are gone through for all rows before the next: what stays in a core's second cache
-/// beside the rows.
+/// Bytes of packed weights that are multiplied with all rows before the next block: they stay in the L2 cache beside the rows.
 const BLOCK_BYTES: usize = 512 * 1024;
 
-/// How many panels of a matrix are gone through for all rows before the next.
+/// The number of panels in a block.
 pub(crate) fn panels_a_block(k: usize) -> usize {
     (BLOCK_BYTES / ((k + 1) * COLUMNS * size_of::<f32>())).max(1)
 }
@@ -285,7 +283,7 @@ pub(crate) fn panels_a_block(k: usize) -> usize {
 /// `c = clamp(a * packed + residual)`: `a` is row-major `[m, k]`, `c` and `residual` are `[m, n]`.
 ///
 /// # Panics
-/// When a slice is not as long as that.
+/// When a slice does not have that length.
 pub fn gemm(
     m: usize,
     a: &[f32],
@@ -324,7 +322,7 @@ pub(crate) fn gemm_into(m: usize, a: &[f32], packed: &Packed, mut target: Target
     let step = panels_a_block(k);
     let whole = match target.quantization {
         None => m / ROWS * ROWS,
-        // They come after each tile, while it is in a cache.
+        // Outputs are quantized after each tile, while it is in the cache.
         Some(_) => 0,
     };
     for block in (0..panels).step_by(step) {

@@ -1,42 +1,42 @@
-//! What is under windows side by side, copied once for all of them.
+//! im2col: copies of the windows of adjacent output pixels.
 
 use std::ops::Range;
 
 use crate::gemm::ROWS;
 use crate::spec::{Images, Place, Window};
 
-/// Values that are copied at a time, about: they stay in a core's first cache until they are multiplied.
+/// Values that are copied at a time, about: they stay in the L1 cache until they are multiplied.
 const FEW: usize = 4096;
 
-/// What is under the windows of some pixels of an output's line, column by column, in each the window's lines from above
-/// to below: so all that is under a window stands together, and windows that overlap share their columns.
+/// The windows of some adjacent output pixels, copied column by column, each column from top to bottom. So a window is
+/// contiguous, and windows that overlap share their columns.
 ///
-/// To multiply where images stand, stepping from line to line, is slower than to copy.
+/// Multiplying in place, with a step from line to line, is slower than copying.
 pub(crate) struct Im2col<T> {
     window: Window,
     images: Images,
     result: Images,
-    /// Of each pixel of the images.
+    /// The channels of each pixel that are copied.
     channels: Range<usize>,
-    /// What padding is.
+    /// The value of padding.
     zero: T,
-    /// Pixels of the output that are copied for at a time.
+    /// Output pixels whose windows are copied at a time, into a slot.
     pixels: usize,
-    /// Values that are copied at a time: a slot.
+    /// Values of a slot.
     slot: usize,
     slots: usize,
-    /// Values that are read of each window.
+    /// Values of each window that the caller may read.
     row: usize,
     values: Vec<T>,
-    /// The first pixel that the last slot was copied for.
+    /// The first output pixel of the last slot.
     first: Option<Place>,
     /// Where the last slot begins.
     last: usize,
 }
 
 impl<T: Copy> Im2col<T> {
-    /// For windows over some channels of images that become `result`, with `zero` in the padding. `row` values can be read
-    /// of each window, which may be more than are under it.
+    /// Buffers for the windows over some channels of `images`, whose output has the shape `result`; padding is `zero`. The caller may
+    /// read `row` values of each window, which may be more than the window has.
     pub(crate) fn new(
         window: Window,
         images: Images,
@@ -47,8 +47,8 @@ impl<T: Copy> Im2col<T> {
     ) -> Self {
         let [down, across] = window.kernel;
         let column = down * channels.len();
-        // What does not overlap evenly is copied for each pixel by itself, and so are long rows: they would not stay in
-        // that cache, and to copy them is little beside multiplying them.
+        // Windows that do not overlap evenly are copied one by one. So are long ones: they would not stay in the cache, and
+        // copying them takes little time compared with multiplying them.
         let pixels = match window.dilations[1] == 1 && window.strides[1] < across {
             true => FEW / (window.strides[1] * column).max(1),
             false => 1,
@@ -58,7 +58,7 @@ impl<T: Copy> Im2col<T> {
             false => pixels.min(result.width.max(1)),
         };
         let slot = ((pixels - 1) * window.strides[1] + across) * column;
-        // As many as four pixels may need, which may be of several lines.
+        // Enough for four pixels, which may be on several lines.
         let rest = result.width.wrapping_sub(1) % pixels + 1;
         let slots = if rest + 1 < ROWS { ROWS } else { 2 };
         Self {
@@ -77,9 +77,8 @@ impl<T: Copy> Im2col<T> {
         }
     }
 
-    /// What is under the windows of `count` pixels from `place` on, four at the most, as pointers to a row of values each;
-    /// the others are as the last. `place` becomes the one after them, from which the next call has to go on, or
-    /// begin again.
+    /// Pointers to the windows of `count` output pixels (four at most) from `place` on; further pointers repeat the last.
+    /// `place` moves past these pixels. The next call must continue there or restart at the beginning.
     #[inline(always)]
     pub(crate) fn rows<S>(
         &mut self,
@@ -97,7 +96,7 @@ impl<T: Copy> Im2col<T> {
         std::array::from_fn(|at| self.values[rows[at.min(last)]..][..self.row].as_ptr())
     }
 
-    /// Where what is under the window stands at a pixel; it stays for the next three.
+    /// The place of a pixel's window among the values. It remains valid for the next three pixels.
     #[inline(always)]
     fn at<S>(&mut self, input: &[S], place: Place, copy: impl Fn(&[S], &mut [T])) -> usize {
         let pixel = match &self.first {
@@ -117,7 +116,7 @@ impl<T: Copy> Im2col<T> {
         self.last + pixel * step
     }
 
-    /// Copy what is under the windows of some pixels from `place` on.
+    /// Copy the windows of some pixels from `place` on.
     #[inline(never)]
     fn fill<S>(&mut self, input: &[S], place: Place, copy: impl Fn(&[S], &mut [T])) {
         self.last = match self.last + self.slot {
@@ -135,10 +134,10 @@ impl<T: Copy> Im2col<T> {
         let [down, across] = window.kernel;
         let (stride, pad) = (window.strides[1], window.pads_before[1]);
         let pixels = self.pixels.min(self.result.width - place.x);
-        // Columns of the padded image.
+        // The first column and the number of columns, in the padded image.
         let (left, gap) = (place.x * stride, window.dilations[1]);
         let columns = (pixels - 1) * stride + across;
-        // The first that is in the image, and the first that is beyond it.
+        // The first column in the image, and the first beyond it.
         let start = pad.saturating_sub(left).div_ceil(gap).min(columns);
         let end = (pad + width).saturating_sub(left).div_ceil(gap);
         let end = end.clamp(start, columns);
@@ -167,7 +166,7 @@ impl<T: Copy> Im2col<T> {
     }
 }
 
-/// Copy `k` values each; `from_step` and `to_step` values on are the next.
+/// Strided copy of runs of `k` values; `from_step` and `to_step` are the distances between runs.
 #[inline(always)]
 fn spread<S, T>(
     k: usize,
@@ -177,7 +176,7 @@ fn spread<S, T>(
     to_step: usize,
     copy: &impl Fn(&[S], &mut [T]),
 ) {
-    // A number that is known when this is compiled needs no loop.
+    // A run of a constant length is copied without a loop.
     match k {
         1 if from_step == 1 => exactly::<S, T, 1>(from, to, to_step, copy),
         3 if from_step == 3 => exactly::<S, T, 3>(from, to, to_step, copy),
@@ -190,7 +189,7 @@ fn spread<S, T>(
     }
 }
 
-/// Copy `N` values each that stand side by side.
+/// Copy contiguous runs of `N` values.
 #[inline(always)]
 fn exactly<S, T, const N: usize>(
     from: &[S],

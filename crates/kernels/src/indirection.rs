@@ -1,24 +1,24 @@
-//! What is under a window, tap by tap, as pointers.
+//! Indirection buffers: a pointer for each tap of a window.
 
 use std::ops::Range;
 
 use crate::spec::{Images, Window};
 
-/// What is under a convolution's window, all channels of a pixel for each tap.
+/// Fills indirection buffers: each tap's pointer leads to all channels of the pixel under it, or to padding.
 pub(crate) struct Indirection<T> {
     window: Window,
     images: Images,
-    /// How many lines of an image are there at a time.
+    /// Lines of an image that are in memory at a time.
     lines: usize,
-    /// The output's lines and columns under whose windows there is no padding.
+    /// The output's rows and columns whose windows contain no padding.
     inner: [Range<usize>; 2],
     /// A pixel of the padding.
     padding: Vec<T>,
 }
 
 impl<T: Copy> Indirection<T> {
-    /// Of images that become `result`, with `zero` in the padding. So many lines of an image are there at a time, each in the
-    /// place of the one that is as many lines above it.
+    /// Windows over `images` whose output has the shape `result`; padding is `zero`. `lines` lines of an image are in memory at a time,
+    /// as a ring buffer.
     pub(crate) fn new(
         window: Window,
         images: Images,
@@ -47,8 +47,8 @@ impl<T: Copy> Indirection<T> {
         }
     }
 
-    /// Let each tap point to what is under a pixel of an image's output, and say up to which column what is under the
-    /// next ones is as many pixels further on as the window's stride is, for all taps.
+    /// Point each tap to the input of an output pixel. Returns the end of the columns that share these pointers: for each next one,
+    /// all of them move by the window's stride.
     pub(crate) fn point(&self, image: &[T], y: usize, x: usize, taps: &mut [*const T]) -> usize {
         let Images {
             width,
@@ -72,7 +72,7 @@ impl<T: Copy> Indirection<T> {
                 };
             }
         }
-        // As far as nothing is padding, what is under the pixels moves on evenly.
+        // Without padding, all pointers move evenly.
         match self.inner[0].contains(&y) && self.inner[1].contains(&x) {
             true => self.inner[1].end,
             false => x + 1,

@@ -1,17 +1,16 @@
-//! A pointwise convolution, and a depthwise one of what it gives.
+//! The fused inverted bottleneck: a pointwise convolution and the depthwise one after it.
 
 use crate::conv::Conv2d;
 use crate::depthwise::{Depthwise, Run};
 use crate::spec::{ConvSpec, Images};
 
-/// Values between both that are there at a time, where there are more in an image: they stay in a core's second cache.
+/// Intermediate values of a large image that are held at a time: they stay in the L2 cache.
 const SOME: usize = 64 * 1024;
-/// Values between both that may be there at a time.
+/// Intermediate values of an image up to which all of them are held.
 const MOST: usize = 256 * 1024;
 
-/// A pointwise convolution and a depthwise one of what it gives, as networks for phones have them: the first makes several times
-/// as many channels of an image, and the second is done with them at once. Of large images a few lines of
-/// them are there at a time, and are not written to memory.
+/// The fused inverted bottleneck of mobile networks: a pointwise convolution that expands the channels, and a depthwise one of its
+/// output. Of a large image only a few lines of the expanded channels exist at a time, so that they stay in the cache.
 #[derive(Clone, Debug)]
 pub struct InvertedBottleneck {
     pointwise: Conv2d,
@@ -19,10 +18,10 @@ pub struct InvertedBottleneck {
 }
 
 impl InvertedBottleneck {
-    /// One after the other.
+    /// Fuse two convolutions.
     ///
     /// # Panics
-    /// When the first is not pointwise, or gives other channels than the second takes.
+    /// When the first is not pointwise, or the channels do not match.
     #[must_use]
     pub fn new(pointwise: Conv2d, depthwise: Depthwise) -> Self {
         let spec = pointwise.spec();
@@ -34,22 +33,22 @@ impl InvertedBottleneck {
         }
     }
 
-    /// What the first takes and gives.
+    /// The parameters of the pointwise convolution.
     #[must_use]
     pub fn pointwise(&self) -> &ConvSpec {
         self.pointwise.spec()
     }
 
-    /// What the second takes and gives.
+    /// The parameters of the depthwise convolution.
     #[must_use]
     pub fn depthwise(&self) -> &ConvSpec {
         self.depthwise.spec()
     }
 
-    /// The same weights with another form of the second.
+    /// The same weights with other parameters of the depthwise convolution.
     ///
     /// # Panics
-    /// When they do not go with it: more than its padding and its end differ.
+    /// When more than padding, clamp and quantization differ.
     #[must_use]
     pub fn with_depthwise(&self, spec: ConvSpec) -> Self {
         Self {
@@ -58,19 +57,19 @@ impl InvertedBottleneck {
         }
     }
 
-    /// How many values there have to be room for, for [`InvertedBottleneck::run`] with these images.
+    /// The length of the scratch buffer that [`InvertedBottleneck::run`] needs for these images.
     #[must_use]
     pub fn scratch_len(&self, images: Images) -> usize {
         let (lines, _) = self.lines(images);
         lines.saturating_mul(self.line(images))
     }
 
-    /// Values of a line between both.
+    /// Intermediate values of a line.
     fn line(&self, images: Images) -> usize {
         images.width.saturating_mul(self.pointwise().channels_out)
     }
 
-    /// How many lines of what is between both are there at a time, and how many of the output are made of them.
+    /// How many intermediate lines are held at a time, and how many output lines are computed from them.
     fn lines(&self, images: Images) -> (usize, usize) {
         let line = self.line(images);
         let window = self.depthwise().window;
@@ -82,12 +81,12 @@ impl InvertedBottleneck {
         }
     }
 
-    /// Compute it, with room for what is between both.
+    /// Compute the output, with a scratch buffer for the intermediate values.
     ///
     /// # Panics
-    /// When one of the two has no output, a slice is not as long as the images say, or there is less room than
+    /// When a convolution has no output, a slice does not have the length of its images, or the scratch buffer is shorter than
     /// [`InvertedBottleneck::scratch_len`].
-    pub fn run(&self, images: Images, input: &[f32], room: &mut [f32], output: &mut [f32]) {
+    pub fn run(&self, images: Images, input: &[f32], scratch: &mut [f32], output: &mut [f32]) {
         let between = self
             .pointwise()
             .output(images)
@@ -105,7 +104,7 @@ impl InvertedBottleneck {
         let a_line = images.width * images.channels;
         let a_line_between = between.width * between.channels;
         let a_line_out = result.width * result.channels;
-        let room = &mut room[..lines * a_line_between];
+        let scratch = &mut scratch[..lines * a_line_between];
         let mut run = Run::new(&self.depthwise, between, result, lines);
         let inputs = input.chunks_exact(images.height * a_line);
         let outputs = output.chunks_exact_mut(result.height * a_line_out);
@@ -114,7 +113,7 @@ impl InvertedBottleneck {
             let mut done = 0;
             while done < result.height {
                 let end = result.height.min(done.saturating_add(a_turn));
-                // The last line that is under the last of these.
+                // The end of the input lines under these output lines.
                 let window = self.depthwise().window;
                 let reach = (end - 1) * window.strides[0]
                     + (window.kernel[0] - 1) * window.dilations[0]
@@ -123,7 +122,7 @@ impl InvertedBottleneck {
                     .height
                     .min(reach.saturating_sub(window.pads_before[0]));
                 while there < needed {
-                    // As far as the places follow each other.
+                    // Up to the end of the ring buffer.
                     let place = there % lines;
                     let some = (needed - there).min(lines - place);
                     let images = Images {
@@ -131,13 +130,13 @@ impl InvertedBottleneck {
                         height: some,
                         ..images
                     };
-                    let room = &mut room[place * a_line_between..][..some * a_line_between];
+                    let scratch = &mut scratch[place * a_line_between..][..some * a_line_between];
                     let input = &input[there * a_line..][..some * a_line];
-                    self.pointwise.run(images, input, None, room);
+                    self.pointwise.run(images, input, None, scratch);
                     there += some;
                 }
                 let output = &mut output[done * a_line_out..end * a_line_out];
-                run.lines(room, done..end, output);
+                run.lines(scratch, done..end, output);
                 done = end;
             }
         }

@@ -1,14 +1,16 @@
 //! Numeric kernels over plain slices, for one thread.
 //!
-//! Tensors of images are channels-last here (NHWC): a pixel's channels stand together, so that the innermost loop
-//! of every convolution goes along them, whatever the kernel's size. What is under a window is pointed to where that is one
-//! pixel a tap (the indirect convolution algorithm, Dukhan, arXiv:1907.02129), and copied a line at a time where taps
-//! stand side by side; an image is never written out as a matrix of all its windows.
+//! Images are channels-last (NHWC): the channels of a pixel are contiguous, so that the innermost loop of every convolution runs
+//! along them, whatever the window's size. Depthwise convolutions read their windows through pointers, one for each tap
+//! (`indirection.rs`, the indirect convolution algorithm, Dukhan, arXiv:1907.02129). Other convolutions copy a few windows at a
+//! time (`im2col.rs`); no image is ever written out as a matrix of all its windows.
 //!
-//! The innermost loops of products are written by `codegen/` for WebAssembly, other loops go over four values at a time
-//! by its intrinsics; elsewhere plain Rust does the same, so that all of this is tested natively too.
+//! `codegen/` generates the innermost loops of matrix products for WebAssembly, and other loops use vectors of four values
+//! (`lanes.rs`). On other targets plain Rust computes the same, so that `cargo test` covers it natively too. `layout.rs` holds
+//! the sizes that both sides share.
 
-/// Declares both forms of a kernel, which take the same: for any number of steps, and for no more than `steps` has of it.
+/// Declares both forms of a kernel, with the same parameters: one with a loop for sums of any length, and one without for sums
+/// up to the length in `layout::unrolled`.
 #[cfg(target_arch = "wasm32")]
 macro_rules! kernel {
     ($(#[$meta:meta])* fn $long:ident | $short:ident $parameters:tt) => {

@@ -1,11 +1,11 @@
-//! Weights of eight bits, packed as `dot.rs` multiplies them.
+//! int8 weights, packed as `dot.rs` multiplies them.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::layout::{COLUMNS, PAIR, QUAD, RESIDUAL_COLUMNS, RESIDUAL_HEADER, RESIDUAL_WORDS};
 
-/// A word of so many numbers of eight bits, [`QUAD`] or [`PAIR`].
+/// Pack [`QUAD`] or [`PAIR`] int8 weights into a 32-bit word.
 pub(crate) fn word(a_word: usize, number: impl Fn(usize) -> i8) -> i32 {
     let bits = 32 / a_word;
     let mask = u32::MAX >> (32 - bits);
@@ -13,12 +13,12 @@ pub(crate) fn word(a_word: usize, number: impl Fn(usize) -> i8) -> i32 {
     numbers.fold(0, |word, number| word | number) as i32
 }
 
-/// One of a word's numbers. Of one in sixteen bits the lower eight are all there is.
+/// Unpack a weight from a word; of an int16 the lower eight bits are significant.
 pub(crate) fn number(word: i32, a_word: usize, at: usize) -> i8 {
     (word >> (32 / a_word * at)) as i8
 }
 
-/// Whether the sum of two weights' products with bytes has no more than sixteen bits.
+/// Whether the sum of two weights' products with any uint8 fits into int16.
 pub(crate) fn is_narrow(weights: [i32; 2]) -> bool {
     let sum = |part: fn(i32, i32) -> i32| -> i32 {
         255 * weights.iter().map(|&weight| part(weight, 0)).sum::<i32>()
@@ -26,7 +26,8 @@ pub(crate) fn is_narrow(weights: [i32; 2]) -> bool {
     sum(Ord::max) <= i16::MAX.into() && sum(Ord::min) >= i16::MIN.into()
 }
 
-/// A word of four weights as two words whose sum it is, neither with two products whose sum has more than sixteen bits.
+/// Split a word of four weights into two whose sum it is, such that no sum of two products exceeds int16. `None` if the word needs no
+/// split.
 fn halved(word: i32) -> Option<[i32; 2]> {
     let weights: [i8; QUAD] = std::array::from_fn(|at| number(word, QUAD, at));
     let is_split: [bool; 2] = std::array::from_fn(|pair| {
@@ -40,9 +41,8 @@ fn halved(word: i32) -> Option<[i32; 2]> {
     (is_split != [false; 2]).then(|| [whole, self::word(QUAD, half)])
 }
 
-/// A matrix `[k, n]` of numbers of eight bits as the kernels want it: panels of eight columns, in each the columns' biases
-/// and then words of some rows of a column, four bytes or two numbers of sixteen bits; what is beyond `k` and `n` is
-/// zero.
+/// A packed int8 matrix `[k, n]`: panels of eight columns, each with the columns' biases and then words of four int8 or two int16
+/// weights of a column; elements beyond `k` and `n` are zero.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedInt8 {
     words: Arc<[i32]>,
@@ -51,7 +51,7 @@ pub(crate) struct PackedInt8 {
     /// Words in a column.
     a_column: usize,
     n: usize,
-    /// What is left of bytes.
+    /// Residual weights, if words hold int8.
     rest: Rest,
 }
 
@@ -65,7 +65,7 @@ struct Rest {
     starts: Arc<[usize]>,
 }
 
-/// Some entries.
+/// The entries of some panels.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Entries<'a> {
     pub(crate) words: &'a [i32],

@@ -1,21 +1,20 @@
-//! Values rounded to those that quantized numbers stand for.
+//! Quantization parameters, and conversions between f32 and uint8.
 
 use crate::lanes::Lanes;
 use crate::layout::REQUANTIZED;
 
-/// The values that quantized numbers stand for: so many steps from zero each.
+/// Per-tensor quantization parameters: a scale, and the range of quantized values relative to the zero point.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct QuantParams {
     scale: f32,
-    /// Steps in one.
+    /// 1 / scale.
     inverse: f32,
     min: f32,
     max: f32,
 }
 
 impl QuantParams {
-    /// QuantParams that are `scale` apart; the lowest is `min` steps from zero and the highest `max`: an integer type's limits
-    /// less the zero point.
+    /// Parameters with a scale and a range: `min` and `max` are the integer type's limits minus the zero point.
     #[must_use]
     pub fn new(scale: f32, min: i32, max: i32) -> Self {
         Self {
@@ -26,25 +25,25 @@ impl QuantParams {
         }
     }
 
-    /// The distance from one to the next.
+    /// The difference between adjacent quantized values.
     #[must_use]
     pub fn scale(&self) -> f32 {
         self.scale
     }
 
-    /// How many steps from zero the lowest is, and the highest.
+    /// The smallest and the largest quantized value minus the zero point.
     #[must_use]
     pub fn range(&self) -> [f32; 2] {
         [self.min, self.max]
     }
 
-    /// Whether a byte can count them.
+    /// Whether uint8 can hold the range, and zero is in it.
     #[must_use]
     pub fn fits_u8(&self) -> bool {
         self.max - self.min <= 255.0 && self.min <= 0.0 && self.max >= 0.0
     }
 
-    /// Each value as the nearest level, of two the one that is an even number of steps from zero; NaN stays.
+    /// Quantize and dequantize each value; ties round to even, NaN stays NaN.
     pub fn fake_quantize(&self, values: &mut [f32]) {
         let (fours, rest) = values.as_chunks_mut();
         for four in fours {
@@ -55,10 +54,10 @@ impl QuantParams {
         }
     }
 
-    /// How many levels above the lowest the one is that [`QuantParams::fake_quantize`] makes of each value; any of NaN.
+    /// Quantize each value to uint8; the smallest quantized value is 0, and NaN becomes any byte.
     ///
     /// # Panics
-    /// When there is not a byte for each value.
+    /// When the slices differ in length.
     pub fn quantize(&self, values: &[f32], bytes: &mut [u8]) {
         assert_eq!(values.len(), bytes.len(), "bytes");
         let zero = self.zero_point();
@@ -75,7 +74,7 @@ impl QuantParams {
         }
     }
 
-    /// The byte of zero.
+    /// The uint8 that stands for zero.
     pub(crate) fn zero_point(&self) -> i32 {
         -self.min as i32
     }
@@ -85,7 +84,7 @@ impl QuantParams {
         self.steps(values).nearest() * Lanes::splat(self.scale)
     }
 
-    /// How many steps from zero values are, within the limits, which are whole numbers.
+    /// Divide by the scale and clamp to the range, without rounding.
     #[inline(always)]
     fn steps(&self, values: Lanes) -> Lanes {
         let steps = values * Lanes::splat(self.inverse);

@@ -1,16 +1,16 @@
-//! What convolutions and pools take and give.
+//! Shapes and parameters of convolutions and pooling.
 
 use crate::gemm::Clamp;
 use crate::quantization::QuantParams;
 
-/// Where a window goes over an image: the same for convolutions and for pooling.
+/// The sliding window of a convolution or of pooling. Pairs are vertical, then horizontal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Height and width.
     pub kernel: [usize; 2],
-    /// Down and across.
+    /// Vertical and horizontal.
     pub strides: [usize; 2],
-    /// Down and across.
+    /// Vertical and horizontal.
     pub dilations: [usize; 2],
     /// Rows above and columns to the left that are zero.
     pub pads_before: [usize; 2],
@@ -19,7 +19,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Each pixel by itself.
+    /// A 1x1 window with a stride of one.
     pub const POINT: Self = Self {
         kernel: [1; 2],
         strides: [1; 2],
@@ -28,8 +28,8 @@ impl Window {
         pads_after: [0; 2],
     };
 
-    /// The output's height and width for an input's; none where the window is larger than the padded input, and where the
-    /// input is nothing but padding.
+    /// The output's height and width for the input's; `None` if the window is larger than the padded input, or the input is
+    /// empty.
     #[must_use]
     pub fn output(&self, input: [usize; 2]) -> Option<[usize; 2]> {
         let mut sizes = [0; 2];
@@ -46,13 +46,13 @@ impl Window {
         Some(sizes)
     }
 
-    /// Places in the window.
+    /// The number of taps: height times width.
     #[must_use]
     pub fn taps(&self) -> usize {
         self.kernel[0] * self.kernel[1]
     }
 
-    /// The input's row (axis 0) or column (axis 1) under a place of the window; none in the padding.
+    /// The input's row (axis 0) or column (axis 1) under a tap at an output position; `None` in the padding.
     #[must_use]
     pub fn input(&self, axis: usize, output: usize, tap: usize, size: usize) -> Option<usize> {
         (output * self.strides[axis] + tap * self.dilations[axis])
@@ -60,13 +60,13 @@ impl Window {
             .filter(|&at| at < size)
     }
 
-    /// The tap, of those line by line, that is `at` of those column by column.
+    /// Convert the index of a tap from column-major to row-major order.
     pub(crate) fn tap(&self, at: usize) -> usize {
         let [down, across] = self.kernel;
         at % down * across + at / down
     }
 
-    /// Whether it is of one pixel, and goes over all of them.
+    /// Whether this is a 1x1 window with a stride of one and no padding.
     #[must_use]
     pub fn is_pointwise(&self) -> bool {
         *self
@@ -77,50 +77,50 @@ impl Window {
     }
 }
 
-/// Images side by side in one slice, channels last.
+/// The shape of a batch of images in one slice, channels last (NHWC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Images {
-    /// How many.
+    /// Batch size.
     pub count: usize,
-    /// Of each.
+    /// Height of each image, in pixels.
     pub height: usize,
-    /// Of each.
+    /// Width of each image, in pixels.
     pub width: usize,
-    /// Of each pixel.
+    /// Channels of each pixel.
     pub channels: usize,
 }
 
 impl Images {
-    /// Values of all of them.
+    /// The number of values.
     #[must_use]
     pub fn len(&self) -> usize {
         self.count * self.height * self.width * self.channels
     }
 
-    /// Whether there are none.
+    /// Whether the batch has no values.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What a convolution takes and gives, whatever computes it.
+/// The parameters of a convolution, for every algorithm that computes one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvSpec {
-    /// Where its weights go over an image.
+    /// The sliding window.
     pub window: Window,
-    /// The channels that it takes.
+    /// Channels of the input.
     pub channels_in: usize,
-    /// The channels that it gives.
+    /// Channels of the output.
     pub channels_out: usize,
-    /// What sums are clamped to.
+    /// The range that sums are clamped to.
     pub clamp: Clamp,
-    /// What clamped values are rounded to.
+    /// Quantization of the clamped output, if there is one.
     pub quantization: Option<QuantParams>,
 }
 
 impl ConvSpec {
-    /// With sums that stay as they are.
+    /// A convolution whose output is neither clamped nor quantized.
     #[must_use]
     pub fn new(window: Window, [channels_in, channels_out]: [usize; 2]) -> Self {
         Self {
@@ -132,7 +132,7 @@ impl ConvSpec {
         }
     }
 
-    /// What the convolution makes of images; none where they have other channels or are smaller than the window.
+    /// The output's shape; `None` if the images have another number of channels or are smaller than the window.
     #[must_use]
     pub fn output(&self, input: Images) -> Option<Images> {
         let [height, width] = self.window.output([input.height, input.width])?;
@@ -157,7 +157,7 @@ impl ConvSpec {
         result
     }
 
-    /// Whether weights that were packed for `other` do for this: only its padding and its end may differ.
+    /// Whether weights packed for `other` fit this convolution: only padding, clamp and quantization may differ.
     pub(crate) fn takes_weights_of(&self, other: &Self) -> bool {
         let window = Window {
             pads_before: other.window.pads_before,
@@ -169,7 +169,7 @@ impl ConvSpec {
     }
 }
 
-/// A pixel of the output.
+/// The position of an output pixel.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Place {
     pub(crate) image: usize,
@@ -178,7 +178,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The next one. To count is faster than to divide.
+    /// Move to the next pixel. Counting is faster than dividing an index.
     #[inline(always)]
     pub(crate) fn advance(&mut self, result: &Images) {
         self.x += 1;
@@ -191,8 +191,8 @@ impl Place {
     }
 }
 
-/// Copy values of which there may be few: in WebAssembly to copy memory is a call of the host's function, and in each
-/// round of a loop a host may look at the time.
+/// Copy a slice that may be short: in WebAssembly, `memory.copy` calls a function of the host, and a loop may check the epoch at each
+/// iteration.
 #[inline(always)]
 pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     const FEW: usize = 32;
@@ -207,7 +207,7 @@ pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     some::<T, 1>(from, to);
 }
 
-/// Copy `N` values if there are as many, and go on to the others.
+/// Copy `N` values if both slices hold as many, and return the rest.
 #[inline(always)]
 fn some<'a, T: Copy, const N: usize>(from: &'a [T], to: &'a mut [T]) -> (&'a [T], &'a mut [T]) {
     match (from.split_first_chunk::<N>(), to.len() >= N) {

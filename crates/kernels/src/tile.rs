@@ -1,22 +1,22 @@
-//! The innermost part of a product: four rows of it and eight columns, or one row and thirty-two.
+//! The innermost part of an f32 matrix product: a tile of four rows and eight columns, or of one row and thirty-two.
 
 use crate::gemm::Clamp;
 #[cfg(target_arch = "wasm32")]
 use crate::layout::unrolled;
 use crate::layout::{COLUMNS, PANELS_ABREAST, ROWS};
 
-/// What is added where nothing is: a sum of -0 stays that, since nothing is -0.
+/// The residual where there is none: -0, since adding it leaves every sum as it is, -0 too.
 static NOTHING: [f32; PANELS_ABREAST * COLUMNS] = [-0.0; PANELS_ABREAST * COLUMNS];
 
-/// Four rows of a product, and some eights of its columns.
+/// Four rows of a product, and some panels of eight columns.
 pub(crate) struct Tile<'a> {
     /// Pointers to `k` values each.
     pub(crate) rows: [*const f32; ROWS],
     /// Values in a row, not zero.
     pub(crate) k: usize,
-    /// How many panels, not zero.
+    /// Number of panels, not zero.
     pub(crate) panels: usize,
-    /// Of each panel biases, and then eight weights for each value.
+    /// For each panel its biases, then eight weights for each value.
     pub(crate) weights: &'a [f32],
     pub(crate) clamp: Clamp,
 }
@@ -142,18 +142,17 @@ impl Tile<'_> {
     }
 }
 
-/// One row of a product, and some thirty-twos of its columns: a tile of four rows would be as much work for it as for
-/// four.
+/// One row of a product, and some blocks of 32 columns: a tile of four rows would take as long for it as for four rows.
 pub(crate) struct Row<'a> {
-    /// Not none.
+    /// The row, not empty.
     pub(crate) values: &'a [f32],
-    /// Of a multiple of four panels, of each biases, and then eight weights for each value.
+    /// A multiple of four panels: for each its biases, then eight weights for each value.
     pub(crate) weights: &'a [f32],
     pub(crate) clamp: Clamp,
 }
 
 impl Row<'_> {
-    /// Compute it; `residual` is added.
+    /// Compute the row; `residual` is added.
     pub(crate) fn compute(&self, c: &mut [f32], residual: Option<&[f32]>) {
         let panel = (self.values.len() + 1) * COLUMNS;
         assert!(c.len().is_multiple_of(PANELS_ABREAST * COLUMNS) && !c.is_empty());

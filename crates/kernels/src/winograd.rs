@@ -1,4 +1,4 @@
-//! Convolution with windows of three by three and strides of one by Winograd's algorithm, channels last.
+//! f32 convolution with 3x3 windows and a stride of one by Winograd's algorithm, channels last.
 //!
 //! Tiles of the output are computed from overlapping tiles of the input with fewer multiplications (Lavin and Gray,
 //! arXiv:1509.09308): both tile and window are transformed, which takes additions; what was a sum over taps and
@@ -21,7 +21,7 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 /// times as large as they were, which makes large layers larger than the time that it saves is worth.
 const MAX_CHANNELS_OF_FOUR: usize = 256 * 256;
 
-/// A convolution with its windows transformed and packed.
+/// A convolution with transformed and packed windows.
 #[derive(Clone, Debug)]
 pub struct Winograd {
     spec: ConvSpec,
@@ -39,7 +39,7 @@ enum Size {
 }
 
 impl Winograd {
-    /// Whether a convolution can be done so, and faster than directly.
+    /// Whether this algorithm applies to a convolution and beats im2col.
     #[must_use]
     pub fn wins(window: &Window, groups: usize, [channels_in, channels_out]: [usize; 2]) -> bool {
         let is_whole = |channels: usize| channels.is_multiple_of(LANES) && channels >= 16;
@@ -77,16 +77,16 @@ impl Winograd {
         }
     }
 
-    /// What it takes and gives.
+    /// The parameters of the convolution.
     #[must_use]
     pub fn spec(&self) -> &ConvSpec {
         &self.spec
     }
 
-    /// The same weights with another spec.
+    /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When they do not go with it: more than its padding and its end differ.
+    /// When more than padding, clamp and quantization differ.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -96,10 +96,10 @@ impl Winograd {
         }
     }
 
-    /// Compute it; `residual` is added before values are clamped.
+    /// Compute the convolution; `residual` is added before values are clamped.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
         let result = self.spec.fit(images, input.len(), output.len());
         assert!(

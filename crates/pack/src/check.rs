@@ -1,4 +1,4 @@
-//! What an artifact imports and how large it may be.
+//! Checks of an artifact's imports, exports and size.
 
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
@@ -16,7 +16,7 @@ const WASI: [&str; 6] = [
 /// freed in part of a page.
 const OVERHEAD_BYTES: u64 = 2 * 1024 * 1024;
 
-/// An artifact that must not be shipped.
+/// An artifact failed a check.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
@@ -24,7 +24,10 @@ pub enum CheckError {
     #[error("the artifact is not a valid component: {0}")]
     Invalid(String),
     /// It needs something that no stock host has, or that it has no business with.
-    #[error("the artifact imports {}, which is not expected", imports.join(", "))]
+    #[error(
+        "the artifact imports {}, expected WASI 0.2 (and wasi:nn, if uncomposed); remove the dependency that imports it",
+        imports.join(", ")
+    )]
     Imports {
         /// The interfaces.
         imports: Vec<String>,

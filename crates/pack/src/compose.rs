@@ -1,15 +1,15 @@
-//! The engine into the component: wasi:nn is satisfied inside, the rest stays an import.
+//! Composition: the engine provides wasi:nn to `infer`; all other imports remain.
 
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, PackageId};
 
-/// What the engine provides: every import of `infer` that begins so is satisfied by it.
+/// Prefix of the imports of `infer` that the engine provides.
 const PROVIDED: &str = "wasi:nn/";
 
-/// What the composition exports, whatever version of it `infer` has.
+/// Prefix of the composition's only export, in any version.
 const EXPORTED: &str = "wasi:http/incoming-handler@";
 
-/// Why the engine does not fit into the component.
+/// The two components could not be composed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {

@@ -1,4 +1,4 @@
-//! Skipping what is up to date.
+//! Build stages, which are skipped when up to date.
 //!
 //! Every stage writes one file and, beside it, the digest of everything that went into it. A stage
 //! whose digest has not changed is not run again, whatever the files' times say.
@@ -103,9 +103,9 @@ fn temporary_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// A stage's file could not be written.
+/// A file of the build could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write `{}`: {source}", path.display())]
+#[error("cannot write `{}`: {source}; check the permissions of its folder and the free space", path.display())]
 pub struct WriteError {
     pub(crate) path: PathBuf,
     pub(crate) source: io::Error,

@@ -1,23 +1,24 @@
-//! Leaving out code that nothing in a snapshot can reach.
+//! Trimming: removal of code that a snapshot cannot reach.
 //!
-//! A component is compiled with every operator, every reader of files and all that a setup needs, and a host compiles all of
-//! it before it serves. After the setup most of that is of no use: what was loaded is in memory, and what loads
-//! is not called again. The linker's own garbage collection could not know. So it is done once more, with the snapshot among
-//! its roots.
+//! A component is compiled with every operator, every decoder and the whole setup, and a host compiles all of that before it serves.
+//! After the setup most of it is unused: the models are in memory, and the code that loaded them is not called again. The linker's
+//! garbage collection ran before the setup, so this module collects again, with the snapshot's memory among the roots.
 //!
-//! What is reached, beginning with the exports that are still called:
+//! The roots are the exports that a host still calls. Reachable are:
 //!
-//! - a function, by calls in functions that are reached;
-//! - a function or a static, by its address in code or in statics that are reached; the linker's relocations say where an
-//!   address stands (`--emit-relocs`, [tool conventions]);
-//! - both, by any number on the stack and the heap, and in statics that are reached where it is not the one that the linker
-//!   wrote, that could be an address of one. What is no address and looks like one costs size, nothing else.
+//! - a function that a reachable function calls;
+//! - a function or a static whose address is in reachable code or in a reachable static. The linker's relocations tell which words
+//!   are addresses (`--emit-relocs`, [tool conventions]);
+//! - a function or a static whose address equals a word on the stack or the heap, or a word of a reachable static that the setup
+//!   changed. A number that looks like an address costs size and nothing else.
 //!
-//! Nothing may be overlooked, so each relocation is held against what stands in its place, and for each function in the table
-//! there has to be one.
+//! No reference may be missed. So each relocation is checked against the value in its place, and each function in the table must have
+//! a relocation.
 //!
-//! An operator is reached through its table of methods, a static, to which a graph in memory points. What is not
-//! reached keeps its place, so that no index changes, and its body is one instruction that traps.
+//! An operator is reached through its table of methods, a static to which a graph in memory points. An unreachable function keeps its
+//! index; its body becomes one instruction that traps.
+//!
+//! [`Report`] lists what is kept, module by module, and [`Why`] names the references to a function.
 //!
 //! [tool conventions]: https://github.com/WebAssembly/tool-conventions/blob/main/Linking.md
 
@@ -46,28 +47,35 @@ pub(crate) struct Trimmed {
     pub(crate) report: Report,
 }
 
-/// Code could not be left out.
+/// A component could not be trimmed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrimError {
-    /// A component or what the linker wrote cannot be read.
-    #[error("the component `{component}` cannot be read: {reason}")]
+    /// A component or its linker sections cannot be read.
+    #[error(
+        "cannot read the component `{component}`: {reason}; rebuild it after `cargo clean -p infer -p infer-engine`"
+    )]
     Read {
         /// `engine` or `infer`.
         component: &'static str,
-        /// The reader's word.
+        /// The reader's message.
         reason: String,
     },
-    /// The linker did not say where addresses are.
-    #[error("the component `{component}` {reason}, so what can be reached is not known")]
+    /// The linker's relocations are missing or wrong.
+    #[error(
+        "the component `{component}` {reason}, so trimming cannot tell which code is used; expected relocations of the \
+         pinned toolchain's linker (`--emit-relocs`)"
+    )]
     Unknown {
         /// `engine` or `infer`.
         component: &'static str,
-        /// What is missing or contradicts itself.
+        /// What is missing or contradictory.
         reason: String,
     },
-    /// The snapshot is not of that component.
-    #[error("the snapshot of `{component}` has other code than the component")]
+    /// The snapshot was made from another component.
+    #[error(
+        "the snapshot of `{component}` has other code than the component; remove `target/infer` and build again"
+    )]
     OtherCode {
         /// `engine` or `infer`.
         component: &'static str,
@@ -75,7 +83,7 @@ pub enum TrimError {
 }
 
 impl TrimError {
-    /// Of that component the reader says so.
+    /// Wrap an error of the reader.
     fn read(component: &'static str) -> impl Fn(wasmparser::BinaryReaderError) -> Self + Copy {
         move |error| Self::Read {
             component,
@@ -83,21 +91,21 @@ impl TrimError {
         }
     }
 
-    /// Of that component so much is missing.
+    /// Report missing or contradictory relocations.
     fn unknown(component: &'static str, reason: String) -> Self {
         Self::Unknown { component, reason }
     }
 }
 
-/// The export that one is for: what a host calls after another is named for that.
+/// The export that a `cabi_post_` function cleans up after, or the export itself.
 pub(crate) fn called(export: &str) -> &str {
     export.strip_prefix("cabi_post_").unwrap_or(export)
 }
 
-/// What a component's own module imports as functions, as `interface#function`.
+/// The functions that a component's own module imports, as `interface#function`.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the component cannot be read.
 pub(crate) fn imported(
     component: &'static str,
     bytes: &[u8],

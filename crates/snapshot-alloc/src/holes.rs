@@ -1,21 +1,20 @@
-//! Free memory in few pieces.
+//! Defragmentation of free memory.
 //!
-//! What was freed before the snapshot lies in holes between what is in use, and an instance's small blocks go into the
-//! smallest of them: pages that are written all over the memory. A host that makes an instance's place ready for the next
-//! one looks for the pages that were written; Wasmtime copies back up to 32 pieces of them
-//! (`MAX_REGIONS` of its `PAGEMAP_SCAN`) and gives the rest back to the system, so that the next instance
-//! takes a page fault for each page.
+//! Blocks freed before the snapshot leave holes between allocated ones. An instance's small blocks would go into the smallest holes, so
+//! that it writes to pages all over the memory. A host that resets an instance's slot for the next one scans for written pages:
+//! Wasmtime copies back up to 32 regions of them (`MAX_REGIONS` of its `PAGEMAP_SCAN`) and returns the rest to the system, so that the
+//! next instance takes a page fault for each of these pages.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::hint::black_box;
 use std::ptr;
 
-/// The least hole that stays, in bytes.
+/// Size of the smallest hole that stays, in bytes.
 const LARGE: usize = 256 * 1024;
-/// The least block that is worth asking for.
+/// Size of the smallest block that fills a hole, in bytes.
 const SMALL: usize = 16;
 
-/// Take what there is of small holes for good. `memory` gives how much memory the allocator has from its host.
+/// Fill small holes for good. `memory` returns the size of the linear memory.
 pub(crate) fn fill(inner: &impl GlobalAlloc, memory: impl Fn() -> usize) {
     let layout = |size: usize| Layout::from_size_align(size, align_of::<*mut u8>());
     let block = |size: usize| -> Option<*mut *mut u8> {

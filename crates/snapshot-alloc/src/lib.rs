@@ -1,4 +1,4 @@
-//! An allocator for snapshots: what is freed before the snapshot is zero in it.
+//! An allocator for snapshots: it clears memory that is freed before the snapshot.
 //!
 //! A snapshot keeps the whole linear memory. Loading a model or a tokenizer frees several times
 //! its size (the file's bytes, protobuf, weights before they were packed, tables that grew), and those bytes would stay in the
@@ -11,17 +11,17 @@ mod holes;
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Clears what is freed until it is sealed.
+/// An allocator that clears freed blocks until it is sealed.
 #[derive(Debug)]
 pub struct ClearingAllocator<A> {
     inner: A,
     sealed: AtomicBool,
-    /// Bytes that were given out and not freed; not counted on when it is sealed.
+    /// Bytes allocated and not freed; frozen when sealed.
     in_use: AtomicUsize,
 }
 
 impl<A> ClearingAllocator<A> {
-    /// Over another allocator, not sealed.
+    /// Wrap another allocator. It is not sealed.
     pub const fn new(inner: A) -> Self {
         Self {
             inner,
@@ -39,13 +39,12 @@ impl<A> ClearingAllocator<A> {
 }
 
 impl<A: GlobalAlloc> ClearingAllocator<A> {
-    /// Stop clearing: the snapshot is taken after this. Gives the bytes that are in use, which is what a snapshot has
-    /// to hold.
+    /// Stop clearing, before the snapshot is taken. Returns the bytes in use, which the snapshot has to hold.
     ///
-    /// In WebAssembly, small holes between what is in use are taken for good, so that what an instance asks for stands together,
-    /// and the linear memory is left with `spare_bytes` that are free in one piece, as an instance whose memory need
-    /// not grow takes no call of the system's to make, and none to make its place ready for the next. They cost
-    /// nothing in the artifact; where there is no room for them, the snapshot goes without.
+    /// In WebAssembly, this also fills small holes between allocated blocks for good, so that the allocations of an instance are
+    /// contiguous. And it leaves `spare_bytes` of linear memory free in one piece: an instance whose memory does not grow needs no
+    /// system call to be created or reset. The spare bytes cost nothing in the artifact. If memory cannot grow by that much, the
+    /// snapshot has none.
     pub fn seal(&self, spare_bytes: usize) -> usize {
         self.sealed.store(true, Ordering::Relaxed);
         #[cfg(target_arch = "wasm32")]

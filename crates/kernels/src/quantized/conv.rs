@@ -1,8 +1,8 @@
-//! Each output channel from all input channels.
+//! int8 convolution over all input channels.
 
 use std::sync::Arc;
 
-use super::{End, Output, Steps};
+use super::{Output, Requantization, Scaled};
 use crate::dot::{Element, RelaxedDot};
 use crate::im2col::Im2col;
 use crate::layout::{COLUMNS, QUAD, ROWS};
@@ -20,7 +20,7 @@ pub struct QuantizedConv {
     spec: ConvSpec,
     input: QuantParams,
     panels: PackedInt8,
-    /// What the sums of each output channel are steps of.
+    /// The scale of each output channel's sums.
     scales: Arc<[f32]>,
 }
 
@@ -43,7 +43,7 @@ impl QuantizedConv {
         let (taps, n) = (spec.window.taps(), spec.channels_out);
         let k = taps * spec.channels_in;
         assert_eq!(weights.len(), n * k, "weights");
-        let Steps { scales, biases } = Steps::new(input, weights, scales, bias, n)?;
+        let Scaled { scales, biases } = Scaled::new(input, weights, scales, bias, n)?;
         let zero = input.zero_point();
         let weight = |row: usize, column: usize| {
             let tap = spec.window.tap(row / spec.channels_in);
@@ -62,22 +62,22 @@ impl QuantizedConv {
         })
     }
 
-    /// What it takes and gives.
+    /// The parameters of the convolution.
     #[must_use]
     pub fn spec(&self) -> &ConvSpec {
         &self.spec
     }
 
-    /// The levels that images are, which come as bytes.
+    /// The quantization parameters of the input.
     #[must_use]
     pub fn input(&self) -> QuantParams {
         self.input
     }
 
-    /// The same weights with another spec.
+    /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When they do not go with it: more than its padding and its end differ.
+    /// When more than padding, clamp and quantization differ.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -87,15 +87,15 @@ impl QuantizedConv {
         }
     }
 
-    /// Compute it.
+    /// Compute the convolution.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[u8], output: Output<'_>) {
         self.run_with(RelaxedDot::detect(), images, input, output);
     }
 
-    /// Compute it as on a host where products are so.
+    /// Compute the convolution as on a host whose dot instruction behaves like this.
     ///
     /// # Panics
     /// As [`QuantizedConv::run`].
@@ -115,7 +115,7 @@ impl QuantizedConv {
             images,
             result,
             input,
-            end: End::new(&self.spec, &self.scales),
+            end: Requantization::new(&self.spec, &self.scales),
         };
         match products {
             RelaxedDot::Other => run.compute::<f32>(&mut output),
@@ -131,7 +131,7 @@ struct Run<'a> {
     images: Images,
     result: Images,
     input: &'a [u8],
-    end: End,
+    end: Requantization,
 }
 
 impl Run<'_> {

@@ -1,8 +1,8 @@
-//! Each output channel from its own input channel.
+//! int8 depthwise convolution.
 
 use std::sync::Arc;
 
-use super::{End, Output, RelaxedDot, Steps};
+use super::{Output, RelaxedDot, Requantization, Scaled};
 use crate::indirection::Indirection;
 #[cfg(target_arch = "wasm32")]
 use crate::layout::unrolled;
@@ -16,11 +16,11 @@ use crate::spec::{ConvSpec, Images};
 pub struct QuantizedDepthwise {
     spec: ConvSpec,
     input: QuantParams,
-    /// The weights in sixteen bits, which are exact everywhere.
+    /// int16 weights, which are exact everywhere.
     pairs: Words,
-    /// The weights in bytes, where the sums of two products have no more than sixteen bits.
+    /// int8 weights, if the sum of two products always fits into int16.
     quads: Option<Words>,
-    /// What the sums of each channel are steps of.
+    /// The scale of each channel's sums.
     scales: Arc<[f32]>,
 }
 
@@ -28,11 +28,11 @@ pub struct QuantizedDepthwise {
 #[derive(Clone, Debug)]
 struct Words {
     words: Arc<[i32]>,
-    /// Indirection in a word: two, in sixteen bits each, or four.
+    /// Taps in a word: two of int16 weights, or four of int8 weights.
     a_word: usize,
 }
 
-/// What is under pixels side by side.
+/// The inputs of adjacent output pixels.
 #[derive(Clone, Copy)]
 struct Under<'a> {
     /// Of each tap, a pointer to a pixel's channels; as many as there are in some words.
@@ -64,7 +64,7 @@ impl QuantizedDepthwise {
         if !channels.is_multiple_of(GROUP) {
             return None;
         }
-        let Steps { scales, biases } = Steps::new(input, weights, scales, bias, channels)?;
+        let Scaled { scales, biases } = Scaled::new(input, weights, scales, bias, channels)?;
         let weight = |channel: usize, tap: usize| match tap < taps {
             true => weights[channel * taps + tap],
             false => 0,
@@ -104,22 +104,22 @@ impl QuantizedDepthwise {
         })
     }
 
-    /// What it takes and gives.
+    /// The parameters of the convolution.
     #[must_use]
     pub fn spec(&self) -> &ConvSpec {
         &self.spec
     }
 
-    /// The levels that images are, which come as bytes.
+    /// The quantization parameters of the input.
     #[must_use]
     pub fn input(&self) -> QuantParams {
         self.input
     }
 
-    /// The same weights with another spec.
+    /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When they do not go with it: more than its padding and its end differ.
+    /// When more than padding, clamp and quantization differ.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -129,15 +129,15 @@ impl QuantizedDepthwise {
         }
     }
 
-    /// Compute it.
+    /// Compute the convolution.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] has none, or a slice is not as long as the images say.
+    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[u8], output: Output<'_>) {
         self.run_with(RelaxedDot::detect(), images, input, output);
     }
 
-    /// Compute it as on a host where products are so.
+    /// Compute the convolution as on a host whose dot instruction behaves like this.
     ///
     /// # Panics
     /// As [`QuantizedDepthwise::run`].
@@ -157,7 +157,7 @@ impl QuantizedDepthwise {
             channels_in: channels,
             ..
         } = self.spec;
-        let end = End::new(&self.spec, &self.scales);
+        let end = Requantization::new(&self.spec, &self.scales);
         let zero = self.input.zero_point() as u8;
         let taps = Indirection::new(window, images, result, images.height, zero);
         let words = match &self.quads {

@@ -1,7 +1,7 @@
-//! Convolutions of numbers of eight bits, channels last.
+//! int8 convolutions, channels last.
 //!
-//! Images are bytes: how many levels above the lowest a value is. Sums are whole numbers, so that they are what any other
-//! engine has; only then comes the product with the scales, and rounding.
+//! Inputs are uint8, weights int8. Sums are integers, so that they equal those of any other engine; scaling and rounding come
+//! after the sum.
 
 use std::mem::offset_of;
 
@@ -18,11 +18,11 @@ use crate::layout::{BOUNDS_FIELDS, COLUMNS, LANES, REQUANTIZED, ROWS};
 use crate::quantization::QuantParams;
 use crate::spec::ConvSpec;
 
-/// Where the images of a convolution go.
+/// The output buffer of a quantized convolution.
 pub enum Output<'a> {
-    /// As the numbers that they are.
+    /// Dequantized values.
     F32(&'a mut [f32]),
-    /// As bytes: how many levels above the lowest each is.
+    /// Quantized values, the smallest as 0.
     U8(&'a mut [u8]),
 }
 
@@ -35,13 +35,13 @@ impl Output<'_> {
     }
 }
 
-/// What sums of products are steps of, for each output channel, and the biases in such steps.
-struct Steps {
+/// The scale of each output channel's sums, and the biases in units of it.
+struct Scaled {
     scales: Vec<f32>,
     biases: Vec<i32>,
 }
 
-impl Steps {
+impl Scaled {
     /// Of weights, `[channels_out, ...]`, which stand for so many times a scale. None where sums may not fit into 32 bits,
     /// or a scale is no usual number.
     fn new(
@@ -76,7 +76,7 @@ impl Steps {
     }
 }
 
-/// What scaled sums are clamped to, and the byte of zero.
+/// The range that scaled sums are clamped to, and the zero point.
 #[derive(Clone, Copy)]
 // The kernel reads it.
 #[repr(C)]
@@ -92,18 +92,18 @@ const _: () = assert!(
         && offset_of!(Bounds, zero) == BOUNDS_FIELDS[2]
 );
 
-/// What becomes of sums.
-struct End {
-    /// Of each channel, once for each of the pixels that are done together, and zeros up to a multiple of [`COLUMNS`].
+/// Requantization: how sums become outputs.
+struct Requantization {
+    /// The factor of each channel, repeated for each pixel of a group, and padded with zeros to a multiple of [`COLUMNS`].
     factors: Vec<f32>,
-    /// How many pixels are done together.
+    /// Pixels that are requantized together.
     pixels: usize,
     bounds: Bounds,
-    /// What they are rounded to.
+    /// Quantization of the output.
     quantization: Option<QuantParams>,
 }
 
-impl End {
+impl Requantization {
     /// For pixels that are done together if they have few channels.
     fn new(spec: &ConvSpec, scales: &[f32]) -> Self {
         // A call for each pixel costs as much as some ten of its channels.

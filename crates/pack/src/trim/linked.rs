@@ -1,4 +1,4 @@
-//! What the linker wrote of a component: what in it refers to what.
+//! The references between functions and statics of a linked component.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -16,36 +16,36 @@ use super::names::demangled;
 #[derive(Debug)]
 pub(crate) struct Linked {
     pub(super) name: &'static str,
-    /// It, without what the linker wrote beside.
+    /// The component without the linker's sections.
     component: Vec<u8>,
-    /// Functions that come before those that it defines.
+    /// Number of imported functions, which have the first indices.
     pub(super) imported: u32,
     pub(super) exports: Vec<(String, u32)>,
     pub(super) start: Option<u32>,
-    /// What is at an index of the table.
+    /// The table's functions, by index.
     pub(super) table: Vec<Option<u32>>,
     /// The names of all functions, the imported ones too.
     pub(super) names: Vec<String>,
-    /// What each function that it defines refers to.
+    /// The references of each defined function.
     pub(super) functions: Vec<Vec<Target>>,
-    /// Its statics, in order.
+    /// The statics, by address.
     pub(super) statics: Vec<Static>,
-    /// Where they all are in memory.
+    /// The addresses of all statics.
     pub(super) range: Range<u32>,
-    /// What is there before anything runs.
+    /// The bytes of the statics before the setup.
     pub(super) initial: Vec<u8>,
-    /// What is referred to in a place that no static has.
+    /// References from places outside all statics.
     pub(super) others: Vec<Target>,
 }
 
-/// What can be reached, by its number.
+/// A function or a static, by index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Target {
     Function(u32),
     Static(usize),
 }
 
-/// A constant or a variable, or some that overlap.
+/// A constant or a variable, or several that overlap.
 #[derive(Debug)]
 pub(super) struct Static {
     /// The name of the first one.
@@ -56,10 +56,10 @@ pub(super) struct Static {
 }
 
 impl Linked {
-    /// Read what the linker wrote.
+    /// Read a component and its relocations.
     ///
     /// # Errors
-    /// When that cannot be read, is not there, or does not say of an address what stands in its place.
+    /// When the component cannot be read, relocations are missing, or one contradicts the value in its place.
     pub(crate) fn read(name: &'static str, bytes: &[u8]) -> Result<Self, TrimError> {
         let module = Module::of(name, bytes)?;
         let symbols = symbols(name, &module, bytes)?;
@@ -114,12 +114,12 @@ impl Linked {
         Ok(linked)
     }
 
-    /// The component, without what the linker wrote beside.
+    /// The component without the linker's sections.
     pub(crate) fn component(&self) -> &[u8] {
         &self.component
     }
 
-    /// What each function calls.
+    /// The functions that each function calls.
     fn calls(&self, module: &Module<'_>) -> Result<Vec<Vec<Target>>, TrimError> {
         let mut functions = Vec::with_capacity(module.bodies.len());
         for body in &module.bodies {
@@ -143,7 +143,7 @@ impl Linked {
         Ok(functions)
     }
 
-    /// Add what functions and statics refer to by address.
+    /// Add references by address.
     fn relocate(
         &mut self,
         module: &Module<'_>,
@@ -152,7 +152,7 @@ impl Linked {
     ) -> Result<(), TrimError> {
         let mut addressed = BTreeSet::new();
         for (name, contents) in &module.customs {
-            // Those of other custom sections are of no interest.
+            // Other custom sections hold no references that matter.
             if !matches!(*name, "reloc.CODE" | "reloc.DATA") {
                 continue;
             }
@@ -183,18 +183,18 @@ impl Linked {
                 list.unwrap_or(&mut self.others).push(target);
             }
         }
-        // The linker puts a function into the table because its address stands somewhere.
+        // The linker puts a function into the table because some place holds its address.
         let mut table = self.table.iter().flatten();
         match table.find(|function| !addressed.contains(&Target::Function(**function))) {
             None => Ok(()),
             Some(function) => Err(TrimError::unknown(
                 self.name,
-                format!("has function {function} in its table, whose address stands nowhere"),
+                format!("has function {function} in its table without a relocation"),
             )),
         }
     }
 
-    /// What a relocation refers to; none where that is nothing that could be left out.
+    /// The target of a relocation; `None` if it is nothing that could be removed.
     fn target(
         &self,
         symbols: &[(Symbol, &str)],
@@ -232,12 +232,12 @@ impl Linked {
             TrimError::unknown(
                 self.name,
                 format!(
-                    "has {found:?} where a relocation of type {:?} says {expected}",
+                    "has {found:?} where a relocation of type {:?} expects {expected}",
                     entry.ty
                 ),
             )
         };
-        // Code that does not know where it will be has addresses in globals.
+        // Position-independent code holds addresses in globals.
         let address = match entry.ty {
             GlobalIndexLeb => {
                 let global = found.and_then(|found| module.globals.get(found as usize));
@@ -290,7 +290,7 @@ impl Linked {
     }
 }
 
-/// A symbol, as far as it is of interest.
+/// The kinds of symbols that references lead to.
 #[derive(Debug)]
 enum Symbol {
     Function(u32),
@@ -343,7 +343,7 @@ fn symbols<'a>(
     Ok(symbols)
 }
 
-/// Statics in order, those that overlap as one.
+/// Sort statics by address and merge those that overlap.
 fn joined(mut ranges: Vec<(Range<u32>, &str)>) -> Vec<Static> {
     ranges.sort_by_key(|(range, _)| (range.start, range.end));
     let mut statics: Vec<Static> = Vec::new();
@@ -362,13 +362,13 @@ fn joined(mut ranges: Vec<(Range<u32>, &str)>) -> Vec<Static> {
     statics
 }
 
-/// The number of the static that an address is in.
+/// The index of the static that contains an address.
 pub(super) fn static_at(statics: &[Static], address: u32) -> Option<usize> {
     let at = statics.partition_point(|one| one.range.end <= address);
     (at < statics.len() && statics[at].range.contains(&address)).then_some(at)
 }
 
-/// Where in memory a byte of a data segment goes.
+/// The address that a byte of a data segment is loaded to.
 fn address(data: &[(u32, Range<usize>)], place: usize) -> Option<u32> {
     let (base, bytes) = data.iter().find(|(_, bytes)| bytes.contains(&place))?;
     Some(base + (place - bytes.start) as u32)

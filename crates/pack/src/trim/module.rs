@@ -1,4 +1,4 @@
-//! A component's own module: the largest that is in it. The others only connect.
+//! A component's own module: its largest core module. The others are adapters.
 
 use std::ops::Range;
 
@@ -13,10 +13,10 @@ use super::TrimError;
 /// Bytes of a component before its sections.
 const HEADER: usize = 8;
 
-/// What is of interest in a module, by index.
+/// The parts of a module that trimming needs, by index.
 #[derive(Default)]
 pub(super) struct Module<'a> {
-    /// Where it is in the component.
+    /// Its bytes' place in the component.
     pub(super) place: Range<usize>,
     /// The imported functions, `module#name`.
     pub(super) imports: Vec<String>,
@@ -27,7 +27,7 @@ pub(super) struct Module<'a> {
     /// Exported functions.
     pub(super) exports: Vec<(&'a str, u32)>,
     pub(super) start: Option<u32>,
-    /// What is in the table from an index on.
+    /// Element segments: the first index, and the functions.
     pub(super) elements: Vec<(u32, Vec<u32>)>,
     /// Where in memory each data segment goes, and where its bytes are in the component.
     pub(super) data: Vec<(u32, Range<usize>)>,

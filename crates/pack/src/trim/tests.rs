@@ -223,7 +223,7 @@ fn left(component: &[u8]) -> Vec<u32> {
 type Row<'a> = (&'a str, [i32; 4], &'a [i32], bool, &'a [u32]);
 
 #[test]
-fn what_can_be_reached_is_left() {
+fn reachable_functions_are_kept() {
     let linked = linked();
     let [mut to_c, mut a_changed, mut b_changed] = [STATICS; 3];
     to_c[3] = C;
@@ -307,7 +307,7 @@ fn what_can_be_reached_is_left() {
 }
 
 #[test]
-fn nothing_else_is_changed_but_what_the_linker_wrote() {
+fn only_bodies_and_linker_sections_change() {
     let all = component(STATICS, &[3], Fault::default());
     let module = super::Module::of("engine", &all).unwrap();
     assert_eq!(module.customs.len(), 3);
@@ -334,7 +334,7 @@ fn nothing_else_is_changed_but_what_the_linker_wrote() {
 }
 
 #[test]
-fn what_the_linker_did_not_say_is_not_guessed() {
+fn missing_relocations_are_refused() {
     let whole = Fault::default();
     let with = |without| Fault {
         without: Some(without),
@@ -355,7 +355,7 @@ fn what_the_linker_did_not_say_is_not_guessed() {
                 other_address: true,
                 ..whole
             },
-            "has Some(103) where a relocation of type TableIndexSleb says function 6 of the table",
+            "has Some(103) where a relocation of type TableIndexSleb expects function 6 of the table",
         ),
         (
             Fault {
@@ -369,13 +369,14 @@ fn what_the_linker_did_not_say_is_not_guessed() {
                 one_address_less: true,
                 ..whole
             },
-            "has function 3 in its table, whose address stands nowhere",
+            "has function 3 in its table without a relocation",
         ),
     ];
     let mut wrong = Vec::new();
     for (fault, reason) in rows {
-        let expected =
-            format!("the component `engine` {reason}, so what can be reached is not known");
+        let expected = format!(
+            "the component `engine` {reason}, so trimming cannot tell which code is used; expected relocations of the pinned toolchain's linker (`--emit-relocs`)"
+        );
         match Linked::read("engine", &component(STATICS, &[], fault)) {
             Err(error) if error.to_string() == expected => {}
             other => wrong.push(format!(
@@ -472,12 +473,12 @@ fn a_snapshot_of_other_code_is_refused() {
     assert!(matches!(error, TrimError::OtherCode { .. }), "{error}");
     assert_eq!(
         error.to_string(),
-        "the snapshot of `engine` has other code than the component"
+        "the snapshot of `engine` has other code than the component; remove `target/infer` and build again"
     );
 }
 
 #[test]
-fn what_is_broken_off_is_no_panic() {
+fn a_truncated_component_is_an_error() {
     let whole = component(STATICS, &[B], Fault::default());
     let linked = linked();
     for end in 0..whole.len() {
