@@ -91,13 +91,13 @@ fn convolutions_are_channels_last_and_take_what_follows() {
         ),
         (
             "GlobalAveragePool x -> a; Flatten a -> b; MatMul b threes -> c; MatMul b threes -> d; Add c shift -> e; \
-             Add d square -> f; Add e f -> y",
+             Abs d -> f; Add e f -> y",
             &[
                 "GlobalAveragePool",
                 "Flatten",
                 "MatMul",
                 "MatMul",
-                "Add",
+                "Abs",
                 "Add",
             ],
         ),
