@@ -98,7 +98,7 @@ impl http_body::Body for Begun {
 
     fn size_hint(&self) -> SizeHint {
         match (&self.first, &self.rest) {
-            (Some(_), _) => self.hint.clone(),
+            (Some(_), _) => self.hint,
             (None, Some(rest)) => rest.size_hint(),
             (None, None) => SizeHint::with_exact(0),
         }
