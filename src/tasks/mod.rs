@@ -1,27 +1,23 @@
 //! Tasks: what a model's outputs mean, and what a response makes of them.
 //!
-//! Each folder is one task. It implements [`Pipeline`], and [`pipeline`] registers it. A model's entry in
+//! Each folder is one task. It implements [`Pipeline`], and [`pipeline()`] registers it. A model's entry in
 //! the catalog holds its pipeline as a pointer, so that a snapshot contains the code of the tasks that its
 //! models have, and no other.
 
 pub mod classification;
 pub mod embedding;
 pub mod parameters;
+mod pipeline;
 mod tensors;
 mod texts;
 
-use std::fmt;
 use std::rc::Rc;
 
-use infer_model_card::{Labels, ModelCard, Task, TensorSpec};
-use serde_json::{Map, Value};
+use infer_model_card::{Labels, ModelCard, Task};
 
-use crate::http::error::ApiError;
-use crate::http::json::ToJson;
-use crate::http::timing::Timing;
-use crate::input::text::Texts;
-use crate::tensor::Tensor;
-use parameters::{Parameter, Values};
+pub use pipeline::{
+    Call, Inputs, NamedTensors, Outcome, Outputs, Pipeline, Runner, Schema, Wanted,
+};
 
 /// The pipeline of a model, by the task of its card. Called before the snapshot only.
 #[must_use]
@@ -31,138 +27,4 @@ pub fn pipeline(card: &ModelCard, labels: Labels) -> Rc<dyn Pipeline> {
         Task::Embedding(spec) => Rc::new(embedding::Embedder::new(spec)),
         Task::Tensors(_) => Rc::new(tensors::Tensors),
     }
-}
-
-/// Tensors by name.
-pub type NamedTensors = Vec<(String, Tensor)>;
-
-/// A task of one model, from decoded inputs to predictions.
-pub trait Pipeline: fmt::Debug {
-    /// The parameters of a request that the task takes, in addition to the protocols' own.
-    fn parameters(&self) -> Vec<Parameter> {
-        Vec::new()
-    }
-
-    /// Run the model, as often as the task needs, and postprocess its outputs.
-    ///
-    /// # Errors
-    /// Whatever the runner returns; 400 for values that the response cannot hold.
-    fn infer(&self, call: Call, runner: &mut dyn Runner) -> Result<Outcome, ApiError>;
-
-    /// The labels of an output's classes, if the task knows them.
-    fn labels(&self, _output: &str) -> Option<&Labels> {
-        None
-    }
-
-    /// The file with the labels of an output's classes, as the card names it.
-    fn labels_file(&self, _output: &str) -> Option<&str> {
-        None
-    }
-
-    /// The JSON Schema of one prediction; `None` for a task whose response is tensors.
-    fn schema(&self) -> Option<Schema> {
-        None
-    }
-
-    /// The graph's outputs that every JSON response contains. JSON is impossible if one of them has a
-    /// datatype that JSON cannot hold.
-    fn response_outputs<'a>(&self, _card: &'a ModelCard) -> &'a [TensorSpec] {
-        &[]
-    }
-
-    /// Members for the model's description in `/openapi.json`, which the playground page reads.
-    fn description(&self) -> Map<String, Value>;
-}
-
-/// The JSON Schema of a prediction, a component of the OpenAPI document.
-pub struct Schema {
-    /// The component's name, unique among tasks.
-    pub name: &'static str,
-    /// The schema of one element of an item's list.
-    pub value: Value,
-}
-
-/// One request to a pipeline.
-pub struct Call<'a> {
-    /// The model's card.
-    pub card: &'a ModelCard,
-    /// The decoded request.
-    pub inputs: Inputs,
-    /// The parts of the outcome that the protocol needs.
-    pub wanted: Wanted,
-    /// The request's parameters.
-    pub values: &'a Values,
-}
-
-/// The decoded inputs of a request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inputs {
-    /// Tensors in the card's order; empty for a request of texts.
-    pub tensors: NamedTensors,
-    /// Texts, in place of tensors.
-    pub texts: Option<Texts>,
-}
-
-/// The parts of an outcome that a protocol needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Whether to make predictions.
-    pub predictions: bool,
-    /// The outputs to return.
-    pub outputs: Outputs,
-}
-
-impl Wanted {
-    /// Outputs without predictions.
-    #[must_use]
-    pub const fn tensors(outputs: Outputs) -> Self {
-        Self {
-            predictions: false,
-            outputs,
-        }
-    }
-}
-
-/// A choice of outputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outputs {
-    /// Only outputs that predictions are made of, or the task's own if it makes none.
-    Needed,
-    /// The outputs of a request that names none: the vectors of an embedding, else the graph's outputs.
-    Default,
-    /// All outputs, such as when a request names some.
-    All,
-}
-
-/// The result of a pipeline.
-pub struct Outcome {
-    /// One list per item of the batch, best first; `None` if the task makes no predictions or none are
-    /// wanted.
-    pub predictions: Option<Box<dyn ToJson>>,
-    /// The outputs, the task's own first.
-    pub outputs: NamedTensors,
-}
-
-/// Runs the graph of one model.
-pub trait Runner {
-    /// Run the graph once. The outputs have the card's order and datatypes.
-    ///
-    /// # Errors
-    /// Whatever the backend returns; 500 if its outputs differ from the card.
-    fn run(&mut self, inputs: NamedTensors) -> Result<NamedTensors, ApiError>;
-
-    /// The durations of the request's phases; [`Runner::run`] measures its own.
-    fn timing(&mut self) -> &mut Timing;
-}
-
-/// Find an output by name.
-///
-/// # Errors
-/// 500 if the backend returned no such output.
-fn output<'a>(outputs: &'a [(String, Tensor)], name: &str) -> Result<&'a Tensor, ApiError> {
-    outputs
-        .iter()
-        .find(|(output, _)| output == name)
-        .map(|(_, tensor)| tensor)
-        .ok_or_else(|| ApiError::internal(format!("the backend returned no output `{name}`")))
 }

@@ -1,11 +1,12 @@
 //! Running a model on texts.
 
-use super::{NamedTensors, Runner};
+use infer_model_card::ModelCard;
+
+use super::pipeline::{NamedTensors, Runner};
 use crate::http::error::ApiError;
 use crate::http::timing::Phase;
 use crate::input::text::Texts;
 use crate::input::text::batches::{append, batches};
-use infer_model_card::ModelCard;
 
 /// Run a model on texts, a batch at a time, and concatenate the outputs.
 ///

@@ -5,15 +5,13 @@ pub mod scores;
 use infer_model_card::{ClassificationSpec, Labels};
 use serde_json::{Map, Value, json};
 
-use super::parameters::{Kind, Parameter};
-use super::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, Schema, output, texts};
+use super::parameters::{Kind, Parameter, TOP_K};
+use super::pipeline::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, Schema, output};
+use super::texts;
 use crate::http::error::ApiError;
 use crate::http::json::ToJson;
 use crate::http::timing::Phase;
 use scores::classify;
-
-/// The parameter with the number of classes in a response.
-pub(super) const TOP_K: &str = "top_k";
 
 /// The pipeline of a classifier.
 #[derive(Debug)]

@@ -5,7 +5,8 @@ pub mod pooling;
 use infer_model_card::EmbeddingSpec;
 use serde_json::{Map, Value, json};
 
-use super::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, output, texts};
+use super::pipeline::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, output};
+use super::texts;
 use crate::http::error::ApiError;
 use crate::input::text::{SENTENCE_EMBEDDING, Texts};
 use infer_model_card::ModelCard;

@@ -3,7 +3,8 @@
 use infer_model_card::{ModelCard, TensorSpec};
 use serde_json::{Map, Value};
 
-use super::{Call, Outcome, Pipeline, Runner, texts};
+use super::pipeline::{Call, Outcome, Pipeline, Runner};
+use super::texts;
 use crate::http::error::ApiError;
 
 /// The pipeline of a model without a task.
