@@ -3,7 +3,7 @@
 use infer_model_card::ModelCard;
 
 use super::image::ToTensor;
-use super::text::Encoder;
+use super::text::encoder::Encoder;
 use crate::tensor::raw;
 
 /// The inputs of a model, and what prepares images and texts for them.

@@ -158,10 +158,10 @@ fn paths(source: &str) -> Vec<String> {
     while let Some(start) = code[at..].find(is_name).map(|start| at + start) {
         let rest = &code[start..];
         let length = rest.find(|c| !is_name(c)).unwrap_or(rest.len());
-        if rest[..length].contains("::") {
-            expand(rest, "", &mut paths);
-        }
         at = start + length;
+        if rest[..length].contains("::") {
+            at = code.len() - expand(rest, "", &mut paths).len();
+        }
     }
     paths
 }

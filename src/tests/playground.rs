@@ -218,7 +218,7 @@ fn invalid_inputs_have_their_errors() {
             accept("text/html"),
             b"x",
             406,
-            "`Accept` allows none",
+            "`Accept` allows no response of this route",
         ),
         row(
             "/infer/sentiment/input",

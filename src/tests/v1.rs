@@ -241,7 +241,7 @@ fn invalid_requests_have_their_errors() {
             "identity-fp16",
             r#"{"instances":[1]}"#,
             400,
-            "input `x`: FP16 is not supported in JSON",
+            "input `x`: JSON cannot represent FP16; send binary",
         ),
         (
             "nobody",

@@ -218,11 +218,11 @@ fn values_out_of_range() {
         invalid(of("FP64", "[1]"), "input `x`: datatype FP64, expected FP32"),
         invalid(
             of("FP16", "[1]"),
-            "input `x`: FP16 is not supported in JSON; send binary",
+            "input `x`: JSON cannot represent FP16; send binary",
         ),
         invalid(
             of("BF16", "[1]"),
-            "input `x`: BF16 is not supported in JSON; send binary",
+            "input `x`: JSON cannot represent BF16; send binary",
         ),
         invalid(
             of("BYTES", "[\"a\"]"),
@@ -292,7 +292,7 @@ fn values_out_of_range() {
             "/v2/models/identity-fp16/infer",
             of("FP16", "[1]"),
             400,
-            "input `x`: FP16 is not supported in JSON; send binary",
+            "input `x`: JSON cannot represent FP16; send binary",
         ),
         Refused {
             target: "/v2/models/identity-bool/infer".to_owned(),
@@ -450,7 +450,7 @@ fn invalid_heads() {
             "content-encoding",
             "br",
             415,
-            "the content encoding `br` is not known",
+            "the content encoding `br` is unsupported",
         ),
         with_header(
             "content-encoding",

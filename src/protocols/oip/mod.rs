@@ -5,6 +5,7 @@ pub mod binary;
 pub mod classification;
 pub mod health;
 pub mod infer;
+mod input;
 pub mod metadata;
 pub mod repository;
 pub mod request;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::binary::{self, HEADER, Tensors};
+use super::input::Input;
 use super::texts;
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
@@ -41,41 +42,6 @@ pub(crate) struct Body<'a> {
 pub(crate) struct RequestParameters<'a> {
     #[serde(borrow, default)]
     binary_data_output: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct Input<'a> {
-    #[serde(borrow)]
-    pub(super) name: Cow<'a, str>,
-    #[serde(borrow)]
-    pub(super) datatype: Cow<'a, str>,
-    pub(super) shape: Vec<u64>,
-    #[serde(borrow, default)]
-    parameters: Option<Object<InputParameters<'a>>>,
-    #[serde(borrow, default)]
-    pub(super) data: Option<&'a RawValue>,
-}
-
-impl Input<'_> {
-    /// The parameter `binary_data_size`, if it is present.
-    ///
-    /// # Errors
-    /// The parameter is not a number.
-    pub(super) fn binary_size(&self) -> Option<Result<u64, String>> {
-        let size = self.parameters.as_ref()?.0.binary_data_size?;
-        Some(size.get().parse().map_err(|_| {
-            format!(
-                "`binary_data_size` is {}, expected a number of bytes",
-                quoted(size.get())
-            )
-        }))
-    }
-}
-
-#[derive(Default, Deserialize)]
-struct InputParameters<'a> {
-    #[serde(borrow, default)]
-    binary_data_size: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

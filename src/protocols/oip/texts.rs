@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use infer_model_card::Datatype;
 
 use super::binary::Tensors;
-use super::request::Input;
+use super::input::Input;
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::Limits;

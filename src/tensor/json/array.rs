@@ -4,8 +4,8 @@
 
 use infer_tensor::{Datatype, convert};
 
+use super::datatype::{self, NotInJson};
 use super::float::leading_f32;
-use super::{NotInJson, check_datatype};
 use crate::http::error::quoted;
 use crate::tensor::MAX_RANK;
 
@@ -63,7 +63,7 @@ pub(super) enum ArrayError {
 /// # Errors
 /// The array is ragged or too deep, or a value does not fit.
 pub(super) fn read(json: &str, sent: Datatype, stored: Datatype) -> Result<Array, ArrayError> {
-    check_datatype(sent)?;
+    datatype::check(sent)?;
     let mut reader = Reader {
         // A number has at least two or three characters, so this seldom has to grow twice.
         data: Vec::with_capacity(json.len() / 4),

@@ -2,6 +2,7 @@
 //! ([`values`]), without a tree of values between.
 
 mod array;
+mod datatype;
 mod extent;
 mod float;
 pub mod object;
@@ -14,6 +15,7 @@ use super::inputs::refused;
 use super::{Tensor, add_batch, check_shape};
 use crate::http::error::ApiError;
 pub(crate) use array::Array;
+pub(crate) use datatype::check as check_datatype;
 pub use extent::check;
 
 /// Whether a body begins like a JSON object or array.
@@ -32,24 +34,6 @@ pub fn is_well_formed(body: &[u8]) -> bool {
 #[must_use]
 pub fn malformed(error: serde_json::Error) -> ApiError {
     ApiError::invalid(format!("the JSON body cannot be read: {error}"))
-}
-
-/// The error of a datatype that JSON cannot represent: FP16 or BF16.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "JSON cannot represent {0}; send binary, for example the raw tensor as `application/octet-stream`"
-)]
-pub(crate) struct NotInJson(Datatype);
-
-/// Check that JSON can represent a datatype.
-///
-/// # Errors
-/// For FP16 and BF16.
-pub(crate) fn check_datatype(datatype: Datatype) -> Result<(), NotInJson> {
-    match datatype {
-        Datatype::Fp16 | Datatype::Bf16 => Err(NotInJson(datatype)),
-        _ => Ok(()),
-    }
 }
 
 /// Read the array of an input, whose values have datatype `sent`.

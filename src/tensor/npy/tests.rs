@@ -164,7 +164,7 @@ fn invalid_files_have_their_errors() {
         ),
         (
             header("{'more': 1}"),
-            "the NumPy header `{'more': 1}` cannot be read: there is another key",
+            "the NumPy header `{'more': 1}` cannot be read: it has another key than `descr`",
         ),
         (
             header("{'fortran_order': 0}"),
@@ -212,7 +212,7 @@ fn invalid_files_have_their_errors() {
         ),
         (
             file(1, &format!("{{'descr': '<f8', {good}}}"), &[0; 16]),
-            "input `x`: datatype FP64, expected FP32; convert it with `astype`",
+            "input `x`: datatype FP64, expected FP32; convert the array with `astype`",
         ),
         (
             header("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1)}"),

@@ -113,7 +113,7 @@ fn values_are_carried_whole_or_refused() {
             "FP32",
             "FP16",
             "1",
-            Err("FP16 is not supported in JSON; send binary"),
+            Err("JSON cannot represent FP16; send binary"),
         ),
         ("FP16", "INT8", "-2", Ok(vec![0x00, 0xc0])),
         (
@@ -221,13 +221,13 @@ fn values_are_carried_whole_or_refused() {
             "FP16",
             "FP16",
             "1",
-            Err("FP16 is not supported in JSON; send binary"),
+            Err("JSON cannot represent FP16; send binary"),
         ),
         (
             "BF16",
             "BF16",
             "1",
-            Err("BF16 is not supported in JSON; send binary"),
+            Err("JSON cannot represent BF16; send binary"),
         ),
     ];
     let wrong: Vec<_> = cases
