@@ -8,6 +8,9 @@ use crate::http::timing::Phase;
 use crate::input::text::Texts;
 use crate::input::text::batches::{append, batches};
 
+/// Postprocesses the outputs of one batch; gets the number of tokens in each of its texts.
+type Postprocess<'a> = dyn FnMut(&[usize], &mut NamedTensors) -> Result<(), ApiError> + 'a;
+
 /// Run a model on texts, a batch at a time, and concatenate the outputs.
 ///
 /// `each` postprocesses the outputs of one batch and is given the number of tokens in each of its texts.
@@ -21,7 +24,7 @@ pub(super) fn run(
     texts: &Texts,
     equal_width: bool,
     runner: &mut dyn Runner,
-    each: &mut dyn FnMut(&[usize], &mut NamedTensors) -> Result<(), ApiError>,
+    each: &mut Postprocess<'_>,
 ) -> Result<NamedTensors, ApiError> {
     let batches = runner
         .timing()
