@@ -22,3 +22,4 @@ mod service;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;
+mod trim;
