@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::binary::{self, HEADER, Tensors};
-use super::input::Input;
+pub(crate) use super::input::Input;
 use super::texts;
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
