@@ -22,4 +22,3 @@ mod service;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;
-mod trim;
