@@ -128,7 +128,7 @@ fn each_request_has_a_log_line_and_an_id() {
             ("route", Some(json!(route))),
             ("model", model.map(|model| json!(model))),
             ("status", Some(json!(status))),
-            ("response_bytes", Some(json!(response.body.len()))),
+            ("answer_bytes", Some(json!(response.body.len()))),
             ("trace_id", Some(json!(TRACE))),
             ("cut_off", None),
         ];
@@ -656,7 +656,7 @@ fn an_unreachable_collector_does_no_harm() {
     }
     service.signal("TERM");
     assert!(service.wait().success());
-    let said = "the collector does not take traces, which are lost: ";
+    let said = "cannot export traces, which are lost: ";
     assert_eq!(service.log().matches(said).count(), 1, "{}", service.log());
 }
 
