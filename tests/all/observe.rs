@@ -340,6 +340,12 @@ fn metrics_count_requests() {
         send(address, "GET", "/v2", &[("a", &long)], b"").status,
         431
     );
+    // The host frees an instance in the background, after its response.
+    let is_idle = |_| {
+        let metrics = get(admin, "/metrics");
+        metrics.text().contains("\ninfer_instances 0\n")
+    };
+    assert!((0..10_000).any(is_idle), "an instance is never freed");
 
     let samples = scrape(&python, admin);
     let requests: BTreeMap<_, _> = samples

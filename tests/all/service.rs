@@ -511,9 +511,8 @@ fn a_signal_stops_the_service_after_the_last_response() {
 #[test]
 fn command_line_errors_are_one_sentence() {
     let run = |arguments: &[&str], folder: &std::path::Path| {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_infer"))
+        let output = support::backends::infer(arguments)
             .current_dir(folder)
-            .args(arguments)
             .output()
             .unwrap();
         (

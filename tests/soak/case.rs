@@ -6,7 +6,7 @@ use crate::support::client::Response;
 const CHANGING: [&str; 4] = ["connection", "date", "server-timing", "x-request-id"];
 
 /// The text before the request ID in the error of an internal failure.
-const BEFORE_ID: &str = "the log has it as request ";
+const BEFORE_ID: &str = "the server's log has the details under request id ";
 
 /// The bytes of a request, and its expected response.
 #[derive(Clone, Debug)]
