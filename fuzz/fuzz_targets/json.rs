@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use infer::protocols::v1;
+use infer::protocols::{infer, v1};
 use infer::tensor::json;
 use infer_fuzz::{check_decoded, check_refused, limits, with_model};
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     with_model(bytes, |model, body| {
         let limits = limits();
-        match json::decode(body, model, &limits) {
+        match infer::json::decode(body, model, &limits) {
             Ok(request) => check_decoded(&request.inputs),
             Err(error) => check_refused(&error),
         }

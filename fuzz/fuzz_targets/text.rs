@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         let encoded = read.and_then(|texts| {
             let pairs = (texts.len() == 2).then(|| &texts[1..]);
             let texts = if pairs.is_some() { &texts[..1] } else { &texts[..] };
-            text::encode(model, texts, pairs, &limits())
+            text::encode(model.accepts(), texts, pairs, &limits())
         });
         match encoded {
             Ok(texts) => {
