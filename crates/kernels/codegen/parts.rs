@@ -1,6 +1,6 @@
 //! What several kernels have in them.
 
-use wasm_encoder::{InstructionSink, MemArg, MemArgTarget};
+use wasm_encoder::{InstructionSink, MemArg};
 
 use crate::layout::CLAMP_FIELDS;
 
@@ -9,8 +9,7 @@ pub(crate) fn at(offset: u32) -> MemArg {
     MemArg {
         offset: offset.into(),
         align: 2,
-        target: MemArgTarget::Memory(0),
-        ordering: None,
+        memory_index: 0,
     }
 }
 

@@ -15,19 +15,19 @@ use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
 use crate::runtimes;
 use crate::snapshot::{
-    CardEntry, EngineModel, INFER_SETUP, ModelInfo, Snapshot, SnapshotError, snapshot_engine,
+    CardEntry, EngineModel, INFER_SETUP, ModelInfo, Seed, Snapshot, SnapshotError, snapshot_engine,
     snapshot_infer,
 };
 use crate::stage::{Inputs, Stage, WriteError};
 use crate::toolchain::run::CommandError;
 use crate::toolchain::{self, TARGET, ToolchainError};
-use crate::trim::{self, Linked, TrimError, Trimmed, Why};
+use crate::trim::{self, Linked, References, TrimError, Trimmed, Why};
 
 /// Where the artifacts are, below the workspace's root. `spin.toml` names the composed one.
 const FOLDER: &str = "target/infer";
 
 /// Changes when this crate makes something else from the same inputs.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-3");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-4");
 
 /// What is built, and from where.
 #[derive(Clone, Debug)]
@@ -160,8 +160,8 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifact
     progress.step(3, STEPS, &format!("infer: compiling to {TARGET}"));
     let infer_code = code(options, Component::Infer, progress)?;
     progress.step(4, STEPS, "snapshot: loading the models");
-    let (snapshot, runtimes) = engine_stage(&folder, &engine, &models, progress)?;
-    let infer = infer_stage(&folder, &infer_code, &models)?;
+    let (snapshot, runtimes) = engine_stage(&folder, &engine, &models, options.profile, progress)?;
+    let infer = infer_stage(&folder, &infer_code, &models, options.profile)?;
     progress.step(5, STEPS, "compose: the engine into infer");
     let composed = folder.join("infer.composed.wasm");
     let mut inputs = Inputs::new("composed", VERSION);
@@ -172,7 +172,10 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifact
     let engine_report = report_file(&snapshot.file);
     if !stage.is_fresh() || !engine_report.is_file() {
         let is_called = engine_exports(&infer.bytes)?;
-        let Trimmed { bytes, report } = engine.linked()?.trim(&snapshot.bytes, is_called)?;
+        let Trimmed { bytes, report } =
+            engine
+                .linked()?
+                .trim(&snapshot.bytes, snapshot.references.as_ref(), is_called)?;
         let bytes = compose(&infer.bytes, &bytes)?;
         check::check_composed(&bytes)?;
         write_report(&engine_report, &report)?;
@@ -203,9 +206,12 @@ pub fn why(
     let engine = read(&artifacts.engine)?;
     // Their memory is the snapshot's, trimmed or not; the references come from the code before it was trimmed.
     let linked = Linked::read("infer", &code(options, Component::Infer, progress)?)?;
-    let why_infer = linked.why(&infer, infer_exports, symbol)?;
+    let references = read_references(&artifacts.uncomposed);
+    let why_infer = linked.why(&infer, references.as_ref(), infer_exports, symbol)?;
     let linked = Linked::read("engine", &code(options, Component::Engine, progress)?)?;
-    let why_engine = linked.why(&engine, engine_exports(&infer)?, symbol)?;
+    let references = read_references(&artifacts.engine);
+    let is_called = engine_exports(&infer)?;
+    let why_engine = linked.why(&engine, references.as_ref(), is_called, symbol)?;
     Ok([why_infer, why_engine])
 }
 
@@ -225,7 +231,8 @@ pub fn measure_runtime(
     progress.step(3, STEPS, "runtime: measuring which is faster");
     let model = (EngineModel::Snapshot(onnx), RuntimeChoice::Auto);
     let models = BTreeMap::from([(name.to_owned(), model)]);
-    let (_, infos) = snapshot_engine(engine.linked()?.component(), models, |name| {
+    let code = engine.linked()?.component();
+    let (_, infos) = snapshot_engine(code, &models, Seed::random(), |name| {
         progress.detail(name);
     })?;
     Ok(infos
@@ -259,7 +266,7 @@ pub fn build_uncomposed(
     progress.step(2, STEPS, &format!("infer: compiling to {TARGET}"));
     let code = code(options, Component::Infer, progress)?;
     progress.step(3, STEPS, "snapshot: reading the model cards");
-    let infer = infer_stage(&folder, &code, &models)?;
+    let infer = infer_stage(&folder, &code, &models, options.profile)?;
     Ok(Uncomposed {
         file: infer.file,
         models,
@@ -370,7 +377,11 @@ fn report_file(component: &Path) -> PathBuf {
 }
 
 fn write_report(file: &Path, report: &trim::Report) -> Result<(), WriteError> {
-    fs::write(file, report.to_string()).map_err(|source| WriteError {
+    write(file, report.to_string().as_bytes())
+}
+
+fn write(file: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    fs::write(file, bytes).map_err(|source| WriteError {
         path: file.to_owned(),
         source,
     })
@@ -395,6 +406,21 @@ fn code(
 struct Built {
     file: PathBuf,
     bytes: Vec<u8>,
+    /// The words of the snapshot that may be references. `None` if all may be: in local builds, which run the setup once.
+    references: Option<References>,
+}
+
+/// The file beside a snapshot with the addresses of its references.
+fn references_file(component: &Path) -> PathBuf {
+    component.with_extension("references")
+}
+
+fn read_references(component: &Path) -> Option<References> {
+    References::from_bytes(&fs::read(references_file(component)).ok()?)
+}
+
+fn write_references(component: &Path, references: &References) -> Result<(), WriteError> {
+    write(&references_file(component), &references.to_bytes())
 }
 
 /// The engine with its models. A change of a card alone does not come here.
@@ -402,6 +428,7 @@ fn engine_stage(
     folder: &Path,
     engine: &Engine,
     models: &[Model],
+    profile: Profile,
     progress: &dyn Progress,
 ) -> Result<(Built, BTreeMap<String, RuntimeChoice>), BuildError> {
     let mut inputs = Inputs::new("engine", VERSION);
@@ -433,14 +460,23 @@ fn engine_stage(
     }
     let file = folder.join("engine.wasm");
     let stage = Stage::new(file.clone(), &inputs);
-    if let Some(bytes) = stage.read_fresh()
+    let references = read_references(&file);
+    if (references.is_some() || profile == Profile::Local)
+        && let Some(bytes) = stage.read_fresh()
         && let Some(runtimes) = runtimes::read(&file)
     {
-        return Ok((Built { file, bytes }, runtimes));
+        let built = Built {
+            file,
+            bytes,
+            references,
+        };
+        return Ok((built, runtimes));
     }
-    let code = engine.linked()?.component();
+    let linked = engine.linked()?;
+    let code = linked.component();
+    let seed = Seed::random();
     let (Snapshot { bytes, in_use }, infos) =
-        snapshot_engine(code, engine_models, |name| progress.detail(name))?;
+        snapshot_engine(code, &engine_models, seed, |name| progress.detail(name))?;
     check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
     for model in models {
         if let Some(info) = infos.get(&model.id.to_string()) {
@@ -449,12 +485,35 @@ fn engine_stage(
     }
     // First, so that it is there when the stage is fresh.
     let runtimes = runtimes::write(&file, &infos)?;
+    let mut references = None;
+    if profile == Profile::Release {
+        for (name, (_, runtime)) in &mut engine_models {
+            if let Some(found) = runtimes.get(name) {
+                *runtime = *found;
+            }
+        }
+        let moved = linked.moved(&engine.code)?;
+        let (moved, _) = snapshot_engine(&moved, &engine_models, seed, |_| ())?;
+        let found = linked.references(&bytes, &moved.bytes)?;
+        write_references(&file, &found)?;
+        references = Some(found);
+    }
     stage.write(&bytes)?;
-    Ok((Built { file, bytes }, runtimes))
+    let built = Built {
+        file,
+        bytes,
+        references,
+    };
+    Ok((built, runtimes))
 }
 
 /// The component with the model cards.
-fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, BuildError> {
+fn infer_stage(
+    folder: &Path,
+    code: &[u8],
+    models: &[Model],
+    profile: Profile,
+) -> Result<Built, BuildError> {
     let mut inputs = Inputs::new("infer", VERSION);
     inputs.add("code", code);
     let mut cards = BTreeMap::new();
@@ -474,21 +533,39 @@ fn infer_stage(folder: &Path, code: &[u8], models: &[Model]) -> Result<Built, Bu
     let file = folder.join("infer.wasm");
     let stage = Stage::new(file.clone(), &inputs);
     let report_file = report_file(&file);
-    if report_file.is_file()
+    let references = read_references(&file);
+    if (references.is_some() || profile == Profile::Local)
+        && report_file.is_file()
         && let Some(bytes) = stage.read_fresh()
     {
-        return Ok(Built { file, bytes });
+        return Ok(Built {
+            file,
+            bytes,
+            references,
+        });
     }
     let linked = Linked::read("infer", code)?;
-    let code = linked.component();
-    let Snapshot { bytes, in_use } = snapshot_infer(code, cards)?;
-    check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
-    let Trimmed { bytes, report } = linked.trim(&bytes, infer_exports)?;
+    let component = linked.component();
+    let seed = Seed::random();
+    let Snapshot { bytes, in_use } = snapshot_infer(component, &cards, seed)?;
+    check::check_size(bytes.len() as u64, component.len() as u64, in_use)?;
+    let mut references = None;
+    if profile == Profile::Release {
+        let moved = snapshot_infer(&linked.moved(code)?, &cards, seed)?;
+        let found = linked.references(&bytes, &moved.bytes)?;
+        write_references(&file, &found)?;
+        references = Some(found);
+    }
+    let Trimmed { bytes, report } = linked.trim(&bytes, references.as_ref(), infer_exports)?;
     check::check_uncomposed(&bytes)?;
     // First, so that it is there when the stage is fresh.
     write_report(&report_file, &report)?;
     stage.write(&bytes)?;
-    Ok(Built { file, bytes })
+    Ok(Built {
+        file,
+        bytes,
+        references,
+    })
 }
 
 /// Check a model card against its graph.

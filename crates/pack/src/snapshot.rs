@@ -9,6 +9,7 @@
 //! open during a snapshot would be frozen into it and be wrong afterwards.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use infer_model_card::RuntimeChoice;
 use infer_tensor::{Dim, Signature};
@@ -161,6 +162,19 @@ pub struct Snapshot {
     pub in_use: u64,
 }
 
+/// The seed of hash maps during a setup. Two setups with one seed allocate the same memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Seed(u128);
+
+impl Seed {
+    /// A random seed: hash maps of the snapshot keep it, so that it must not be known.
+    #[must_use]
+    pub fn random() -> Self {
+        let half = || u128::from(RandomState::new().build_hasher().finish());
+        Self(half() << 64 | half())
+    }
+}
+
 /// Load models into the engine; returns the component with them in its memory, and what it found in
 /// those of the snapshot. `before` hears each model's name before it is loaded.
 ///
@@ -168,30 +182,31 @@ pub struct Snapshot {
 /// When the engine refuses a model, or is not a component with the setup interface.
 pub fn snapshot_engine(
     wasm: &[u8],
-    models: BTreeMap<String, (EngineModel, RuntimeChoice)>,
+    models: &BTreeMap<String, (EngineModel, RuntimeChoice)>,
+    seed: Seed,
     mut before: impl FnMut(&str),
 ) -> Result<(Snapshot, BTreeMap<String, ModelInfo>), SnapshotError> {
     let component = "engine";
     let mut infos = BTreeMap::new();
-    let snapshot = run(wasm, component, |setup| {
+    let snapshot = run(wasm, component, seed, |setup| {
         for (name, (model, runtime)) in models {
-            let runtime = Runtime::from(runtime);
-            before(&name);
+            let runtime = Runtime::from(*runtime);
+            before(name);
             match model {
                 EngineModel::Snapshot(onnx) => {
                     let arguments = (name.as_str(), onnx.as_slice(), runtime);
                     let answer: Result<ModelInfo, String> =
                         setup.add_model(ENGINE_SETUP, arguments)?;
                     match answer {
-                        Ok(info) => infos.insert(name, info),
-                        Err(reason) => return Ok(Err((name, reason))),
+                        Ok(info) => infos.insert(name.clone(), info),
+                        Err(reason) => return Ok(Err((name.clone(), reason))),
                     };
                 }
                 EngineModel::Mount => {
                     let (answer,): (Result<(), String>,) =
                         setup.call(ENGINE_SETUP, "mount-model", (name.as_str(), runtime))?;
                     if let Err(reason) = answer {
-                        return Ok(Err((name, reason)));
+                        return Ok(Err((name.clone(), reason)));
                     }
                 }
             }
@@ -207,9 +222,10 @@ pub fn snapshot_engine(
 /// When it refuses a card, or is not a component with the setup interface.
 pub fn snapshot_infer(
     wasm: &[u8],
-    cards: BTreeMap<String, CardEntry>,
+    cards: &BTreeMap<String, CardEntry>,
+    seed: Seed,
 ) -> Result<Snapshot, SnapshotError> {
-    run(wasm, "infer", |setup| {
+    run(wasm, "infer", seed, |setup| {
         for (name, entry) in cards {
             let arguments = (
                 name.as_str(),
@@ -219,7 +235,7 @@ pub fn snapshot_infer(
             );
             let answer: Result<(), String> = setup.add_model(INFER_SETUP, arguments)?;
             if let Err(reason) = answer {
-                return Ok(Err((name, reason)));
+                return Ok(Err((name.clone(), reason)));
             }
         }
         setup.seal(INFER_SETUP)
@@ -233,6 +249,7 @@ type Refusal = (String, String);
 fn run(
     wasm: &[u8],
     component: &'static str,
+    seed: Seed,
     set_up: impl FnOnce(&mut Setup) -> wasmtime::Result<Result<u64, Refusal>>,
 ) -> Result<Snapshot, SnapshotError> {
     let failed = |source| SnapshotError::Component { component, source };
@@ -240,7 +257,7 @@ fn run(
     // Wizer would take the export out of the core module, but not the component's alias of it.
     wizer.keep_init_func(true);
     let (context, instrumented) = wizer.instrument_component(wasm).map_err(failed)?;
-    let mut setup = Setup::new(&instrumented).map_err(failed)?;
+    let mut setup = Setup::new(&instrumented, seed).map_err(failed)?;
     let in_use = set_up(&mut setup)
         .map_err(failed)?
         .map_err(|(model, reason)| SnapshotError::Model { model, reason })?;
@@ -257,7 +274,7 @@ struct Setup {
 }
 
 impl Setup {
-    fn new(instrumented: &[u8]) -> wasmtime::Result<Self> {
+    fn new(instrumented: &[u8], seed: Seed) -> wasmtime::Result<Self> {
         let mut config = Config::new();
         // Each component is compiled once to run once: the quick compiler's code would do, but
         // Cranelift compiles Wasm's SIMD in about the time that the models then take to load.
@@ -269,7 +286,7 @@ impl Setup {
         wasmtime_wasi_http::p2::add_only_http_to_linker_sync(&mut linker)?;
         refuse_wasi_nn(&mut linker, &component)?;
         let stderr = MemoryOutputPipe::new(STDERR_BYTES);
-        let mut store = Store::new(&engine, Wasi::new(stderr.clone()));
+        let mut store = Store::new(&engine, Wasi::new(stderr.clone(), seed));
         // What goes in are the user's own models, and what comes out is all of the memory: the limit on
         // what a hostile guest may have copied is none here.
         store.set_hostcall_fuel(usize::MAX);
@@ -433,9 +450,11 @@ struct Wasi {
 }
 
 impl Wasi {
-    fn new(stderr: MemoryOutputPipe) -> Self {
+    fn new(stderr: MemoryOutputPipe, Seed(seed): Seed) -> Self {
+        let mut context = WasiCtx::builder();
+        context.stderr(stderr).insecure_random_seed(seed);
         Self {
-            context: WasiCtx::builder().stderr(stderr).build(),
+            context: context.build(),
             http: WasiHttpCtx::new(),
             hooks: NoOutboundHttp,
             table: ResourceTable::new(),

@@ -9,8 +9,12 @@
 //! - a function that a reachable function calls;
 //! - a function or a static whose address is in reachable code or in a reachable static. The linker's relocations tell which words
 //!   are addresses (`--emit-relocs`, [tool conventions]);
-//! - a function or a static whose address equals a word on the stack or the heap, or a word of a reachable static that the setup
-//!   changed. A number that looks like an address costs size and nothing else.
+//! - a function or a static whose address is a word on the heap, or a word of a reachable static that the setup changed. The
+//!   stack is empty between two calls.
+//!
+//! No relocation tells which words of the heap are addresses. So the setup runs twice, the second time [at other
+//! addresses](moved): a word that is the same in both is a number. A local build runs it once, and takes each word that looks
+//! like an address for one, which costs size and nothing else.
 //!
 //! No reference may be missed. So each relocation is checked against the value in its place, and each function in the table must have
 //! a relocation.
@@ -24,6 +28,7 @@
 
 mod linked;
 mod module;
+mod moved;
 mod names;
 mod reach;
 mod report;
@@ -35,6 +40,7 @@ use std::collections::BTreeSet;
 
 pub(crate) use linked::Linked;
 use module::Module;
+pub(crate) use moved::References;
 pub use report::{Amount, Report};
 pub use why::{Chain, Why};
 

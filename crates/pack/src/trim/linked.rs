@@ -10,6 +10,7 @@ use wasmparser::{
 
 use super::TrimError;
 use super::module::{Module, rewritten};
+use super::moved::{Moves, Space};
 use super::names::demangled;
 
 /// A component as it was linked.
@@ -36,6 +37,11 @@ pub(crate) struct Linked {
     pub(super) initial: Vec<u8>,
     /// References from places outside all statics.
     pub(super) others: Vec<Target>,
+    /// The end of the stack, which begins at address 0; 0 if the stack is elsewhere. Between two calls of a component's
+    /// exports the stack is empty.
+    pub(super) stack_end: u32,
+    /// The places that hold an address.
+    pub(super) moves: Moves,
 }
 
 /// A function or a static, by index.
@@ -82,7 +88,7 @@ impl Linked {
                         *first = demangled(name);
                     }
                 }
-                Symbol::Data(None) | Symbol::Other => {}
+                Symbol::Data(None) | Symbol::StackPointer | Symbol::Other => {}
             }
         }
         let start = module.data.iter().map(|(base, _)| *base).min().unwrap_or(0);
@@ -106,11 +112,12 @@ impl Linked {
             range: start..end,
             initial,
             others: Vec::new(),
+            stack_end: 0,
+            moves: Moves::default(),
         };
         linked.functions = linked.calls(&module)?;
         linked.relocate(&module, &symbols, bytes)?;
-        let code: Vec<&[u8]> = module.bodies.iter().map(|body| body.as_bytes()).collect();
-        linked.component = rewritten(name, bytes, &module, &code)?;
+        linked.component = rewritten(name, bytes, &module, &[])?;
         Ok(linked)
     }
 
@@ -156,7 +163,7 @@ impl Linked {
             if !matches!(*name, "reloc.CODE" | "reloc.DATA") {
                 continue;
             }
-            let reader = BinaryReader::new(&bytes[contents.clone()], contents.start as u64);
+            let reader = BinaryReader::new(&bytes[contents.clone()], contents.start);
             let relocations =
                 RelocSectionReader::new(reader).map_err(TrimError::read(self.name))?;
             let section = relocations.section_index() as usize;
@@ -173,7 +180,7 @@ impl Linked {
                 let list = match *name {
                     "reloc.CODE" => {
                         let bodies = module.bodies.as_slice();
-                        let at = bodies.partition_point(|body| body.range().end as usize <= place);
+                        let at = bodies.partition_point(|body| body.range().end <= place);
                         self.functions.get_mut(at)
                     }
                     _ => address(&module.data, place)
@@ -194,9 +201,10 @@ impl Linked {
         }
     }
 
-    /// The target of a relocation; `None` if it is nothing that could be removed.
+    /// The target of a relocation; `None` if it is nothing that could be removed. Notes the place as one that holds an
+    /// address.
     fn target(
-        &self,
+        &mut self,
         symbols: &[(Symbol, &str)],
         module: &Module<'_>,
         entry: &RelocationEntry,
@@ -252,6 +260,23 @@ impl Linked {
             _ => found,
         };
         let symbol = symbols.get(entry.index as usize).map(|(symbol, _)| symbol);
+        let space = match symbol {
+            Some(Symbol::Function(_)) => Some(Space::Table),
+            // A weak symbol without a definition is at address 0, which means that there is none.
+            Some(Symbol::Data(None)) if address == Some(0) => None,
+            Some(Symbol::Data(_) | Symbol::StackPointer) => Some(Space::Memory),
+            Some(Symbol::Other) | None => None,
+        };
+        match (entry.ty, space) {
+            (FunctionIndexLeb, _) | (_, None) => {}
+            (GlobalIndexLeb, Some(space)) => {
+                if let Some(global) = found {
+                    self.moves.globals.insert(global, space);
+                }
+            }
+            (TableIndexI32 | MemoryAddrI32, Some(space)) => self.moves.words.push((place, space)),
+            (_, Some(space)) => self.moves.lebs.push((place, space)),
+        }
         match (entry.ty, symbol) {
             (FunctionIndexLeb, Some(&Symbol::Function(function))) => match found {
                 Some(found) if found == function => Ok(Some(Target::Function(function))),
@@ -284,6 +309,12 @@ impl Linked {
                 // A symbol without a size is a mark: what it is next to is not what is meant.
                 Ok(static_at(&self.statics, start).map(Target::Static))
             }
+            (GlobalIndexLeb, Some(Symbol::StackPointer)) => {
+                if let Some(end) = address.filter(|end| *end <= self.range.start) {
+                    self.stack_end = end;
+                }
+                Ok(None)
+            }
             (GlobalIndexLeb, Some(Symbol::Other)) => Ok(None),
             (_, symbol) => Err(wrong(format!("{symbol:?}"))),
         }
@@ -295,6 +326,8 @@ impl Linked {
 enum Symbol {
     Function(u32),
     Data(Option<DefinedDataSymbol>),
+    /// The global with the stack's lowest address that is in use.
+    StackPointer,
     Other,
 }
 
@@ -310,10 +343,7 @@ fn symbols<'a>(
         let reason = || format!("was linked without a section `{wanted}`");
         let missing = || TrimError::unknown(name, reason());
         let (_, contents) = found.ok_or_else(missing)?;
-        Ok(BinaryReader::new(
-            &bytes[contents.clone()],
-            contents.start as u64,
-        ))
+        Ok(BinaryReader::new(&bytes[contents.clone()], contents.start))
     };
     let mut symbols = Vec::new();
     custom("reloc.CODE")?;
@@ -335,6 +365,10 @@ fn symbols<'a>(
                         let symbol = symbol.filter(|_| !flags.contains(SymbolFlags::ABSOLUTE));
                         (Symbol::Data(symbol), name)
                     }
+                    SymbolInfo::Global {
+                        name: Some("__stack_pointer"),
+                        ..
+                    } => (Symbol::StackPointer, ""),
                     _ => (Symbol::Other, ""),
                 });
             }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use wasm_encoder::{CodeSection, Module as ModuleEncoder, RawSection, Section as _};
+use wasm_encoder::{Module as ModuleEncoder, RawSection, Section};
 use wasmparser::{
     BinaryReader, BinaryReaderError, DataKind, ElementItems, ElementKind, ExternalKind,
     FunctionBody, Operator, Parser, Payload, TypeRef,
@@ -37,11 +37,6 @@ pub(super) struct Module<'a> {
     pub(super) customs: Vec<(&'a str, Range<usize>)>,
 }
 
-/// Where something is, in an index's type.
-fn range(range: Range<u64>) -> Range<usize> {
-    range.start as usize..range.end as usize
-}
-
 impl<'a> Module<'a> {
     /// Read that of a component.
     pub(super) fn of(component: &'static str, bytes: &'a [u8]) -> Result<Self, TrimError> {
@@ -55,12 +50,13 @@ impl<'a> Module<'a> {
                 unchecked_range, ..
             } = payload?
             {
-                let found = range(unchecked_range);
-                if found.len() > place.len() {
-                    place = found;
+                if unchecked_range.len() > place.len() {
+                    place = unchecked_range;
                 }
             }
         }
+        // The parser announces a module before all its bytes are there.
+        BinaryReader::new(bytes, 0).read_bytes(place.end)?;
         let mut module = Self {
             place: place.clone(),
             ..Self::default()
@@ -69,7 +65,7 @@ impl<'a> Module<'a> {
         for payload in parser.parse_all(&bytes[place]) {
             let payload = payload?;
             if let Some((_, section)) = payload.as_section() {
-                module.sections.push(range(section));
+                module.sections.push(section);
             }
             match payload {
                 Payload::ImportSection(section) => {
@@ -122,13 +118,13 @@ impl<'a> Module<'a> {
                             DataKind::Active { offset_expr, .. } => constant(offset_expr)?,
                             DataKind::Passive => None,
                         };
-                        let end = data.range.end as usize;
+                        let end = data.range.end;
                         let bytes = end - data.data.len()..end;
                         module.data.push((address.unwrap_or(0), bytes));
                     }
                 }
                 Payload::CustomSection(section) => {
-                    let first = section.data_offset() as usize;
+                    let first = section.data_offset();
                     let contents = first..first + section.data().len();
                     module.customs.push((section.name(), contents));
                 }
@@ -163,41 +159,57 @@ impl<'a> Module<'a> {
     }
 }
 
-/// The component with other bodies in its module, and without the module's custom sections.
+/// A section that replaces the one of the same kind: its number and its contents.
+pub(super) struct Replacement {
+    id: u8,
+    /// The section with its number and its size.
+    bytes: Vec<u8>,
+}
+
+impl Replacement {
+    pub(super) fn new(section: &impl Section) -> Self {
+        let mut bytes = Vec::new();
+        section.append_to(&mut bytes);
+        Self {
+            id: section.id(),
+            bytes,
+        }
+    }
+}
+
+/// Rewrite a component with other sections in its module, and without the module's custom sections.
 pub(super) fn rewritten(
     name: &'static str,
     bytes: &[u8],
     module: &Module<'_>,
-    code: &[&[u8]],
+    replacements: &[Replacement],
 ) -> Result<Vec<u8>, TrimError> {
     let read_error = TrimError::read(name);
-    let mut inner = ModuleEncoder::new();
-    let mut section = CodeSection::new();
-    for body in code {
-        section.raw(body);
-    }
+    let mut inner = ModuleEncoder::HEADER.to_vec();
     let parser = Parser::new(module.place.start as u64);
     for payload in parser.parse_all(&bytes[module.place.clone()]) {
         let payload = payload.map_err(read_error)?;
-        match (payload.as_section(), &payload) {
-            (_, Payload::CustomSection(_)) | (None, _) => {}
-            (_, Payload::CodeSectionStart { .. }) => {
-                inner.section(&section);
-            }
-            (Some((id, range)), _) => {
-                let data = &bytes[range.start as usize..range.end as usize];
-                inner.section(&RawSection { id, data });
+        let Some((id, range)) = payload.as_section() else {
+            continue;
+        };
+        if matches!(payload, Payload::CustomSection(_)) {
+            continue;
+        }
+        match replacements.iter().find(|new| new.id == id) {
+            Some(new) => inner.extend(&new.bytes),
+            None => {
+                let data = &bytes[range];
+                RawSection { id, data }.append_to(&mut inner);
             }
         }
     }
-    let inner = inner.finish();
     let mut component = Vec::with_capacity(bytes.len());
     component.extend(&bytes[..HEADER]);
-    let mut reader = BinaryReader::new(&bytes[HEADER..], HEADER as u64);
+    let mut reader = BinaryReader::new(&bytes[HEADER..], HEADER);
     while !reader.eof() {
         let id = reader.read_u8().map_err(read_error)?;
         let size = reader.read_var_u32().map_err(read_error)? as usize;
-        let is_ours = reader.original_position() as usize == module.place.start;
+        let is_ours = reader.original_position() == module.place.start;
         let data = reader.read_bytes(size).map_err(read_error)?;
         let data = if is_ours { &inner } else { data };
         RawSection { id, data }.append_to(&mut component);

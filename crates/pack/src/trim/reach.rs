@@ -2,8 +2,11 @@
 
 use std::collections::VecDeque;
 
+use wasm_encoder::CodeSection;
+
 use super::linked::{Linked, Target, static_at};
-use super::module::{Module, rewritten};
+use super::module::{Module, Replacement, rewritten};
+use super::moved::References;
 use super::report::Report;
 use super::{TrimError, Trimmed};
 
@@ -44,27 +47,28 @@ impl Linked {
     }
 
     /// Replace the bodies of functions that the snapshot cannot reach; `is_called` selects the exports that a host still
-    /// calls.
+    /// calls. Without `references`, each word of the snapshot may be one.
     ///
     /// # Errors
     /// When the snapshot cannot be read, or is not of this component.
     pub(crate) fn trim(
         &self,
         snapshot: &[u8],
+        references: Option<&References>,
         is_called: impl Fn(&str) -> bool,
     ) -> Result<Trimmed, TrimError> {
         let module = self.module_of(snapshot)?;
-        let reached = self.reached(&module, snapshot, is_called);
+        let reached = self.reached(&module, snapshot, references, is_called);
         let bodies = module.bodies.iter().zip(&reached.functions);
-        let code: Vec<&[u8]> = bodies
-            .clone()
-            .map(|(body, cause)| cause.map_or(TRAP, |_| body.as_bytes()))
-            .collect();
+        let mut code = CodeSection::new();
+        for (body, cause) in bodies.clone() {
+            code.raw(cause.map_or(TRAP, |_| body.as_bytes()));
+        }
         let functions = bodies.zip(&self.names[self.imported as usize..]);
         let functions = functions
             .map(|((body, cause), name)| (name.as_str(), body.as_bytes().len(), cause.is_some()));
         Ok(Trimmed {
-            bytes: rewritten(self.name, snapshot, &module, &code)?,
+            bytes: rewritten(self.name, snapshot, &module, &[Replacement::new(&code)])?,
             report: Report::new(self.name, functions),
         })
     }
@@ -88,6 +92,7 @@ impl Linked {
         &self,
         module: &Module<'_>,
         snapshot: &[u8],
+        references: Option<&References>,
         is_called: impl Fn(&str) -> bool,
     ) -> Reached {
         let mut walk = Walk {
@@ -109,7 +114,7 @@ impl Linked {
         for &target in &self.others {
             walk.reach(target, Cause::Unplaced);
         }
-        walk.scan(&module.memory(snapshot));
+        walk.scan(&module.memory(snapshot), references);
         walk.go();
         walk.reached
     }
@@ -140,14 +145,18 @@ impl Walk<'_> {
         }
     }
 
-    /// Take each word of the memory for an address, except those that statics began with: relocations say which of these
-    /// are addresses.
-    fn scan(&mut self, memory: &[u8]) {
+    /// Take each word of the memory for an address, except those of the stack, which is empty, those that are no
+    /// references, and those that statics began with: relocations say which of these are addresses.
+    fn scan(&mut self, memory: &[u8], references: Option<&References>) {
         let linked = self.linked;
-        for (address, word) in (0..).step_by(4).zip(memory.as_chunks::<4>().0) {
+        let words = (0..).step_by(4).zip(memory.as_chunks::<4>().0);
+        for (address, word) in words.skip(linked.stack_end as usize / 4) {
             let Some(target) = linked.address_of(u32::from_le_bytes(*word)) else {
                 continue;
             };
+            if references.is_some_and(|references| !references.contains(address)) {
+                continue;
+            }
             if !linked.range.contains(&address) {
                 self.reach(target, Cause::Memory(address));
                 continue;

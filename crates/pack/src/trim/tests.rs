@@ -14,14 +14,14 @@ use wasmparser::{Operator, Validator};
 
 use super::{Linked, TrimError, imported};
 
-const TABLE_BASE: i32 = 100;
+pub(super) const TABLE_BASE: i32 = 100;
 /// What is in the table, from there on.
-const TABLE: [u32; 4] = [3, 4, 6, 7];
-const A: i32 = 1024;
-const B: i32 = 1028;
+pub(super) const TABLE: [u32; 4] = [3, 4, 6, 7];
+pub(super) const A: i32 = 1024;
+pub(super) const B: i32 = 1028;
 const C: i32 = 1032;
 const VARIABLE: i32 = 1036;
-const HEAP: i32 = 2000;
+pub(super) const HEAP: i32 = 2000;
 
 /// Kinds of relocations.
 const CALL: u8 = 0;
@@ -31,7 +31,7 @@ const ADDRESS: u8 = 4;
 
 /// What can be wrong with a fixture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Fault {
+pub(super) struct Fault {
     without: Option<&'static str>,
     /// Instead of C's address, or of that of a function.
     other_address: bool,
@@ -84,7 +84,7 @@ fn relocations(section: u8, entries: &[(u8, usize, u32)]) -> Vec<u8> {
 }
 
 /// The component with this memory: statics, and what is on the heap.
-fn component(statics: [i32; 4], heap: &[i32], fault: Fault) -> Vec<u8> {
+pub(super) fn component(statics: [i32; 4], heap: &[i32], fault: Fault) -> Vec<u8> {
     let mut module = Module::new();
     let mut types = TypeSection::new();
     types.ty().function([], []);
@@ -202,14 +202,14 @@ fn component(statics: [i32; 4], heap: &[i32], fault: Fault) -> Vec<u8> {
     component.finish()
 }
 
-const STATICS: [i32; 4] = [TABLE_BASE, TABLE_BASE + 1, TABLE_BASE + 2, 0];
+pub(super) const STATICS: [i32; 4] = [TABLE_BASE, TABLE_BASE + 1, TABLE_BASE + 2, 0];
 
 fn linked() -> Linked {
     Linked::read("engine", &component(STATICS, &[], Fault::default())).unwrap()
 }
 
 /// The functions that are left.
-fn left(component: &[u8]) -> Vec<u32> {
+pub(super) fn left(component: &[u8]) -> Vec<u32> {
     let module = super::Module::of("engine", component).unwrap();
     let bodies = module.bodies.iter().zip(1..);
     let left = bodies.filter(|(body, _)| {
@@ -293,7 +293,9 @@ fn reachable_functions_are_kept() {
     let mut wrong = Vec::new();
     for (name, statics, heap, is_setup_called, expected) in rows {
         let snapshot = component(statics, heap, Fault::default());
-        let trimmed = linked.trim(&snapshot, |export| is_setup_called || export != "setup");
+        let trimmed = linked.trim(&snapshot, None, |export| {
+            is_setup_called || export != "setup"
+        });
         let trimmed = trimmed.unwrap().bytes;
         if let Err(error) = Validator::new().validate_all(&trimmed) {
             wrong.push(format!("{name}: {error}"));
@@ -313,7 +315,7 @@ fn only_bodies_and_linker_sections_change() {
     assert_eq!(module.customs.len(), 3);
     let linked = linked();
     for component in [
-        linked.trim(&all, |_| true).unwrap().bytes,
+        linked.trim(&all, None, |_| true).unwrap().bytes,
         linked.component().to_vec(),
     ] {
         Validator::new().validate_all(&component).unwrap();
@@ -391,7 +393,7 @@ fn missing_relocations_are_refused() {
 #[test]
 fn a_report_counts_what_is_left() {
     let snapshot = component(STATICS, &[B], Fault::default());
-    let report = linked().trim(&snapshot, |export| export != "setup");
+    let report = linked().trim(&snapshot, None, |export| export != "setup");
     let report = report.unwrap().report;
     assert_eq!((report.all.functions, report.kept().functions), (8, 4));
     let text = report.to_string();
@@ -443,7 +445,7 @@ fn a_chain_names_what_keeps_a_function() {
     let mut wrong = Vec::new();
     for (function, statics, word, expected) in rows {
         let snapshot = component(statics, &[word], Fault::default());
-        let why = linked.why(&snapshot, |export| export != "setup", function);
+        let why = linked.why(&snapshot, None, |export| export != "setup", function);
         let why = why.unwrap();
         let found = why.kept.iter().map(|chain| &chain.references);
         let found: Vec<_> = found.collect();
@@ -455,8 +457,9 @@ fn a_chain_names_what_keeps_a_function() {
     // Of a trimmed component the answer is the same, and so it is for the functions that were left out.
     let snapshot = component(STATICS, &[], Fault::default());
     let is_called = |export: &str| export != "setup";
-    let trimmed = linked.trim(&snapshot, is_called).unwrap().bytes;
-    let of_both = [&snapshot, &trimmed].map(|bytes| linked.why(bytes, is_called, "").unwrap());
+    let trimmed = linked.trim(&snapshot, None, is_called).unwrap().bytes;
+    let of_both =
+        [&snapshot, &trimmed].map(|bytes| linked.why(bytes, None, is_called, "").unwrap());
     assert_eq!(of_both[0], of_both[1]);
     let left_out = [1, 4, 5, 6, 7].map(|index| format!("function {index}"));
     assert_eq!(of_both[0].left_out, left_out);
@@ -469,7 +472,7 @@ fn a_snapshot_of_other_code_is_refused() {
         ..Fault::default()
     };
     let other = component(STATICS, &[], fault);
-    let error = linked().trim(&other, |_| true).unwrap_err();
+    let error = linked().trim(&other, None, |_| true).unwrap_err();
     assert!(matches!(error, TrimError::OtherCode { .. }), "{error}");
     assert_eq!(
         error.to_string(),
@@ -484,6 +487,6 @@ fn a_truncated_component_is_an_error() {
     for end in 0..whole.len() {
         let part = &whole[..end];
         assert!(Linked::read("engine", part).is_err(), "{end} bytes");
-        assert!(linked.trim(part, |_| true).is_err(), "{end} bytes");
+        assert!(linked.trim(part, None, |_| true).is_err(), "{end} bytes");
     }
 }

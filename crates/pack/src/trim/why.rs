@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::TrimError;
 use super::linked::{Linked, Target};
+use super::moved::References;
 use super::reach::{Cause, Reached};
 
 /// The functions of a component whose names contain a text, and what keeps each of them.
@@ -37,7 +38,7 @@ impl fmt::Display for Chain {
 }
 
 impl Linked {
-    /// Find functions whose names contain `symbol`, and what keeps them in a snapshot; `is_called` as in
+    /// Find functions whose names contain `symbol`, and what keeps them in a snapshot; `references` and `is_called` as in
     /// [`Linked::trim`].
     ///
     /// # Errors
@@ -45,11 +46,12 @@ impl Linked {
     pub(crate) fn why(
         &self,
         snapshot: &[u8],
+        references: Option<&References>,
         is_called: impl Fn(&str) -> bool,
         symbol: &str,
     ) -> Result<Why, TrimError> {
         let module = self.module_of(snapshot)?;
-        let reached = self.reached(&module, snapshot, is_called);
+        let reached = self.reached(&module, snapshot, references, is_called);
         let mut why = Why {
             component: self.name,
             kept: Vec::new(),
@@ -63,7 +65,7 @@ impl Linked {
             match cause {
                 Some(cause) => why.kept.push(Chain {
                     function: function.clone(),
-                    references: self.references(&reached, *cause),
+                    references: self.chain(&reached, *cause),
                 }),
                 None => why.left_out.push(function.clone()),
             }
@@ -74,7 +76,7 @@ impl Linked {
     }
 
     /// Follow causes back to a root.
-    fn references(&self, reached: &Reached, first: Cause) -> Vec<String> {
+    fn chain(&self, reached: &Reached, first: Cause) -> Vec<String> {
         let mut references = Vec::new();
         let mut next = Some(first);
         while let Some(cause) = next {
