@@ -1,5 +1,6 @@
 //! Tensors in a request and a response: their shapes, and the forms that they come and go in.
 
+pub mod array;
 pub mod byte_strings;
 pub mod inputs;
 pub mod json;

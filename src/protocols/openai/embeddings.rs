@@ -245,7 +245,7 @@ fn encode(
             let mut vector = vector[..dimensions].to_vec();
             if dimensions < size {
                 // Normalize a shortened vector to length 1 again, as OpenAI does.
-                normalize(&mut vector);
+                normalize(vector.as_mut_slice().into());
             }
             if request.encoding == Encoding::Float
                 && let Some(value) = vector.iter().find(|value| !value.is_finite())

@@ -1,10 +1,11 @@
 //! The scores of a classifier's output, with labels.
 
 use infer_model_card::{Activation, ClassificationSpec, Labels};
+use ndarray::{Array1, ArrayView1, Axis};
 use serde::Serialize;
 
 use crate::http::error::ApiError;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, array};
 
 /// A class with its score for one item of the batch.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,10 +29,14 @@ pub fn classify(
     labels: &Labels,
     top_k: usize,
 ) -> Result<Vec<Vec<Prediction>>, ApiError> {
-    let values = output.floats()?;
-    let classes = output.shape.last().map_or(1, |size| *size as usize);
+    let mut values = array::floats(output)?;
+    if values.ndim() == 0 {
+        // A number without dimensions is the score of one class.
+        values.insert_axis_inplace(Axis(0));
+    }
     values
-        .chunks(classes.max(1))
+        .rows()
+        .into_iter()
         .map(|row| {
             let scores = activate(row, spec.activation);
             if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
@@ -46,30 +51,21 @@ pub fn classify(
         .collect()
 }
 
-fn activate(row: &[f32], activation: Activation) -> Vec<f32> {
+fn activate(row: ArrayView1<'_, f32>, activation: Activation) -> Array1<f32> {
     match activation {
-        Activation::None => row.to_vec(),
-        Activation::Sigmoid => row
-            .iter()
-            .map(|value| 1.0 / (1.0 + (-value).exp()))
-            .collect(),
+        Activation::None => row.to_owned(),
+        Activation::Sigmoid => row.mapv(|value| 1.0 / (1.0 + (-value).exp())),
         Activation::Softmax => {
             // Subtract the largest value, so that no exponential overflows.
-            let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let exponentials: Vec<f64> = row
-                .iter()
-                .map(|value| (f64::from(*value) - f64::from(largest)).exp())
-                .collect();
+            let largest = row.fold(f32::NEG_INFINITY, |largest, value| largest.max(*value));
+            let exponentials = row.mapv(|value| (f64::from(value) - f64::from(largest)).exp());
             let sum: f64 = exponentials.iter().sum();
-            exponentials
-                .iter()
-                .map(|value| (value / sum) as f32)
-                .collect()
+            exponentials.mapv(|value| (value / sum) as f32)
         }
     }
 }
 
-fn best(scores: &[f32], labels: &Labels, top_k: usize) -> Vec<Prediction> {
+fn best(scores: &Array1<f32>, labels: &Labels, top_k: usize) -> Vec<Prediction> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     // The sort is stable: equal scores stay ordered by index.
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
@@ -126,7 +122,7 @@ mod tests {
     #[test]
     fn classes_are_ordered_by_score_then_index() {
         let labels = Labels::parse("cat\ndog").unwrap();
-        let came = classify(
+        let found = classify(
             &output(&[2, 3], &[0.25, 0.5, 0.25, 0.0, 0.1, 0.9]),
             &spec(Activation::None),
             &labels,
@@ -134,7 +130,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            shown(&came),
+            shown(&found),
             [
                 vec![("dog", 1, 0.5), ("cat", 0, 0.25)],
                 vec![("2", 2, 0.9), ("dog", 1, 0.1)]
@@ -146,16 +142,16 @@ mod tests {
     fn activations() {
         let none = Labels::default();
         let logits = output(&[1, 3], &[1000.0, 1000.0, -1000.0]);
-        let came = classify(&logits, &spec(Activation::Softmax), &none, 9).unwrap();
+        let found = classify(&logits, &spec(Activation::Softmax), &none, 9).unwrap();
         assert_eq!(
-            shown(&came),
+            shown(&found),
             [vec![("0", 0, 0.5), ("1", 1, 0.5), ("2", 2, 0.0)]]
         );
         let logits = output(&[3], &[0.0, 100.0, -100.0]);
-        let came = classify(&logits, &spec(Activation::Sigmoid), &none, 9).unwrap();
-        assert_eq!(came[0][0].score, 1.0);
-        assert_eq!(came[0][1].score, 0.5);
-        assert!(came[0][2].score < 1e-30);
+        let found = classify(&logits, &spec(Activation::Sigmoid), &none, 9).unwrap();
+        assert_eq!(found[0][0].score, 1.0);
+        assert_eq!(found[0][1].score, 0.5);
+        assert!(found[0][2].score < 1e-30);
     }
 
     #[test]

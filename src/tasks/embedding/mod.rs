@@ -2,15 +2,16 @@
 
 pub mod pooling;
 
-use infer_model_card::EmbeddingSpec;
+use infer_model_card::{EmbeddingSpec, ModelCard};
 use serde_json::{Map, Value, json};
 
 use super::pipeline::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, output};
 use super::texts;
 use crate::http::error::ApiError;
 use crate::input::text::{SENTENCE_EMBEDDING, Texts};
-use infer_model_card::ModelCard;
-use pooling::{Vectors, pool};
+use crate::tensor::array;
+use ndarray::{Axis, concatenate};
+use pooling::pool;
 
 /// The pipeline of a model that embeds texts.
 #[derive(Debug)]
@@ -33,18 +34,25 @@ impl Embedder {
     ) -> Result<NamedTensors, ApiError> {
         let side = card.text.as_ref().map(|text| text.padding_side);
         let side = side.unwrap_or_default();
-        let mut vectors = Vectors::default();
+        let mut vectors = Vec::new();
         let mut pool_batch = |lengths: &[usize], outputs: &mut NamedTensors| {
             let tokens = output(outputs, &self.spec.output)?;
-            pool(tokens, &self.spec, lengths, side, &mut vectors)?;
+            vectors.push(pool(tokens, &self.spec, lengths, side)?);
             if !all_outputs {
                 outputs.clear();
             }
             Ok(())
         };
         let mut outputs = texts::run(card, texts, all_outputs, runner, &mut pool_batch)?;
+        let batches: Vec<_> = vectors.iter().map(|batch| batch.view()).collect();
+        let vectors = concatenate(Axis(0), &batches).map_err(|error| {
+            ApiError::internal(format!("the vectors of several batches: {error}"))
+        })?;
         outputs.retain(|(name, _)| name != SENTENCE_EMBEDDING);
-        outputs.insert(0, (SENTENCE_EMBEDDING.to_owned(), vectors.into_tensor()?));
+        outputs.insert(
+            0,
+            (SENTENCE_EMBEDDING.to_owned(), array::to_tensor(&vectors)?),
+        );
         Ok(outputs)
     }
 }

@@ -1,50 +1,16 @@
 //! One vector per text, like the modules `Pooling` and `Normalize` of `sentence-transformers`.
 
-use infer_model_card::{Datatype, EmbeddingSpec, Pooling, Side};
+use infer_model_card::{EmbeddingSpec, Pooling, Side};
+use ndarray::{Array1, Array2, ArrayView2, ArrayViewMut1, Ix2, Ix3, s};
 
 use crate::http::error::ApiError;
-use crate::tensor::Tensor;
+use crate::tensor::{Tensor, array};
 
 /// The smallest divisor of a normalization, like torch's `normalize`.
 const MIN_NORM: f64 = 1e-12;
 
-/// Vectors of equal size.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Vectors {
-    /// The number of components of each vector.
-    pub size: usize,
-    /// All vectors, concatenated.
-    pub values: Vec<f32>,
-}
-
-impl Vectors {
-    /// Each vector.
-    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
-        self.values.chunks(self.size.max(1))
-    }
-
-    /// The vectors as an FP32 tensor of shape `[texts, size]`.
-    ///
-    /// # Errors
-    /// 500 when a dimension exceeds 32 bits.
-    pub fn into_tensor(self) -> Result<Tensor, ApiError> {
-        let size = |size: usize| {
-            u32::try_from(size).map_err(|_| ApiError::internal(format!("{size} components")))
-        };
-        Ok(Tensor {
-            datatype: Datatype::Fp32,
-            shape: vec![size(self.rows().count())?, size(self.size)?],
-            data: self
-                .values
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect(),
-        })
-    }
-}
-
-/// Append the vectors of one batch. `lengths` has the number of tokens in each text, and `side` is the end of
-/// a text that is padded.
+/// The vectors of one batch, `[texts, components]`. `lengths` has the number of tokens in each text, and `side` is the
+/// end of a text that is padded.
 ///
 /// # Errors
 /// 500 when the output's shape is not the batch's.
@@ -53,8 +19,7 @@ pub fn pool(
     spec: &EmbeddingSpec,
     lengths: &[usize],
     side: Side,
-    vectors: &mut Vectors,
-) -> Result<(), ApiError> {
+) -> Result<Array2<f32>, ApiError> {
     let unfit = || {
         ApiError::internal(format!(
             "output `{}` has shape {:?}, which does not fit {} texts",
@@ -63,72 +28,71 @@ pub fn pool(
             lengths.len()
         ))
     };
-    let values = output.floats()?;
-    let shape: Vec<usize> = output.shape.iter().map(|size| *size as usize).collect();
-    let (count, width, size) = match shape.as_slice() {
-        [count, size] if spec.pooling == Pooling::None => (*count, 1, *size),
-        [count, width, size] if spec.pooling != Pooling::None => (*count, *width, *size),
-        _ => return Err(unfit()),
+    let values = array::floats(output)?;
+    let mut vectors = if spec.pooling == Pooling::None {
+        values.into_dimensionality::<Ix2>().map_err(|_| unfit())?
+    } else {
+        let tokens = values.into_dimensionality::<Ix3>().map_err(|_| unfit())?;
+        let (texts, width, size) = tokens.dim();
+        let fits = |length: &usize| (1..=width).contains(length);
+        if texts != lengths.len() || !lengths.iter().all(fits) {
+            return Err(unfit());
+        }
+        let mut vectors = Array2::zeros((texts, size));
+        for ((text, length), mut vector) in tokens.outer_iter().zip(lengths).zip(vectors.rows_mut())
+        {
+            let tokens = match side {
+                Side::Right => text.slice(s![..*length, ..]),
+                Side::Left => text.slice(s![width - length.., ..]),
+            };
+            vector.assign(&one(tokens, spec.pooling));
+        }
+        vectors
     };
-    let longest = lengths.iter().copied().max().unwrap_or(0);
-    let has_room = spec.pooling == Pooling::None || longest <= width;
-    if count != lengths.len() || size == 0 || !has_room {
+    let (texts, size) = vectors.dim();
+    if texts != lengths.len() || size == 0 {
         return Err(unfit());
     }
-    vectors.size = size;
-    for (text, length) in values.chunks(width * size).zip(lengths) {
-        let tokens = match (spec.pooling, side) {
-            (Pooling::None, _) => text,
-            (_, Side::Right) => &text[..length * size],
-            (_, Side::Left) => &text[(width - length) * size..],
-        };
-        let mut vector = one(tokens, size, spec.pooling);
-        if spec.normalize {
-            normalize(&mut vector);
-        }
-        vectors.values.extend(vector);
+    if spec.normalize {
+        vectors.rows_mut().into_iter().for_each(normalize);
     }
-    Ok(())
+    Ok(vectors)
 }
 
-/// Pool the tokens of one text, which has at least one.
-fn one(tokens: &[f32], size: usize, pooling: Pooling) -> Vec<f32> {
-    let all = || tokens.chunks_exact(size);
-    let vector = match pooling {
-        Pooling::Cls => all().next().map(<[f32]>::to_vec),
-        Pooling::Last => all().next_back().map(<[f32]>::to_vec),
-        Pooling::None => Some(tokens.to_vec()),
-        Pooling::Max => all().map(<[f32]>::to_vec).reduce(|mut largest, token| {
-            for (largest, value) in largest.iter_mut().zip(token) {
-                *largest = largest.max(value);
+/// Pool the tokens of one text, `[tokens, components]`, of which there is at least one.
+fn one(tokens: ArrayView2<'_, f32>, pooling: Pooling) -> Array1<f32> {
+    match pooling {
+        Pooling::Cls | Pooling::None => tokens.row(0).to_owned(),
+        Pooling::Last => tokens.row(tokens.nrows() - 1).to_owned(),
+        Pooling::Max => {
+            let mut largest = tokens.row(0).to_owned();
+            for token in tokens.outer_iter().skip(1) {
+                largest.zip_mut_with(&token, |largest, value| *largest = largest.max(*value));
             }
             largest
-        }),
-        Pooling::Mean => {
-            let mut sums = vec![0.0_f64; size];
-            for token in all() {
-                for (sum, value) in sums.iter_mut().zip(token) {
-                    *sum += f64::from(*value);
-                }
-            }
-            let count = all().len() as f64;
-            Some(sums.iter().map(|sum| (sum / count) as f32).collect())
         }
-    };
-    vector.unwrap_or_default()
+        Pooling::Mean => {
+            let mut sums = Array1::<f64>::zeros(tokens.ncols());
+            for token in tokens.outer_iter() {
+                sums.zip_mut_with(&token, |sum, value| *sum += f64::from(*value));
+            }
+            let count = tokens.nrows() as f64;
+            sums.mapv(|sum| (sum / count) as f32)
+        }
+    }
 }
 
 /// Scale a vector to length 1.
-pub fn normalize(vector: &mut [f32]) {
+pub fn normalize(mut vector: ArrayViewMut1<'_, f32>) {
     let squares: f64 = vector.iter().map(|value| f64::from(*value).powi(2)).sum();
     let norm = squares.sqrt().max(MIN_NORM);
-    for value in vector {
-        *value = (f64::from(*value) / norm) as f32;
-    }
+    vector.mapv_inplace(|value| (f64::from(value) / norm) as f32);
 }
 
 #[cfg(test)]
 mod tests {
+    use infer_model_card::Datatype;
+
     use super::*;
 
     #[test]
@@ -152,9 +116,9 @@ mod tests {
             normalize,
         };
         let pooled = |pooling, normalize| {
-            let mut vectors = Vectors::default();
             let spec = spec(pooling, normalize);
-            pool(&output, &spec, &[3, 1], Side::Right, &mut vectors).map(|()| vectors.values)
+            let vectors = pool(&output, &spec, &[3, 1], Side::Right)?;
+            Ok::<_, ApiError>(vectors.into_iter().collect::<Vec<f32>>())
         };
         assert_eq!(pooled(Pooling::Mean, false).unwrap(), [2.0, 2.0, 0.0, 5.0]);
         assert_eq!(pooled(Pooling::Cls, false).unwrap(), [3.0, 0.0, 0.0, 5.0]);
@@ -165,12 +129,11 @@ mod tests {
             pooled(Pooling::None, true).unwrap_err().kind().status(),
             500
         );
-        let mut vectors = Vectors::default();
         let left = spec(Pooling::Last, false);
-        pool(&output, &left, &[3, 1], Side::Left, &mut vectors).unwrap();
-        assert_eq!(vectors.values, [2.0, 2.0, 99.0, 99.0]);
-        for lengths in [&[3][..], &[3, 4], &[3, 1, 1]] {
-            let error = pool(&output, &left, lengths, Side::Left, &mut vectors).unwrap_err();
+        let vectors = pool(&output, &left, &[3, 1], Side::Left).unwrap();
+        assert_eq!(vectors, ndarray::array![[2.0, 2.0], [99.0, 99.0]]);
+        for lengths in [&[3][..], &[3, 4], &[3, 1, 1], &[3, 0]] {
+            let error = pool(&output, &left, lengths, Side::Left).unwrap_err();
             assert_eq!(error.kind().status(), 500, "{lengths:?}");
         }
     }
