@@ -1,7 +1,7 @@
 //! The black-box tests, one program with a module per area: `cargo test --test all AREA::`.
 //!
-//! They run the users' binary and the built components as their users do. The requirements of an area (Python packages,
-//! graphs, references) are in `tests/AREA/`.
+//! They run the binary and the built components as users do. The data of an area (Python requirements, graphs, references)
+//! are in `tests/AREA/`.
 
 mod artifact;
 mod book;
@@ -22,3 +22,4 @@ mod service;
 #[path = "../support/mod.rs"]
 mod support;
 mod texts;
+mod trim;
