@@ -4,7 +4,8 @@
 
 use infer::input::image::to_tensor;
 use infer_fuzz::limits;
-use infer_model_card::{Channels, Crop, Datatype, Filter, ImageSpec, Layout, ResizeMode};
+use infer_model_card::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
+use infer_tensor::Datatype;
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 fn pick<T: Copy>(all: &[T], byte: u8) -> T {

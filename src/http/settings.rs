@@ -2,7 +2,8 @@
 //!
 //! They are read for each request: the environment of the snapshot's build is not that of the host.
 
-use infer_model_card::{Datatype, ModelName};
+use infer_model_card::ModelName;
+use infer_tensor::Datatype;
 
 use crate::http::limits::Limits;
 

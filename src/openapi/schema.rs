@@ -1,6 +1,7 @@
 //! Schemas of the parts of bodies, in JSON Schema 2020-12, which OpenAPI 3.1 uses.
 
-use infer_model_card::{Datatype, TensorSpec};
+use infer_model_card::TensorSpec;
+use infer_tensor::Datatype;
 use serde_json::{Value, json};
 
 use crate::catalog::Models;

@@ -1,6 +1,6 @@
 //! Tensors as arrays of `ndarray`, for the arithmetic of tasks.
 
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 use ndarray::{Array, ArrayD, Dimension, IxDyn};
 
 use super::Tensor;

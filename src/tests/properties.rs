@@ -1,7 +1,7 @@
 //! One tensor is the same bit for bit in every form of request and response.
 
 use half::f16;
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;

@@ -1,8 +1,7 @@
 //! The graph's image input and its preprocessing.
 
-use infer_model_card::{
-    Channels, Crop, Datatype, Filter, ImageSpec, Layout, ResizeMode, TensorSpec,
-};
+use infer_model_card::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, TensorSpec};
+use infer_tensor::Datatype;
 
 use crate::inspect::{InspectError, Options, read_text};
 use crate::processor;

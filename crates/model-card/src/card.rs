@@ -1,11 +1,10 @@
 //! The card's types and their checks.
 
+use infer_tensor::Datatype;
 use serde::Deserialize;
 
 use crate::tasks::{self, Task};
-use crate::{
-    BatchingSpec, CardError, Datatype, ImageSpec, Precision, RuntimeChoice, TextSpec, keys,
-};
+use crate::{BatchingSpec, CardError, ImageSpec, Precision, RuntimeChoice, TextSpec, keys};
 
 /// The contents of a `model.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]

@@ -1,8 +1,9 @@
 //! `[image]`: an encoded image becomes an input.
 
+use infer_tensor::Datatype;
 use serde::Deserialize;
 
-use crate::{CardError, Datatype, ModelCard, TensorSpec};
+use crate::{CardError, ModelCard, TensorSpec};
 
 /// How an encoded image becomes an input tensor: resize, select the channels, then compute
 /// `(v * scale - mean[c]) / std[c]` for each value `v` (0 to 255) of channel `c`.

@@ -28,7 +28,6 @@ pub use card::{ModelCard, Placement, TensorSpec, TensorSpecError};
 pub use error::CardError;
 pub use graph::GraphMismatch;
 pub use image::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
-pub use infer_tensor::Datatype;
 pub use labels::{Labels, LabelsError};
 pub use name::{InvalidModelName, ModelId, ModelName};
 pub use native::{BatchingSpec, Precision};

@@ -1,9 +1,10 @@
 //! `[text]`: a text becomes a model's inputs.
 
+use infer_tensor::Datatype;
 use serde::Deserialize;
 
 use crate::card::check_file_name;
-use crate::{CardError, Datatype, ModelCard, TensorSpec};
+use crate::{CardError, ModelCard, TensorSpec};
 
 /// How a text becomes token ids of shape `[batch, tokens]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

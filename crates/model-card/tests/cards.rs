@@ -1,9 +1,9 @@
 //! Model cards: the contract's example, and the exact message of every error.
 
 use infer_model_card::{
-    Activation, Channels, Datatype, Filter, Layout, ModelCard, Pooling, ResizeMode, Side, Task,
-    TokenInput,
+    Activation, Channels, Filter, Layout, ModelCard, Pooling, ResizeMode, Side, Task, TokenInput,
 };
+use infer_tensor::Datatype;
 
 const CARD: &str = r#"
 version = "1"

@@ -14,7 +14,8 @@ mod resize;
 pub use error::ImageError;
 pub use format::{Format, sniff};
 
-use infer_model_card::{Datatype, ImageSpec};
+use infer_model_card::ImageSpec;
+use infer_tensor::Datatype;
 
 /// The type of [`to_tensor`].
 pub type ToTensor = fn(&[u8], &ImageSpec, Datatype, u64) -> Result<Vec<u8>, ImageError>;

@@ -1,7 +1,8 @@
 //! Pixels become a tensor: `(v * scale - mean) / std`, in the card's order of channels and dimensions.
 
 use half::f16;
-use infer_model_card::{Channels, Datatype, ImageSpec, Layout};
+use infer_model_card::{Channels, ImageSpec, Layout};
+use infer_tensor::Datatype;
 
 use super::pixels::Pixels;
 

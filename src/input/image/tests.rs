@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use infer_model_card::{Channels, Crop, Datatype, Filter, ImageSpec, Layout, ResizeMode};
+use infer_model_card::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
+use infer_tensor::Datatype;
 use serde::Deserialize;
 
 use super::*;

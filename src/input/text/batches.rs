@@ -1,6 +1,7 @@
 //! Tokens become tensors: batches of texts, padded to the longest.
 
-use infer_model_card::{Datatype, ModelCard, Side, TensorSpec, TextSpec, TokenInput};
+use infer_model_card::{ModelCard, Side, TensorSpec, TextSpec, TokenInput};
+use infer_tensor::Datatype;
 
 use super::{Texts, Tokens};
 use crate::http::error::ApiError;

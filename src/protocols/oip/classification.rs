@@ -4,7 +4,8 @@ use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 
 use half::{bf16, f16};
-use infer_model_card::{Datatype, Labels};
+use infer_model_card::Labels;
+use infer_tensor::Datatype;
 
 use crate::catalog::Model;
 use crate::tensor::{Tensor, elements};

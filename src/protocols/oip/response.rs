@@ -1,7 +1,7 @@
 //! Outputs become a response in the Open Inference Protocol's form: JSON, and behind it the outputs that are requested as
 //! bytes.
 
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 use serde::Serialize;
 
 use crate::catalog::Model;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use super::binary::Tensors;
 use super::input::Input;

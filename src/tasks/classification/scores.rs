@@ -84,7 +84,7 @@ fn best(scores: &Array1<f32>, labels: &Labels, top_k: usize) -> Vec<Prediction> 
 
 #[cfg(test)]
 mod tests {
-    use infer_model_card::Datatype;
+    use infer_tensor::Datatype;
 
     use super::*;
 

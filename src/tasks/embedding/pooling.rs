@@ -91,7 +91,7 @@ pub fn normalize(mut vector: ArrayViewMut1<'_, f32>) {
 
 #[cfg(test)]
 mod tests {
-    use infer_model_card::Datatype;
+    use infer_tensor::Datatype;
 
     use super::*;
 

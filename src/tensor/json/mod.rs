@@ -8,7 +8,8 @@ mod float;
 pub mod object;
 pub mod values;
 
-use infer_model_card::{Datatype, TensorSpec};
+use infer_model_card::TensorSpec;
+use infer_tensor::Datatype;
 use serde_json::value::RawValue;
 
 use super::inputs::refused;

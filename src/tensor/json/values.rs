@@ -1,6 +1,6 @@
 //! The values of a tensor as JSON, flat or nested, written one by one from its bytes.
 
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use infer_host::Limits;
-use infer_model_card::{Datatype, TensorSpec};
+use infer_model_card::TensorSpec;
+use infer_tensor::Datatype;
 use wasmtime::component::{InstancePre, Linker, ResourceAny, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use infer_model_card::{Datatype, ModelName};
+use infer_model_card::ModelName;
+use infer_tensor::Datatype;
 use serde::Deserialize;
 
 /// A case: a graph, its inputs, and the expected outputs.
@@ -96,13 +97,13 @@ fn tensor(folder: &Path, entry: Entry) -> Result<Tensor> {
         shape,
         file,
     } = entry;
-    let (datatype, size) = datatype(&dtype)
+    let (datatype, size) = Datatype::from_numpy_name(&dtype)
         .and_then(|datatype| Some((datatype, datatype.element_bytes()?)))
         .with_context(|| {
-            let known: Vec<&str> = DATATYPES.iter().map(|(name, _)| *name).collect();
+            let known = Datatype::ALL.into_iter().filter_map(Datatype::numpy_name);
             format!(
                 "the dtype of `{name}` is `{dtype}`, expected one of {}",
-                known.join(", ")
+                known.collect::<Vec<_>>().join(", ")
             )
         })?;
     let data = read(folder, &file)?;
@@ -120,26 +121,4 @@ fn tensor(folder: &Path, entry: Entry) -> Result<Tensor> {
         shape,
         data,
     })
-}
-
-/// The datatypes by NumPy's names; the name of BF16 is from ml_dtypes.
-const DATATYPES: [(&str, Datatype); 13] = [
-    ("bool", Datatype::Bool),
-    ("uint8", Datatype::Uint8),
-    ("uint16", Datatype::Uint16),
-    ("uint32", Datatype::Uint32),
-    ("uint64", Datatype::Uint64),
-    ("int8", Datatype::Int8),
-    ("int16", Datatype::Int16),
-    ("int32", Datatype::Int32),
-    ("int64", Datatype::Int64),
-    ("float16", Datatype::Fp16),
-    ("bfloat16", Datatype::Bf16),
-    ("float32", Datatype::Fp32),
-    ("float64", Datatype::Fp64),
-];
-
-fn datatype(numpy: &str) -> Option<Datatype> {
-    let (_, datatype) = DATATYPES.iter().find(|(name, _)| *name == numpy)?;
-    Some(*datatype)
 }

@@ -1,7 +1,7 @@
 //! Compares an output with the expected tensor.
 
 use half::{bf16, f16};
-use infer_model_card::Datatype;
+use infer_tensor::Datatype;
 
 use super::case::Tensor;
 

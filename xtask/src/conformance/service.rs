@@ -2,9 +2,8 @@
 
 use anyhow::{Context, Result, ensure};
 use infer_host::{App, AppOptions, Limits, Manifest};
-use infer_model_card::Datatype;
 use infer_pack::BuildOptions;
-use infer_tensor::Signature;
+use infer_tensor::{Datatype, Signature};
 use serde::Deserialize;
 use serde_json::json;
 

@@ -6,7 +6,8 @@
 mod classification;
 mod embedding;
 
-use infer_model_card::{Datatype, Pooling, TensorSpec};
+use infer_model_card::{Pooling, TensorSpec};
+use infer_tensor::Datatype;
 
 use crate::graph::Tried;
 use crate::inspect::{InspectError, Options};

@@ -1,6 +1,7 @@
 //! Holding prepared images against references.
 
-use infer_model_card::{Datatype, ImageSpec};
+use infer_model_card::ImageSpec;
+use infer_tensor::Datatype;
 
 fn floats(bytes: &[u8]) -> Vec<f64> {
     let (floats, _) = bytes.as_chunks::<4>();

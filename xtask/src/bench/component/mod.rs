@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Args;
 use infer_host::{App, AppOptions, Limits, Manifest};
-use infer_model_card::{Datatype, Model};
+use infer_model_card::Model;
 use infer_pack::BuildOptions;
+use infer_tensor::Datatype;
 
 use super::alone::{Alone, Tensor};
 use super::stats::{Stats, ms};
