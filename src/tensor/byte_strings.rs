@@ -1,37 +1,37 @@
-//! `BYTES` tensors: byte strings, each behind its length in four little-endian bytes (Triton's binary
+//! `BYTES` tensors: byte strings, each preceded by its length in four little-endian bytes (Triton's binary
 //! tensor data extension).
 
-/// Why bytes are no such tensor.
+/// The data of a `BYTES` tensor are malformed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BytesError {
-    /// A length, or what it announces, goes past the end.
+    /// The data end within a length or within an element.
     #[error(
         "element {index} of the BYTES tensor ends past the data: {expected} bytes are announced, {left} \
          are left"
     )]
     End {
-        /// Its place, from 0.
+        /// The element's index.
         index: usize,
-        /// What its length says; 4 when the length itself is cut off.
+        /// The element's length in bytes; 4 if the length itself is truncated.
         expected: usize,
-        /// What there is.
+        /// The bytes that are left.
         left: usize,
     },
-    /// Not as many as the shape says.
+    /// The number of elements differs from the shape.
     #[error("the BYTES tensor has {came} elements, its shape says {expected}")]
     Count {
-        /// Of the shape.
+        /// The number of elements of the shape.
         expected: u64,
-        /// Read from the data.
+        /// The number of elements in the data.
         came: u64,
     },
 }
 
-/// The elements of a tensor with `expected` of them.
+/// Split a tensor's data into its `expected` elements.
 ///
 /// # Errors
-/// When the data end early, or there are more or fewer.
+/// If the data are truncated, or have more or fewer elements.
 pub fn split(mut data: &[u8], expected: u64) -> Result<Vec<&[u8]>, BytesError> {
     let mut elements = Vec::new();
     while !data.is_empty() {
@@ -57,7 +57,7 @@ pub fn split(mut data: &[u8], expected: u64) -> Result<Vec<&[u8]>, BytesError> {
 
 /// Append one element.
 pub fn push(element: &[u8], data: &mut Vec<u8>) {
-    // An element is a short text of this service's own; one of 4 GiB does not fit into its memory.
+    // Elements are short texts that this service writes. One of 4 GiB does not fit into its memory.
     let length = u32::try_from(element.len()).unwrap_or(u32::MAX);
     data.extend(length.to_le_bytes());
     data.extend(element);
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn elements_are_found_or_the_lie_is() {
+    fn split_returns_the_elements_or_an_error() {
         type Case = (
             &'static [u8],
             u64,
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_appended_is_found() {
+    fn pushed_elements_are_split_again() {
         let mut data = Vec::new();
         for element in ["", "a", "0.500000:1:cat"] {
             push(element.as_bytes(), &mut data);

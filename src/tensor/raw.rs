@@ -1,6 +1,7 @@
 //! A body that is one raw tensor: row-major little-endian elements and nothing else.
 
-use infer_model_card::{Datatype, ModelCard, TensorSpec};
+use infer_model_card::{ModelCard, TensorSpec};
+use infer_tensor::Datatype;
 
 use crate::http::error::ApiError;
 use crate::tensor::{Tensor, elements};
@@ -15,7 +16,7 @@ pub enum RawError {
         /// The number of inputs of the model.
         inputs: usize,
     },
-    /// The length of the body determines one free dimension only.
+    /// The input has several free dimensions, but the length of the body determines only one.
     #[error(
         "a raw tensor needs an input with at most one free dimension, `{name}` has shape \
          {shape:?}; send JSON"
@@ -43,7 +44,7 @@ pub enum RawError {
         /// The length of the body in bytes.
         actual: u64,
     },
-    /// A byte is not a BOOL.
+    /// A byte of a BOOL input is neither 0 nor 1.
     #[error("input `{name}` is BOOL, bytes of 0 or 1, but byte {index} is {value}")]
     Bool {
         /// The name of the input.
@@ -70,7 +71,7 @@ pub fn is_possible(card: &ModelCard) -> bool {
 /// Read a body as the only input of a model; its length determines the free dimension.
 ///
 /// # Errors
-/// The model takes no raw tensors, or the length does not fit the input.
+/// If the model takes no raw tensors, or the length does not fit the input.
 pub fn decode(body: Vec<u8>, card: &ModelCard) -> Result<(String, Tensor), RawError> {
     let spec = sole_input(card)?;
     let actual = body.len() as u64;

@@ -1,4 +1,4 @@
-//! Build artifacts: imports, exports and size, and which stages run again after a change.
+//! Build artifacts: imports, exports and size, and the stages that run again after a change.
 
 use std::path::{Path, PathBuf};
 
@@ -29,15 +29,15 @@ fn repository(name: &str) -> PathBuf {
 #[test]
 fn code_that_no_model_needs_is_left_out() {
     let artifacts = build(&options(), &Silent).unwrap();
-    // The artifact has 4.6 MB, and 12 MB with all code. A larger artifact means that some code is called directly that
-    // must only be reachable by a pointer (see ARCHITECTURE.md).
+    // The artifact has 4.6 MB, and 12 MB with all code. A larger artifact means that some code is called directly
+    // although it must only be reachable through a pointer (see ARCHITECTURE.md).
     const MOST_BYTES: u64 = 5_500_000;
     let bytes = std::fs::metadata(&artifacts.composed).unwrap().len();
     assert!(bytes < MOST_BYTES, "{bytes}");
 }
 
 #[test]
-fn the_composed_artifact_needs_wasi_and_http_alone() {
+fn the_composed_artifact_imports_only_wasi_and_http() {
     let artifacts = build(&options(), &Silent).unwrap();
     let composed = check::interface(&std::fs::read(&artifacts.composed).unwrap()).unwrap();
     // Without versions, which depend on the toolchain.
@@ -87,7 +87,7 @@ fn the_composed_artifact_needs_wasi_and_http_alone() {
 }
 
 #[test]
-fn a_build_does_again_what_changed_and_no_more() {
+fn only_changed_stages_are_built_again() {
     let repository = repository("artifact-models");
     let options = options().with_models(repository.clone());
     _ = std::fs::remove_dir_all(&options.folder);
@@ -159,8 +159,8 @@ fn a_build_does_again_what_changed_and_no_more() {
 }
 
 #[test]
-fn a_repository_that_cannot_be_served_is_refused_in_words() {
-    /// Name, damage to the repository, and a part of the error.
+fn invalid_repositories_are_rejected_with_a_reason() {
+    /// The name of the case, a change that damages the repository, and a part of the error.
     type Case = (&'static str, fn(&Path), &'static str);
     let cases: [Case; 8] = [
         (

@@ -1,5 +1,4 @@
-//! The documentation: every link leads somewhere, examples do what they show, and tables list everything that the code
-//! has.
+//! The documentation: every link resolves, examples print the shown output, and the reference is complete.
 
 mod examples;
 mod markdown;
@@ -15,7 +14,7 @@ use self::markdown::{
 };
 use crate::support;
 
-/// What is wrong with a link, if anything.
+/// The problem with a link, if any.
 fn broken(page: &Path, target: &str, is_in_book: bool) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;
@@ -39,7 +38,7 @@ fn broken(page: &Path, target: &str, is_in_book: bool) -> Option<String> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_resolves() {
     let mut wrong = Vec::new();
     let mut count = 0;
     for page in pages() {
@@ -63,7 +62,7 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn a_broken_link_is_noticed() {
+fn broken_links_are_detected() {
     let page = Path::new("docs/run/limits.md");
     let cases = [
         ("hosts.md", true),
@@ -85,7 +84,7 @@ fn a_broken_link_is_noticed() {
     assert_eq!(undefined, ["b"]);
 }
 
-/// The path of the project that a code span names, if it names one: `crates/host/`, `tests/all/limits.rs::a_test`.
+/// The path in a code span, if it names a path of the project, such as `crates/host/` or `tests/all/limits.rs::a_test`.
 fn path_of(code: &str) -> Option<&str> {
     /// The folders of the project.
     const FOLDERS: [&str; 9] = [
@@ -120,7 +119,7 @@ fn every_path_that_a_page_names_exists() {
 }
 
 #[test]
-fn paths_are_told_from_other_code() {
+fn paths_are_distinguished_from_other_code() {
     let cases = [
         ("crates/host/src/nn/", Some("crates/host/src/nn/")),
         ("tests/all/limits.rs::a_test", Some("tests/all/limits.rs")),
@@ -155,7 +154,7 @@ fn the_summary_lists_every_page() {
 }
 
 #[test]
-fn every_page_begins_with_its_title_and_an_answer() {
+fn every_page_starts_with_a_title_and_a_paragraph() {
     let mut wrong = Vec::new();
     for page in pages() {
         if !page.path.starts_with("docs") || page.path.ends_with("SUMMARY.md") {

@@ -17,12 +17,12 @@ fn folder() -> PathBuf {
 fn start() -> Service {
     Service::start_with(
         &["--models", REPOSITORY.to_str().unwrap()],
-        // Five megabytes of floats need more than twice as much as text.
+        // Five megabytes of floats take more than ten megabytes as text.
         &[("INFER_MAX_BODY_BYTES", "33554432")],
     )
 }
 
-/// Run a command to its end; the failure message has its output.
+/// Run a command to completion. The failure message contains its output.
 fn expect_success(command: &mut Command) {
     let output = command.output().unwrap();
     assert!(
@@ -67,7 +67,7 @@ fn openais_client_embeds() {
 }
 
 #[test]
-fn made_up_requests_are_answered_as_the_protocol_says() {
+fn generated_requests_get_the_responses_of_the_protocol() {
     let Some(python) = Python::prepare(&folder()) else {
         return;
     };
@@ -98,9 +98,9 @@ fn made_up_requests_are_answered_as_the_protocol_says() {
     );
 }
 
-/// Check that the service accepts the requests that the OpenAPI document allows, and refuses the others. `made_up.py`
-/// provides binary bodies, since no schema says which bytes are an image or a tensor.
-fn made_up_from_the_document(models: &Path) {
+/// Check that the service accepts the requests that the OpenAPI document allows, and rejects other requests. `made_up.py`
+/// provides binary bodies, because no schema describes which bytes are an image or a tensor.
+fn check_generated_requests(models: &Path) {
     let Some(python) = Python::prepare(&folder()) else {
         return;
     };
@@ -120,12 +120,12 @@ fn made_up_from_the_document(models: &Path) {
 }
 
 #[test]
-fn requests_made_up_from_the_document_are_answered_as_it_says() {
-    made_up_from_the_document(&support::root().join("models"));
+fn generated_requests_get_the_responses_of_the_openapi_document() {
+    check_generated_requests(&support::root().join("models"));
 }
 
 #[test]
-fn requests_made_up_for_models_of_every_kind_are_answered_as_the_document_says() {
-    made_up_from_the_document(&REPOSITORY);
-    made_up_from_the_document(&texts::REPOSITORY);
+fn generated_requests_to_models_of_every_kind_get_the_responses_of_the_document() {
+    check_generated_requests(&REPOSITORY);
+    check_generated_requests(&texts::REPOSITORY);
 }

@@ -35,9 +35,9 @@ fn a_bad_request_fails_alone() {
         if response.status != status || !response.error().starts_with(sentence) {
             wrong.push(format!("{path}: {} {}", response.status, response.text()));
         }
-        let well = get(host.address, "/");
-        if (well.status, well.text().as_str()) != (200, "well") {
-            wrong.push(format!("after {path}: {} {}", well.status, well.text()));
+        let next = get(host.address, "/");
+        if (next.status, next.text().as_str()) != (200, "well") {
+            wrong.push(format!("after {path}: {} {}", next.status, next.text()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -72,7 +72,7 @@ fn large_bodies_pass_both_ways() {
     assert_eq!(echo, expected);
 }
 
-/// POST and read concurrently, which an echo of more than the socket buffers hold needs.
+/// POST and read concurrently. This is necessary for an echo that exceeds the socket buffers.
 fn post_while_reading(address: SocketAddr, path: &str, body: &[u8]) -> Vec<u8> {
     let stream = TcpStream::connect(address).unwrap();
     let mut writer = stream.try_clone().unwrap();
@@ -92,7 +92,7 @@ fn post_while_reading(address: SocketAddr, path: &str, body: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn an_early_answer_reaches_a_client_that_is_still_sending() {
+fn an_early_response_reaches_a_client_that_is_still_sending() {
     let host = host(limits());
     let body = vec![7; 11 << 20];
     for _ in 0..3 {
@@ -118,7 +118,7 @@ fn an_early_answer_reaches_a_client_that_is_still_sending() {
 }
 
 #[test]
-fn a_guest_that_begins_its_response_first_is_sent_the_body_all_the_same() {
+fn a_guest_that_responds_first_still_gets_the_body() {
     let host = host(limits());
     for path in ["/echo", "/late-echo"] {
         let mut stream = TcpStream::connect(host.address).unwrap();
@@ -144,7 +144,7 @@ fn a_guest_that_begins_its_response_first_is_sent_the_body_all_the_same() {
 }
 
 #[test]
-fn a_guest_sees_the_settings_of_its_manifest_and_no_more() {
+fn a_guest_sees_only_its_settings() {
     let host = host(limits());
     assert_eq!(
         get(host.address, "/environment").text(),
@@ -153,7 +153,7 @@ fn a_guest_sees_the_settings_of_its_manifest_and_no_more() {
 }
 
 #[test]
-fn a_component_that_reaches_out_is_not_served() {
+fn a_component_that_imports_sockets_or_outbound_http_is_not_served() {
     let mut wrong = Vec::new();
     for (name, interface) in [
         ("outgoing", "wasi:http/outgoing-handler@0.2."),
@@ -176,7 +176,7 @@ fn a_component_that_reaches_out_is_not_served() {
 }
 
 #[test]
-fn every_request_has_an_instance_of_its_own() {
+fn every_request_has_its_own_instance() {
     let host = host(limits());
     for _ in 0..20 {
         assert_eq!(get(host.address, "/count").text(), "0");
@@ -184,7 +184,7 @@ fn every_request_has_an_instance_of_its_own() {
 }
 
 #[test]
-fn a_server_that_stops_finishes_what_it_has_begun() {
+fn a_stopping_server_completes_running_requests() {
     let host = host(Limits {
         request_timeout: Duration::from_secs(60),
         drain_timeout: Duration::from_secs(60),
@@ -211,16 +211,16 @@ fn a_server_that_stops_finishes_what_it_has_begun() {
     host.runtime.block_on(host.served).unwrap();
     assert!(
         TcpStream::connect(host.address).is_err(),
-        "nobody listens any more"
+        "the server no longer listens"
     );
     drop(idle);
 }
 
 #[test]
-fn overload_is_said_and_passes() {
+fn requests_over_capacity_get_503_and_the_service_recovers() {
     let host = host(limits());
-    // Four run, four wait, and the rest get 503. The waiting requests time out too, since the four running ones use
-    // all of the time.
+    // Four requests run, four wait, and the others get 503. The waiting requests time out too, because the running
+    // requests use all of the time.
     let responses: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..24)
             .map(|_| scope.spawn(|| get(host.address, "/spin")))
@@ -234,7 +234,7 @@ fn overload_is_said_and_passes() {
         .iter()
         .filter(|response| response.status == 503)
         .collect();
-    assert!(!overloaded.is_empty(), "24 at once, 8 places");
+    assert!(!overloaded.is_empty(), "24 requests for 8 places");
     for response in &overloaded {
         assert_eq!(response.header("retry-after"), Some("1"));
         assert_eq!(
@@ -251,9 +251,9 @@ fn overload_is_said_and_passes() {
 }
 
 #[test]
-fn clients_that_go_away_leave_nothing_behind() {
+fn disconnected_clients_release_their_instances() {
     let host = host(limits());
-    // More requests than instances, one after another: each must release its place at once, or the last request
+    // More requests than instances, one after another: each must release its instance at once, or the last request
     // would not get one.
     for _ in 0..32 {
         let mut stream = TcpStream::connect(host.address).unwrap();

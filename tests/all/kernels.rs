@@ -1,5 +1,5 @@
-//! The unit tests of the kernels as WebAssembly, in Wasmtime as the host configures it. `cargo test` alone would run
-//! them natively, where plain Rust replaces the generated WebAssembly code.
+//! Runs the kernels' tests as WebAssembly, in Wasmtime as the host configures it. `cargo test` alone runs them natively,
+//! where plain Rust replaces the generated WebAssembly code.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -56,7 +56,7 @@ fn pass(features: &str) {
     assert!(tests >= 14, "{tests} tests in {programs:?}");
 }
 
-/// The test programs of the kernels.
+/// Compile the test programs of the kernels, and return their paths.
 fn compile(features: &str) -> Vec<PathBuf> {
     let root = support::root();
     toolchain::ensure(&root, &Silent).unwrap();
@@ -82,7 +82,7 @@ fn compile(features: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The output of a test program; on failure, also the reason.
+/// Run a test program, and return its output. The error contains the output too.
 fn run(engine: &Engine, program: &Path) -> Result<String, String> {
     let component = Component::from_file(engine, program).unwrap();
     let mut linker = Linker::new(engine);

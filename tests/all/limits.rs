@@ -1,5 +1,5 @@
-//! Resource limits of the host, over real sockets. Each test exceeds one limit while the others are out of reach, and
-//! checks that the host's metrics count that limit.
+//! Resource limits of the host, over real sockets. Each test exceeds one limit while the other limits are out of reach,
+//! and checks that the host's metrics count it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,13 +10,13 @@ use crate::support::guests::TROUBLE;
 use crate::support::host::{Host, start};
 use infer_host::Limits;
 
-/// A test that waits this long has failed.
+/// A timeout that no test reaches.
 const NEVER: Duration = Duration::from_secs(3600);
 
 /// A short timeout, but longer than the first actions of a test.
 const SOON: Duration = Duration::from_millis(500);
 
-/// Limits that nothing exceeds, except those that a test sets.
+/// Limits that no test exceeds, for a test to lower one of them.
 fn unlimited() -> Limits {
     Limits {
         request_timeout: NEVER,
@@ -31,8 +31,8 @@ fn unlimited() -> Limits {
     }
 }
 
-/// Check that the host counted this limit so many times, and no other limit.
-fn expect_passed(host: &Host, limit: &str, times: u32) {
+/// Check that the host counted this limit `times` times, and no other limit.
+fn expect_reached(host: &Host, limit: &str, times: u32) {
     let metrics = get(host.admin, "/metrics").text();
     let counted: Vec<&str> = metrics
         .lines()
@@ -68,7 +68,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
     }
 }
 
-/// Send a byte now and then while the connection is open.
+/// Send a byte every 20 ms until the connection is closed.
 fn trickle(stream: &mut TcpStream, byte: u8) {
     stream
         .set_read_timeout(Some(Duration::from_millis(20)))
@@ -88,7 +88,7 @@ fn trickle(stream: &mut TcpStream, byte: u8) {
 }
 
 #[test]
-fn headers_have_a_size() {
+fn header_size_is_limited() {
     let host = start(
         &TROUBLE,
         Limits {
@@ -114,7 +114,7 @@ fn headers_have_a_size() {
     for bytes in [20_000, 1 << 20] {
         let request = format!("GET / HTTP/1.1\r\nhost: x\r\na: {}", "a".repeat(bytes));
         let mut stream = connect(host.address);
-        // The server may close the connection during the write.
+        // The write fails if the server closes the connection early.
         _ = stream.write_all(request.as_bytes());
         let mut status = [0; 12];
         if stream.read_exact(&mut status).is_ok() {
@@ -127,12 +127,12 @@ fn headers_have_a_size() {
     let long = format!("/{}", "a".repeat(2000));
     let response = get(host.address, &long);
     assert_eq!(response.status, 431, "{}", response.text());
-    expect_passed(&host, "header-bytes", 2);
+    expect_reached(&host, "header-bytes", 2);
     expect_well(&host);
 }
 
 #[test]
-fn headers_must_come_in_time() {
+fn slow_headers_time_out() {
     let host = start(
         &TROUBLE,
         Limits {
@@ -142,10 +142,10 @@ fn headers_must_come_in_time() {
     );
     let begin = b"GET / HTTP/1.1\r\nhost: x\r\n";
     let mut silent = connect(host.address);
-    assert!(is_closed(&mut silent), "nothing came");
+    assert!(is_closed(&mut silent), "no bytes were sent");
     let mut half = connect(host.address);
     half.write_all(begin).unwrap();
-    assert!(is_closed(&mut half), "half came");
+    assert!(is_closed(&mut half), "half of the headers was sent");
     let mut slow = connect(host.address);
     slow.write_all(begin).unwrap();
     trickle(&mut slow, b'a');
@@ -156,8 +156,11 @@ fn headers_must_come_in_time() {
         .unwrap();
     read_one(&mut second);
     second.write_all(begin).unwrap();
-    assert!(is_closed(&mut second), "half of the second came");
-    expect_passed(&host, "header-time", 4);
+    assert!(
+        is_closed(&mut second),
+        "half of the second headers was sent"
+    );
+    expect_reached(&host, "header-time", 4);
     expect_well(&host);
 }
 
@@ -187,7 +190,7 @@ fn read_one(stream: &mut TcpStream) -> String {
 }
 
 #[test]
-fn a_connection_may_be_idle_for_a_while() {
+fn idle_connections_time_out() {
     let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
     let host = start(
         &TROUBLE,
@@ -226,7 +229,7 @@ fn a_connection_may_be_idle_for_a_while() {
 }
 
 #[test]
-fn a_body_must_keep_coming() {
+fn slow_bodies_time_out() {
     let host = start(
         &TROUBLE,
         Limits {
@@ -238,19 +241,19 @@ fn a_body_must_keep_coming() {
     let sentence = "the body arrived too slowly: expected no pause of 500 ms, and at least 100 bytes per second";
     let cases: [(&str, &[u8]); 4] = [
         (
-            "nothing of it",
+            "no byte",
             b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n",
         ),
         (
-            "half of it",
+            "half of the body",
             b"POST /read HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nfirst",
         ),
         (
-            "a chunk of it",
+            "one chunk",
             b"POST /read HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n",
         ),
         (
-            "nothing though told to send",
+            "no byte after `100 Continue`",
             b"POST /read HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 10\r\n\r\n",
         ),
     ];
@@ -282,7 +285,7 @@ fn a_body_must_keep_coming() {
     let response = read_response(stream);
     assert!(!response.is_whole, "{response:?}");
     expect_well(&host);
-    expect_passed(&host, "body-time", 6);
+    expect_reached(&host, "body-time", 6);
 
     let response = post(host.address, "/read", "text/plain", &[7; 100_000]);
     assert_eq!((response.status, response.text().as_str()), (200, "100000"));
@@ -299,7 +302,7 @@ fn begin_endless(host: &Host) -> TcpStream {
 }
 
 #[test]
-fn an_answer_must_be_taken() {
+fn slow_readers_time_out() {
     let host = start(
         &TROUBLE,
         Limits {
@@ -309,15 +312,15 @@ fn an_answer_must_be_taken() {
     );
     let mut stream = begin_endless(&host);
     expect_well(&host);
-    expect_passed(&host, "write-time", 1);
+    expect_reached(&host, "write-time", 1);
     assert!(
         is_closed(&mut stream),
-        "what was on its way comes, and then the end"
+        "the connection ends after the data in flight"
     );
 }
 
 #[test]
-fn who_takes_an_answer_slowly_holds_no_instance() {
+fn a_slow_reader_holds_no_instance() {
     let host = start(
         &TROUBLE,
         Limits {
@@ -326,14 +329,14 @@ fn who_takes_an_answer_slowly_holds_no_instance() {
         },
     );
     let _stream = begin_endless(&host);
-    // The second request times out while it waits for the instance; by then, so has the first.
-    let impatient = get(host.address, "/");
-    assert!(matches!(impatient.status, 200 | 504), "{impatient:?}");
+    // The second request may time out while it waits for the instance, but by then the first has timed out too.
+    let second = get(host.address, "/");
+    assert!(matches!(second.status, 200 | 504), "{second:?}");
     expect_well(&host);
 }
 
 #[test]
-fn an_answer_has_a_size() {
+fn response_size_is_limited() {
     const BIG_BYTES: u64 = 80 << 16;
     let host = start(
         &TROUBLE,
@@ -344,7 +347,7 @@ fn an_answer_has_a_size() {
     );
     let big = get(host.address, "/big");
     assert!(big.is_whole);
-    assert_eq!(big.body.len() as u64, BIG_BYTES, "as much as may be");
+    assert_eq!(big.body.len() as u64, BIG_BYTES, "exactly the limit");
     let endless = get(host.address, "/endless");
     assert_eq!(endless.status, 200);
     assert!(!endless.is_whole);
@@ -354,7 +357,7 @@ fn an_answer_has_a_size() {
         endless.body.len()
     );
     expect_well(&host);
-    expect_passed(&host, "answer-bytes", 1);
+    expect_reached(&host, "answer-bytes", 1);
     // The record of a response is complete after its connection has ended.
     let is_counted = || {
         let metrics = get(host.admin, "/metrics").text();
@@ -362,12 +365,12 @@ fn an_answer_has_a_size() {
     };
     assert!(
         (0..10_000).any(|_| is_counted()),
-        "one of these was cut off"
+        "one of the responses was truncated"
     );
 }
 
 #[test]
-fn connections_have_a_number() {
+fn the_number_of_connections_is_limited() {
     let host = start(
         &TROUBLE,
         Limits {
@@ -390,9 +393,9 @@ fn connections_have_a_number() {
     assert_eq!(response.header("retry-after"), Some("1"));
     assert_eq!(response.error(), "overloaded: 2 connections are open");
     let response = send(host.address, "POST", "/read", &[], &[0; 1 << 20]);
-    assert_eq!(response.status, 503, "with a body that nobody wants");
-    expect_passed(&host, "connections", 2);
-    // Open connections are served.
+    assert_eq!(response.status, 503, "with a body that is not read");
+    expect_reached(&host, "connections", 2);
+    // Connections that are already open are served.
     let stream = &mut open[0];
     stream
         .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
@@ -407,7 +410,7 @@ fn connections_have_a_number() {
 }
 
 #[test]
-fn a_request_has_a_time_and_an_instance_a_memory() {
+fn request_time_and_instance_memory_are_limited() {
     let limits = Limits {
         request_timeout: SOON,
         instance_memory_bytes: 64 << 20,
@@ -418,7 +421,7 @@ fn a_request_has_a_time_and_an_instance_a_memory() {
         get(host.address, "/spin").error(),
         "the request took longer than its time limit of 500 ms"
     );
-    expect_passed(&host, "request-time", 1);
+    expect_reached(&host, "request-time", 1);
     let host = start(
         &TROUBLE,
         Limits {
@@ -427,12 +430,12 @@ fn a_request_has_a_time_and_an_instance_a_memory() {
         },
     );
     assert_eq!(get(host.address, "/hog").status, 500);
-    expect_passed(&host, "memory", 1);
+    expect_reached(&host, "memory", 1);
     expect_well(&host);
 }
 
 #[test]
-fn the_queue_has_a_length() {
+fn the_queue_length_is_limited() {
     let host = start(
         &TROUBLE,
         Limits {
@@ -455,14 +458,14 @@ fn the_queue_has_a_length() {
         response.error(),
         "overloaded: 1 requests are running or queued"
     );
-    expect_passed(&host, "queue", 1);
+    expect_reached(&host, "queue", 1);
     stream.write_all(b"b").unwrap();
     assert!(is_closed(&mut stream));
     expect_well(&host);
 }
 
 #[test]
-fn a_server_that_drains_says_so_before_it_closes() {
+fn a_draining_server_is_not_ready() {
     let host = start(
         &TROUBLE,
         Limits {
@@ -475,7 +478,7 @@ fn a_server_that_drains_says_so_before_it_closes() {
     kept.write_all(ready).unwrap();
     assert!(
         read_one(&mut kept).starts_with("HTTP/1.1 200"),
-        "the component's own"
+        "the component's response"
     );
     assert_eq!(get(host.admin, "/readyz").status, 200);
     host.stop.send(()).unwrap();
@@ -494,17 +497,17 @@ fn a_server_that_drains_says_so_before_it_closes() {
     kept.write_all(ready).unwrap();
     assert!(
         read_one(&mut kept).starts_with("HTTP/1.1 503"),
-        "on a connection that is kept"
+        "on a persistent connection"
     );
     assert_eq!(
         get(host.address, "/").text(),
         "well",
-        "others are served until they stay away"
+        "other requests are served during the delay"
     );
 }
 
 #[test]
-fn while_the_last_request_ends_open_connections_may_ask() {
+fn open_connections_are_served_while_the_last_request_ends() {
     let host = start(
         &TROUBLE,
         Limits {
@@ -546,5 +549,5 @@ fn while_the_last_request_ends_open_connections_may_ask() {
     last.write_all(b"b").unwrap();
     assert!(is_closed(&mut last));
     host.runtime.block_on(host.served).unwrap();
-    assert!(is_closed(&mut probe), "when nothing is left to do");
+    assert!(is_closed(&mut probe), "after the server has stopped");
 }

@@ -134,10 +134,10 @@ fn added_models_respond_like_their_source() {
             let target = format!("/infer/{model}?top_k=99");
             let response = send(service.address, "POST", &target, &[], &path);
             assert_eq!(response.status, 200, "{}", response.text());
-            let came = scores(&response.json());
-            assert_eq!(came.len(), expected.len());
-            assert!(came.is_sorted_by(|a, b| a.2 >= b.2), "{came:?}");
-            for (index, label, score) in came {
+            let actual = scores(&response.json());
+            assert_eq!(actual.len(), expected.len());
+            assert!(actual.is_sorted_by(|a, b| a.2 >= b.2), "{actual:?}");
+            for (index, label, score) in actual {
                 let reference = expected[index].as_f64().unwrap();
                 // A pixel may differ by one before normalization.
                 if (score - reference).abs() > 5e-3 || label != labels[index] {
@@ -212,7 +212,7 @@ fn adding_a_model_selects_its_runtime() {
     let mut wrong = Vec::new();
     for (source, runtimes) in [
         (sources().join("one/model.onnx"), &["executor"][..]),
-        // Which runtime is faster at a transposed convolution depends on the machine.
+        // For a transposed convolution, it depends on the machine which runtime is faster.
         (engine.join("transposed.onnx"), &["executor", "rten"]),
     ] {
         let name = source.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -237,7 +237,7 @@ fn adding_a_model_selects_its_runtime() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
+fn unusable_models_are_rejected_before_anything_is_copied() {
     let repository = repository("refused-models");
     let folder = repository.join("source");
     let make = |name: &str, files: &[(&str, &[u8])]| {
@@ -421,7 +421,7 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
         match run(&all) {
             Err(message) if message.starts_with(beginning) && message.contains(part) => {}
             other => wrong.push(format!(
-                "{arguments:?}\n  expected {beginning}…{part}\n  came     {other:?}"
+                "{arguments:?}\n  expected {beginning}…{part}\n  got      {other:?}"
             )),
         }
     }
@@ -430,7 +430,7 @@ fn what_cannot_be_used_is_refused_before_a_byte_is_copied() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    assert_eq!(left, ["source"], "nothing but what this test put there");
+    assert_eq!(left, ["source"], "nothing was added");
 }
 
 #[test]
@@ -471,7 +471,7 @@ fn versions_of_a_model_are_served_side_by_side() {
     }
     add("equal.onnx", &["--name", "plain"]).unwrap();
     let place = repository.display();
-    let refused = [
+    let rejected = [
         (
             vec!["--name", "m"],
             format!("error: `{place}` already has a model `m`; remove it first"),
@@ -491,7 +491,7 @@ fn versions_of_a_model_are_served_side_by_side() {
             "error: `../m` is not a model name or version: ".to_owned(),
         ),
     ];
-    for (arguments, beginning) in refused {
+    for (arguments, beginning) in rejected {
         let message = add("add.onnx", &arguments).unwrap_err();
         assert!(message.starts_with(&beginning), "{message}");
     }

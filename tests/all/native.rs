@@ -107,17 +107,17 @@ fn automatic_selection_is_logged() {
 }
 
 #[test]
-fn models_that_cannot_be_served_are_refused_in_one_sentence() {
+fn unusable_models_and_devices_are_rejected_with_a_reason() {
     let data = tempfile::tempdir().unwrap();
     let cache = [("XDG_CACHE_HOME", data.path())];
     let missing =
         "error: ONNX Runtime is not installed (`cargo infer backend add onnx` installs it)";
-    let came = refusal(&["--backend", "onnx"], &cache);
-    assert!(came.starts_with(missing), "{came}");
+    let actual = refusal(&["--backend", "onnx"], &cache);
+    assert!(actual.starts_with(missing), "{actual}");
     let missing =
         "error: OpenVINO is not installed (`cargo infer backend add openvino` installs it)";
-    let came = refusal(&["--backend", "openvino"], &cache);
-    assert!(came.starts_with(missing), "{came}");
+    let actual = refusal(&["--backend", "openvino"], &cache);
+    assert!(actual.starts_with(missing), "{actual}");
 
     let repository = repository("native-refused");
     let folder = add(&repository, "not", "");
@@ -140,12 +140,12 @@ fn models_that_cannot_be_served_are_refused_in_one_sentence() {
                 continue;
             }
             std::fs::write(&onnx, bytes).unwrap();
-            let came = refusal(&["--backend", backend, "--models", text(&repository)], &[]);
+            let actual = refusal(&["--backend", backend, "--models", text(&repository)], &[]);
             let begins = format!("error: model `not`, `{}`: ", onnx.display());
-            assert!(came.starts_with(&begins), "{what}: {came}");
+            assert!(actual.starts_with(&begins), "{what}: {actual}");
             assert!(
-                came.contains(&format!("{library} cannot load it: ")),
-                "{what}: {came}"
+                actual.contains(&format!("{library} cannot load it: ")),
+                "{what}: {actual}"
             );
         }
         // The card of another graph.
@@ -153,26 +153,26 @@ fn models_that_cannot_be_served_are_refused_in_one_sentence() {
         let card = folder.join("model.toml");
         let fitting = std::fs::read_to_string(&card).unwrap();
         std::fs::write(&card, fitting.replace("\"y\"", "\"z\"")).unwrap();
-        let came = refusal(&["--backend", backend, "--models", text(&repository)], &[]);
+        let actual = refusal(&["--backend", backend, "--models", text(&repository)], &[]);
         assert_eq!(
-            came,
+            actual,
             "error: model `not`: the card's output `z` is not in the graph, which has y"
         );
         std::fs::write(&card, fitting).unwrap();
     }
     if backends::installed().contains(&"onnx") {
-        let came = refusal(&["--backend", "onnx", "--device", "cuda"], &[]);
-        assert!(came.contains("CUDA"), "{came}");
-        let came = refusal(&["--backend", "onnx", "--device", "abacus"], &[]);
+        let actual = refusal(&["--backend", "onnx", "--device", "cuda"], &[]);
+        assert!(actual.contains("CUDA"), "{actual}");
+        let actual = refusal(&["--backend", "onnx", "--device", "abacus"], &[]);
         assert_eq!(
-            came,
+            actual,
             "error: ONNX Runtime has no device `abacus`, expected `cpu`, `cuda` or `tensorrt`"
         );
     }
 }
 
 #[test]
-fn a_value_that_a_library_would_narrow_is_refused() {
+fn values_that_a_library_would_narrow_are_rejected() {
     let repository = repository("native-narrow");
     let folder = repository.join("wide");
     std::fs::create_dir_all(&folder).unwrap();
@@ -222,23 +222,23 @@ fn openvino_ir_is_served() {
         assert_eq!(*data, json!([6.0, 7.0, 0.0, 1.0]));
     }
     if backends::installed().contains(&"onnx") {
-        let came = refusal(&["--backend", "onnx", "--models", text(&repository)], &[]);
+        let actual = refusal(&["--backend", "onnx", "--models", text(&repository)], &[]);
         assert!(
-            came.ends_with(
+            actual.ends_with(
                 "there is only OpenVINO's form of the model, `model.xml`, which ONNX Runtime does not read"
             ),
-            "{came}"
+            "{actual}"
         );
     }
-    let came = refusal(&["--backend", "wasm", "--models", text(&repository)], &[]);
+    let actual = refusal(&["--backend", "wasm", "--models", text(&repository)], &[]);
     assert_eq!(
-        came,
+        actual,
         "error: model `pick` has no `model.onnx`, only OpenVINO's `model.xml`; the engine in WebAssembly reads \
          ONNX, `up --backend openvino` both"
     );
 }
 
-/// A request body for that many multiplications of the slow model.
+/// A request body that makes the slow model perform this many multiplications.
 fn steps(steps: u32) -> Vec<u8> {
     json!({ "instances": [steps] }).to_string().into_bytes()
 }
@@ -276,7 +276,7 @@ fn many_requests_to_a_slow_model_all_succeed() {
 }
 
 #[test]
-fn a_client_that_goes_away_and_a_time_limit_end_their_inferences() {
+fn disconnects_and_timeouts_cancel_inferences() {
     let repository = repository("native-gone");
     add(&repository, "slow", "");
     // OpenVINO checks for cancellation between operators, and this graph is one loop.

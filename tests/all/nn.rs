@@ -98,7 +98,7 @@ fn host(graphs: Graphs) -> Host {
 const WELL: &str = "sum TensorType::Fp32 [1, 2] [0, 0, 0, 64, 0, 0, 128, 64]";
 
 #[test]
-fn a_hostile_component_is_told_and_harms_nobody() {
+fn misuse_of_wasi_nn_fails_without_harm_to_other_requests() {
     let refused = "ErrorCode::Security: this host computes graphs of its operator's alone, which \
                    `load-by-name` gives; came one of ";
     let cases = [
@@ -179,7 +179,7 @@ fn a_hostile_component_is_told_and_harms_nobody() {
         ("/load-ir", &format!("{refused}68 bytes")),
         ("/one-by-one", WELL),
     ];
-    // Each of these traps, which ends its own request only.
+    // Each of these paths traps, which ends only its own request.
     let faults = [
         "/hoard-tensors",
         "/hoard-nothing",
@@ -275,8 +275,8 @@ const PATIENT: Batching = Batching {
 };
 
 #[test]
-fn no_request_reaches_what_wasi_nn_gave_another() {
-    // A handle that is nobody's in this request ends it; how, is the log's.
+fn no_request_reaches_the_wasi_nn_resources_of_another() {
+    // A handle that this request does not own terminates it. The log has the reason.
     let internal = "internal error, not caused by the request";
     for (name, library) in libraries() {
         let host = host(Graphs::load(library, &[source("add", None)], 2).unwrap());
@@ -286,11 +286,11 @@ fn no_request_reaches_what_wasi_nn_gave_another() {
         assert_ne!(
             living.wait().unwrap(),
             0,
-            "its response begins when it holds them"
+            "the response begins when the guest holds its resources"
         );
         let mut wrong = Vec::new();
         for kind in ["tensor", "graph", "context"] {
-            // More handles than a request has, and numbers that are not handles.
+            // More handles than a request owns, and numbers that are not handles.
             for handle in (0..40).chain([1 << 28, u32::MAX]) {
                 let response = get(host.address, &format!("/forge-{kind}-{handle}"));
                 if response.status != 500 || !response.error().starts_with(internal) {
@@ -314,10 +314,10 @@ fn no_request_reaches_what_wasi_nn_gave_another() {
 }
 
 #[test]
-fn requests_that_wait_together_are_computed_together() {
+fn waiting_requests_are_batched() {
     for (name, library) in libraries() {
         let graphs = Graphs::load(library, &[source("seen", Some(PATIENT))], 2).unwrap();
-        // 3 + 1 + 4 items fill a batch; a request with other sizes and one that is too large run alone.
+        // 3 + 1 + 4 items fill a batch. The request of 9 items is too large for a batch and runs alone.
         let request = |items: u32, first: f32| {
             let values: Vec<f32> = (0..items * 3).map(|index| first + index as f32).collect();
             ("x", tensor(Datatype::Fp32, &[items, 3], floats(&values)))
@@ -380,7 +380,7 @@ fn a_bad_request_in_a_batch_fails_alone() {
 }
 
 #[test]
-fn a_batch_gives_what_each_request_gives_alone() {
+fn batched_results_match_single_requests() {
     let images = |count: u32, seed: u32| {
         let mut state = seed;
         let values: Vec<f32> = (0..count * 64)
@@ -411,7 +411,7 @@ fn a_batch_gives_what_each_request_gives_alone() {
             let (b, _) = b[0].1.bytes().as_chunks::<4>();
             for (a, b) in a.iter().zip(b) {
                 let (a, b) = (f32::from_le_bytes(*a), f32::from_le_bytes(*b));
-                // A library may add in another order for another number of rows.
+                // A library may sum in another order if the batch has another size.
                 assert!((a - b).abs() <= 1e-6, "{name}: {a} in a batch, {b} alone");
             }
         }
@@ -419,7 +419,7 @@ fn a_batch_gives_what_each_request_gives_alone() {
 }
 
 #[test]
-fn a_cancelled_inference_ends() {
+fn a_canceled_inference_ends() {
     for (name, library) in libraries() {
         // OpenVINO checks for cancellation between operators, and this graph is one loop.
         if name != "onnx" {
@@ -433,7 +433,7 @@ fn a_cancelled_inference_ends() {
         };
         let runtime = Runtime::new().unwrap();
         runtime.block_on(async {
-            // Days of work, cancelled once it has begun: it holds the only permit.
+            // Days of work, canceled once it has begun and holds the only permit.
             let endless = tokio::spawn({
                 let graph = Arc::clone(&graph);
                 let steps = steps(i64::from(i32::MAX));
@@ -444,7 +444,7 @@ fn a_cancelled_inference_ends() {
             }
             endless.abort();
             assert!(endless.await.unwrap_err().is_cancelled(), "{name}");
-            // It gets the permit, or this test hangs.
+            // This gets the permit, or the test hangs.
             let outputs = graph.compute(steps(1)).await.unwrap();
             assert_eq!(outputs[0].1.bytes(), floats(&[1.0]), "{name}");
         });
@@ -452,7 +452,7 @@ fn a_cancelled_inference_ends() {
 }
 
 #[test]
-fn a_file_that_is_no_graph_is_rejected_with_the_reason_of_the_library() {
+fn malformed_graphs_are_rejected_with_the_librarys_reason() {
     let data = tempfile::tempdir().unwrap();
     let good = std::fs::read(source("add", None).onnx.unwrap()).unwrap();
     let file = |name: &str, bytes: &[u8]| {
@@ -541,7 +541,7 @@ fn a_file_that_is_no_graph_is_rejected_with_the_reason_of_the_library() {
 }
 
 #[test]
-fn invalid_libraries_are_refused() {
+fn invalid_libraries_are_rejected() {
     let data = tempfile::tempdir().unwrap();
     let text = data.path().join("libonnxruntime.so");
     std::fs::write(&text, "this is no library").unwrap();
@@ -573,7 +573,7 @@ fn invalid_libraries_are_refused() {
 }
 
 #[test]
-fn graphs_are_loaded_once_and_computed_side_by_side() {
+fn inferences_of_a_graph_run_in_parallel_up_to_the_limit() {
     for (name, library) in libraries() {
         let graphs = Graphs::load(library, &[source("slow", None)], 2).unwrap();
         let graph = graphs.get("slow").unwrap();
@@ -596,7 +596,7 @@ fn graphs_are_loaded_once_and_computed_side_by_side() {
             }
             most
         });
-        // As many as the limit allows, and no more.
+        // Exactly as many as the limit allows.
         assert_eq!(most, 2, "{name}");
     }
 }

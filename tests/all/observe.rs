@@ -26,7 +26,7 @@ fn seven() -> Vec<u8> {
     std::fs::read(support::root().join("models/digits/samples/7.png")).unwrap()
 }
 
-/// The address of the metrics, which the service logs when it starts.
+/// The address of the metrics, which the service logs at startup.
 fn admin(service: &Service) -> SocketAddr {
     service.expect_log("/metrics");
     let log = service.log();
@@ -239,11 +239,11 @@ fn log_format_is_configurable() {
     let log = service.log();
     let lines = log.lines().filter(|line| line.contains("infer::request"));
     assert_eq!(lines.count(), 100, "{log}");
-    assert!(!log.contains('\u{1b}'), "no colors but on a terminal");
+    assert!(!log.contains('\u{1b}'), "colors are only for terminals");
 }
 
 #[test]
-fn a_load_balancer_has_time_to_notice() {
+fn readiness_fails_during_the_drain_delay() {
     let mut service = Service::start_with(&["--drain-delay-ms", "3000"], &[]);
     let ready = || get(service.address, "/v2/health/ready");
     assert_eq!(ready().status, 200);
@@ -263,7 +263,7 @@ fn a_load_balancer_has_time_to_notice() {
     assert!(service.wait().success(), "{}", service.log());
 }
 
-/// The labels of a sample without `le`, and its value.
+/// The value of each sample, by its name and its labels without `le`.
 type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
 fn scrape(python: &Python, admin: SocketAddr) -> Samples {
@@ -327,7 +327,7 @@ fn metrics_count_requests() {
             400
         );
     }
-    // Paths and names that clients invent add no samples.
+    // Paths, models and methods that clients invent add no labels.
     for made_up in 0..20 {
         let path = format!("/infer/model-{made_up}");
         assert_eq!(post(address, &path, "image/png", &png).status, 404);
@@ -434,12 +434,12 @@ fn metrics_count_requests() {
     assert_eq!(
         get(address, "/metrics").status,
         404,
-        "not where clients are"
+        "metrics are not on the address for clients"
     );
 }
 
 #[test]
-fn every_route_of_the_api_has_a_name() {
+fn every_route_of_the_api_has_a_metric_label() {
     let service = Service::start_with(&["--admin", "127.0.0.1:0"], &[]);
     let admin = admin(&service);
     let api = get(service.address, "/openapi.json").json();
@@ -458,7 +458,7 @@ fn every_route_of_the_api_has_a_name() {
     assert!(!metrics.contains("route=\"other\""), "{metrics}");
 }
 
-/// A collector on a free port, and a channel of the decoded requests that it gets.
+/// Start a collector on a free port. Returns its address, and a channel with the decoded requests that it receives.
 fn collector() -> (SocketAddr, Receiver<ExportTraceServiceRequest>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -587,7 +587,7 @@ fn traces_reach_a_collector() {
     assert_eq!(
         servers.len(),
         4,
-        "one that its client did not sample is not exported"
+        "a span that its client did not sample is not exported"
     );
 
     let with = of("with");
@@ -662,12 +662,17 @@ fn an_unreachable_collector_does_no_harm() {
     }
     service.signal("TERM");
     assert!(service.wait().success());
-    let said = "cannot export traces, which are lost: ";
-    assert_eq!(service.log().matches(said).count(), 1, "{}", service.log());
+    let message = "cannot export traces, which are lost: ";
+    assert_eq!(
+        service.log().matches(message).count(),
+        1,
+        "{}",
+        service.log()
+    );
 }
 
 #[test]
-fn invalid_flags_are_refused_in_a_sentence() {
+fn invalid_flags_are_rejected_with_a_reason() {
     let cases = [
         (
             ["--otlp", "localhost:4318"],

@@ -31,7 +31,7 @@ fn onnx_path(model: &str) -> PathBuf {
 }
 
 #[test]
-fn the_engine_computes_what_onnx_runtime_does() {
+fn the_engine_matches_onnx_runtime() {
     let (mut wrong, mut compared) = (Vec::new(), 0);
     for case in cases_of(&ENGINE) {
         let graph = Graph::load(&Rten, std::fs::read(onnx_path(&case.model)).unwrap()).unwrap();
@@ -131,8 +131,8 @@ fn compare(service: &Service, cases: &[Case], prefixes: &[(&str, &str)]) -> (Vec
 }
 
 #[test]
-fn the_service_computes_what_onnx_runtime_does() {
-    // Each model is there again as `mounted-…`, which is mounted rather than in the snapshot.
+fn the_service_matches_onnx_runtime() {
+    // Each model is in the repository twice: in the snapshot, and mounted as `mounted-…`.
     let prefixes = [("", ""), ("mounted-", "placement = \"mount\"\n")];
     let models = [&ENGINE[..], &EXECUTOR[..]].concat();
     let repository = repository("parity-models", &models, &prefixes);
@@ -142,7 +142,7 @@ fn the_service_computes_what_onnx_runtime_does() {
 }
 
 #[test]
-fn native_backends_compute_what_other_engines_do() {
+fn native_backends_match_other_engines() {
     let prefixes = [("", "")];
     let models = [&ENGINE[..], &NATIVE[..]].concat();
     let repository = repository("parity-native", &models, &prefixes);
@@ -166,7 +166,7 @@ fn native_backends_compute_what_other_engines_do() {
         let (mut wrong, compared) = compare(&service, &cases, &prefixes);
         if backend == "openvino" {
             // OpenVINO's CPU plugin computes integer arithmetic in FP32, as the documentation says. The test fails if
-            // one of these outputs becomes right or another one wrong.
+            // one of these outputs becomes right, or if another output is wrong.
             for known in OPENVINO_INTEGERS {
                 let count = wrong.len();
                 wrong.retain(|line| !line.starts_with(known));
@@ -193,13 +193,13 @@ const OPENVINO_INTEGERS: [&str; 6] = [
 
 /// Whether JSON can represent a case.
 fn is_in_json(case: &Case, expected: &Entry) -> bool {
-    let is_carried = |entry: &Entry| !matches!(entry.datatype.as_str(), "FP16" | "BF16");
-    case.inputs.iter().all(is_carried) && is_carried(expected)
+    let is_supported = |entry: &Entry| !matches!(entry.datatype.as_str(), "FP16" | "BF16");
+    case.inputs.iter().all(is_supported) && is_supported(expected)
 }
 
 const HEADER: &str = "inference-header-content-length";
 
-/// Request one output with the binary tensor data extension, both ways.
+/// Request one output with the binary tensor data extension, for inputs and output.
 fn ask_binary(service: &Service, case: &Case, model: &str, expected: &Entry) -> Response {
     let inputs: Vec<_> = case
         .inputs
@@ -271,7 +271,7 @@ fn compare_response(case: &Case, expected: &Entry, response: &Response) -> Resul
         None => (response.json(), None),
     };
     let outputs = json["outputs"].as_array().unwrap();
-    assert_eq!(outputs.len(), 1, "one was asked for");
+    assert_eq!(outputs.len(), 1, "one output was requested");
     let output = &outputs[0];
     assert_eq!(output["name"], expected.name);
     assert_eq!(output["datatype"], expected.datatype);
@@ -303,7 +303,7 @@ fn compare_response(case: &Case, expected: &Entry, response: &Response) -> Resul
             .flat_map(|value| (*value as i64).to_le_bytes())
             .collect(),
         "UINT8" => values.iter().map(|value| *value as u8).collect(),
-        other => panic!("JSON does not carry {other}"),
+        other => panic!("JSON does not support {other}"),
     };
     case.compare(expected, &shape, &bytes)
 }

@@ -18,8 +18,9 @@ fn folder() -> PathBuf {
     support::root().join("tests/playground")
 }
 
-/// Run Python modules of the folder against a service with those models; the failure message has their output.
-fn unittest(modules: &[&str], models: Option<&PathBuf>, tell: impl FnOnce(&mut Command)) {
+/// Run Python modules of the folder against a service with these models. `configure` may change the command. The failure
+/// message contains the output.
+fn unittest(modules: &[&str], models: Option<&PathBuf>, configure: impl FnOnce(&mut Command)) {
     let Some(python) = Python::prepare(&folder()) else {
         return;
     };
@@ -34,13 +35,13 @@ fn unittest(modules: &[&str], models: Option<&PathBuf>, tell: impl FnOnce(&mut C
         .current_dir(folder())
         .env("INFER_ADDRESS", service.address.to_string())
         .env("INFER_ROOT", support::root());
-    tell(&mut command);
+    configure(&mut command);
     succeed(&mut command).unwrap_or_else(|reason| panic!("{reason}"));
 }
 
 fn in_the_browser(modules: &[&str], models: Option<&PathBuf>) {
     if let Some(chromium) = Chromium::prepare() {
-        unittest(modules, models, |command| chromium.tell(command));
+        unittest(modules, models, |command| chromium.configure(command));
     }
 }
 
@@ -84,7 +85,7 @@ fn the_page_can_be_turned_off() {
 }
 
 #[test]
-fn a_browser_loads_the_page_once() {
+fn the_page_is_cacheable_and_compressed() {
     let service = Service::start();
     let page = get(service.address, "/");
     assert_eq!(

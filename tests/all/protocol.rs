@@ -58,7 +58,7 @@ fn assert_healthy(address: SocketAddr) {
 }
 
 #[test]
-fn five_megabytes_go_in_and_out_in_every_format() {
+fn five_megabytes_round_trip_in_every_format() {
     let service = start();
     let address = service.address;
     let values: Vec<f32> = (0..1_310_720_u32).map(|index| index as f32).collect();
@@ -90,7 +90,7 @@ fn five_megabytes_go_in_and_out_in_every_format() {
     assert_eq!((response.status, response.is_whole), (200, true));
     assert!(response.body.ends_with(&data), "npy");
 
-    // A million numbers of five digits are 5 MB of text, both ways.
+    // 900,000 numbers of five digits are more than 5 MB of text, in both directions.
     let numbers: Vec<u32> = (0..900_000).map(|index| 10_000 + index % 90_000).collect();
     let body = format!("{{\"instances\":{numbers:?}}}").replace(", ", ",");
     assert!(body.len() > 5_000_000);
@@ -166,7 +166,7 @@ fn request_and_response_bodies_may_be_compressed() {
             json!([1.0, 2.0, 3.0])
         );
     }
-    // The JSON length header counts bytes before compression, both ways.
+    // The header with the JSON length counts bytes before compression, in requests and responses.
     let data = floats(&[0.5; 1000]);
     let request = json!({"parameters": {"binary_data_output": true}, "inputs": [tensor(1000)]});
     let mut sent = request.to_string().into_bytes();
@@ -189,7 +189,7 @@ fn request_and_response_bodies_may_be_compressed() {
 }
 
 #[test]
-fn what_lies_is_refused_and_the_service_stays_well() {
+fn inconsistent_requests_are_rejected_and_the_service_stays_healthy() {
     let service = start();
     let address = service.address;
     let path = "/v2/models/identity-fp32/infer";
@@ -287,7 +287,7 @@ fn what_lies_is_refused_and_the_service_stays_well() {
         let sentence = response.error();
         if response.status != status || sentence.len() > 600 || !response.is_whole {
             wrong.push(format!(
-                "{name}: expected {status}, came {}: {sentence}",
+                "{name}: expected {status}, got {}: {sentence}",
                 response.status
             ));
         }
@@ -304,7 +304,7 @@ fn what_lies_is_refused_and_the_service_stays_well() {
     assert_eq!(
         service.log(),
         "backend: the engine in WebAssembly\n",
-        "nothing that a client sends is this side's fault"
+        "a client's mistakes are not logged as errors of the service"
     );
 }
 

@@ -37,7 +37,7 @@ fn recipe(name: &'static str) -> Recipe {
     }
 }
 
-/// Run a command to its end; the failure message has its output.
+/// Run a command to completion, and return its standard output. The failure message contains its standard error.
 fn run(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
@@ -81,10 +81,10 @@ fn ask(recipe: &Recipe, folder: &Path, repository: &Path, expected: &[Value]) {
         for class in classes {
             let index = usize::try_from(class["index"].as_u64().unwrap()).unwrap();
             assert_eq!(class["label"], labels[index]);
-            let came = class["score"].as_f64().unwrap();
+            let actual = class["score"].as_f64().unwrap();
             let expected = expected[index].as_f64().unwrap();
             assert!(
-                (came - expected).abs() < 1e-4,
+                (actual - expected).abs() < 1e-4,
                 "{class}, expected {expected}"
             );
         }
@@ -99,7 +99,7 @@ fn scikit_learn() {
     check(&recipe("wine"), &mut python.command("python"));
 }
 
-/// Check a recipe whose packages are too large to install for a test, if the machine's Python has them.
+/// Check a recipe if the machine's Python has its packages, which are too large to install for a test.
 fn check_if_installed(name: &'static str, packages: &str) {
     let recipe = recipe(name);
     let imports = Command::new("python3")

@@ -2,13 +2,13 @@
 
 use crate::support;
 
-/// The file and the function of a code span `file::function`.
+/// The file and the function in a code span `file::function`.
 fn named(code: &str) -> Option<(&str, &str)> {
     let (file, function) = code.split_once("::")?;
     file.ends_with(".rs").then_some((file, function))
 }
 
-/// Whether the source has the function as a test: with the attribute, or as a trial of a program with its own `main`.
+/// Whether the function is a test in this source: it has the attribute, or is a trial of a program with its own `main`.
 fn is_test(source: &str, function: &str) -> bool {
     let is_declared = source.contains(&format!("\nfn {function}("))
         || source.contains(&format!("\n    fn {function}("));
@@ -35,13 +35,13 @@ fn every_guarantee_names_tests_that_exist() {
             Ok(_) => wrong.push(format!("{file} has no test `{function}`")),
         }
     }
-    // A guarantee that names none is a promise that nothing checks.
+    // Every guarantee must name a test.
     let (_, guarantees) = text.split_once("\n## Guarantees\n").unwrap();
     let (guarantees, _) = guarantees.split_once("\n## ").unwrap();
     for guarantee in guarantees.split("\n- ").skip(1) {
         let mut codes = guarantee.split('`').skip(1).step_by(2);
         if !codes.any(|code| named(code).is_some()) {
-            wrong.push(format!("no test checks this: {guarantee}"));
+            wrong.push(format!("no test is named for this guarantee: {guarantee}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

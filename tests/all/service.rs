@@ -118,7 +118,7 @@ fn every_documented_body_gets_the_same_prediction() {
             assert_eq!(json["model_version"], "1", "{kind}");
             assert_eq!(
                 json["predictions"], first,
-                "{kind}: the same to the last digit"
+                "{kind}: the predictions are exactly the same"
             );
             assert_eq!(
                 json["predictions"][0].as_array().unwrap().len(),
@@ -176,7 +176,7 @@ fn held_out_accuracy_is_as_documented() {
             best(&response) == label.to_string()
         })
         .count();
-    assert_eq!(right, 355, "as in models/digits/README.md");
+    assert_eq!(right, 355, "models/digits/README.md says 355");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn accept_selects_the_response_format() {
     assert_eq!(
         json["predictions"][0].as_array().unwrap().len(),
         10,
-        "no more than there are"
+        "all classes, because there are fewer than `top_k`"
     );
     assert_eq!(json["outputs"][0]["name"], "probabilities");
     assert_eq!(json["outputs"][0]["datatype"], "FP32");
@@ -252,7 +252,7 @@ fn bomb() -> Vec<u8> {
 }
 
 #[test]
-fn bad_input_is_refused_and_the_service_stays_well() {
+fn malformed_input_is_rejected_and_the_service_stays_healthy() {
     let service = Service::start();
     let address = service.address;
     let json = |body: &str| post(address, "/infer", "application/json", body.as_bytes());
@@ -428,7 +428,7 @@ fn bad_input_is_refused_and_the_service_stays_well() {
     assert_eq!(
         best(&post(address, "/infer", "image/png", &png)),
         "7",
-        "still well"
+        "the service is still healthy"
     );
     let early = exchange(
         address,
@@ -437,11 +437,11 @@ fn bad_input_is_refused_and_the_service_stays_well() {
             content-length: 99999999\r\n\r\n",
         ],
     );
-    assert_eq!(early.status, 413, "refused before it is sent");
+    assert_eq!(early.status, 413, "rejected before the body is sent");
 }
 
 #[test]
-fn two_hundred_concurrent_requests_of_which_a_third_are_bad() {
+fn concurrent_good_and_bad_requests_get_the_right_responses() {
     let service = Service::start();
     let address = service.address;
     let wrong: Vec<String> = std::thread::scope(|scope| {

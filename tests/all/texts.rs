@@ -9,7 +9,7 @@ use crate::support::service::Service;
 use crate::support::texts;
 use serde_json::{Value, json};
 
-/// The tolerance of scores and of components of unit vectors; engines add in different orders.
+/// The tolerance of scores and of components of unit vectors, because engines sum in different orders.
 const TOLERANCE: f64 = 1e-4;
 
 fn file(path: &str) -> Value {
@@ -49,19 +49,20 @@ fn floats(values: &Value) -> Vec<f64> {
 }
 
 /// The values that differ from the reference by more than the tolerance.
-fn differences(what: &str, came: &[Vec<f64>], expected: &Value) -> Vec<String> {
+fn differences(what: &str, actual: &[Vec<f64>], expected: &Value) -> Vec<String> {
     let expected = expected.as_array().unwrap();
-    assert_eq!(came.len(), expected.len(), "{what}");
-    came.iter()
+    assert_eq!(actual.len(), expected.len(), "{what}");
+    actual
+        .iter()
         .zip(expected)
         .enumerate()
-        .filter_map(|(text, (came, expected))| {
+        .filter_map(|(text, (actual, expected))| {
             let expected = floats(expected);
-            assert_eq!(came.len(), expected.len(), "{what} {text}");
-            let largest = came
+            assert_eq!(actual.len(), expected.len(), "{what} {text}");
+            let largest = actual
                 .iter()
                 .zip(&expected)
-                .map(|(came, expected)| (came - expected).abs())
+                .map(|(actual, expected)| (actual - expected).abs())
                 .fold(0.0, f64::max);
             (largest > TOLERANCE).then(|| format!("{what} {text}: {largest}"))
         })
@@ -69,7 +70,7 @@ fn differences(what: &str, came: &[Vec<f64>], expected: &Value) -> Vec<String> {
 }
 
 #[test]
-fn texts_give_the_python_packages_results() {
+fn results_match_the_python_packages() {
     let service = start(&texts::REPOSITORY);
     let address = service.address;
     let texts = file("texts.json");
@@ -123,10 +124,10 @@ fn texts_give_the_python_packages_results() {
         "{labels:?}"
     );
     let predictions = batch["predictions"].as_array().unwrap();
-    let came: Vec<_> = predictions.iter().map(scores).collect();
+    let actual: Vec<_> = predictions.iter().map(scores).collect();
     wrong.extend(differences(
         "batch",
-        &came,
+        &actual,
         &expected["sentiment"]["scores"],
     ));
     let before: Vec<&Value> = (0..all.len())
@@ -134,7 +135,7 @@ fn texts_give_the_python_packages_results() {
         .collect();
     let pairs = json!({ "text": texts, "text_pair": before });
     let pairs = post(address, "/infer/sentiment", &pairs).json();
-    let came: Vec<_> = pairs["predictions"]
+    let actual: Vec<_> = pairs["predictions"]
         .as_array()
         .unwrap()
         .iter()
@@ -142,11 +143,11 @@ fn texts_give_the_python_packages_results() {
         .collect();
     wrong.extend(differences(
         "pairs",
-        &came,
+        &actual,
         &expected["sentiment"]["pair_scores"],
     ));
 
-    // Embeddings, by both routes.
+    // Embeddings, on both routes.
     for model in ["sentences", "passages"] {
         let reference = &expected[model]["vectors"];
         let embedded = post(
@@ -157,8 +158,8 @@ fn texts_give_the_python_packages_results() {
         assert_eq!(embedded.status, 200, "{}", embedded.text());
         let embedded = embedded.json();
         let data = embedded["data"].as_array().unwrap();
-        let came: Vec<_> = data.iter().map(|item| floats(&item["embedding"])).collect();
-        wrong.extend(differences(model, &came, reference));
+        let actual: Vec<_> = data.iter().map(|item| floats(&item["embedding"])).collect();
+        wrong.extend(differences(model, &actual, reference));
         let tokens: usize = expected[model]["tokens"]
             .as_array()
             .unwrap()
@@ -179,8 +180,8 @@ fn texts_give_the_python_packages_results() {
         assert_eq!(output["name"], "sentence_embedding");
         assert_eq!(output["shape"], json!([all.len(), 32]));
         let values = floats(&output["data"]);
-        let came: Vec<_> = values.chunks(32).map(<[f64]>::to_vec).collect();
-        wrong.extend(differences(model, &came, reference));
+        let actual: Vec<_> = values.chunks(32).map(<[f64]>::to_vec).collect();
+        wrong.extend(differences(model, &actual, reference));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 
@@ -232,7 +233,7 @@ fn texts_give_the_python_packages_results() {
 }
 
 #[test]
-fn invalid_texts_are_refused_in_words() {
+fn invalid_texts_are_rejected_with_a_reason() {
     let service = start(&texts::REPOSITORY);
     let address = service.address;
     let typed = |kind: &str, path: &str, body: &[u8]| {
@@ -438,7 +439,7 @@ fn invalid_texts_are_refused_in_words() {
         if response.status != status || !response.error().starts_with(sentence) {
             let body = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
             wrong.push(format!(
-                "{kind} {path} {body}\n  expected {status} {sentence}\n  came     {} {}",
+                "{kind} {path} {body}\n  expected {status} {sentence}\n  got      {} {}",
                 response.status,
                 response.text()
             ));

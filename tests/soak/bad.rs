@@ -1,4 +1,4 @@
-//! Requests that the service refuses, each with the status and a part of the error.
+//! Requests that the service rejects, each with the expected status and a part of the error.
 
 use serde_json::json;
 
@@ -68,7 +68,7 @@ fn malformed_json() -> Vec<Case> {
         json("\"hello\"", ""),
         json("{\"inputs\": [{\"name\": \"image\"", ""),
         json("[[[[1,2],[3]]]]", ""),
-        json(&deep, "").called("10000 levels"),
+        json(&deep, "").named("10000 levels"),
         json("{\"inputs\": []}", "image"),
         json(&input("[1,1,8,7]", "FP32", &zeros), "shape"),
         json(&input("[4294967296,4294967296,8,8]", "FP32", "[]"), "shape"),
@@ -243,7 +243,7 @@ fn too_large() -> Vec<Case> {
             413,
             limit.as_str(),
         )
-        .called("inflated"),
+        .named("inflated"),
         post(kind, "/infer", "image/png", bomb(), 413, "60000x60000"),
     ]
 }

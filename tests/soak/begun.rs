@@ -1,4 +1,4 @@
-//! Requests that have begun and do not proceed: each holds an instance.
+//! Requests that have begun and wait for their clients. Each of them holds an instance.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use super::clients::{Outcome, Table};
 use super::tally::Tally;
 use crate::support::client::{Connection, Response};
 
-/// A request whose body the server wants and the client has not sent yet.
+/// A request whose body the client has not sent yet, although the server waits for it.
 pub struct Begun<'a> {
     connection: Connection,
     row: &'a (Case, Response),
@@ -21,7 +21,7 @@ impl<'a> Begun<'a> {
         let end = row.0.head.len() - 2;
         let head = [&row.0.head[..end], b"expect: 100-continue\r\n\r\n"].concat();
         connection.write(&head).map_err(failed)?;
-        match connection.is_told_to_continue().map_err(failed)? {
+        match connection.reads_continue().map_err(failed)? {
             true => Ok(Self { connection, row }),
             false => Err(format!("no `100 Continue`: {}", row.0.name)),
         }
@@ -47,15 +47,15 @@ impl<'a> Begun<'a> {
     }
 }
 
-/// Serve each good request with a body in all instances concurrently, so that every slot holds the memory that it leaves
-/// behind.
+/// Send each good request with a body to all instances concurrently, so that every slot has the memory that the request
+/// leaves in it.
 ///
 /// # Errors
-/// The request that could not begin.
+/// If a request could not begin.
 pub fn in_every_slot(address: SocketAddr, table: &Table, slots: usize) -> Result<Tally, String> {
     let mut tally = Tally::default();
     let with_body = table.iter().filter(|(case, baseline)| {
-        !case.body.is_empty() && baseline.status == 200 && !case.closes && !case.is_cut_short
+        !case.body.is_empty() && baseline.status == 200 && !case.closes && !case.is_truncated
     });
     for row in with_body {
         let begun: Result<Vec<_>, _> = (0..slots).map(|_| Begun::new(address, row)).collect();

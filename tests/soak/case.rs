@@ -21,9 +21,9 @@ pub struct Case {
     pub status: u16,
     /// A part of the expected body.
     pub holds: Vec<u8>,
-    /// The response begins and is then truncated, which the client must see.
-    pub is_cut_short: bool,
-    /// How often a round sends it.
+    /// The response is truncated after it has begun, which the client must see.
+    pub is_truncated: bool,
+    /// How many times a round sends it.
     pub times: usize,
     /// The request holds an instance until its timeout, so only few clients send it.
     pub is_endless: bool,
@@ -61,7 +61,7 @@ impl Case {
             body,
             status,
             holds: holds.into(),
-            is_cut_short: false,
+            is_truncated: false,
             times: 1,
             is_endless: false,
             closes: false,
@@ -78,14 +78,14 @@ impl Case {
         }
     }
 
-    /// Send it so many times per round.
+    /// Send the request this many times per round.
     pub fn times(mut self, times: usize) -> Self {
         self.times = times;
         self
     }
 
-    /// Add a name, to tell it from other requests with the same path.
-    pub fn called(mut self, name: &str) -> Self {
+    /// Add a name that distinguishes it from other requests with the same path.
+    pub fn named(mut self, name: &str) -> Self {
         self.name = format!("{name}, {}", self.name);
         self
     }
@@ -99,26 +99,26 @@ impl Case {
         [&self.head[..], &self.body].concat()
     }
 
-    /// What is wrong with the first response, from the idle service.
+    /// The problem with the first response, which the idle service sent; `None` if it is as expected.
     pub fn wrong_at_first(&self, response: &Response) -> Option<String> {
-        if self.is_cut_short {
+        if self.is_truncated {
             return self.wrong(response, response);
         }
         let holds = self.holds.as_slice();
-        let is_there = holds.is_empty() || response.body.windows(holds.len()).any(|w| w == holds);
-        (response.status != self.status || !response.is_whole || !is_there).then(|| {
+        let is_found = holds.is_empty() || response.body.windows(holds.len()).any(|w| w == holds);
+        (response.status != self.status || !response.is_whole || !is_found).then(|| {
             let holds = shortened(holds);
             format!(
-                "expected {} with {holds}, came {}",
+                "expected {} with {holds}, got {}",
                 self.status,
                 shown(response)
             )
         })
     }
 
-    /// How a response differs from the baseline, the idle service's response.
+    /// The difference of a response from the baseline, which is the idle service's response; `None` if there is none.
     pub fn wrong(&self, baseline: &Response, response: &Response) -> Option<String> {
-        if self.is_cut_short {
+        if self.is_truncated {
             // How much was sent depends on timing, but something must be missing.
             let is_part = response.status == self.status && self.holds.starts_with(&response.body);
             return (response.is_whole || !is_part)

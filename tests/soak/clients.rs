@@ -31,11 +31,11 @@ pub enum Manner {
     GoneAtOnce,
     GoneInHead,
     GoneInBody,
-    GoneUnanswered,
-    GoneInAnswer,
+    GoneBeforeResponse,
+    GoneInResponse,
 }
 
-/// All manners; usual ones occur more often.
+/// All manners; the usual manners occur more often.
 const MANNERS: [Manner; 20] = {
     use Manner::*;
     [
@@ -57,8 +57,8 @@ const MANNERS: [Manner; 20] = {
         GoneAtOnce,
         GoneInHead,
         GoneInBody,
-        GoneUnanswered,
-        GoneInAnswer,
+        GoneBeforeResponse,
+        GoneInResponse,
     ]
 };
 
@@ -129,7 +129,7 @@ fn client(
                 0 if index == 0 => Manner::Kept,
                 _ => MANNERS[random.usize(..MANNERS.len())],
             };
-            match client.ask(case, baseline, manner, &mut random) {
+            match client.send(case, baseline, manner, &mut random) {
                 Ok(outcome) => tally.count(case.kind, outcome),
                 Err(problem) => tally.fail(case, &format!("{manner:?}"), &problem),
             }
@@ -141,10 +141,10 @@ fn client(
 /// The acceptable end of a request.
 #[derive(Clone, Copy, Debug)]
 pub enum Outcome {
-    /// So many right responses.
+    /// One or more right responses.
     Right { status: u16, times: u64 },
     /// A response that was truncated, as expected.
-    CutShort,
+    Truncated,
     /// The client left before the response.
     Left,
     /// The client stopped sending, and the server closed the connection without a response.
@@ -159,7 +159,8 @@ struct Client {
 }
 
 impl Client {
-    fn ask(
+    /// Send a request in this manner, and compare the response with the baseline.
+    fn send(
         &mut self,
         case: &Case,
         baseline: &Response,
@@ -170,7 +171,7 @@ impl Client {
         match manner {
             Manner::Kept => return self.on_kept(case, baseline, &request),
             // Only requests that leave the connection open can be pipelined.
-            Manner::Pipelined if !case.closes && baseline.status == 200 && !case.is_cut_short => {
+            Manner::Pipelined if !case.closes && baseline.status == 200 && !case.is_truncated => {
                 let mut connection = self.open()?;
                 _ = connection.write(&[&request[..], &request].concat());
                 judge(case, baseline, read(&mut connection, case)?)?;
@@ -207,7 +208,7 @@ impl Client {
                 // learn otherwise that a client no longer waits for an inference.
                 return match read(&mut connection, case)? {
                     None => Ok(Outcome::HungUp),
-                    Some(response) if !response.is_whole => Ok(Outcome::CutShort),
+                    Some(response) if !response.is_whole => Ok(Outcome::Truncated),
                     response => judge(case, baseline, response),
                 };
             }
@@ -216,7 +217,7 @@ impl Client {
                 _ = connection.end_writing();
                 return match read(&mut connection, case)? {
                     // A response that began before the end of the body is truncated.
-                    Some(response) if !response.is_whole => Ok(Outcome::CutShort),
+                    Some(response) if !response.is_whole => Ok(Outcome::Truncated),
                     Some(response) if response.status < 400 && !case.body.is_empty() => {
                         Err("half of a body got the response of a whole one".to_owned())
                     }
@@ -232,11 +233,11 @@ impl Client {
                 _ = connection.write(&request[..middle(case.head.len(), request.len(), random)]);
                 return Ok(Outcome::Left);
             }
-            Manner::GoneUnanswered => {
+            Manner::GoneBeforeResponse => {
                 _ = connection.write(&request);
                 return Ok(Outcome::Left);
             }
-            Manner::GoneInAnswer => {
+            Manner::GoneInResponse => {
                 _ = connection.write(&request);
                 _ = connection.wait();
                 return Ok(Outcome::Left);
@@ -288,19 +289,19 @@ fn read(connection: &mut Connection, case: &Case) -> Result<Option<Response>, St
 
 fn judge(case: &Case, baseline: &Response, response: Option<Response>) -> Result<Outcome, String> {
     let Some(response) = response else {
-        return match case.is_cut_short {
-            true => Ok(Outcome::CutShort),
-            false => Err("the connection was closed without an response".to_owned()),
+        return match case.is_truncated {
+            true => Ok(Outcome::Truncated),
+            false => Err("the connection was closed without a response".to_owned()),
         };
     };
     // A client that is still sending may miss the end of an early response: the system discards received data when the
     // client sends to a closed connection.
     if case.status == 413 && response.status == 413 && !response.is_whole {
-        return Ok(Outcome::CutShort);
+        return Ok(Outcome::Truncated);
     }
     match case.wrong(baseline, &response) {
         Some(difference) => Err(difference),
-        None if case.is_cut_short => Ok(Outcome::CutShort),
+        None if case.is_truncated => Ok(Outcome::Truncated),
         None => Ok(Outcome::Right {
             status: response.status,
             times: 1,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::case::Case;
 
-/// The header with the length of the JSON, after which the tensors' bytes follow.
+/// The header with the length of the JSON, which precedes the tensors' bytes.
 pub const JSON_LENGTH: &str = "inference-header-content-length";
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -102,7 +102,7 @@ fn images() -> Vec<Case> {
     ] {
         let body = file(&format!("tests/preprocessing/images/{name}"));
         let case = image("/infer", "image/png", body, "\"predictions\":[[{");
-        cases.push(case.called(name));
+        cases.push(case.named(name));
     }
     let best = "\"predictions\":[[{\"label\":\"4\"";
     cases.push(image("/infer/mounted", "image/png", sample(4), best).times(2));
@@ -189,7 +189,7 @@ fn tensors() -> Vec<Case> {
     ];
     // A response that fills every buffer, so that clients can leave in the middle of it.
     let large = floats((0..400_000).map(|index| index as f32 + 0.25));
-    cases.push(raw(identity, &[OCTETS], &large, b"399999.25").called("large"));
+    cases.push(raw(identity, &[OCTETS], &large, b"399999.25").named("large"));
     let mut chunked = raw(
         identity,
         &[OCTETS, TO_OCTETS, ("transfer-encoding", "chunked")],

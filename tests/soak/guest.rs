@@ -13,15 +13,15 @@ use super::case::Case;
 /// The memory limit of an instance.
 const MEMORY_BYTES: usize = 32 << 20;
 
-/// The time limit of a request; quick responses need a hundredth of it on a busy machine. Whenever a guest waits, others
-/// that compute endlessly may each run for 10 ms before it goes on.
+/// The time limit of a request. Quick responses need a hundredth of it on a busy machine: whenever a guest waits, each
+/// guest that computes endlessly may run for 10 ms before it continues.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The argument that makes this program serve a manifest.
 pub const SERVE: &str = "--serve";
 
-/// A command that serves the misbehaving component as `infer up` serves the real one: this program, which is linked with
-/// the host.
+/// A command that serves the misbehaving component like `infer up` serves the real component: this program itself, which
+/// is linked with the host.
 pub fn command(folder: &Path, component: &Path) -> Command {
     let manifest = folder.join("spin.toml");
     std::fs::write(
@@ -76,11 +76,11 @@ pub fn cases() -> Vec<Case> {
     let get =
         |kind, path, status, holds: &str| Case::new(kind, ("GET", path), &[], "", status, holds);
     let internal = "internal error, not caused by the request";
-    // Few writes of the guest's, and more than a packet.
+    // More than a packet, in few writes of the guest.
     let echo: Vec<u8> = (0..20_000_u32).map(|index| (index % 251) as u8).collect();
     let late = |path| {
         let mut case = get("failing late", path, 200, "half of");
-        case.is_cut_short = true;
+        case.is_truncated = true;
         case
     };
     let endless = |case: Case| Case {

@@ -1,6 +1,6 @@
 //! The soak test: good and bad requests of every kind at full load, from well-behaved and misbehaving clients, also to a
-//! component that traps, hangs and hoards memory. Every good request must get the right response, whatever the others
-//! do, and disconnected clients must leave nothing behind.
+//! component that traps, hangs and hoards memory. Every good request must get the right response, whatever the other
+//! requests do, and disconnected clients must leave no descriptors and no memory behind.
 //!
 //! `cargo test` runs it for some seconds. `INFER_SOAK_SECONDS=600 cargo test --test soak` runs it for ten minutes, limits
 //! the growth of the processes' memory, and includes ONNX Runtime.
@@ -27,7 +27,7 @@ use support::backends;
 use support::client::Connection;
 use support::client::Response;
 use support::guests::TROUBLE;
-use support::process::{Holding, holding};
+use support::process::{Resources, resources};
 use support::service::Service;
 use tally::Tally;
 
@@ -43,8 +43,7 @@ const MAX_REQUESTS: u64 = 100_000_000;
 /// The most that the resident memory may grow under load after the warm-up, in percent.
 const GROWTH_PERCENT: u64 = 5;
 
-/// The time in which a server must notice that its clients are gone: it reads the ends of their connections, and ends
-/// their requests.
+/// The time in which a server must notice that its clients have disconnected, and end their requests.
 const NOTICED: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
@@ -64,12 +63,12 @@ fn main() -> ExitCode {
         Trial::test("a_bad_component_under_fire", a_bad_component_under_fire),
     ];
     let mut arguments = Arguments::from_args();
-    // The trials run concurrently, so that the whole takes as long as INFER_SOAK_SECONDS says.
+    // The trials run concurrently, so that the whole test takes as long as INFER_SOAK_SECONDS says.
     arguments.test_threads.get_or_insert(trials.len());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-/// The duration of the long form; `None` for the short one.
+/// The duration of the long form in seconds; `None` for the short form.
 fn seconds() -> Option<u64> {
     let seconds = std::env::var("INFER_SOAK_SECONDS").ok()?;
     Some(seconds.parse().expect("INFER_SOAK_SECONDS is a number"))
@@ -100,7 +99,7 @@ fn service_cases() -> Vec<Case> {
 fn serve(backend: &str) -> Service {
     use support::models::{digits, identity, sum};
     let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("soak-models");
-    // Two trials share the repository, so it is written once.
+    // Two trials share the repository, so write it once.
     static WRITTEN: std::sync::Once = std::sync::Once::new();
     WRITTEN.call_once(|| {
         digits(&repository, "digits", "");
@@ -130,7 +129,7 @@ fn serve(backend: &str) -> Service {
 fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(), Failed> {
     let begun = Instant::now();
     let mut service = start();
-    let fresh = holding(service.id());
+    let fresh = resources(service.id());
     let table = baseline(&service, cases)?;
     let total = Duration::from_secs(seconds().unwrap_or(4));
     let plan = |share: Duration, seed| Plan {
@@ -185,7 +184,7 @@ fn fire(name: &str, start: impl Fn() -> Service, cases: Vec<Case>) -> Result<(),
     );
     if let (Some(warm), Some(end)) = (warm, end) {
         wrong.extend(left_behind(fresh, end));
-        // In the short form, not every slot has reached its final size, so growth means nothing.
+        // In the short form, not every slot has reached its final size, so growth is no sign of a leak.
         let allowed_kib = warm.resident_kib + warm.resident_kib * GROWTH_PERCENT / 100;
         if seconds().is_some() && end.resident_kib > allowed_kib {
             let (warm, end) = (warm.resident_kib, end.resident_kib);
@@ -217,7 +216,7 @@ fn baseline(service: &Service, cases: Vec<Case>) -> Result<Table, Failed> {
                 table.push((case, response));
             }
             // A truncated response may be empty.
-            Ok(None) if case.is_cut_short => {
+            Ok(None) if case.is_truncated => {
                 let response = Response {
                     status: case.status,
                     headers: Vec::new(),
@@ -238,12 +237,12 @@ fn baseline(service: &Service, cases: Vec<Case>) -> Result<Table, Failed> {
     }
 }
 
-/// The resources of the process after all clients are gone: it waits until the number of descriptors is as before, or
-/// [`NOTICED`] has passed.
-fn idle(service: &Service, fresh: Option<Holding>) -> Option<Holding> {
+/// The resources of the process after all clients have disconnected. Waits until the number of descriptors is as before,
+/// for [`NOTICED`] at most.
+fn idle(service: &Service, fresh: Option<Resources>) -> Option<Resources> {
     let deadline = Instant::now() + NOTICED;
     loop {
-        let now = holding(service.id())?;
+        let now = resources(service.id())?;
         let is_idle = left_behind(fresh, now).is_none();
         if is_idle || Instant::now() > deadline {
             return Some(now);
@@ -254,19 +253,26 @@ fn idle(service: &Service, fresh: Option<Holding>) -> Option<Holding> {
 }
 
 /// The descriptors that disconnected clients left behind.
-fn left_behind(fresh: Option<Holding>, now: Holding) -> Option<String> {
+fn left_behind(fresh: Option<Resources>, now: Resources) -> Option<String> {
     let before = fresh?.descriptors;
     (now.descriptors != before).then(|| {
         let now = now.descriptors;
-        format!("{before} open file descriptors became {now}, with all clients gone")
+        format!(
+            "{now} file descriptors are open after all clients have disconnected, expected {before}"
+        )
     })
 }
 
-fn report(name: &str, took: Duration, tally: &Tally, held: &[(&str, Option<Holding>)]) -> String {
-    let (requests, answered) = (tally.requests(), tally.answered());
-    let seconds = took.as_secs();
+fn report(
+    name: &str,
+    elapsed: Duration,
+    tally: &Tally,
+    held: &[(&str, Option<Resources>)],
+) -> String {
+    let (requests, right) = (tally.requests(), tally.right());
+    let seconds = elapsed.as_secs();
     let mut text = format!(
-        "\n{name}: {requests} requests of {CLIENTS} clients in {seconds} s, {answered} responses \
+        "\n{name}: {requests} requests of {CLIENTS} clients in {seconds} s, {right} responses \
          equal to the baseline, bit for bit; {} failed\n\n{tally}\n{:12}{:>14}{:>12}{:>14}{:>10}\n",
         tally.failed(),
         "",
@@ -277,7 +283,7 @@ fn report(name: &str, took: Duration, tally: &Tally, held: &[(&str, Option<Holdi
     );
     for (when, held) in held {
         if let Some(held) = held {
-            let Holding {
+            let Resources {
                 resident_kib,
                 peak_kib,
                 descriptors,

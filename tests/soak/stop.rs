@@ -21,14 +21,14 @@ const BEGUN: usize = 3;
 /// The number of responses before the signal.
 const RESPONSES: usize = 40;
 
-/// The longest time until the server refuses connections.
+/// The time limit for the server to refuse connections after the signal.
 const REFUSED: Duration = Duration::from_secs(60);
 
 /// Stop the service while clients send good requests. Requests in progress must get the right response, later ones must
-/// be refused rather than get a wrong or truncated response, and the process must end with success.
+/// be refused rather than get a wrong or truncated response, and the process must exit successfully.
 ///
 /// # Errors
-/// What went wrong.
+/// If the process failed or its port is still open, or a request could not begin.
 pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Result<(), String> {
     let address = service.address;
     let good: Vec<_> = table.iter().filter(is_plain).collect();
@@ -46,7 +46,7 @@ pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Re
             })
             .collect();
         drop(sender);
-        // Fewer arrive if clients fail, which their tallies record.
+        // Fewer responses arrive if clients fail, which their tallies record.
         _ = responses.iter().take(RESPONSES).count();
         let begun: Result<Vec<_>, _> = (0..BEGUN)
             .map(|index| Begun::new(address, with_body[index % with_body.len()]))
@@ -67,14 +67,14 @@ pub fn under_load(service: &mut Service, table: &Table, tally: &mut Tally) -> Re
         return Err(format!("after SIGTERM it ended with {status}"));
     }
     match Connection::open(address) {
-        Ok(_) => Err("somebody still listens after the end".to_owned()),
+        Ok(_) => Err("the port is still open after the process has ended".to_owned()),
         Err(_) => Ok(()),
     }
 }
 
 /// Whether a request succeeds and leaves the connection open.
 fn is_plain((case, baseline): &&(Case, Response)) -> bool {
-    baseline.status == 200 && !case.closes && !case.is_cut_short
+    baseline.status == 200 && !case.closes && !case.is_truncated
 }
 
 fn count(tally: &mut Tally, case: &Case, response: &Response) {
@@ -113,7 +113,7 @@ fn send_until_refused(
                     None => count(&mut tally, case, &response),
                     Some(difference) => tally.fail(case, "around the signal", &difference),
                 },
-                // Refused completely, so a client could try another server.
+                // The server closed the connection before it read the request, so a client could try another server.
                 Ok(None) if is_stopping.load(Ordering::SeqCst) => break,
                 other => {
                     tally.fail(
@@ -129,6 +129,6 @@ fn send_until_refused(
         }
     }
     let (case, _) = rows.next().unwrap();
-    tally.fail(case, "after the signal", "connections are taken still");
+    tally.fail(case, "after the signal", "connections are still accepted");
     tally
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use super::case::Case;
 use super::clients::Outcome;
 
-/// Further failures are counted without their descriptions.
+/// The number of failures whose descriptions are kept; the others are only counted.
 const KEPT_FAILURES: usize = 20;
 
 #[derive(Default)]
@@ -22,7 +22,7 @@ impl Tally {
     pub fn count(&mut self, kind: &'static str, outcome: Outcome) {
         let (how, times) = match outcome {
             Outcome::Right { status, times } => (status.to_string(), times),
-            Outcome::CutShort => ("cut short".to_owned(), 1),
+            Outcome::Truncated => ("truncated".to_owned(), 1),
             Outcome::Left => ("client left".to_owned(), 1),
             Outcome::HungUp => ("half-closed".to_owned(), 1),
         };
@@ -57,10 +57,10 @@ impl Tally {
     }
 
     /// The number of right responses.
-    pub fn answered(&self) -> u64 {
+    pub fn right(&self) -> u64 {
         let counts = self.counts.values().flatten();
-        let answered = counts.filter(|(how, _)| how.parse::<u16>().is_ok());
-        answered.map(|(_, count)| count).sum()
+        let right = counts.filter(|(how, _)| how.parse::<u16>().is_ok());
+        right.map(|(_, count)| count).sum()
     }
 
     pub fn failed(&self) -> u64 {

@@ -40,7 +40,7 @@ fn fetch(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The binary with these arguments, in the root of the checkout, with the tests' cache and no other libraries. In CI, `up`
+/// A command that runs the binary in the root of the checkout, with the tests' cache and no other libraries. In CI, `up`
 /// serves the optimized build.
 pub fn infer(arguments: &[&str]) -> Command {
     let release = arguments.first() == Some(&"up") && std::env::var_os("CI").is_some();

@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use super::python::succeed;
 
-/// A browser that starts.
+/// A browser that has been started successfully once.
 pub struct Chromium {
     program: PathBuf,
     /// The folder that the package was unpacked to; `None` if Chromium is installed.
@@ -42,7 +42,7 @@ impl Chromium {
     }
 
     /// Set the variables that a test needs to start the browser.
-    pub fn tell(&self, command: &mut Command) {
+    pub fn configure(&self, command: &mut Command) {
         command.env("CHROMIUM", &self.program);
         if let Some(root) = &self.root {
             command
@@ -101,7 +101,7 @@ fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
             let value = folder.join(value);
             command.arg("-o").arg(format!("{key}={}", value.display()));
         }
-        // The system's lock is not needed, and apt's sandbox user cannot write here.
+        // The private folders need no lock, and apt's sandbox user cannot write to them.
         for option in [
             "Debug::NoLocking=1",
             "APT::Sandbox::User=root",
@@ -134,7 +134,7 @@ fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The library folders: the architecture's, and private ones of packages below it.
+/// The library folders: Chromium's, the architecture's, and PulseAudio's private one.
 fn libraries(root: &Path) -> OsString {
     let mut folders = vec![root.join("usr/lib/chromium")];
     for parent in ["usr/lib", "lib"] {
@@ -151,8 +151,8 @@ fn libraries(root: &Path) -> OsString {
     std::env::join_paths(folders).unwrap()
 }
 
-/// A font configuration with the fonts of the packages and the machine. The same fonts come first on every machine, so
-/// screenshots are alike.
+/// A font configuration with the fonts of the packages and of the machine. The same fonts come first on every machine, so
+/// that screenshots look the same.
 fn fonts(root: &Path) -> String {
     let families = [
         ("sans-serif", "Sans"),

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Nothing on loopback takes this long, so a test that would hang fails instead.
+/// Longer than any operation on loopback, so that a test fails instead of hanging.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A response.
@@ -209,7 +209,7 @@ impl Connection {
     /// Close the sending half of the connection.
     ///
     /// # Errors
-    /// The system's error, because the server closed the connection.
+    /// The system's error, usually because the server closed the connection.
     pub fn end_writing(&self) -> std::io::Result<()> {
         self.reader.get_ref().shutdown(Shutdown::Write)
     }
@@ -248,11 +248,11 @@ impl Connection {
         Ok(Some(response))
     }
 
-    /// Whether the next response is `100 Continue`.
+    /// Read an interim response, and return whether it is `100 Continue`.
     ///
     /// # Errors
     /// As [`Connection::read`].
-    pub fn is_told_to_continue(&mut self) -> std::io::Result<bool> {
+    pub fn reads_continue(&mut self) -> std::io::Result<bool> {
         let mut line = String::new();
         self.reader.read_line(&mut line)?;
         let mut end = String::new();
@@ -293,7 +293,7 @@ impl Connection {
         }
     }
 
-    /// Read so many bytes, and return whether they arrived.
+    /// Read `count` bytes, and return whether all of them arrived.
     fn read_exactly(&mut self, count: usize, bytes: &mut Vec<u8>) -> std::io::Result<bool> {
         let mut part = self.reader.by_ref().take(count as u64);
         match part.read_to_end(bytes) {

@@ -9,13 +9,13 @@ use infer_pack::toolchain::{self, TARGET};
 
 use super::python::succeed;
 
-/// The component whose every path misbehaves in a way of its own.
+/// The component that misbehaves in a different way on each path.
 pub static TROUBLE: LazyLock<PathBuf> = LazyLock::new(|| build("trouble", "trouble"));
 
 /// The component that misuses wasi:nn.
 pub static NN: LazyLock<PathBuf> = LazyLock::new(|| build("nn", "nn_trouble"));
 
-/// Compile the component in `tests/guests/<folder>`; its file is called `<name>.wasm`.
+/// Compile the component in `tests/guests/<folder>`. Returns the path of `<name>.wasm`.
 pub fn build(folder: &str, name: &str) -> PathBuf {
     let root = super::root();
     toolchain::ensure(&root, &Silent).unwrap();

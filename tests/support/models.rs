@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 /// A repository with the digits model, `add`, and an identity of each datatype that the engine supports. Its path is
-/// fixed, so it is built once. It is written once, since a service of another test may be reading it.
+/// fixed, so that it is built only once. It is written once, because a service of another test may be reading it.
 pub static REPOSITORY: LazyLock<PathBuf> = LazyLock::new(|| {
     let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("protocol-models");
     digits(&repository, "digits", "");

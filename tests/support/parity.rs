@@ -16,7 +16,7 @@ pub struct Case {
     pub atol: f64,
 }
 
-/// A tensor, which has a file of its own.
+/// A tensor, whose data are in a file.
 #[derive(Debug, Deserialize)]
 pub struct Entry {
     pub name: String,
@@ -62,25 +62,25 @@ impl Case {
                 self.name, expected.name, expected.shape
             ));
         }
-        let (came, reference) = (
+        let (actual, reference) = (
             values(&expected.datatype, data),
             values(&expected.datatype, &expected.data),
         );
-        if came.len() != reference.len() {
+        if actual.len() != reference.len() {
             return Err(format!(
                 "{} {}: {} values, expected {}",
                 self.name,
                 expected.name,
-                came.len(),
+                actual.len(),
                 reference.len()
             ));
         }
-        let close = |came: f64, reference: f64| {
-            came == reference
-                || (came.is_nan() && reference.is_nan())
-                || (came - reference).abs() <= self.atol + self.rtol * reference.abs()
+        let close = |actual: f64, reference: f64| {
+            actual == reference
+                || (actual.is_nan() && reference.is_nan())
+                || (actual - reference).abs() <= self.atol + self.rtol * reference.abs()
         };
-        match came
+        match actual
             .iter()
             .zip(&reference)
             .position(|(a, b)| !close(*a, *b))
@@ -88,7 +88,7 @@ impl Case {
             None => Ok(()),
             Some(index) => Err(format!(
                 "{} {}: value {index} is {}, expected {}",
-                self.name, expected.name, came[index], reference[index]
+                self.name, expected.name, actual[index], reference[index]
             )),
         }
     }

@@ -2,7 +2,7 @@
 
 /// The resources of a process at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Holding {
+pub struct Resources {
     /// Resident memory in KiB, mapped files included.
     pub resident_kib: u64,
     /// The largest resident memory so far, in KiB.
@@ -14,10 +14,10 @@ pub struct Holding {
 
 /// The current resources of a process.
 #[cfg(target_os = "linux")]
-pub fn holding(id: u32) -> Option<Holding> {
+pub fn resources(id: u32) -> Option<Resources> {
     let process = procfs::process::Process::new(id.try_into().unwrap()).unwrap();
     let status = process.status().unwrap();
-    Some(Holding {
+    Some(Resources {
         resident_kib: status.vmrss.unwrap(),
         peak_kib: status.vmhwm.unwrap(),
         descriptors: process.fd_count().unwrap(),
@@ -27,6 +27,6 @@ pub fn holding(id: u32) -> Option<Holding> {
 
 /// `None`, since other systems have no /proc.
 #[cfg(not(target_os = "linux"))]
-pub fn holding(_id: u32) -> Option<Holding> {
+pub fn resources(_id: u32) -> Option<Resources> {
     None
 }

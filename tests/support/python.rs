@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
 
-/// A virtual environment, created once for the same requirements.
+/// A virtual environment, which is reused while its requirements stay the same.
 pub struct Python {
     bin: PathBuf,
 }
@@ -39,7 +39,7 @@ impl Python {
     /// A command that runs a program of the environment.
     pub fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
-        // The user's own packages and settings must not get in.
+        // Ignore the user's own packages and settings.
         command
             .env("PYTHONNOUSERSITE", "1")
             .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -54,12 +54,12 @@ fn make(folder: &Path) -> Result<Python, String> {
     let python = Python {
         bin: environment.join("bin"),
     };
-    let asked = ["requirements.txt", "constraints.txt"]
+    let required = ["requirements.txt", "constraints.txt"]
         .map(|name| std::fs::read_to_string(folder.join(name)).unwrap())
         .concat();
     // Written last, so its absence means an unfinished environment.
     let installed = environment.join("installed.txt");
-    if std::fs::read_to_string(&installed).is_ok_and(|text| text == asked) {
+    if std::fs::read_to_string(&installed).is_ok_and(|text| text == required) {
         return Ok(python);
     }
     succeed(
@@ -81,11 +81,11 @@ fn make(folder: &Path) -> Result<Python, String> {
             .arg("--constraint")
             .arg(folder.join("constraints.txt")),
     )?;
-    std::fs::write(&installed, asked).map_err(|error| error.to_string())?;
+    std::fs::write(&installed, required).map_err(|error| error.to_string())?;
     Ok(python)
 }
 
-/// Run a command to its end; the error has its output.
+/// Run a command to completion. The error contains its standard error.
 pub fn succeed(command: &mut Command) -> Result<Output, String> {
     let output = command
         .output()

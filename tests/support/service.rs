@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// No log line takes this long, so a test that would hang fails instead.
+/// Longer than any log line takes to arrive, so that a test fails instead of hanging.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running `infer up`. It is killed when dropped, and its log is printed if the test failed.

@@ -1,7 +1,7 @@
 //! Conversions between a tensor's declared datatype and the datatypes that rten computes in.
 //!
 //! rten computes in f32, i32, i8 and u8. INT64 and BOOL become i32, and FP16 becomes f32. On input, a value that
-//! rten cannot hold is refused. On output, the declared datatype is restored: an FP16 output is computed in f32
+//! rten cannot represent is an error. On output, the declared datatype is restored: an FP16 output is computed in f32
 //! and rounded to the nearest FP16, ties to even.
 
 use half::f16;
@@ -14,7 +14,7 @@ use infer_tensor::{Datatype, TensorInfo};
 
 use crate::{Error, Tensor};
 
-/// The datatype of a declared tensor, if rten computes in it or in one that holds it.
+/// The datatype of a declared tensor, if rten computes in it or in a datatype that it converts to.
 ///
 /// # Errors
 /// `UnsupportedOperation` for every other datatype.
@@ -35,7 +35,7 @@ pub fn rten_datatype(info: &TensorInfo) -> Result<Datatype, Error> {
 /// Convert an input, which has been checked against its declaration.
 ///
 /// # Errors
-/// `InvalidArgument` naming the tensor, the index and the value that rten cannot hold.
+/// `InvalidArgument` naming the tensor, the index and the value that rten cannot represent.
 pub fn to_rten(info: &TensorInfo, tensor: &Tensor) -> Result<Value, Error> {
     let shape: Vec<usize> = tensor
         .shape
@@ -136,7 +136,7 @@ where
         .map_err(|error| Error::invalid(format!("input `{}`: {error}", info.name)))
 }
 
-/// The elements of little-endian bytes, of which there are as many as the shape needs.
+/// Read elements from little-endian bytes, whose number has been checked against the shape.
 fn read<T, const N: usize>(data: &[u8], from_bytes: impl Fn([u8; N]) -> T) -> Vec<T> {
     let (elements, _) = data.as_chunks::<N>();
     elements.iter().map(|bytes| from_bytes(*bytes)).collect()

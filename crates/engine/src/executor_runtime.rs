@@ -36,10 +36,10 @@ impl Executor {
             };
             Error::new(kind, format!("the model cannot be loaded: {error}"))
         })?;
-        // Folding constants has left buffers in the pool, which would stay in the snapshot.
+        // Constant folding leaves buffers in the pool, which would stay in the snapshot.
         executor::buffer_pool::clear();
         Ok(ExecutorModel {
-            // A loop may not end on zeros, so that a graph with one is not timed.
+            // A loop may not terminate on zeros, so a graph with a loop is not timed.
             is_plain: has_plain_operator(&graph) && graph.is_deterministic(),
             graph,
             info: info.clone(),

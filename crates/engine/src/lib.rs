@@ -10,7 +10,7 @@
 //!    ([`executor_runtime`]), or rten ([`rten_runtime`], whose datatypes [`convert`] converts). [`select`] selects one.
 //!
 //! [`onnx`] reads a graph's signature from its file, after `wire` has checked that the file is well-formed. rten's own
-//! metadata does not do: it declares INT64 as INT32.
+//! metadata cannot be used, because it declares INT64 as INT32.
 //!
 //! All modules but the glue are tested natively.
 

@@ -72,14 +72,14 @@ pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
     })
 }
 
-/// The node that computes a tensor's values, behind any nodes that only pass them on.
+/// The node that computes a tensor's values, looking through nodes that only pass them on.
 fn maker<'a>(nodes: &'a [NodeProto], tensor: &str) -> Option<&'a NodeProto> {
     let find = |tensor: &str| {
         let makes = |node: &&NodeProto| node.output.iter().any(|name| name == tensor);
         nodes.iter().find(makes)
     };
     let mut node = find(tensor)?;
-    // A file's nodes may form a cycle, so there are at most as many steps as nodes.
+    // A file's nodes may form a cycle, so take at most as many steps as there are nodes.
     for _ in nodes {
         let passes_on = matches!(
             node.op_type.as_deref(),

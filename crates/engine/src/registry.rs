@@ -18,7 +18,7 @@ use crate::{Error, ErrorKind};
 /// not in it is looked up nowhere else.
 #[derive(Default)]
 pub struct Registry {
-    // A tree: a hash map's seed, taken before the snapshot, would be the same in every instance.
+    // A tree, because every instance would have the same hash seed, taken before the snapshot.
     graphs: BTreeMap<String, Entry>,
 }
 

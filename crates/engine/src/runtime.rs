@@ -21,7 +21,7 @@ pub trait LoadedModel {
     /// the graph's order and have their declared datatypes.
     ///
     /// # Errors
-    /// `InvalidArgument` for a value that the library cannot hold, `RuntimeError` if the library fails.
+    /// `InvalidArgument` for a value that the library cannot represent, `RuntimeError` if the library fails.
     fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error>;
 
     /// Run the graph `runs` times. Returns the operator of each step and the seconds of its fastest run.

@@ -22,7 +22,7 @@ enum Message {
     TensorType,
     SequenceType,
     Shape,
-    /// A message without messages or packed numbers in it.
+    /// A message without nested messages or packed numbers.
     Flat,
 }
 

@@ -6,10 +6,10 @@ use crate::layout::{BOUNDS_FIELDS, ROUND};
 use crate::object::Kernel;
 use crate::parts::at;
 
-/// Sixteens in the body of the loop.
+/// Groups of sixteen in the body of the loop.
 const STEPS: u32 = 4;
 
-/// See `infer_kernels::accumulator` for what the parameters mean.
+/// Generate `infer_bytes_16`. `infer_kernels::accumulator` describes the parameters.
 pub(crate) fn bytes_16() -> Kernel {
     let (sixteens, sums, factors, end, c) = (0, 1, 2, 3, 4);
     let parameters = vec![ValType::I32; 5];

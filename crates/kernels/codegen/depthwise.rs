@@ -1,4 +1,4 @@
-//! Four pixels of a depthwise convolution, eight channels at a time.
+//! f32 depthwise convolution: four pixels and eight channels at a time.
 
 use wasm_encoder::{BlockType, Function, ValType};
 
@@ -9,14 +9,14 @@ use crate::object::Kernel;
 use crate::parts::{add_bytes, add_local, apply_clamp, at, count_down, load_clamp};
 use crate::rounds::Rounds;
 
-/// Pixels: weights are read once for all of them, since reading is what takes the time.
+/// Pixels that share each load of weights, because loads are the bottleneck.
 const PIXELS: u32 = layout::PIXELS as u32;
-/// Of eight channels.
+/// Bytes of the biases of eight channels, or of their weights of one tap.
 const GROUP_BYTES: u32 = PANEL_BYTES;
 /// Taps in the body of the loop.
 const STEPS: u32 = unrolled::TAPS as u32;
 
-/// See `infer_kernels::depthwise::Pixels` for what the parameters mean.
+/// Generate `infer_depthwise_4x8` or its unrolled form. `infer_kernels::depthwise::Pixels` describes the parameters.
 pub(crate) fn depthwise_4x8(target: Target, rounds: Rounds) -> Kernel {
     let (fours, four_bytes, groups, taps, pointers) = (0, 1, 2, 3, 4);
     let (weights, c, pixel_bytes, clamp) = (5, 6, 7, 8);
@@ -37,7 +37,7 @@ pub(crate) fn depthwise_4x8(target: Target, rounds: Rounds) -> Kernel {
     code.local_get(weights).local_set(w);
     code.local_get(groups).local_set(groups_left);
     code.local_get(c).local_set(c_group);
-    // From what the pointers point to, to what is under these four pixels, and to the channels.
+    // The distance from the pointers to the inputs of these four pixels and channels.
     code.local_get(offset).local_set(channel);
     code.loop_(BlockType::Empty);
     for pixel in 0..PIXELS {

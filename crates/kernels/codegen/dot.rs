@@ -1,4 +1,4 @@
-//! Four rows of a matrix product of numbers of eight or sixteen bits, eight columns of it; or one row, and thirty-two.
+//! int8 and int16 matrix products: four rows and eight columns, or one row and 32 columns.
 
 use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
 
@@ -8,23 +8,23 @@ use crate::object::Kernel;
 use crate::parts::{add_bytes, add_local, at, count_down};
 use crate::rounds::Rounds;
 
-/// Words of four bytes in the body of the loop, where there is one.
+/// 32-bit words per round of the loop.
 const WORDS: u32 = 16;
 
-/// Where the rows' word is, and the weights of four columns.
-const REST_BYTES: u32 = 4 + VECTOR_BYTES;
+/// Bytes of one step of residual weights: the offset of the rows' word, and the words of four columns.
+const RESIDUAL_BYTES: u32 = 4 + VECTOR_BYTES;
 
-/// What is in a word.
+/// The elements of a 32-bit word.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Numbers {
-    /// Four of eight bits, those of the rows without a sign.
+    /// Four bytes: uint8 in rows, int8 in weights.
     Bytes,
-    /// Two of sixteen bits.
+    /// Two int16.
     Halves,
 }
 
-/// See `infer_kernels::dot` for what the parameters mean. The shape is that of `gemm_4x8`, where an instruction takes a word
-/// of each of four columns.
+/// Generate `infer_dot_bytes_4x8`, `infer_dot_halves_4x8` or an unrolled form. `infer_kernels::dot` describes the
+/// parameters. The structure is that of `gemm_4x8`, with one word of each of four columns per instruction.
 pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
     // Parameters.
     let (panels, words, rows, w, c, row_bytes) = (0, 1, 2, 3, 4, 5);
@@ -68,7 +68,7 @@ pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
         }
         for half in [0..ROWS / 2, ROWS / 2..ROWS] {
             for row in half.clone() {
-                // Four bytes, which a load and a splat leave as they are.
+                // Loading and splatting a word as f32 does not change its bits.
                 code.local_get(a(row))
                     .f32_load(at(4 * word))
                     .f32x4_splat()
@@ -112,7 +112,8 @@ pub(crate) fn dot_4x8(numbers: Numbers, rounds: Rounds) -> Kernel {
     }
 }
 
-/// See `infer_kernels::dot` for what the parameters mean. The shape is that of `gemm_1x32`.
+/// Generate `infer_dot_bytes_1x32` or `infer_dot_halves_1x32`. `infer_kernels::dot` describes the parameters. The
+/// structure is that of `gemm_1x32`.
 pub(crate) fn dot_1x32(numbers: Numbers) -> Kernel {
     // Parameters.
     let (blocks, words, row, weights, panel_bytes, c) = (0, 1, 2, 3, 4, 5);
@@ -171,7 +172,8 @@ pub(crate) fn dot_1x32(numbers: Numbers) -> Kernel {
     }
 }
 
-/// Add the product of what is on the stack, a word of each of four columns' weights and of a row, to sums.
+/// Add the dot products of the two vectors on the stack to `sum`: the words of four columns' weights, and a row's
+/// splatted word.
 fn add_dot(code: &mut InstructionSink, numbers: Numbers, sum: u32) {
     match numbers {
         Numbers::Bytes => code.local_get(sum).i32x4_relaxed_dot_i8x16_i7x16_add_s(),
@@ -180,9 +182,9 @@ fn add_dot(code: &mut InstructionSink, numbers: Numbers, sum: u32) {
     code.local_set(sum);
 }
 
-/// See `infer_kernels::dot` for what the parameters mean. To the sums that [`dot_4x8`] left, it adds the products of what
-/// is left of weights, each word of them with the word of the rows that it names. No sums are kept from one entry to the next, so that
-/// there are none at the loop's head.
+/// Generate `infer_dot_rest_4x4`, which adds the products of residual weights to the sums that [`dot_4x8`] stored.
+/// `infer_kernels::dot` describes the parameters, and `infer_kernels::packed_int8` the entries. Sums are stored after
+/// each entry, so that none are live at the head of the loop.
 pub(crate) fn dot_rest_4x4() -> Kernel {
     // Parameters.
     let (rows, rest, end, c, row_bytes) = (0, 1, 2, 3, 4);
@@ -212,7 +214,7 @@ pub(crate) fn dot_rest_4x4() -> Kernel {
         .i32_add()
         .local_tee(from)
         .local_get(left)
-        .i32_const(REST_BYTES as i32)
+        .i32_const(RESIDUAL_BYTES as i32)
         .i32_mul()
         .i32_add()
         .local_set(rest);
@@ -222,7 +224,7 @@ pub(crate) fn dot_rest_4x4() -> Kernel {
     }
     code.block(BlockType::Empty);
     for word in 0..RESIDUAL_WORDS as u32 {
-        let first = word * REST_BYTES;
+        let first = word * RESIDUAL_BYTES;
         code.local_get(from).i32_load(at(first)).local_set(offset);
         code.local_get(from)
             .v128_load(at(first + 4))

@@ -1,4 +1,4 @@
-//! Four rows of a matrix product, eight columns of it; or one row, and thirty-two.
+//! f32 matrix products: four rows and eight columns, or one row and 32 columns.
 
 use wasm_encoder::{BlockType, Function, InstructionSink, ValType};
 
@@ -9,9 +9,9 @@ use crate::parts::{add_bytes, add_local, apply_clamp, at, count_down, load_clamp
 use crate::rounds::Rounds;
 
 pub(crate) const ROWS: u32 = layout::ROWS as u32;
-/// Vectors of a panel's columns.
+/// Vectors per row of a panel.
 pub(crate) const VECTORS: u32 = (layout::COLUMNS / layout::LANES) as u32;
-/// Steps in the body of the loop, where there is one.
+/// Steps per round of the loop.
 const STEPS: u32 = 32;
 
 pub(crate) const VECTOR_BYTES: u32 = layout::VECTOR_BYTES as u32;
@@ -40,7 +40,7 @@ pub(crate) fn multiply_add(
     code.local_set(accumulator);
 }
 
-/// Store the sums of four rows, and move the pointer past them; `row_bytes` is a local.
+/// Store the sums of four rows, and advance the pointer past them; `row_bytes` is a local.
 pub(crate) fn store_rows(
     code: &mut InstructionSink,
     sum: impl Fn(u32, u32) -> u32,
@@ -57,7 +57,7 @@ pub(crate) fn store_rows(
     }
 }
 
-/// See `infer_kernels::tile::Tile` for what the parameters mean.
+/// Generate `infer_gemm_4x8` or its unrolled form. `infer_kernels::tile::Tile` describes the parameters.
 pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
     // Parameters.
     let (panels, k, rows, w, c, row_bytes) = (0, 1, 2, 3, 4, 5);
@@ -83,7 +83,7 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
     code.local_get(k).local_set(left);
     code.local_get(c).local_set(c_now);
     code.local_get(residual).local_set(residual_now);
-    // The sums begin with the bias, which stands before the weights, and the residual.
+    // The sums start with the bias, which precedes the weights, plus the residual.
     for row in 0..ROWS {
         for vector in 0..VECTORS {
             code.local_get(w)
@@ -142,7 +142,7 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
     });
 
     store_rows(&mut code, sum, c_now, row_bytes);
-    // From memory again: more to do with the sums themselves would cost them their registers in the loop.
+    // Clamp in memory: if the sums were used once more, they would lose their registers in the loop.
     code.local_get(clamp).if_(BlockType::Empty);
     load_clamp(&mut code, clamp, [lower, upper]);
     for _ in 0..ROWS {
@@ -184,10 +184,10 @@ pub(crate) fn gemm_4x8(target: Target, rounds: Rounds) -> Kernel {
     }
 }
 
-/// Panels that are gone through at a time for one row: as many sums as of four rows.
+/// Panels that a kernel for one row multiplies at a time, which makes as many sums as four rows have.
 pub(crate) const ABREAST: u32 = layout::PANELS_ABREAST as u32;
 
-/// See `infer_kernels::tile::Row` for what the parameters mean.
+/// Generate `infer_gemm_1x32`. `infer_kernels::tile::Row` describes the parameters.
 pub(crate) fn gemm_1x32(target: Target) -> Kernel {
     // Parameters.
     let (blocks, k, row, weights, panel_bytes, c) = (0, 1, 2, 3, 4, 5);
@@ -252,8 +252,8 @@ pub(crate) fn gemm_1x32(target: Target) -> Kernel {
     }
 }
 
-/// Go through a row at `a`, and through the weights of as many panels abreast as there are in `w`: each step's value is splatted, and
-/// `multiply` adds it, multiplied with the vector of weights on the stack, to a sum.
+/// Multiply the row at `a` with the weights at `w` of four panels at a time. Each step splats a value of the row.
+/// `multiply` multiplies it with the vector of weights on the stack, and adds the product to a sum.
 pub(crate) fn one_row(
     code: &mut InstructionSink,
     steps: u32,
@@ -271,7 +271,7 @@ pub(crate) fn one_row(
         for half in [0..ABREAST / 2, ABREAST / 2..ABREAST] {
             for panel in half.clone() {
                 for vector in 0..VECTORS {
-                    // The biases stand before the weights.
+                    // The biases precede the weights.
                     code.local_get(w(panel))
                         .v128_load(at((step + 1) * PANEL_BYTES + vector * VECTOR_BYTES));
                     multiply(code, panel, vector);

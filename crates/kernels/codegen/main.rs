@@ -1,26 +1,27 @@
 //! Generates the innermost loops as WebAssembly, instruction by instruction.
 //!
-//! Two compilers stand between intrinsics in Rust and the machine, LLVM and the host's (Cranelift), and their choices
-//! multiply: LLVM turns a scalar load and a splat into `v128.load32_splat`, which Cranelift takes through a
-//! general register (two more operations on the one port that shuffles); LLVM reorders a block by its
-//! accumulators, and Cranelift computes all loads of a block before the first multiplication, so that a block of
-//! any length spills. The loops here reach 37 GFLOP/s where the best that was found in Rust reaches 27, of 43
-//! that the machine has. What they do for that:
+//! Intrinsics in Rust pass through two compilers, LLVM and the host's (Cranelift), whose choices combine badly. LLVM
+//! turns a scalar load and a splat into `v128.load32_splat`, which Cranelift compiles through a general register (two
+//! more operations on the only port that shuffles). LLVM reorders a block by its accumulators, and Cranelift computes
+//! all loads of a block before the first multiplication, so that a long block spills registers. The loops here reach 37
+//! GFLOP/s, of the machine's peak of 43; the best version in Rust reached 27.
 //!
-//! - a scalar is loaded with `f32.load` and splatted (on x86-64 one load and one shuffle);
-//! - after each step there is a way out of the loop, with all accumulators: a block is so short that its values fit into
-//!   16 registers, and any number of steps is taken without a loop for the rest;
-//! - eight accumulators, as many as cover the latency of two multiply-adds a cycle;
-//! - a round of the loop has many steps: where guests are interrupted by epochs, as by this project's host, Cranelift compares them
-//!   at each loop's head and keeps the sums on the stack there (with 4 steps a round mobilenetv2 takes 27.8 ms, with
-//!   32 it takes 21.6; without epochs 22.3 and 20.5);
-//! - for sums that one round is enough for there is a kernel without a loop, which has no such head (3 % of mobilenetv2, 4 % of a
-//!   quantized one);
-//! - there is one loop and one way through it, and the sums are stored as they are: a second loop around it, a
-//!   branch at which they part or meet, or a minimum before they are stored, and Cranelift's register
-//!   allocator keeps two to four of them on the stack throughout the loop (28 GFLOP/s).
+//! The loops are written so that Cranelift compiles them well:
 //!
-//! The result is an object file, which the linker takes like one that was compiled from C.
+//! - Scalars are loaded with `f32.load` and splatted, which takes one load and one shuffle on x86-64.
+//! - Each step ends with a branch out of the loop, to which all accumulators pass. So each block is so short that its
+//!   values fit into 16 registers, and any number of steps works without a second loop for the remainder.
+//! - Eight accumulators cover the latency of two multiply-adds per cycle.
+//! - A round of the loop has many steps. If the host interrupts guests by epochs, as this project's host does,
+//!   Cranelift checks the epoch at the head of each loop, where it keeps the sums on the stack (mobilenetv2 takes 27.8
+//!   ms with 4 steps per round and 21.6 ms with 32; without epochs, 22.3 ms and 20.5 ms).
+//! - Sums that fit into one round have an unrolled kernel, which has no such loop head (this saves 3 % of mobilenetv2,
+//!   and 4 % of quantized mobilenetv2).
+//! - The matrix products of four rows have only one path through the innermost loop, and store the sums unchanged.
+//!   Otherwise, for example with a branch where sums diverge or merge, or with a minimum before the store, Cranelift's
+//!   register allocator keeps two to four sums on the stack throughout the loop (28 GFLOP/s).
+//!
+//! The result is an object file, which the linker accepts like one compiled from C.
 
 mod bytes;
 mod depthwise;
@@ -44,10 +45,10 @@ use std::{env, fs};
 
 use rounds::Rounds;
 
-/// Which instructions there are.
+/// The instruction set.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
-    /// `f32x4.relaxed_madd` and its like.
+    /// Whether relaxed SIMD is available, such as `f32x4.relaxed_madd`.
     pub(crate) relaxed_simd: bool,
 }
 
@@ -86,7 +87,7 @@ fn main() {
         folder.join("libinfer_kernels_wasm.a"),
         object::archive(&object::object(&functions)),
     )
-    .expect("OUT_DIR can be written to");
+    .expect("OUT_DIR is writable");
     println!("cargo:rustc-link-search=native={}", folder.display());
     println!("cargo:rustc-link-lib=static=infer_kernels_wasm");
 }

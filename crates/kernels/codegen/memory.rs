@@ -1,10 +1,10 @@
-//! What the compiler is to take for a writer of memory.
+//! A function that does nothing, but which the compiler must assume to write memory.
 
 use wasm_encoder::{Function, ValType};
 
 use crate::object::Kernel;
 
-/// See `infer_kernels::memory`.
+/// Generate `infer_as_found`, which `infer_kernels::memory` uses.
 pub(crate) fn as_found() -> Kernel {
     let mut body = Function::new([]);
     body.instructions().end();

@@ -1,19 +1,20 @@
-//! Functions into a relocatable object file (WebAssembly tool conventions, Linking.md), and that into an archive.
+//! Writes functions into a relocatable object file (WebAssembly tool conventions, Linking.md), and the object file into
+//! an archive.
 
 use wasm_encoder::{
     CodeSection, EntityType, Function, FunctionSection, ImportSection, LinkingSection, MemoryType,
     Module, SymbolTable, TypeSection, ValType,
 };
 
-/// A function that the linker finds by its name. It returns nothing, calls nothing and uses no
-/// globals, so that there is nothing to relocate.
+/// A function that the linker finds by its name. It returns nothing, calls nothing and uses no globals, so that there
+/// is nothing to relocate.
 pub(crate) struct Kernel {
     pub(crate) name: &'static str,
     pub(crate) parameters: Vec<ValType>,
     pub(crate) body: Function,
 }
 
-/// The object file.
+/// Encode an object file with these functions.
 pub(crate) fn object(kernels: &[Kernel]) -> Vec<u8> {
     let mut types = TypeSection::new();
     let mut functions = FunctionSection::new();
@@ -53,7 +54,7 @@ pub(crate) fn object(kernels: &[Kernel]) -> Vec<u8> {
     module.finish()
 }
 
-/// An archive (ar, as GNU has it) of one object file.
+/// Encode an archive (GNU ar) with one object file.
 pub(crate) fn archive(object: &[u8]) -> Vec<u8> {
     let mut archive = b"!<arch>\n".to_vec();
     // Name, time, owner, group, mode and size, in columns.

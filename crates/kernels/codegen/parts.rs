@@ -1,10 +1,10 @@
-//! What several kernels have in them.
+//! Instruction sequences that several kernels share.
 
 use wasm_encoder::{InstructionSink, MemArg};
 
 use crate::layout::CLAMP_FIELDS;
 
-/// So many bytes after an address on the stack.
+/// A memory operand: `offset` bytes after the address on the stack.
 pub(crate) fn at(offset: u32) -> MemArg {
     MemArg {
         offset: offset.into(),
@@ -13,7 +13,7 @@ pub(crate) fn at(offset: u32) -> MemArg {
     }
 }
 
-/// Move a pointer on by as many bytes as a local says.
+/// Advance a pointer by the number of bytes in a local.
 pub(crate) fn add_local(code: &mut InstructionSink, pointer: u32, bytes: u32) {
     code.local_get(pointer)
         .local_get(bytes)
@@ -21,7 +21,7 @@ pub(crate) fn add_local(code: &mut InstructionSink, pointer: u32, bytes: u32) {
         .local_set(pointer);
 }
 
-/// Move a pointer on by so many bytes.
+/// Advance a pointer by a constant number of bytes.
 pub(crate) fn add_bytes(code: &mut InstructionSink, pointer: u32, bytes: u32) {
     code.local_get(pointer)
         .i32_const(bytes as i32)
@@ -29,7 +29,7 @@ pub(crate) fn add_bytes(code: &mut InstructionSink, pointer: u32, bytes: u32) {
         .local_set(pointer);
 }
 
-/// Count a local down, and go through the innermost loop again while it is not zero.
+/// Decrement a local, and repeat the innermost loop while it is not zero.
 pub(crate) fn count_down(code: &mut InstructionSink, left: u32) {
     code.local_get(left)
         .i32_const(-1)
@@ -38,7 +38,7 @@ pub(crate) fn count_down(code: &mut InstructionSink, left: u32) {
         .br_if(0);
 }
 
-/// Load what values are clamped to, from where `clamp` points to, into locals: the lower bound and the upper.
+/// Load the lower and the upper bound of the `Clamp` at the pointer `clamp` into locals.
 pub(crate) fn load_clamp(code: &mut InstructionSink, clamp: u32, bounds: [u32; 2]) {
     for (position, bound) in CLAMP_FIELDS.into_iter().zip(bounds) {
         code.local_get(clamp)
@@ -47,7 +47,7 @@ pub(crate) fn load_clamp(code: &mut InstructionSink, clamp: u32, bounds: [u32; 2
     }
 }
 
-/// Clamp the values on the stack. In this order NaN stays what it is.
+/// Clamp the values on the stack. This order of the operands keeps NaN.
 pub(crate) fn apply_clamp(code: &mut InstructionSink, [lower, upper]: [u32; 2]) {
     code.local_get(lower)
         .f32x4_pmax()

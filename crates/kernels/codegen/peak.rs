@@ -1,4 +1,4 @@
-//! Multiplications and additions with nothing else to do: what the machine's SIMD can at most.
+//! Multiply-adds without memory accesses, which measure the machine's peak.
 
 use wasm_encoder::{BlockType, Function, ValType};
 
@@ -11,9 +11,10 @@ use crate::parts::at;
 const SUMS: u32 = layout::peak::ACCUMULATORS as u32;
 const STEPS: u32 = layout::peak::STEPS as u32;
 
-/// Takes the number of turns, and where to write four of the sums, so that they are computed at all.
+/// Generate `infer_peak`. Its parameters are the number of iterations, and a pointer for a result of four values,
+/// without which the host's compiler would remove the computation.
 pub(crate) fn peak(target: Target) -> Kernel {
-    let (turns, result) = (0, 1);
+    let (iterations, result) = (0, 1);
     let (a, b) = (2, 3);
     let sum = |at: u32| 4 + at;
     let mut body = Function::new([(2 + SUMS, ValType::V128)]);
@@ -25,15 +26,15 @@ pub(crate) fn peak(target: Target) -> Kernel {
         for at in 0..SUMS {
             multiply_add(&mut code, target, a, b, sum(at));
         }
-        // Never taken: it is there so that the block ends, of which Cranelift computes one sum after the other.
+        // A branch that is never taken only ends the block, because Cranelift computes the sums of a block one after another.
         if step % 4 == 0 {
-            code.local_get(turns).i32_eqz().br_if(1);
+            code.local_get(iterations).i32_eqz().br_if(1);
         }
     }
-    code.local_get(turns)
+    code.local_get(iterations)
         .i32_const(-1)
         .i32_add()
-        .local_tee(turns)
+        .local_tee(iterations)
         .br_if(0)
         .end()
         .end();

@@ -1,21 +1,21 @@
-//! How often the body of a kernel's innermost loop is gone through.
+//! The two forms of a kernel's innermost part: a loop, or an unrolled body.
 
 use wasm_encoder::{BlockType, InstructionSink};
 
-/// A kernel for any number of rounds, or for one: where guests are interrupted by epochs, sums are on the stack at a loop's
-/// head, so that short sums are better without a loop.
+/// The number of rounds of a kernel's body: any number, or one. Short sums are faster without a loop, because sums are
+/// on the stack at the head of a loop if the host interrupts guests by epochs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rounds {
     /// Any number of steps.
     Many,
-    /// No more steps than the body has.
+    /// Only as many steps as the body has.
     One,
 }
 
 impl Rounds {
     pub(crate) const ALL: [Self; 2] = [Self::Many, Self::One];
 
-    /// Steps in the body.
+    /// The number of steps in the body.
     pub(crate) fn steps(self, many: u32, one: usize) -> u32 {
         match self {
             Self::Many => many,
@@ -23,7 +23,7 @@ impl Rounds {
         }
     }
 
-    /// Before the body.
+    /// Begin the body.
     pub(crate) fn begin(self, code: &mut InstructionSink) {
         code.block(BlockType::Empty);
         if self == Self::Many {
@@ -31,7 +31,7 @@ impl Rounds {
         }
     }
 
-    /// In the body: leave it if what is on the stack is not zero.
+    /// Leave the body if the value on the stack is not zero.
     fn leave_if(self, code: &mut InstructionSink) {
         code.br_if(match self {
             Self::Many => 1,
@@ -39,9 +39,9 @@ impl Rounds {
         });
     }
 
-    /// After a half of a step: leave the body if it was the last of its steps, of which `left` are left. After the first half that is
-    /// never so: it is there so that the block ends, as a host's compiler computes all loads of a block first, and has no
-    /// registers for so many.
+    /// End half of a step: after the second half, leave the body if no steps are left in the local `left`. After the
+    /// first half, the branch is never taken and only ends the block: the host's compiler computes all loads of a block
+    /// first, and lacks the registers for those of a whole step.
     pub(crate) fn end_half(self, code: &mut InstructionSink, left: u32, is_last: bool) {
         code.local_get(left);
         if is_last {
@@ -51,7 +51,7 @@ impl Rounds {
         self.leave_if(code);
     }
 
-    /// After the body: `next` moves the pointers on for another round.
+    /// End the body. `next` advances the pointers for another round.
     pub(crate) fn end(self, code: &mut InstructionSink, next: impl FnOnce(&mut InstructionSink)) {
         if self == Self::Many {
             next(code);
@@ -60,7 +60,7 @@ impl Rounds {
         code.end();
     }
 
-    /// A kernel's name.
+    /// Select the name of the kernel's form.
     pub(crate) fn name(self, many: &'static str, one: &'static str) -> &'static str {
         match self {
             Self::Many => many,

@@ -1,4 +1,4 @@
-//! Pixels of a depthwise convolution of bytes, sixteen channels at a time.
+//! int8 depthwise convolution: pixels one by one, sixteen channels at a time.
 
 use wasm_encoder::{BlockType, Function, Lane, ValType};
 
@@ -7,19 +7,19 @@ use crate::object::Kernel;
 use crate::parts::{add_bytes, add_local, at, count_down};
 use crate::rounds::Rounds;
 
-/// Vectors of four sums.
+/// The number of vectors of four sums.
 const VECTORS: u32 = 4;
-/// Channels that are packed together.
+/// Channels whose weights are packed together.
 const GROUP: u32 = CHANNEL_GROUP as u32;
-/// Bytes of such a group's words: biases, or the weights of some taps.
+/// Bytes of one word for each channel of a group: the biases, or the weights of two or four taps.
 const GROUP_BYTES: u32 = 4 * GROUP;
 
-/// How many taps are multiplied at a time.
+/// The number of taps that are multiplied at a time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Taps {
-    /// Two, as numbers of sixteen bits.
+    /// Two taps, as int16.
     Pairs,
-    /// Four, as bytes.
+    /// Four taps, as int8.
     Quads,
 }
 
@@ -32,7 +32,8 @@ impl Taps {
     }
 }
 
-/// See `infer_kernels::quantized::depthwise` for what the parameters mean.
+/// Generate `infer_pairs_16`, `infer_quads_16` or an unrolled form. `infer_kernels::quantized::depthwise` describes the
+/// parameters.
 pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
     let steps = (unrolled::TAPS as u32).div_ceil(taps.count());
     let (pixels, pixel_bytes, groups, group_bytes, rounds) = (0, 1, 2, 3, 4);
@@ -40,18 +41,18 @@ pub(crate) fn taps_16(taps: Taps, times: Rounds) -> Kernel {
     let parameters = vec![ValType::I32; 9];
     let (left, pointer, from) = (9, 10, 11);
     let (groups_left, words_now, channel) = (12, 13, 14);
-    // Where the weights of each of both groups are.
+    // Pointers to the weights of both groups.
     let weights = |group: u32| 15 + group;
     let tap = |which: u32| 17 + which;
     let mixed = |which: u32| 21 + which;
     let sum = |vector: u32| 23 + vector;
     let mut body = Function::new([(8, ValType::I32), (6 + VECTORS, ValType::V128)]);
     let mut code = body.instructions();
-    // A byte of one tap, the same of the other, and so on: of the first eight channels, or of the next.
+    // Interleaves the bytes of two taps, for eight channels from `first` on.
     let mix = |first: u8| -> [Lane; 16] {
         std::array::from_fn(|at| first + at as u8 / 2 + 16 * (at as u8 % 2))
     };
-    // Two bytes of one, the same two of the other, and so on: of four channels.
+    // Interleaves pairs of bytes of two vectors, for four channels from byte `first` on.
     let mix_pairs = |first: u8| -> [Lane; 16] {
         std::array::from_fn(|at| {
             let (pair, byte) = (at as u8 / 2, at as u8 % 2);

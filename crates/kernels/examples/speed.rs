@@ -1,5 +1,6 @@
-//! How fast the kernels are here, in GFLOP/s (billions of multiplications and additions a second): on Wasm by
-//! `wasmtime run`, natively for comparison.
+//! Measures the kernels in GFLOP/s (billions of multiplications and additions per second): in WebAssembly with
+//! `wasmtime run`, or natively for comparison. For Winograd and int8, the count of operations is that of the direct f32
+//! convolution.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -77,7 +78,7 @@ fn main() {
                 conv.run(images, black_box(&input), None, black_box(&mut output))
             });
             println!(
-                "  by Winograd's algorithm: as {:.1} GFLOP/s, {:.2} ms",
+                "  Winograd: {:.1} GFLOP/s, {:.2} ms",
                 flops as f64 / seconds / 1e9,
                 seconds * 1e3
             );
@@ -100,7 +101,7 @@ fn main() {
                     conv.run_with(products, images, black_box(&input), output)
                 });
                 println!(
-                    "  of bytes, weights of {bits} bits ({products:?}): as {:.1} GFLOP/s, {:.2} ms",
+                    "  int8, {bits}-bit weights ({products:?}): {:.1} GFLOP/s, {:.2} ms",
                     flops as f64 / seconds / 1e9,
                     seconds * 1e3
                 );
@@ -159,7 +160,7 @@ fn main() {
             )
         });
         println!(
-            "  of bytes: as {:.1} GFLOP/s, {:.2} ms",
+            "  int8: {:.1} GFLOP/s, {:.2} ms",
             (2 * result.len() * 9) as f64 / seconds / 1e9,
             seconds * 1e3
         );

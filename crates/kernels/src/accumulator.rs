@@ -12,7 +12,7 @@ pub(crate) trait Accumulator: Copy + Default {
     /// Requantize: multiply each accumulator by its factor, clamp, round, and store it as a byte.
     ///
     /// # Panics
-    /// When the slices differ in length, or the length is no multiple of [`REQUANTIZED`].
+    /// If the slices differ in length, or the length is not a multiple of [`REQUANTIZED`].
     fn requantize(sums: &[Self], factors: &[f32], bounds: &Bounds, bytes: &mut [u8]) {
         let (sums, factors, bytes) = sixteens(sums, factors, bytes);
         let (min, max) = (Lanes::splat(bounds.min), Lanes::splat(bounds.max));
@@ -69,7 +69,7 @@ impl Accumulator for i32 {
         let (sums, factors, bytes) = sixteens(sums, factors, bytes);
         if !bytes.is_empty() {
             let (sums, factors) = (sums.as_ptr().cast(), factors.as_ptr().cast());
-            // SAFETY: the slices hold equally many groups of sixteen.
+            // SAFETY: the slices have the same number of groups of sixteen.
             unsafe {
                 infer_bytes_16(
                     bytes.len(),

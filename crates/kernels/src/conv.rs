@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::gemm::{COLUMNS, Packed, ROWS, Target, gemm_into, panels_a_block};
+use crate::gemm::{COLUMNS, Packed, ROWS, Target, gemm_into, panels_per_block};
 use crate::im2col::Im2col;
 use crate::spec::{ConvSpec, Images, Place, Window, copy};
 
@@ -15,11 +15,11 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// Pack weights `[channels_out, channels_in / groups, kernel height, kernel width]` (ONNX's order), and biases, zero where
-    /// there are none.
+    /// Pack weights `[channels_out, channels_in / groups, kernel height, kernel width]` (ONNX's order) and biases (zero
+    /// if `None`).
     ///
     /// # Panics
-    /// When the slices are not as long as that, or the groups do not divide the channels.
+    /// If a slice has another length, or the groups do not divide the channels.
     #[must_use]
     pub fn new(spec: ConvSpec, groups: usize, weights: &[f32], bias: Option<&[f32]>) -> Self {
         let ConvSpec {
@@ -60,7 +60,7 @@ impl Conv2d {
     /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When more than padding, clamp and quantization differ.
+    /// If anything but padding, clamp and quantization differs.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -73,7 +73,7 @@ impl Conv2d {
     /// Compute the convolution; `residual` is added before values are clamped.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
+    /// If [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
         let result = self.spec.fit(images, input.len(), output.len());
         assert!(
@@ -140,7 +140,7 @@ impl Run<'_> {
         }
         let channels = group * k..(group + 1) * k;
         let panels = packed.n().div_ceil(COLUMNS);
-        let step = panels_a_block(packed.k());
+        let step = panels_per_block(packed.k());
         // A window of one tap is contiguous in the input.
         let mut lines = (taps > 1).then(|| {
             let (window, row) = (*self.window, packed.k());
@@ -155,14 +155,14 @@ impl Run<'_> {
                     Some(lines) => lines.rows(self.input, &mut place, height, copy),
                     None => self.pixels(&mut place, height, &channels),
                 };
-                // SAFETY: each pointer is that of as many values of the input or of the zeros, or that were copied.
+                // SAFETY: each pointer points to `k` values: of the input, of the zeros, or of a copy by im2col.
                 unsafe { target.compute(rows, packed, some.clone(), pixel, height) };
             }
         }
     }
 
-    /// The values under windows of one tap: of `count` pixels from `place` on, which becomes the one after them; the others are as
-    /// the last.
+    /// Pointers to the inputs of `count` pixels from `place` on, for windows of one tap; further pointers repeat the
+    /// last. `place` moves past these pixels.
     fn pixels(
         &self,
         place: &mut Place,
@@ -179,7 +179,7 @@ impl Run<'_> {
         rows
     }
 
-    /// The values under a window of one tap, or those of the padding.
+    /// The input of a pixel for a window of one tap, or zeros in the padding.
     fn pixel(&self, place: Place, channels: Range<usize>) -> &[f32] {
         let line = self.window.input(0, place.y, 0, self.images.height);
         let column = self.window.input(1, place.x, 0, self.images.width);

@@ -1,4 +1,4 @@
-//! Depthwise convolution: each channel with a window of its own, channels last.
+//! f32 depthwise convolution, channels last. Each channel has its own window.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,12 +17,12 @@ pub struct Depthwise {
     groups: Arc<[f32]>,
 }
 
-/// Adjacent output pixels, four at a time, and a multiple of eight of their channels.
+/// Adjacent output pixels, a multiple of four, and some of their channels, a multiple of eight.
 #[derive(Clone, Copy)]
 struct Pixels<'a> {
     /// For each tap, pointers to the channels of the input under each of the first four pixels.
     taps: &'a [[*const f32; PIXELS]],
-    /// Distance between the inputs of four pixels and of the next four, in values.
+    /// Distance between the inputs of four pixels and those of the next four, in values.
     step: usize,
     /// Channels to compute.
     channels: usize,
@@ -52,18 +52,18 @@ unsafe extern "C" {
 }
 
 impl Pixels<'_> {
-    /// Compute as many pixels as `output` has room for, a multiple of four that is not none.
+    /// Compute as many pixels as `output` has room for, which must be a multiple of four and not zero.
     ///
     /// # Safety
-    /// Each pointer must be valid for reads of as many values as there are channels, and so must it be `step` values
-    /// further on for each next four pixels.
+    /// Each pointer must be valid for reads of as many values as there are channels, also when moved by `step` values
+    /// for each next four pixels.
     unsafe fn compute(&self, output: &mut [f32]) {
         let size = GROUP * (self.taps.len() + 1);
         debug_assert_eq!(self.groups.len(), self.channels / GROUP * size, "weights");
         debug_assert!(!output.is_empty() && output.len().is_multiple_of(PIXELS * self.stride));
         debug_assert!((1..=self.stride).contains(&self.channels));
         #[cfg(target_arch = "wasm32")]
-        // SAFETY: the kernel writes eight values a group and pixel, and reads as many of each tap.
+        // SAFETY: for each group and pixel, the kernel writes eight values, and reads eight values of each tap.
         unsafe {
             let kernel = match self.taps.len() <= unrolled::TAPS {
                 true => infer_depthwise_short_4x8,
@@ -93,7 +93,7 @@ impl Pixels<'_> {
                 for (tap, weights) in self.taps.iter().zip(weights.chunks_exact(GROUP)) {
                     for (channel, (sum, weight)) in sums.iter_mut().zip(weights).enumerate() {
                         let at = four * self.step + group * GROUP + channel;
-                        // SAFETY: the caller vouches for all channels under each pixel.
+                        // SAFETY: the caller guarantees all channels under each pixel.
                         *sum += unsafe { *tap[pixel].add(at) } * weight;
                     }
                 }
@@ -109,7 +109,7 @@ impl Depthwise {
     /// Pack weights `[channels, 1, kernel height, kernel width]` (ONNX's order) and biases (zero if `None`).
     ///
     /// # Panics
-    /// When a slice has another length, or input and output differ in channels.
+    /// If a slice has another length, or input and output differ in channels.
     #[must_use]
     pub fn new(spec: ConvSpec, weights: &[f32], bias: Option<&[f32]>) -> Self {
         let (taps, channels) = (spec.window.taps(), spec.channels_in);
@@ -147,7 +147,7 @@ impl Depthwise {
     /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When more than padding, clamp and quantization differ.
+    /// If anything but padding, clamp and quantization differs.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -160,7 +160,7 @@ impl Depthwise {
     /// Compute the convolution.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
+    /// If [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[f32], output: &mut [f32]) {
         let result = self.spec.fit(images, input.len(), output.len());
         if output.is_empty() {
@@ -182,14 +182,15 @@ pub(crate) struct Run<'a> {
     taps: Indirection<f32>,
     /// For each tap, a pointer to the input of a pixel.
     under: Vec<*const f32>,
-    /// The same for four pixels.
+    /// For each tap, pointers to the inputs of four pixels.
     fours: Vec<[*const f32; PIXELS]>,
-    /// Output of four pixels, where fewer are needed.
+    /// The output of four pixels of which fewer are needed.
     few: Vec<f32>,
 }
 
 impl<'a> Run<'a> {
-    /// A run over `images` whose output has the shape `result`; `lines` lines of an image are in memory at a time, as a ring buffer.
+    /// Create a run over `images` whose output has the shape `result`; `lines` lines of an image are in memory at the
+    /// same time, as a ring buffer.
     pub(crate) fn new(kernel: &'a Depthwise, images: Images, result: Images, lines: usize) -> Self {
         let window = kernel.spec.window;
         Self {
@@ -202,7 +203,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Compute some lines of an image's output. The image's lines under them must be in memory.
+    /// Compute some lines of an image's output. The image's lines that they depend on must be in memory.
     pub(crate) fn lines(&mut self, image: &[f32], lines: Range<usize>, output: &mut [f32]) {
         let Images {
             width, channels, ..
@@ -211,7 +212,7 @@ impl<'a> Run<'a> {
         let (begin, end) = (lines.start * width, lines.end * width);
         let mut first = begin;
         while first < end {
-            // The last four pixels may overlap with the ones before.
+            // The last four pixels may overlap the previous ones.
             first = first.min(end.saturating_sub(PIXELS).max(begin));
             let (y, x) = (first / width, first % width);
             let even = self.taps.point(image, y, x, &mut self.under) - x;
@@ -245,7 +246,8 @@ impl<'a> Run<'a> {
 }
 
 impl Depthwise {
-    /// Compute pixels, four at a time, by pointers to all channels. More than four pixels must have no padding in their windows.
+    /// Compute pixels, four at a time. `taps` are pointers to all channels. More than four pixels must have no padding
+    /// in their windows.
     fn compute(&self, taps: &[[*const f32; PIXELS]], output: &mut [f32]) {
         let channels = self.spec.channels_in;
         let whole = channels / GROUP * GROUP;
@@ -260,8 +262,8 @@ impl Depthwise {
                 groups: &self.groups[..whole * size],
                 clamp: self.spec.clamp,
             };
-            // SAFETY: `taps` are pointers to all channels, of which these are the first; where there are more than four
-            // pixels, each tap is in the image for all of them.
+            // SAFETY: `taps` point to all channels, of which these are the first. If there are more than four pixels,
+            // each tap is inside the image for all of them.
             unsafe { pixels.compute(output) };
         }
         let weights = &self.groups[whole * size..];
@@ -271,15 +273,15 @@ impl Depthwise {
             for (channel, output) in output[whole..].iter_mut().enumerate() {
                 let mut sum = weights[channel];
                 for (tap, pointers) in taps.iter().enumerate() {
-                    // SAFETY: as above, and there are more channels than `whole + channel`.
+                    // SAFETY: as above, and `whole + channel` is less than the number of channels.
                     let value = unsafe { *pointers[pixel].add(four * step + whole + channel) };
                     sum += value * weights[(tap + 1) * GROUP + channel];
                 }
                 *output = self.spec.clamp.apply(sum);
             }
         }
-        if let Some(levels) = self.spec.quantization {
-            levels.fake_quantize(output);
+        if let Some(params) = self.spec.quantization {
+            params.fake_quantize(output);
         }
     }
 }

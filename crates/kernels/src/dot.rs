@@ -1,14 +1,16 @@
 //! Dot products of uint8 inputs and int8 weights.
 //!
-//! WebAssembly has one instruction for products of bytes, `i32x4.relaxed_dot_i8x16_i7x16_add_s`. It is specified for inputs below
-//! 128; for larger ones the result depends on the host. x86-64 takes them as unsigned, but saturates the sum of two products to
-//! int16; other processors take them as negative. So [`RelaxedDot::detect`] tests the instruction first:
+//! WebAssembly has one instruction for products of bytes, `i32x4.relaxed_dot_i8x16_i7x16_add_s`. It is specified for
+//! inputs below 128; for larger inputs the result depends on the host. x86-64 treats them as unsigned, but saturates
+//! the sum of two products to int16; other processors treat them as negative. So [`RelaxedDot::detect`] tests the
+//! instruction first:
 //!
-//! - If inputs are unsigned, bytes are multiplied. Of two weights whose products may saturate, a part is multiplied separately
-//!   (the residual weights of `packed_int8.rs`). 7-bit weights, as quantizers write them with `reduce_range`, have no such pairs;
-//!   8-bit weights have them in a few percent of their words if quantized per tensor, and in a third if quantized per channel.
-//! - If there are too many such pairs, weights are multiplied as int16 by `i32x4.dot_i16x8_s`, which is exact everywhere and half as
-//!   fast.
+//! - If the instruction treats inputs as unsigned, inputs and weights are multiplied as bytes. If the products of a
+//!   pair of weights may saturate, part of the pair is multiplied separately (the residual weights of
+//!   `packed_int8.rs`). 7-bit weights, which quantizers write with `reduce_range`, have no such pairs. 8-bit weights
+//!   have them in a few percent of their words if quantized per tensor, and in a third if quantized per channel.
+//! - If there are too many such pairs, inputs and weights are multiplied as int16 by `i32x4.dot_i16x8_s`, which is
+//!   exact everywhere and half as fast.
 //! - On other hosts the products are computed in f32.
 
 use std::ops::Range;
@@ -26,14 +28,14 @@ use crate::spec::copy;
 pub enum RelaxedDot {
     /// Inputs are unsigned, and sums are exact.
     Exact,
-    /// Inputs are unsigned, and the sums of the first and the last two of four products saturate to int16.
+    /// Inputs are unsigned, and the sum of the first two of four products and that of the last two saturate to int16.
     Saturating,
     /// The result is wrong, or the instruction is missing.
     Other,
 }
 
 impl RelaxedDot {
-    /// Test the instruction on this host. Do not cache the result: a snapshot may have been made on another machine.
+    /// Test the instruction on this host. Do not cache the result, because a snapshot may come from another machine.
     #[must_use]
     pub fn detect() -> Self {
         #[cfg(not(target_arch = "wasm32"))]
@@ -48,7 +50,7 @@ impl RelaxedDot {
             panel[..COLUMNS].fill(0);
             let mut sums = [0; ROWS * COLUMNS];
             let words = Words::new(&panel, 1, Entries::default());
-            // SAFETY: each row has four bytes, a word.
+            // SAFETY: each row has one word of four bytes.
             unsafe { u8::multiply(&words, [row.as_ptr(); ROWS], ROWS, &mut sums) };
             match sums[0] {
                 sum if sums.iter().any(|&other| other != sum) => Self::Other,
@@ -63,7 +65,7 @@ impl RelaxedDot {
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 unsafe extern "C" {
     kernel! {
-        /// In `codegen/dot.rs`: rows of bytes.
+        /// In `codegen/dot.rs`: four rows of uint8.
         fn infer_dot_bytes_4x8 | infer_dot_bytes_short_4x8(
             panels: usize,
             words: usize,
@@ -74,7 +76,7 @@ unsafe extern "C" {
         )
     }
 
-    /// In `codegen/dot.rs`: a row of bytes.
+    /// In `codegen/dot.rs`: one row of uint8.
     fn infer_dot_bytes_1x32(
         blocks: usize,
         words: usize,
@@ -84,7 +86,7 @@ unsafe extern "C" {
         c: *mut i32,
     );
 
-    /// In `codegen/dot.rs`: a row of numbers of sixteen bits.
+    /// In `codegen/dot.rs`: one row of int16.
     fn infer_dot_halves_1x32(
         blocks: usize,
         words: usize,
@@ -94,7 +96,7 @@ unsafe extern "C" {
         c: *mut i32,
     );
 
-    /// In `codegen/dot.rs`: rows of bytes, and what is left of weights.
+    /// In `codegen/dot.rs`: four rows of uint8 and residual weights.
     fn infer_dot_rest_4x4(
         rows: *const [*const u8; ROWS],
         rest: *const i32,
@@ -104,7 +106,7 @@ unsafe extern "C" {
     );
 
     kernel! {
-        /// In `codegen/dot.rs`: rows of numbers of sixteen bits.
+        /// In `codegen/dot.rs`: four rows of int16.
         fn infer_dot_halves_4x8 | infer_dot_halves_short_4x8(
             panels: usize,
             words: usize,
@@ -120,24 +122,24 @@ unsafe extern "C" {
 pub(crate) trait Element: Copy + Default + From<u8> {
     /// The type of the sums.
     type Sum: Accumulator;
-    /// Panels in the form in which they are multiplied.
-    type Some<'a>;
+    /// Panels of weights in the form that [`Element::multiply`] reads.
+    type Panels<'a>;
 
-    fn some(panels: &PackedInt8, range: Range<usize>) -> Self::Some<'_>;
+    fn panels(panels: &PackedInt8, range: Range<usize>) -> Self::Panels<'_>;
 
-    /// Rows of sums, which are as far apart as there are columns in `some`: as many as `height`, four at the most, and of the
-    /// others anything. Rows beyond the height are the last one again.
+    /// Compute `height` rows of sums, four at most. The distance between rows is the number of columns in `packed`. The
+    /// contents of the other rows of `sums` are unspecified. Pointers in `rows` beyond `height` repeat the last row.
     ///
     /// # Safety
     /// Each of `rows` must be valid for reads of [`PackedInt8::row`] elements.
     unsafe fn multiply(
-        some: &Self::Some<'_>,
+        packed: &Self::Panels<'_>,
         rows: [*const Self; ROWS],
         height: usize,
         sums: &mut [Self::Sum],
     );
 
-    /// Copy bytes.
+    /// Convert bytes to elements.
     #[inline(always)]
     fn copy(bytes: &[u8], to: &mut [Self]) {
         for (to, &byte) in to.iter_mut().zip(bytes) {
@@ -145,52 +147,52 @@ pub(crate) trait Element: Copy + Default + From<u8> {
         }
     }
 
-    /// A row of bytes that is there already, where it does.
+    /// A pointer to the bytes themselves, if they need no conversion.
     fn row(_: &[u8]) -> Option<*const Self> {
         None
     }
 }
 
-/// Some panels.
+/// Some panels of packed words.
 pub(crate) struct Words<'a> {
     words: &'a [i32],
-    /// Words in a column, not zero.
-    a_column: usize,
-    /// How many they are, not zero.
+    /// Not zero.
+    words_per_column: usize,
+    /// The number of panels, not zero.
     panels: usize,
-    rest: Entries<'a>,
+    residual: Entries<'a>,
 }
 
 /// Kernels of `codegen/dot.rs`.
 #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
 struct Kernels<T> {
-    /// Of any number of words a column, and of few: panels, words, rows, weights, sums and bytes from one row of
-    /// sums to the next.
+    /// The kernels for four rows: one with a loop, and the unrolled one for few words per column. Parameters: panels,
+    /// words per column, rows, weights, sums, and the distance between rows of sums in bytes.
     rows: [unsafe extern "C" fn(usize, usize, *const [*const T; ROWS], *const i32, *mut i32, usize);
         2],
-    /// Of one row: fours of panels, words, the row, weights, bytes of a panel, sums.
+    /// The kernel for one row. Parameters: groups of four panels, words per column, row, weights, bytes per panel, sums.
     row: unsafe extern "C" fn(usize, usize, *const T, *const i32, usize, *mut i32),
 }
 
 impl<'a> Words<'a> {
     fn of(panels: &'a PackedInt8, range: Range<usize>) -> Self {
         let words = panels.words(range.clone());
-        Self::new(words, panels.a_column(), panels.rest(range))
+        Self::new(words, panels.words_per_column(), panels.residual(range))
     }
 
-    fn new(words: &'a [i32], a_column: usize, rest: Entries<'a>) -> Self {
-        let a_panel = (a_column + 1) * COLUMNS;
-        assert!(a_column > 0 && !words.is_empty(), "panels");
-        assert!(words.len().is_multiple_of(a_panel), "panels");
+    fn new(words: &'a [i32], words_per_column: usize, residual: Entries<'a>) -> Self {
+        let words_per_panel = (words_per_column + 1) * COLUMNS;
+        assert!(words_per_column > 0 && !words.is_empty(), "panels");
+        assert!(words.len().is_multiple_of(words_per_panel), "panels");
         Self {
             words,
-            a_column,
-            panels: words.len() / a_panel,
-            rest,
+            words_per_column,
+            panels: words.len() / words_per_panel,
+            residual,
         }
     }
 
-    /// The sums, by kernels, and how many bytes there are from one row of them to the next: none where there is one row.
+    /// Compute the sums with kernels. Returns the distance between rows of sums in bytes, which is 0 for a single row.
     ///
     /// # Safety
     /// Each of `rows` must be valid for reads of as many words as a column has.
@@ -205,7 +207,7 @@ impl<'a> Words<'a> {
     ) -> usize {
         self.check(sums);
         let [long, short] = kernels.rows;
-        let kernel = match self.a_column <= unrolled::DOT {
+        let kernel = match self.words_per_column <= unrolled::DOT {
             true => short,
             false => long,
         };
@@ -213,22 +215,29 @@ impl<'a> Words<'a> {
             1 => (self.panels / PANELS_ABREAST * PANELS_ABREAST, 0),
             _ => (0, self.panels * COLUMNS * size_of::<i32>()),
         };
-        let a_panel = (self.a_column + 1) * COLUMNS;
+        let words_per_panel = (self.words_per_column + 1) * COLUMNS;
         let (words, sums) = (self.words.as_ptr(), sums.as_mut_ptr());
-        // SAFETY: the kernels read as many words of each row as a column has, which the caller vouches for, all
-        // weights, and write eight sums a panel in each row. Where all rows are the same one, it is written more than once.
+        // SAFETY: of each row, the kernels read as many words as a column has, which the caller guarantees. They read all
+        // weights, and write eight sums per panel and row. With a stride of 0, all rows of sums are the same memory.
         unsafe {
             if done > 0 {
-                let a_panel = a_panel * size_of::<i32>();
+                let panel_bytes = words_per_panel * size_of::<i32>();
                 let fours = done / PANELS_ABREAST;
-                (kernels.row)(fours, self.a_column, rows[0], words, a_panel, sums);
+                (kernels.row)(
+                    fours,
+                    self.words_per_column,
+                    rows[0],
+                    words,
+                    panel_bytes,
+                    sums,
+                );
             }
             if done < self.panels {
                 kernel(
                     self.panels - done,
-                    self.a_column,
+                    self.words_per_column,
                     &raw const rows,
-                    words.add(done * a_panel),
+                    words.add(done * words_per_panel),
                     sums.add(done * COLUMNS),
                     stride,
                 );
@@ -237,12 +246,12 @@ impl<'a> Words<'a> {
         stride
     }
 
-    /// Whether there is room for four rows of sums.
+    /// Assert that `sums` has room for four rows.
     fn check(&self, sums: &[i32]) {
         assert!(sums.len() >= ROWS * self.panels * COLUMNS, "sums");
     }
 
-    /// The sums, one by one: `product` gives that of a row from a word on, and a word of weights.
+    /// Compute the sums in plain Rust. `product` returns the dot product of a row's word and a word of weights.
     #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
     fn multiply(
         &self,
@@ -254,7 +263,7 @@ impl<'a> Words<'a> {
         let panels = self.panels;
         for (panel, words) in self
             .words
-            .chunks_exact((self.a_column + 1) * COLUMNS)
+            .chunks_exact((self.words_per_column + 1) * COLUMNS)
             .enumerate()
         {
             let (bias, words) = words.split_at(COLUMNS);
@@ -268,7 +277,7 @@ impl<'a> Words<'a> {
                 }
             }
         }
-        for (column, word, words) in self.rest.each() {
+        for (column, word, words) in self.residual.each() {
             for row in 0..height {
                 let sums = &mut sums[row * panels * COLUMNS + column..];
                 for (sum, &weights) in sums.iter_mut().zip(words) {
@@ -281,40 +290,40 @@ impl<'a> Words<'a> {
 
 impl Element for u8 {
     type Sum = i32;
-    type Some<'a> = Words<'a>;
+    type Panels<'a> = Words<'a>;
 
-    fn some(panels: &PackedInt8, range: Range<usize>) -> Words<'_> {
-        debug_assert_eq!(panels.a_word(), QUAD);
+    fn panels(panels: &PackedInt8, range: Range<usize>) -> Words<'_> {
+        debug_assert_eq!(panels.per_word(), QUAD);
         Words::of(panels, range)
     }
 
     unsafe fn multiply(
-        some: &Words<'_>,
+        packed: &Words<'_>,
         rows: [*const Self; ROWS],
         height: usize,
         sums: &mut [i32],
     ) {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        // SAFETY: the caller vouches for the rows, in which the bytes are that what is left of weights names; sums there are
-        // for all panels.
+        // SAFETY: the caller guarantees the rows, which contain all bytes that the residual weights refer to, and `sums`
+        // has room for all panels.
         unsafe {
             let kernels = Kernels {
                 rows: [infer_dot_bytes_4x8, infer_dot_bytes_short_4x8],
                 row: infer_dot_bytes_1x32,
             };
-            let stride = some.multiply_by(&kernels, rows, height, sums);
-            let rest = some.rest;
-            if !rest.words.is_empty() {
-                let words = rest.words.as_ptr_range();
-                let sums = sums.as_mut_ptr().wrapping_byte_sub(rest.start);
+            let stride = packed.multiply_by(&kernels, rows, height, sums);
+            let residual = packed.residual;
+            if !residual.words.is_empty() {
+                let words = residual.words.as_ptr_range();
+                let sums = sums.as_mut_ptr().wrapping_byte_sub(residual.start);
                 infer_dot_rest_4x4(&raw const rows, words.start, words.end, sums, stride);
             }
         }
         #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-        some.multiply(height, sums, |row, word, weights| {
-            // SAFETY: the caller vouches for four bytes a word.
+        packed.multiply(height, sums, |row, word, weights| {
+            // SAFETY: the caller guarantees four bytes for each word.
             let row = unsafe { rows[row].add(word * QUAD).cast::<[u8; QUAD]>().read() };
-            // As processors do it that cut sums off, so that tests see it.
+            // Saturate sums as x86-64 does, so that tests cover it.
             let product = |at: usize| i32::from(row[at]) * i32::from(number(weights, QUAD, at));
             let pair =
                 |at: usize| (product(at) + product(at + 1)).clamp(i16::MIN.into(), i16::MAX.into());
@@ -335,60 +344,60 @@ impl Element for u8 {
 
 impl Element for i16 {
     type Sum = i32;
-    type Some<'a> = Words<'a>;
+    type Panels<'a> = Words<'a>;
 
-    fn some(panels: &PackedInt8, range: Range<usize>) -> Words<'_> {
-        debug_assert_eq!(panels.a_word(), PAIR);
+    fn panels(panels: &PackedInt8, range: Range<usize>) -> Words<'_> {
+        debug_assert_eq!(panels.per_word(), PAIR);
         Words::of(panels, range)
     }
 
     unsafe fn multiply(
-        some: &Words<'_>,
+        packed: &Words<'_>,
         rows: [*const Self; ROWS],
         height: usize,
         sums: &mut [i32],
     ) {
         #[cfg(all(target_arch = "wasm32", target_feature = "relaxed-simd"))]
-        // SAFETY: the caller vouches for the rows.
+        // SAFETY: the caller guarantees the rows.
         unsafe {
             let kernels = Kernels {
                 rows: [infer_dot_halves_4x8, infer_dot_halves_short_4x8],
                 row: infer_dot_halves_1x32,
             };
-            some.multiply_by(&kernels, rows, height, sums);
+            packed.multiply_by(&kernels, rows, height, sums);
         }
         #[cfg(not(all(target_arch = "wasm32", target_feature = "relaxed-simd")))]
-        some.multiply(height, sums, |row, word, weights| {
-            // SAFETY: the caller vouches for two numbers a word.
+        packed.multiply(height, sums, |row, word, weights| {
+            // SAFETY: the caller guarantees two elements for each word.
             let row = unsafe { rows[row].add(word * PAIR).cast::<[i16; PAIR]>().read() };
             i32::from(row[0]) * i32::from(weights as i16) + i32::from(row[1]) * (weights >> 16)
         });
     }
 }
 
-/// FP32, whose sums are exact up to 2^24, for hosts where products of bytes are not.
+/// f32, whose sums are exact up to 2^24, for hosts without usable products of bytes.
 impl Element for f32 {
     type Sum = f32;
-    type Some<'a> = Packed;
+    type Panels<'a> = Packed;
 
-    fn some(panels: &PackedInt8, range: Range<usize>) -> Packed {
+    fn panels(panels: &PackedInt8, range: Range<usize>) -> Packed {
         let columns = range.len() * COLUMNS;
-        let size = (panels.a_column() + 1) * COLUMNS;
+        let size = (panels.words_per_column() + 1) * COLUMNS;
         let mut values = Vec::with_capacity((panels.row() + 1) * columns);
         for words in panels.words(range.clone()).chunks_exact(size) {
             let (bias, words) = words.split_at(COLUMNS);
             values.extend(bias.iter().map(|&bias| bias as f32));
             for words in words.chunks_exact(COLUMNS) {
-                for next in 0..panels.a_word() {
-                    let weight = |&word: &i32| f32::from(number(word, panels.a_word(), next));
+                for next in 0..panels.per_word() {
+                    let weight = |&word: &i32| f32::from(number(word, panels.per_word(), next));
                     values.extend(words.iter().map(weight));
                 }
             }
         }
-        let a_panel = (1 + panels.row()) * COLUMNS;
-        for (column, word, words) in panels.rest(range).each() {
+        let values_per_panel = (1 + panels.row()) * COLUMNS;
+        for (column, word, words) in panels.residual(range).each() {
             let (panel, column) = (column / COLUMNS, column % COLUMNS);
-            let start = panel * a_panel + (1 + word * QUAD) * COLUMNS + column;
+            let start = panel * values_per_panel + (1 + word * QUAD) * COLUMNS + column;
             let rows = values[start..].chunks_mut(COLUMNS).take(QUAD);
             for (next, values) in rows.enumerate() {
                 for (value, &word) in values.iter_mut().zip(words) {
@@ -414,7 +423,7 @@ impl Element for f32 {
             clamp: Clamp::NONE,
             quantization: None,
         };
-        // SAFETY: the caller vouches for as many elements of each row as `packed` has rows.
+        // SAFETY: the caller guarantees as many elements in each row as `packed` has rows.
         unsafe { target.compute(rows, packed, panels, 0, if height == 1 { 1 } else { ROWS }) };
     }
 }

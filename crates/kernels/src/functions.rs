@@ -4,7 +4,7 @@
 
 use crate::lanes::{LANES, Lanes};
 
-/// Apply a function of four values to a slice; the rest at the end is padded with zeros.
+/// Apply a function to a slice, four values at a time. The remainder is padded with zeros.
 fn each(values: &mut [f32], function: impl Fn(Lanes) -> Lanes) {
     let (fours, rest) = values.as_chunks_mut();
     for four in fours {
@@ -18,7 +18,7 @@ fn each(values: &mut [f32], function: impl Fn(Lanes) -> Lanes) {
     }
 }
 
-/// A polynomial, its highest coefficient first.
+/// Evaluate a polynomial. The coefficients start with that of the highest power.
 #[inline(always)]
 fn polynomial<const N: usize>(x: Lanes, coefficients: [f32; N]) -> Lanes {
     let mut sum = Lanes::splat(coefficients[0]);
@@ -28,13 +28,13 @@ fn polynomial<const N: usize>(x: Lanes, coefficients: [f32; N]) -> Lanes {
     sum
 }
 
-/// e to each power, by Cephes' polynomial on half of a power of two around zero (Moshier, `expf`).
+/// `e^x`, by range reduction to half a power of two around zero and Cephes' polynomial (Moshier, `expf`).
 #[inline(always)]
 fn exp_of(x: Lanes) -> Lanes {
-    // Below, the result is zero, and above infinite.
+    // Outside these limits the result is zero or infinity.
     let x = x.clamp(Lanes::splat(-105.0), Lanes::splat(89.0));
     let power = (x * Lanes::splat(std::f32::consts::LOG2_E)).nearest();
-    // The natural logarithm of two in two parts, the first with few digits.
+    // Subtract `power * ln(2)` in two parts. The first part has so few digits that its product is exact.
     let x = power.mul_add(Lanes::splat(-0.693_359_4), x);
     let x = power.mul_add(Lanes::splat(2.121_944_4e-4), x);
     let sum = polynomial(
@@ -51,7 +51,8 @@ fn exp_of(x: Lanes) -> Lanes {
     sum.mul_add(x * x, x + Lanes::splat(1.0)).scaled(power)
 }
 
-/// The error function, by two polynomials of N. Juffa's: of its own near zero, and of the logarithm of its complement.
+/// The error function, by two polynomials of N. Juffa's: one for the function near zero, one for the logarithm of its
+/// complement elsewhere.
 #[inline(always)]
 fn erf_of(x: Lanes) -> Lanes {
     let (size, square) = (x.abs(), x * x);
@@ -78,7 +79,7 @@ fn erf_of(x: Lanes) -> Lanes {
     size.select_above(Lanes::splat(0.927_734_4), far, near)
 }
 
-/// The hyperbolic tangent: Cephes' polynomial near zero (Moshier, `tanhf`), and by e to the power beyond.
+/// The hyperbolic tangent: Cephes' polynomial near zero (Moshier, `tanhf`), and a formula with `e^2x` elsewhere.
 #[inline(always)]
 fn tanh_of(x: Lanes) -> Lanes {
     let (size, square) = (x.abs(), x * x);
@@ -144,7 +145,7 @@ pub fn gelu(values: &mut [f32]) {
     each(values, gelu_of);
 }
 
-/// Fold a row: four values at a time by `of`, then these four and the rest by `last`.
+/// Fold a row with `of`, four values at a time, then fold the four results and the remainder with `last`.
 #[inline(always)]
 fn folded(
     row: &[f32],
@@ -173,11 +174,11 @@ pub fn softmax(row: &mut [f32]) {
     each(row, |x| x * factor);
 }
 
-/// Layer normalization of a row: `(x - mean) / sqrt(variance + epsilon) * scale + bias`. Returns the mean and the inverse standard
-/// deviation.
+/// Layer normalization of a row: `(x - mean) / sqrt(variance + epsilon) * scale + bias`. Returns the mean and the
+/// inverse standard deviation.
 ///
 /// # Panics
-/// When scale or bias differ from the row in length.
+/// If the length of scale or bias differs from the row's.
 pub fn layer_norm(
     row: &mut [f32],
     epsilon: f32,
@@ -188,13 +189,13 @@ pub fn layer_norm(
     assert!(bias.is_none_or(|bias| bias.len() == row.len()), "bias");
     let count = row.len() as f32;
     let mean = folded(row, 0.0, |a, b| a + b, |a, b| a + b) / count;
-    // Two passes: the squares' sum less the mean's square would lose all digits where the mean is large.
+    // Two passes: the mean of the squares minus the square of the mean would lose all digits if the mean is large.
     let at = Lanes::splat(mean);
     let (fours, rest) = row.as_chunks::<LANES>();
     let mut squares = Lanes::splat(0.0);
     for four in fours {
-        let apart = Lanes::load(four) - at;
-        squares = apart.mul_add(apart, squares);
+        let difference = Lanes::load(four) - at;
+        squares = difference.mul_add(difference, squares);
     }
     let rest = rest.iter().map(|x| (x - mean) * (x - mean));
     let variance = squares.values().into_iter().chain(rest).sum::<f32>() / count;

@@ -9,8 +9,8 @@ pub use crate::layout::{COLUMNS, ROWS};
 use crate::quantization::QuantParams;
 use crate::tile::{Row, Tile};
 
-/// A packed matrix `[k, n]`: panels of eight columns, each with the columns' biases and then row after row; columns beyond `n`
-/// are zero.
+/// A packed matrix `[k, n]`: panels of eight columns, each with the columns' biases and then row after row; columns
+/// beyond `n` are zero.
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
     panels: Vec<f32>,
@@ -19,7 +19,7 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// Pack `[k, n]`; `value` gives the element of a row and a column, `bias` what a column's sum begins with.
+    /// Pack `[k, n]`; `value` returns the element of a row and a column, `bias` the initial value of a column's sum.
     #[must_use]
     pub fn new(
         k: usize,
@@ -40,13 +40,13 @@ impl Packed {
         Self { panels, k, n }
     }
 
-    /// Pack a row-major matrix `[k, n]` without a bias, and reuse this one's memory.
+    /// Pack a row-major matrix `[k, n]` without a bias into this one's memory.
     ///
     /// # Errors
-    /// When there is no memory.
+    /// If memory is exhausted.
     ///
     /// # Panics
-    /// When the matrix is not as long as that.
+    /// If the matrix has another length.
     pub fn repack(&mut self, k: usize, n: usize, matrix: &[f32]) -> Result<(), TryReserveError> {
         assert_eq!(matrix.len(), k * n, "matrix");
         self.panels.clear();
@@ -68,7 +68,7 @@ impl Packed {
     /// Take panels that are already packed.
     ///
     /// # Panics
-    /// When they are not those of a matrix `[k, n]`.
+    /// If their length is not that of a packed matrix `[k, n]`.
     pub(crate) fn of_panels(panels: Vec<f32>, k: usize, n: usize) -> Self {
         assert_eq!(
             panels.len(),
@@ -98,7 +98,7 @@ impl Packed {
 
 /// The range that sums are clamped to.
 #[derive(Clone, Copy, Debug, PartialEq)]
-// The kernels read it.
+// The kernels read the fields at fixed offsets.
 #[repr(C)]
 pub struct Clamp {
     /// Smaller values become this.
@@ -135,16 +135,15 @@ pub(crate) struct Target<'a> {
     /// The destination column of the product's first column.
     pub(crate) column: usize,
     pub(crate) clamp: Clamp,
-    /// Quantization of the clamped output, if there is one.
+    /// Quantization of the clamped output, if any.
     pub(crate) quantization: Option<QuantParams>,
 }
 
 impl Target<'_> {
-    /// Compute some panels of `packed` for rows that become `row` and the following ones of the target, `height` of
-    /// them at the most.
+    /// Compute some panels of `packed`. The results are rows of the target from `row` on: `height` of them, four at most.
     ///
     /// # Safety
-    /// Each of `rows` must be valid for as many reads as `packed` has rows, which must not be none.
+    /// Each of `rows` must be valid for `packed.k()` reads, and `packed.k()` must not be zero.
     pub(crate) unsafe fn compute(
         &mut self,
         rows: [*const f32; ROWS],
@@ -172,15 +171,15 @@ impl Target<'_> {
         if height == 1 && !whole.is_empty() {
             let columns = start + whole.start * COLUMNS..start + whole.end * COLUMNS;
             let one = Row {
-                // SAFETY: the caller vouches for as many values.
+                // SAFETY: the caller guarantees `k` values.
                 values: unsafe { std::slice::from_raw_parts(rows[0], packed.k) },
                 weights: packed.panels(whole.clone()),
                 clamp: self.clamp,
             };
             let c = &mut self.c[columns.clone()];
             one.compute(c, self.residual.map(|residual| &residual[columns]));
-            if let Some(levels) = self.quantization {
-                levels.fake_quantize(c);
+            if let Some(params) = self.quantization {
+                params.fake_quantize(c);
             }
         } else if !whole.is_empty() {
             let first = start + whole.start * COLUMNS;
@@ -190,14 +189,13 @@ impl Target<'_> {
                 Some(residual) => residual[first..end].as_ptr(),
                 None => std::ptr::null(),
             };
-            // SAFETY: the slices hold four rows, `stride` apart, of eight values a panel; for `rows` the caller
-            // vouches.
+            // SAFETY: the slices contain four rows, `stride` apart, of eight values per panel. The caller guarantees `rows`.
             unsafe { tile(whole.clone()).compute(c.as_mut_ptr(), self.stride, residual) };
-            if let Some(levels) = self.quantization {
+            if let Some(params) = self.quantization {
                 let rows = c.chunks_mut(self.stride);
                 rows.for_each(|row| {
                     let width = row.len().min(whole.len() * COLUMNS);
-                    levels.fake_quantize(&mut row[..width]);
+                    params.fake_quantize(&mut row[..width]);
                 });
             }
         }
@@ -213,12 +211,12 @@ impl Target<'_> {
                     added[row * COLUMNS..][..width].copy_from_slice(&residual[from..from + width]);
                 }
             }
-            // SAFETY: both arrays hold four rows of eight values; for `rows` the caller vouches.
+            // SAFETY: both arrays contain four rows of eight values. The caller guarantees `rows`.
             unsafe {
                 tile(panel..panel + 1).compute(results.as_mut_ptr(), COLUMNS, added.as_ptr());
             }
-            if let Some(levels) = self.quantization {
-                levels.fake_quantize(&mut results);
+            if let Some(params) = self.quantization {
+                params.fake_quantize(&mut results);
             }
             for row in 0..height {
                 let to = start + row * self.stride;
@@ -227,7 +225,7 @@ impl Target<'_> {
         }
     }
 
-    /// Compute some whole panels for the first rows, a multiple of four, with one check of the bounds for all of them.
+    /// Compute some whole panels for the rows of `a`, a multiple of four, with a single bounds check.
     fn whole(&mut self, a: &[f32], packed: &Packed, panels: Range<usize>) {
         let (k, n) = (packed.k, self.stride);
         let height = a.len() / k;
@@ -247,8 +245,8 @@ impl Target<'_> {
         };
         for row in (0..height).step_by(ROWS) {
             let at = row * n + columns.start;
-            // SAFETY: there are four rows from this one on, of `k` values in `a` and of `n` in the others, in which there are
-            // those columns.
+            // SAFETY: from this row on there are four rows, with `k` values each in `a`, and `n` each in `c` and
+            // `residual`, which include the columns.
             unsafe {
                 tile.rows = std::array::from_fn(|next| a.as_ptr().add((row + next) * k));
                 let residual = residual.map_or(std::ptr::null(), |values| values.as_ptr().add(at));
@@ -265,25 +263,26 @@ impl Target<'_> {
             let panel = column / COLUMNS;
             let bias = packed.panels(panel..panel + 1)[column % COLUMNS];
             self.c[at] = self.clamp.apply(bias + added);
-            if let Some(levels) = self.quantization {
-                levels.fake_quantize(&mut self.c[at..=at]);
+            if let Some(params) = self.quantization {
+                params.fake_quantize(&mut self.c[at..=at]);
             }
         }
     }
 }
 
-/// Bytes of packed weights that are multiplied with all rows before the next block: they stay in the L2 cache beside the rows.
+/// Bytes of a block of packed weights, which is multiplied with all rows before the next block: it stays in the L2
+/// cache together with the rows.
 const BLOCK_BYTES: usize = 512 * 1024;
 
 /// The number of panels in a block.
-pub(crate) fn panels_a_block(k: usize) -> usize {
+pub(crate) fn panels_per_block(k: usize) -> usize {
     (BLOCK_BYTES / ((k + 1) * COLUMNS * size_of::<f32>())).max(1)
 }
 
 /// `c = clamp(a * packed + residual)`: `a` is row-major `[m, k]`, `c` and `residual` are `[m, n]`.
 ///
 /// # Panics
-/// When a slice does not have that length.
+/// If a slice has another length.
 pub fn gemm(
     m: usize,
     a: &[f32],
@@ -303,7 +302,7 @@ pub fn gemm(
     gemm_into(m, a, packed, target);
 }
 
-/// As [`gemm`], into a target whose rows are the product's.
+/// Like [`gemm`], with a target that has as many columns as the product.
 pub(crate) fn gemm_into(m: usize, a: &[f32], packed: &Packed, mut target: Target<'_>) {
     let (k, n) = (packed.k, packed.n);
     assert_eq!(a.len(), m * k, "rows");
@@ -319,7 +318,7 @@ pub(crate) fn gemm_into(m: usize, a: &[f32], packed: &Packed, mut target: Target
         (0..m).for_each(|row| target.biases(packed, row));
         return;
     }
-    let step = panels_a_block(k);
+    let step = panels_per_block(k);
     let whole = match target.quantization {
         None => m / ROWS * ROWS,
         // Outputs are quantized after each tile, while it is in the cache.
@@ -327,24 +326,24 @@ pub(crate) fn gemm_into(m: usize, a: &[f32], packed: &Packed, mut target: Target
     };
     for block in (0..panels).step_by(step) {
         let all = block..panels.min(block + step);
-        let mut some = all.clone();
+        let mut remaining = all.clone();
         if whole > 0 {
             let panels = all.start..all.end.min(n / COLUMNS).max(all.start);
             target.whole(&a[..whole * k], packed, panels.clone());
-            some.start = panels.end;
+            remaining.start = panels.end;
         }
-        let first = match some.is_empty() {
+        let first = match remaining.is_empty() {
             true => whole,
             false => 0,
         };
         for row in (first..m).step_by(ROWS) {
-            let some = match row < whole {
-                true => some.clone(),
+            let panels = match row < whole {
+                true => remaining.clone(),
                 false => all.clone(),
             };
             let rows = std::array::from_fn(|at| a[(row + at).min(m - 1) * k..][..k].as_ptr());
-            // SAFETY: each pointer is that of `k` values of `a`.
-            unsafe { target.compute(rows, packed, some, row, m - row) };
+            // SAFETY: each pointer points to `k` values of `a`.
+            unsafe { target.compute(rows, packed, panels, row, m - row) };
         }
     }
 }

@@ -5,13 +5,13 @@ use std::ops::Range;
 use crate::gemm::ROWS;
 use crate::spec::{Images, Place, Window};
 
-/// Values that are copied at a time, about: they stay in the L1 cache until they are multiplied.
+/// Approximate number of values that are copied at a time, so that they stay in the L1 cache until they are multiplied.
 const FEW: usize = 4096;
 
-/// The windows of some adjacent output pixels, copied column by column, each column from top to bottom. So a window is
-/// contiguous, and windows that overlap share their columns.
+/// Copies of the windows of some adjacent output pixels, column by column, each column from top to bottom. So a window is
+/// contiguous, and overlapping windows share their columns.
 ///
-/// Multiplying in place, with a step from line to line, is slower than copying.
+/// Multiplying in place, with a stride from line to line, is slower than copying.
 pub(crate) struct Im2col<T> {
     window: Window,
     images: Images,
@@ -20,9 +20,9 @@ pub(crate) struct Im2col<T> {
     channels: Range<usize>,
     /// The value of padding.
     zero: T,
-    /// Output pixels whose windows are copied at a time, into a slot.
+    /// Output pixels whose windows are copied into a slot.
     pixels: usize,
-    /// Values of a slot.
+    /// Values in a slot.
     slot: usize,
     slots: usize,
     /// Values of each window that the caller may read.
@@ -30,13 +30,13 @@ pub(crate) struct Im2col<T> {
     values: Vec<T>,
     /// The first output pixel of the last slot.
     first: Option<Place>,
-    /// Where the last slot begins.
+    /// The start of the last slot in `values`.
     last: usize,
 }
 
 impl<T: Copy> Im2col<T> {
-    /// Buffers for the windows over some channels of `images`, whose output has the shape `result`; padding is `zero`. The caller may
-    /// read `row` values of each window, which may be more than the window has.
+    /// Create buffers for windows over some channels of `images`, whose output has the shape `result`; padding is
+    /// `zero`. The caller may read `row` values of each window, which may be more than the window has.
     pub(crate) fn new(
         window: Window,
         images: Images,
@@ -47,8 +47,8 @@ impl<T: Copy> Im2col<T> {
     ) -> Self {
         let [down, across] = window.kernel;
         let column = down * channels.len();
-        // Windows that do not overlap evenly are copied one by one. So are long ones: they would not stay in the cache, and
-        // copying them takes little time compared with multiplying them.
+        // Windows that do not overlap evenly are copied one by one. So are large windows: several would not stay in the
+        // cache, and copying them takes little time compared with multiplying them.
         let pixels = match window.dilations[1] == 1 && window.strides[1] < across {
             true => FEW / (window.strides[1] * column).max(1),
             false => 1,
@@ -96,7 +96,7 @@ impl<T: Copy> Im2col<T> {
         std::array::from_fn(|at| self.values[rows[at.min(last)]..][..self.row].as_ptr())
     }
 
-    /// The place of a pixel's window among the values. It remains valid for the next three pixels.
+    /// The index of a pixel's window in `values`. It remains valid for the next three pixels.
     #[inline(always)]
     fn at<S>(&mut self, input: &[S], place: Place, copy: impl Fn(&[S], &mut [T])) -> usize {
         let pixel = match &self.first {
@@ -176,7 +176,7 @@ fn spread<S, T>(
     to_step: usize,
     copy: &impl Fn(&[S], &mut [T]),
 ) {
-    // A run of a constant length is copied without a loop.
+    // Runs of a constant length are copied without a loop.
     match k {
         1 if from_step == 1 => exactly::<S, T, 1>(from, to, to_step, copy),
         3 if from_step == 3 => exactly::<S, T, 3>(from, to, to_step, copy),

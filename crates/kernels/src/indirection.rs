@@ -4,21 +4,21 @@ use std::ops::Range;
 
 use crate::spec::{Images, Window};
 
-/// Fills indirection buffers: each tap's pointer leads to all channels of the pixel under it, or to padding.
+/// Fills indirection buffers: the pointer of each tap points to all channels of the pixel under it, or to padding.
 pub(crate) struct Indirection<T> {
     window: Window,
     images: Images,
-    /// Lines of an image that are in memory at a time.
+    /// Lines of an image that are in memory at the same time.
     lines: usize,
-    /// The output's rows and columns whose windows contain no padding.
+    /// The rows and columns of the output whose windows contain no padding.
     inner: [Range<usize>; 2],
     /// A pixel of the padding.
     padding: Vec<T>,
 }
 
 impl<T: Copy> Indirection<T> {
-    /// Windows over `images` whose output has the shape `result`; padding is `zero`. `lines` lines of an image are in memory at a time,
-    /// as a ring buffer.
+    /// Create the buffers for windows over `images` whose output has the shape `result`; padding is `zero`. `lines`
+    /// lines of an image are in memory at the same time, as a ring buffer.
     pub(crate) fn new(
         window: Window,
         images: Images,
@@ -47,8 +47,8 @@ impl<T: Copy> Indirection<T> {
         }
     }
 
-    /// Point each tap to the input of an output pixel. Returns the end of the columns that share these pointers: for each next one,
-    /// all of them move by the window's stride.
+    /// Point each tap to the input of an output pixel. Returns the end of the columns that can use these pointers: from
+    /// each column to the next, all of them move by the window's stride.
     pub(crate) fn point(&self, image: &[T], y: usize, x: usize, taps: &mut [*const T]) -> usize {
         let Images {
             width,

@@ -44,12 +44,12 @@ mod wasm {
             }))
         }
 
-        /// Store `values` rounded to the nearest integer, plus `zero_point`, as bytes; a value out of range becomes 0 or 255, NaN
-        /// any byte.
+        /// Round `values` to the nearest integer, add `zero_point`, and store them as uint8. Values out of range
+        /// saturate, and NaN becomes any byte.
         #[inline(always)]
         pub(crate) fn store_u8(values: [Self; 4], zero_point: i32, to: &mut [u8; REQUANTIZED]) {
             let integers = i32x4_splat(zero_point.wrapping_sub(ROUND.to_bits() as i32));
-            // Narrowed without a mask: from masked values LLVM would extract byte after byte.
+            // Narrow without a mask: from masked values, LLVM would extract bytes one by one.
             let [a, b, c, d] =
                 values.map(|values| i32x4_add(f32x4_add(values.0, f32x4_splat(ROUND)), integers));
             let bytes = u8x16_narrow_i16x8(i16x8_narrow_i32x4(a, b), i16x8_narrow_i32x4(c, d));
@@ -76,7 +76,7 @@ mod wasm {
         /// Clamp each value; NaN stays NaN.
         #[inline(always)]
         pub(crate) fn clamp(self, min: Self, max: Self) -> Self {
-            // `pmin` and `pmax` are one instruction each and keep NaN; `f32x4_max` is several.
+            // `pmin` and `pmax` are one instruction each and keep NaN; `f32x4_max` takes several.
             Self(f32x4_pmin(f32x4_pmax(self.0, min.0), max.0))
         }
 
@@ -196,8 +196,8 @@ mod plain {
             Self(from.map(|integer| integer as f32))
         }
 
-        /// Store `values` rounded to the nearest integer, plus `zero_point`, as bytes; a value out of range becomes 0 or 255, NaN
-        /// any byte.
+        /// Round `values` to the nearest integer, add `zero_point`, and store them as uint8. Values out of range
+        /// saturate, and NaN becomes any byte.
         #[inline(always)]
         pub(crate) fn store_u8(values: [Self; 4], zero_point: i32, to: &mut [u8; REQUANTIZED]) {
             let (fours, _) = to.as_chunks_mut::<LANES>();

@@ -1,16 +1,17 @@
 //! Numeric kernels over plain slices, for one thread.
 //!
-//! Images are channels-last (NHWC): the channels of a pixel are contiguous, so that the innermost loop of every convolution runs
-//! along them, whatever the window's size. Depthwise convolutions read their windows through pointers, one for each tap
-//! (`indirection.rs`, the indirect convolution algorithm, Dukhan, arXiv:1907.02129). Other convolutions copy a few windows at a
-//! time (`im2col.rs`); no image is ever written out as a matrix of all its windows.
+//! Images are channels-last (NHWC): the channels of a pixel are contiguous, so that the innermost loop of every
+//! convolution runs along them, whatever the window's size. Depthwise convolutions read their windows through pointers,
+//! one for each tap (`indirection.rs`, the indirect convolution algorithm, Dukhan, arXiv:1907.02129). Other
+//! convolutions copy a few windows at a time (`im2col.rs`); no image is ever written out as a matrix of all its
+//! windows.
 //!
-//! `codegen/` generates the innermost loops of matrix products for WebAssembly, and other loops use vectors of four values
-//! (`lanes.rs`). On other targets plain Rust computes the same, so that `cargo test` covers it natively too. `layout.rs` holds
-//! the sizes that both sides share.
+//! `codegen/` generates the innermost loops of matrix products for WebAssembly, and other loops use vectors of four
+//! values (`lanes.rs`). On other targets, plain Rust computes the same results, so that `cargo test` covers the rest of
+//! the code natively. `layout.rs` defines the sizes that both sides share.
 
-/// Declares both forms of a kernel, with the same parameters: one with a loop for sums of any length, and one without for sums
-/// up to the length in `layout::unrolled`.
+/// Declares both forms of a kernel, which have the same parameters: one with a loop for sums of any length, and an
+/// unrolled one for sums up to the length in `layout::unrolled`.
 #[cfg(target_arch = "wasm32")]
 macro_rules! kernel {
     ($(#[$meta:meta])* fn $long:ident | $short:ident $parameters:tt) => {

@@ -1,20 +1,20 @@
-//! Buffers whose contents are unspecified, for results that are written completely.
+//! Buffers with unspecified contents, for results that are written completely.
 //!
-//! Filling a result of some megabytes with zeros takes as long as computing some layers, and an instance that answers one
-//! request does it for each of them.
+//! Filling a result of a few megabytes with zeros takes as long as computing some layers, and an instance would do it
+//! for every layer of every request.
 //!
-//! An operator must write every element of such a buffer. With debug assertions, as in `cargo test`, the buffer is filled with
-//! [poison](Plain::POISON), so that a test sees each element that an operator leaves out. Release builds, the components among
-//! them, fill nothing.
+//! An operator must write every element of such a buffer. Builds with debug assertions, such as `cargo test`, fill the
+//! buffer with [poison](Plain::POISON), so that a test sees each element that an operator leaves out. Release builds,
+//! which include the components, fill nothing.
 
-/// Types of which any bytes are a value.
+/// Types for which any bytes are a valid value.
 pub trait Plain: Copy + Default + sealed::Sealed {
-    /// The elements of a new buffer in builds with debug assertions: a value that no operator computes by accident.
+    /// The initial value of all elements in builds with debug assertions, which no operator computes by accident.
     const POISON: Self;
 }
 
 impl Plain for f32 {
-    /// A signaling NaN, which spreads through whatever is computed with it.
+    /// A signaling NaN, which propagates through arithmetic.
     const POISON: Self = Self::from_bits(0x7fa5_a5a5);
 }
 
@@ -30,21 +30,21 @@ mod sealed {
 
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C" {
-    /// In `codegen/memory.rs`. It may write to the allocation that begins at `start`.
+    /// In `codegen/memory.rs`. The compiler must assume that it writes to the allocation at `start`.
     fn infer_as_found(start: *mut u8);
 }
 
-/// Set a vector's length within its capacity. The caller overwrites all elements: what they hold, old ones too, is
-/// unspecified.
+/// Set a vector's length within its capacity. The caller must overwrite all elements, because their values are
+/// unspecified, even those of old elements.
 ///
 /// # Panics
-/// When the capacity is less than `count`.
+/// If the capacity is less than `count`.
 pub fn resize_for_overwrite<T: Plain>(values: &mut Vec<T>, count: usize) {
     assert!(count <= values.capacity(), "capacity");
     #[cfg(target_arch = "wasm32")]
-    // SAFETY: there is room for `count` elements. Any bytes are values of their type, and bytes they are: the function, into
-    // which the compiler does not see, may have written them. That it leaves what it finds is no less: in WebAssembly
-    // all memory is bytes.
+    // SAFETY: the capacity is at least `count`, and any bytes are a valid value of the type. The elements count as
+    // initialized, because the compiler cannot see into the function and must assume that it wrote them. In fact it
+    // writes nothing, which is sound in WebAssembly, where all memory has defined contents.
     unsafe {
         infer_as_found(values.as_mut_ptr().cast());
         values.set_len(count);
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tests_see_poison_in_new_and_in_reused_buffers() {
+    fn new_and_reused_buffers_contain_poison() {
         let mut values = Vec::with_capacity(1000);
         values.extend([1.0, 2.0, 3.0]);
         for count in [1000, 2, 500] {
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "capacity")]
-    fn it_does_not_grow() {
+    fn a_count_beyond_the_capacity_panics() {
         let mut values: Vec<u8> = Vec::new();
         resize_for_overwrite(&mut values, 1);
     }

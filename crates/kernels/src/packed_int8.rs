@@ -1,4 +1,4 @@
-//! int8 weights, packed as `dot.rs` multiplies them.
+//! int8 weights, packed for the kernels of `dot.rs`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 use crate::layout::{COLUMNS, PAIR, QUAD, RESIDUAL_COLUMNS, RESIDUAL_HEADER, RESIDUAL_WORDS};
 
 /// Pack [`QUAD`] or [`PAIR`] int8 weights into a 32-bit word.
-pub(crate) fn word(a_word: usize, number: impl Fn(usize) -> i8) -> i32 {
-    let bits = 32 / a_word;
+pub(crate) fn word(per_word: usize, number: impl Fn(usize) -> i8) -> i32 {
+    let bits = 32 / per_word;
     let mask = u32::MAX >> (32 - bits);
-    let numbers = (0..a_word).map(|at| (i32::from(number(at)) as u32 & mask) << (bits * at));
+    let numbers = (0..per_word).map(|at| (i32::from(number(at)) as u32 & mask) << (bits * at));
     numbers.fold(0, |word, number| word | number) as i32
 }
 
-/// Unpack a weight from a word; of an int16 the lower eight bits are significant.
-pub(crate) fn number(word: i32, a_word: usize, at: usize) -> i8 {
-    (word >> (32 / a_word * at)) as i8
+/// Unpack a weight from a word. An int16 weight is returned as int8, which it fits into.
+pub(crate) fn number(word: i32, per_word: usize, at: usize) -> i8 {
+    (word >> (32 / per_word * at)) as i8
 }
 
-/// Whether the sum of two weights' products with any uint8 fits into int16.
+/// Whether the sum of the products of two weights with any uint8 inputs fits into int16.
 pub(crate) fn is_narrow(weights: [i32; 2]) -> bool {
     let sum = |part: fn(i32, i32) -> i32| -> i32 {
         255 * weights.iter().map(|&weight| part(weight, 0)).sum::<i32>()
@@ -26,8 +26,8 @@ pub(crate) fn is_narrow(weights: [i32; 2]) -> bool {
     sum(Ord::max) <= i16::MAX.into() && sum(Ord::min) >= i16::MIN.into()
 }
 
-/// Split a word of four weights into two whose sum it is, such that no sum of two products exceeds int16. `None` if the word needs no
-/// split.
+/// Split a word of four weights into two words that add up to it, such that no sum of two products exceeds int16.
+/// `None` if the word needs no split.
 fn halved(word: i32) -> Option<[i32; 2]> {
     let weights: [i8; QUAD] = std::array::from_fn(|at| number(word, QUAD, at));
     let is_split: [bool; 2] = std::array::from_fn(|pair| {
@@ -41,27 +41,29 @@ fn halved(word: i32) -> Option<[i32; 2]> {
     (is_split != [false; 2]).then(|| [whole, self::word(QUAD, half)])
 }
 
-/// A packed int8 matrix `[k, n]`: panels of eight columns, each with the columns' biases and then words of four int8 or two int16
-/// weights of a column; elements beyond `k` and `n` are zero.
+/// A packed int8 matrix `[k, n]`: panels of eight columns, each with the columns' biases and then words of four int8 or
+/// two int16 weights of a column; elements beyond `k` and `n` are zero.
 #[derive(Clone, Debug)]
 pub(crate) struct PackedInt8 {
     words: Arc<[i32]>,
-    /// Rows in a word.
-    a_word: usize,
-    /// Words in a column.
-    a_column: usize,
+    /// Weights per word.
+    per_word: usize,
+    words_per_column: usize,
     n: usize,
-    /// Residual weights, if words hold int8.
-    rest: Rest,
+    /// Residual weights, if words contain int8.
+    residual: Residual,
 }
 
-/// What is left of weights that are multiplied in two parts: entries, each of where in a row of sums the bytes of four columns
-/// begin, how many words a column there are, up to [`RESIDUAL_WORDS`], and for each of those where in a row the bytes are that it is
-/// multiplied with, and the four columns' words. Of four columns, since of eight there is mostly one that has something left.
+/// The second parts of weights that are multiplied in two parts, as entries. An entry covers four columns of a panel,
+/// because usually only one of eight columns has residual weights. It consists of 32-bit words:
+///
+/// 1. the byte offset of its columns in a row of sums;
+/// 2. the number of steps, up to [`RESIDUAL_WORDS`];
+/// 3. for each step, the byte offset of the word in an input row, and the words of weights of the four columns.
 #[derive(Clone, Debug, Default)]
-struct Rest {
+struct Residual {
     words: Arc<[i32]>,
-    /// Where each panel's begin, and where the last one's end.
+    /// The start of each panel's entries in `words`, and the end of the last one's.
     starts: Arc<[usize]>,
 }
 
@@ -69,25 +71,26 @@ struct Rest {
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Entries<'a> {
     pub(crate) words: &'a [i32],
-    /// Where the first panel's sums begin, in bytes of a row of all.
+    /// The byte offset of the first panel's sums in a row with the sums of all panels.
     pub(crate) start: usize,
 }
 
-impl Rest {
-    /// Take from the words of panels, so many a column, what is to be multiplied apart. None where that takes longer than
-    /// to multiply numbers of sixteen bits.
-    fn take(words: &mut [i32], a_column: usize) -> Option<Self> {
-        // By measurement, of one word in four rows of a panel: the more that sixteen bits take, what is left of a word, and an entry.
-        const HALVES: usize = 15;
-        const REST: usize = 28;
+impl Residual {
+    /// Split the words of panels where necessary, and take the second parts. `None` if multiplying them takes longer than
+    /// multiplying all weights as int16.
+    fn take(words: &mut [i32], words_per_column: usize) -> Option<Self> {
+        // Measured costs for four rows, in one unit: what int16 weights cost more for each word of a panel's columns,
+        // what a step of residual weights costs, and what an entry costs.
+        const INT16_WORD: usize = 15;
+        const STEP: usize = 28;
         const ENTRY: usize = 40;
-        let a_panel = (a_column + 1) * COLUMNS;
-        let panels = words.len() / a_panel;
-        let mut rest = Vec::new();
+        let words_per_panel = (words_per_column + 1) * COLUMNS;
+        let panels = words.len() / words_per_panel;
+        let mut residual = Vec::new();
         let mut starts = Vec::with_capacity(panels + 1);
         let (mut entries, mut count) = (0, 0);
-        for (panel, words) in words.chunks_exact_mut(a_panel).enumerate() {
-            starts.push(rest.len());
+        for (panel, words) in words.chunks_exact_mut(words_per_panel).enumerate() {
+            starts.push(residual.len());
             for first in (0..COLUMNS).step_by(RESIDUAL_COLUMNS) {
                 let column = panel * COLUMNS + first;
                 let mut start = None;
@@ -103,14 +106,14 @@ impl Rest {
                     }
                     let at = *start.get_or_insert_with(|| {
                         entries += 1;
-                        rest.extend([(column * size_of::<i32>()) as i32, 0]);
-                        rest.len() - 1
+                        residual.extend([(column * size_of::<i32>()) as i32, 0]);
+                        residual.len() - 1
                     });
-                    rest.push((word * QUAD) as i32);
-                    rest.extend(left);
-                    rest[at] += 1;
+                    residual.push((word * QUAD) as i32);
+                    residual.extend(left);
+                    residual[at] += 1;
                     count += 1;
-                    if rest[at] == RESIDUAL_WORDS as i32 {
+                    if residual[at] == RESIDUAL_WORDS as i32 {
                         start = None;
                     }
                 }
@@ -119,10 +122,10 @@ impl Rest {
         if count == 0 {
             return Some(Self::default());
         }
-        starts.push(rest.len());
-        let more = count * REST + entries * ENTRY;
-        (more < panels * a_column * HALVES).then(|| Self {
-            words: rest.into(),
+        starts.push(residual.len());
+        let cost = count * STEP + entries * ENTRY;
+        (cost < panels * words_per_column * INT16_WORD).then(|| Self {
+            words: residual.into(),
             starts: starts.into(),
         })
     }
@@ -138,7 +141,8 @@ impl Rest {
 }
 
 impl<'a> Entries<'a> {
-    /// Each word of what is left: the first of its columns, the word of a row, and the columns' words.
+    /// The steps of all entries: the first of four columns, the index of the word in a row, and the columns' words of
+    /// weights.
     pub(crate) fn each(self) -> impl Iterator<Item = (usize, usize, &'a [i32])> {
         let mut words = self.words;
         let entries = std::iter::from_fn(move || {
@@ -156,7 +160,7 @@ impl<'a> Entries<'a> {
 }
 
 impl PackedInt8 {
-    /// Pack a matrix; `weight` gives the element of a row and a column, `bias` what a column's sum begins with.
+    /// Pack a matrix; `weight` returns the element of a row and a column, `bias` the initial value of a column's sum.
     pub(crate) fn new(
         k: usize,
         n: usize,
@@ -168,68 +172,70 @@ impl PackedInt8 {
             false => 0,
         };
         let bias = |column: usize| if column < n { bias(column) } else { 0 };
-        let pack = |a_word: usize| {
-            let a_column = k.div_ceil(a_word);
-            let mut words = Vec::with_capacity(n.div_ceil(COLUMNS) * (a_column + 1) * COLUMNS);
+        let pack = |per_word: usize| {
+            let words_per_column = k.div_ceil(per_word);
+            let mut words =
+                Vec::with_capacity(n.div_ceil(COLUMNS) * (words_per_column + 1) * COLUMNS);
             for first in (0..n).step_by(COLUMNS) {
                 let columns = first..first + COLUMNS;
                 words.extend(columns.clone().map(bias));
-                for row in (0..a_column).map(|word| word * a_word) {
+                for row in (0..words_per_column).map(|word| word * per_word) {
                     let columns = columns.clone();
-                    words.extend(columns.map(|column| word(a_word, |next| at(row + next, column))));
+                    words.extend(
+                        columns.map(|column| word(per_word, |next| at(row + next, column))),
+                    );
                 }
             }
             words
         };
         let mut words = pack(QUAD);
-        let (a_word, rest) = match Rest::take(&mut words, k.div_ceil(QUAD)) {
-            Some(rest) => (QUAD, rest),
+        let (per_word, residual) = match Residual::take(&mut words, k.div_ceil(QUAD)) {
+            Some(residual) => (QUAD, residual),
             None => {
                 words = pack(PAIR);
-                (PAIR, Rest::default())
+                (PAIR, Residual::default())
             }
         };
         Self {
             words: words.into(),
-            a_word,
-            a_column: k.div_ceil(a_word),
+            per_word,
+            words_per_column: k.div_ceil(per_word),
             n,
-            rest,
+            residual,
         }
     }
 
-    /// How many there are.
+    /// The number of panels.
     pub(crate) fn count(&self) -> usize {
         self.n.div_ceil(COLUMNS)
     }
 
-    /// Elements of a row, whose last ones are anything.
+    /// Elements of an input row that the kernels read. Those beyond `k` may have any value, because their weights are zero.
     pub(crate) fn row(&self) -> usize {
-        self.a_column * self.a_word
+        self.words_per_column * self.per_word
     }
 
-    /// Words in a column.
-    pub(crate) fn a_column(&self) -> usize {
-        self.a_column
+    pub(crate) fn words_per_column(&self) -> usize {
+        self.words_per_column
     }
 
-    /// Rows in a word.
-    pub(crate) fn a_word(&self) -> usize {
-        self.a_word
+    /// Weights per word.
+    pub(crate) fn per_word(&self) -> usize {
+        self.per_word
     }
 
-    /// What is left of the weights of some panels.
-    pub(crate) fn rest(&self, range: Range<usize>) -> Entries<'_> {
-        self.rest.of(range)
+    /// The residual weights of some panels.
+    pub(crate) fn residual(&self, range: Range<usize>) -> Entries<'_> {
+        self.residual.of(range)
     }
 
-    /// Whether bytes are multiplied, and not numbers of sixteen bits.
+    /// Whether weights are multiplied as int8, and not as int16.
     pub(crate) fn are_bytes(&self) -> bool {
-        self.a_word == QUAD
+        self.per_word == QUAD
     }
 
     pub(crate) fn words(&self, range: Range<usize>) -> &[i32] {
-        let size = (self.a_column + 1) * COLUMNS;
+        let size = (self.words_per_column + 1) * COLUMNS;
         &self.words[range.start * size..range.end * size]
     }
 }

@@ -37,7 +37,7 @@ impl QuantParams {
         [self.min, self.max]
     }
 
-    /// Whether uint8 can hold the range, and zero is in it.
+    /// Whether the range fits into uint8 and includes zero.
     #[must_use]
     pub fn fits_u8(&self) -> bool {
         self.max - self.min <= 255.0 && self.min <= 0.0 && self.max >= 0.0
@@ -57,7 +57,7 @@ impl QuantParams {
     /// Quantize each value to uint8; the smallest quantized value is 0, and NaN becomes any byte.
     ///
     /// # Panics
-    /// When the slices differ in length.
+    /// If the slices differ in length.
     pub fn quantize(&self, values: &[f32], bytes: &mut [u8]) {
         assert_eq!(values.len(), bytes.len(), "bytes");
         let zero = self.zero_point();
@@ -65,29 +65,29 @@ impl QuantParams {
         let (to, bytes) = bytes.as_chunks_mut::<REQUANTIZED>();
         for (from, to) in from.iter().zip(to) {
             let fours = from.as_chunks().0;
-            let fours = std::array::from_fn(|four| self.steps(Lanes::load(&fours[four])));
+            let fours = std::array::from_fn(|four| self.unrounded(Lanes::load(&fours[four])));
             Lanes::store_u8(fours, zero, to);
         }
         for (&value, byte) in values.iter().zip(bytes) {
-            let steps = self.steps(Lanes::splat(value)).values()[0].round_ties_even();
-            *byte = (steps as i32).saturating_add(zero).clamp(0, 255) as u8;
+            let quantized = self.unrounded(Lanes::splat(value)).values()[0].round_ties_even();
+            *byte = (quantized as i32).saturating_add(zero).clamp(0, 255) as u8;
         }
     }
 
-    /// The uint8 that stands for zero.
+    /// The zero point as uint8.
     pub(crate) fn zero_point(&self) -> i32 {
         -self.min as i32
     }
 
     #[inline(always)]
     pub(crate) fn nearest(&self, values: Lanes) -> Lanes {
-        self.steps(values).nearest() * Lanes::splat(self.scale)
+        self.unrounded(values).nearest() * Lanes::splat(self.scale)
     }
 
     /// Divide by the scale and clamp to the range, without rounding.
     #[inline(always)]
-    fn steps(&self, values: Lanes) -> Lanes {
-        let steps = values * Lanes::splat(self.inverse);
-        steps.clamp(Lanes::splat(self.min), Lanes::splat(self.max))
+    fn unrounded(&self, values: Lanes) -> Lanes {
+        let scaled = values * Lanes::splat(self.inverse);
+        scaled.clamp(Lanes::splat(self.min), Lanes::splat(self.max))
     }
 }

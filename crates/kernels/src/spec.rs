@@ -6,15 +6,15 @@ use crate::quantization::QuantParams;
 /// The sliding window of a convolution or of pooling. Pairs are vertical, then horizontal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Height and width.
+    /// Height and width of the window, in taps.
     pub kernel: [usize; 2],
-    /// Vertical and horizontal.
+    /// Vertical and horizontal stride.
     pub strides: [usize; 2],
-    /// Vertical and horizontal.
+    /// Vertical and horizontal dilation.
     pub dilations: [usize; 2],
-    /// Rows above and columns to the left that are zero.
+    /// Rows of padding above the image, and columns to its left.
     pub pads_before: [usize; 2],
-    /// Rows below and columns to the right that are zero.
+    /// Rows of padding below the image, and columns to its right.
     pub pads_after: [usize; 2],
 }
 
@@ -115,7 +115,7 @@ pub struct ConvSpec {
     pub channels_out: usize,
     /// The range that sums are clamped to.
     pub clamp: Clamp,
-    /// Quantization of the clamped output, if there is one.
+    /// Quantization of the clamped output, if any.
     pub quantization: Option<QuantParams>,
 }
 
@@ -144,14 +144,14 @@ impl ConvSpec {
         })
     }
 
-    /// The output for slices that are as long as they have to be.
+    /// The output's shape, after a check of the slices' lengths.
     ///
     /// # Panics
-    /// When there is none, or a slice is not as long as the images say.
+    /// If there is no output, or a slice does not have the length of its images.
     pub(crate) fn fit(&self, images: Images, input_len: usize, output_len: usize) -> Images {
         let result = self
             .output(images)
-            .expect("images that the convolution takes");
+            .expect("the convolution takes these images");
         assert_eq!(input_len, images.len(), "input");
         assert_eq!(output_len, result.len(), "output");
         result
@@ -191,8 +191,8 @@ impl Place {
     }
 }
 
-/// Copy a slice that may be short: in WebAssembly, `memory.copy` calls a function of the host, and a loop may check the epoch at each
-/// iteration.
+/// Copy a slice that may be short. In WebAssembly, `memory.copy` calls a function of the host, and a loop may check the
+/// epoch in each iteration.
 #[inline(always)]
 pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     const FEW: usize = 32;
@@ -200,16 +200,19 @@ pub(crate) fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     if from.len() >= FEW {
         return to.copy_from_slice(from);
     }
-    let (from, to) = some::<T, 16>(from, to);
-    let (from, to) = some::<T, 8>(from, to);
-    let (from, to) = some::<T, 4>(from, to);
-    let (from, to) = some::<T, 2>(from, to);
-    some::<T, 1>(from, to);
+    let (from, to) = copy_first::<T, 16>(from, to);
+    let (from, to) = copy_first::<T, 8>(from, to);
+    let (from, to) = copy_first::<T, 4>(from, to);
+    let (from, to) = copy_first::<T, 2>(from, to);
+    copy_first::<T, 1>(from, to);
 }
 
-/// Copy `N` values if both slices hold as many, and return the rest.
+/// Copy `N` values if both slices have as many, and return the rest.
 #[inline(always)]
-fn some<'a, T: Copy, const N: usize>(from: &'a [T], to: &'a mut [T]) -> (&'a [T], &'a mut [T]) {
+fn copy_first<'a, T: Copy, const N: usize>(
+    from: &'a [T],
+    to: &'a mut [T],
+) -> (&'a [T], &'a mut [T]) {
     match (from.split_first_chunk::<N>(), to.len() >= N) {
         (Some((first, rest)), true) => {
             let (target, to) = to.split_at_mut(N);

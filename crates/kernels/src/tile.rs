@@ -1,12 +1,12 @@
-//! The innermost part of an f32 matrix product: a tile of four rows and eight columns, or of one row and thirty-two.
+//! The innermost part of an f32 matrix product: a tile of four rows and eight columns, or of one row and 32 columns.
 
 use crate::gemm::Clamp;
 #[cfg(target_arch = "wasm32")]
 use crate::layout::unrolled;
 use crate::layout::{COLUMNS, PANELS_ABREAST, ROWS};
 
-/// The residual where there is none: -0, since adding it leaves every sum as it is, -0 too.
-static NOTHING: [f32; PANELS_ABREAST * COLUMNS] = [-0.0; PANELS_ABREAST * COLUMNS];
+/// Stands in for a missing residual. Adding -0 leaves every sum unchanged, even -0.
+static NO_RESIDUAL: [f32; PANELS_ABREAST * COLUMNS] = [-0.0; PANELS_ABREAST * COLUMNS];
 
 /// Four rows of a product, and some panels of eight columns.
 pub(crate) struct Tile<'a> {
@@ -16,7 +16,7 @@ pub(crate) struct Tile<'a> {
     pub(crate) k: usize,
     /// Number of panels, not zero.
     pub(crate) panels: usize,
-    /// For each panel its biases, then eight weights for each value.
+    /// For each panel eight biases, then eight weights for each value of a row.
     pub(crate) weights: &'a [f32],
     pub(crate) clamp: Clamp,
 }
@@ -53,21 +53,21 @@ unsafe extern "C" {
 }
 
 impl Tile<'_> {
-    /// Compute the tile into four rows at `c` that are `stride` values apart; `residual` (none where null) is
-    /// added, in the same places of a tensor of the same stride.
+    /// Compute the tile into four rows at `c` that are `stride` values apart. `residual` has the same layout and is
+    /// added; it may be null.
     ///
     /// # Safety
-    /// Each row pointer must be valid for `k` reads, `c` for writes of eight values a panel in each of the four rows, and
-    /// `residual` for reads of the same, where it is not null.
+    /// Each row pointer must be valid for `k` reads, and `c` for writes of eight values per panel in each of the four
+    /// rows. `residual` must be null or valid for reads of as many values.
     pub(crate) unsafe fn compute(&self, c: *mut f32, stride: usize, residual: *const f32) {
         debug_assert_eq!(self.weights.len(), self.panels * (self.k + 1) * COLUMNS);
         debug_assert!(self.k > 0 && self.panels > 0);
         let (residual, residual_stride) = match residual.is_null() {
-            true => (NOTHING.as_ptr(), 0),
+            true => (NO_RESIDUAL.as_ptr(), 0),
             false => (residual, stride),
         };
         #[cfg(target_arch = "wasm32")]
-        // SAFETY: the kernel reads `k` values of each row, the whole panel, and what the caller vouches for.
+        // SAFETY: the kernel reads `k` values of each row and all weights. The caller guarantees the pointers.
         unsafe {
             let kernel = match self.k <= unrolled::GEMM {
                 true => infer_gemm_short_4x8,
@@ -99,7 +99,7 @@ impl Tile<'_> {
             } else {
                 panel * COLUMNS
             };
-            // SAFETY: as above, of one panel.
+            // SAFETY: as above, for one panel.
             unsafe {
                 let (c, residual) = (c.add(panel * COLUMNS), residual.add(added));
                 self.compute_plainly(weights, c, stride, residual, residual_stride);
@@ -120,13 +120,13 @@ impl Tile<'_> {
         let mut sums = [[0.0f32; COLUMNS]; ROWS];
         for (row, sum) in sums.iter_mut().enumerate() {
             for (column, (sum, bias)) in sum.iter_mut().zip(bias).enumerate() {
-                // SAFETY: the caller vouches for eight values in each of four rows.
+                // SAFETY: the caller guarantees eight values in each of four rows.
                 *sum = bias + unsafe { *residual.add(row * residual_stride + column) };
             }
         }
         for (step, weights) in weights.chunks_exact(COLUMNS).enumerate() {
             for (sum, row) in sums.iter_mut().zip(self.rows) {
-                // SAFETY: the caller vouches for `k` values of each row.
+                // SAFETY: the caller guarantees `k` values in each row.
                 let value = unsafe { *row.add(step) };
                 for (sum, weight) in sum.iter_mut().zip(weights) {
                     *sum += value * weight;
@@ -135,18 +135,18 @@ impl Tile<'_> {
         }
         for (row, sum) in sums.iter().enumerate() {
             for (column, &sum) in sum.iter().enumerate() {
-                // SAFETY: the caller vouches for eight values in each of four rows.
+                // SAFETY: the caller guarantees eight values in each of four rows.
                 unsafe { *c.add(row * stride + column) = self.clamp.apply(sum) };
             }
         }
     }
 }
 
-/// One row of a product, and some blocks of 32 columns: a tile of four rows would take as long for it as for four rows.
+/// One row of a product, and some blocks of 32 columns. A [`Tile`] takes as long for one row as for four.
 pub(crate) struct Row<'a> {
     /// The row, not empty.
     pub(crate) values: &'a [f32],
-    /// A multiple of four panels: for each its biases, then eight weights for each value.
+    /// A multiple of four panels: for each panel eight biases, then eight weights for each value of the row.
     pub(crate) weights: &'a [f32],
     pub(crate) clamp: Clamp,
 }
@@ -160,7 +160,7 @@ impl Row<'_> {
         assert!(residual.is_none_or(|residual| residual.len() == c.len()));
         assert!(!self.values.is_empty());
         #[cfg(target_arch = "wasm32")]
-        // SAFETY: the kernel reads all of the slices, whose lengths go together as has been seen, and writes `c`.
+        // SAFETY: the kernel reads the slices, whose lengths are checked above, and writes `c`.
         unsafe {
             infer_gemm_1x32(
                 c.len() / (PANELS_ABREAST * COLUMNS),
@@ -169,7 +169,7 @@ impl Row<'_> {
                 self.weights.as_ptr(),
                 panel * size_of::<f32>(),
                 c.as_mut_ptr(),
-                residual.unwrap_or(&NOTHING).as_ptr(),
+                residual.unwrap_or(&NO_RESIDUAL).as_ptr(),
                 residual.map_or(0, |_| PANELS_ABREAST * COLUMNS * size_of::<f32>()),
                 &raw const self.clamp,
             );

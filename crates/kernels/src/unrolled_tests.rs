@@ -1,4 +1,4 @@
-//! Sums around the longest that a kernel without a loop takes: one less, as long, and one more.
+//! Tests sums around the longest that the unrolled kernels compute: one shorter, as long, and one longer.
 
 use crate::conv::Conv2d;
 use crate::depthwise::Depthwise;
@@ -7,7 +7,7 @@ use crate::quantization::QuantParams;
 use crate::quantized::{Output, QuantizedConv, QuantizedDepthwise};
 use crate::spec::{ConvSpec, Images, Window};
 
-/// Whole numbers, so that FP32 sums are exact in any order.
+/// Integers, so that f32 sums are exact in any order.
 fn numbers(count: usize, seed: usize, from: i32, to: i32) -> Vec<i32> {
     let span = (to - from + 1) as usize;
     (0..count)
@@ -26,7 +26,7 @@ fn floats(values: &[i32]) -> Vec<f32> {
 const PIXELS: usize = 4;
 
 #[test]
-fn a_row_is_as_long_as_it_is() {
+fn rows_around_the_unrolled_length_are_exact() {
     let lengths = around(unrolled::GEMM).into_iter();
     let words = around(unrolled::DOT);
     let lengths = lengths.chain(words.map(|words| words * QUAD));
@@ -41,7 +41,7 @@ fn a_row_is_as_long_as_it_is() {
         };
         let spec = ConvSpec::new(Window::POINT, [k, COLUMNS]);
         let input = numbers(PIXELS * k, 1, 0, 255);
-        // Small weights are multiplied as bytes, large ones as numbers of sixteen bits.
+        // Small weights are multiplied as int8, large weights as int16.
         for largest in [20, 127] {
             let smallest = if largest == 127 { 120 } else { -largest };
             let weights = numbers(COLUMNS * k, 2, smallest, largest);
@@ -68,7 +68,7 @@ fn a_row_is_as_long_as_it_is() {
             let weights: Vec<i8> = weights.iter().map(|&weight| weight as i8).collect();
             let input = QuantParams::new(1.0, 0, 255);
             QuantizedConv::new(spec, input, &weights, &[1.0], None)
-                .expect("sums of 32 bits")
+                .expect("the sums fit into int32")
                 .run(images, &bytes, Output::F32(&mut output));
             if output != floats(&expected) {
                 wrong.push(format!("int8 up to {largest}, {k} values: {output:?}"));
@@ -79,7 +79,7 @@ fn a_row_is_as_long_as_it_is() {
 }
 
 #[test]
-fn a_window_has_as_many_taps_as_it_has() {
+fn windows_around_the_unrolled_number_of_taps_are_exact() {
     const CHANNELS: usize = 2 * CHANNEL_GROUP;
     let mut wrong = Vec::new();
     for taps in around(unrolled::TAPS) {
@@ -95,7 +95,7 @@ fn a_window_has_as_many_taps_as_it_has() {
         };
         let spec = ConvSpec::new(window, [CHANNELS; 2]);
         let input = numbers(images.len(), 3, 0, 255);
-        // Small weights are multiplied as bytes, large ones as numbers of sixteen bits.
+        // Small weights are multiplied as int8, large weights as int16.
         for largest in [20, 127] {
             let weights = numbers(CHANNELS * taps, 4, -largest, largest);
             let sum = |pixel: usize, channel: usize| -> i32 {
@@ -117,7 +117,7 @@ fn a_window_has_as_many_taps_as_it_has() {
             let weights: Vec<i8> = weights.iter().map(|&weight| weight as i8).collect();
             let input = QuantParams::new(1.0, 0, 255);
             QuantizedDepthwise::new(spec, input, &weights, &[1.0], None)
-                .expect("sums of 32 bits")
+                .expect("the sums fit into int32")
                 .run(images, &bytes, Output::F32(&mut output));
             if output != floats(&expected) {
                 wrong.push(format!("int8 up to {largest}, {taps} taps: {output:?}"));

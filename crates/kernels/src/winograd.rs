@@ -1,10 +1,11 @@
 //! f32 convolution with 3x3 windows and a stride of one by Winograd's algorithm, channels last.
 //!
 //! Tiles of the output are computed from overlapping tiles of the input with fewer multiplications (Lavin and Gray,
-//! arXiv:1509.09308): both tile and window are transformed, which takes additions; what was a sum over taps and
-//! channels becomes, for each place of the transformed tile, a matrix product over channels; and the products are
-//! transformed back. F(4x4, 3x3) does with a quarter of the multiplications, F(2x2, 3x3) with four ninths; its
-//! rounding errors are smaller, and so are its transformed windows.
+//! arXiv:1509.09308). Additions transform tile and window. Then the sum over taps and channels is a matrix product over
+//! channels, one for each position of the transformed tile. The products are transformed back.
+//!
+//! F(4x4, 3x3) needs a quarter of the multiplications, F(2x2, 3x3) four ninths. F(2x2, 3x3) has smaller rounding errors
+//! and smaller transformed windows.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -13,25 +14,25 @@ use crate::gemm::{Clamp, Packed, ROWS, gemm};
 use crate::lanes::{LANES, Lanes};
 use crate::spec::{ConvSpec, Images, Window};
 
-/// Bytes of transformed tiles, and of what becomes of them, that are worked on at a time: what stays in a core's second
-/// cache beside the transformed windows.
+/// Bytes of transformed tiles and their products that are computed at a time: they stay in the L2 cache together with
+/// the transformed windows.
 const BLOCK_BYTES: usize = 1024 * 1024;
 
-/// Channels in and out, multiplied, up to which tiles of four are computed. The windows transformed for them are four
-/// times as large as they were, which makes large layers larger than the time that it saves is worth.
-const MAX_CHANNELS_OF_FOUR: usize = 256 * 256;
+/// Largest product of input and output channels for which 4x4 tiles are used. Their transformed windows are four times
+/// as large as the original ones, and for large layers the saved time is not worth that size.
+const MAX_CHANNELS_FOR_FOUR: usize = 256 * 256;
 
 /// A convolution with transformed and packed windows.
 #[derive(Clone, Debug)]
 pub struct Winograd {
     spec: ConvSpec,
     size: Size,
-    /// A matrix for each place of a transformed tile.
+    /// A matrix for each position of a transformed tile.
     weights: Arc<[Packed]>,
     bias: Arc<[f32]>,
 }
 
-/// How large a tile of the output is.
+/// The height and width of a tile of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Size {
     Two,
@@ -51,10 +52,10 @@ impl Winograd {
             && is_whole(channels_out)
     }
 
-    /// Transform weights `[channels_out, channels_in, 3, 3]` (ONNX's order); the biases are zero where there are none.
+    /// Transform and pack weights `[channels_out, channels_in, 3, 3]` (ONNX's order) and biases (zero if `None`).
     ///
     /// # Panics
-    /// When the slices are not as long as that, or the convolution cannot be done so ([`Winograd::wins`]).
+    /// If a slice has another length, or [`Winograd::wins`] is false.
     #[must_use]
     pub fn new(spec: ConvSpec, weights: &[f32], bias: Option<&[f32]>) -> Self {
         let channels = [spec.channels_in, spec.channels_out];
@@ -62,7 +63,7 @@ impl Winograd {
         assert!(Self::wins(&spec.window, 1, channels), "{spec:?}");
         assert_eq!(weights.len(), channels_out * channels_in * 9, "weights");
         assert!(bias.is_none_or(|bias| bias.len() == channels_out), "bias");
-        let size = match channels_in * channels_out <= MAX_CHANNELS_OF_FOUR {
+        let size = match channels_in * channels_out <= MAX_CHANNELS_FOR_FOUR {
             true => Size::Four,
             false => Size::Two,
         };
@@ -86,7 +87,7 @@ impl Winograd {
     /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When more than padding, clamp and quantization differ.
+    /// If anything but padding, clamp and quantization differs.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -99,7 +100,7 @@ impl Winograd {
     /// Compute the convolution; `residual` is added before values are clamped.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
+    /// If [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[f32], residual: Option<&[f32]>, output: &mut [f32]) {
         let result = self.spec.fit(images, input.len(), output.len());
         assert!(
@@ -130,18 +131,19 @@ impl Winograd {
             transform: PhantomData,
         };
         let count = tiles.count();
-        let a_tile = I * I * (self.spec.channels_in + self.spec.channels_out) * size_of::<f32>();
-        let block = (BLOCK_BYTES / a_tile)
+        let tile_bytes =
+            I * I * (self.spec.channels_in + self.spec.channels_out) * size_of::<f32>();
+        let block = (BLOCK_BYTES / tile_bytes)
             .next_multiple_of(ROWS)
             .min(count.next_multiple_of(ROWS));
         let mut transformed = vec![0.0; I * I * block * self.spec.channels_in];
         let mut products = vec![0.0; I * I * block * self.spec.channels_out];
         let mut patch = vec![0.0; I * I * self.spec.channels_in];
         for first in (0..count).step_by(block) {
-            let some = block.min(count - first);
-            // Whole rows of tiles for the product; what the last ones hold nobody looks at.
-            let rows = some.next_multiple_of(ROWS);
-            for tile in 0..some {
+            let count = block.min(count - first);
+            // Round up to whole tiles of the matrix product. The results of the extra rows are ignored.
+            let rows = count.next_multiple_of(ROWS);
+            for tile in 0..count {
                 tiles.transform(
                     first + tile,
                     input,
@@ -162,14 +164,14 @@ impl Winograd {
                     &mut products[place * c..][..c],
                 );
             }
-            for tile in 0..some {
+            for tile in 0..count {
                 tiles.transform_back(first + tile, &products, [tile, rows], residual, output);
             }
         }
     }
 }
 
-/// A matrix for each place of the transformed windows.
+/// Transform the windows, and pack a matrix for each position of a transformed window.
 fn pack<T: Transform<I, O>, const I: usize, const O: usize>(
     [channels_in, channels_out]: [usize; 2],
     weights: &[f32],
@@ -200,15 +202,16 @@ fn pack<T: Transform<I, O>, const I: usize, const O: usize>(
         .collect()
 }
 
-/// A minimal algorithm F(O, 3): `I` values are taken for `O` of the output, and in two dimensions it is used down and across.
+/// A minimal filtering algorithm F(O, 3), which computes `O` outputs from `I` inputs. In two dimensions it is applied
+/// to columns, then to rows.
 trait Transform<const I: usize, const O: usize> {
-    /// Of a window (`G`).
+    /// Transforms a window (`G`).
     const WINDOW: [[f64; 3]; I];
 
-    /// Of values of the input (the transpose of `B`).
+    /// Transform inputs (the transpose of `B`).
     fn input(values: [Lanes; I]) -> [Lanes; I];
 
-    /// Of products, into values of the output (the transpose of `A`).
+    /// Transform products to outputs (the transpose of `A`).
     fn output(products: [Lanes; I]) -> [Lanes; O];
 }
 
@@ -277,26 +280,25 @@ impl Transform<6, 4> for Four {
     }
 }
 
-/// Load the four values at `at`. With a check of the bounds for each load and store, the transforms and so the convolution
-/// would take 5 to 10 % longer.
+/// Load the four values at `at`. Bounds checks of these loads and stores would make the convolution 5 to 10 % slower.
 ///
 /// # Safety
-/// `values` must hold four values from `at` on.
+/// `values` must have four values from `at` on.
 #[inline(always)]
 unsafe fn load(values: &[f32], at: usize) -> Lanes {
     debug_assert!(at + LANES <= values.len(), "values");
-    // SAFETY: the caller vouches for four values; an array is aligned as they are.
+    // SAFETY: the caller guarantees four values, and an array has the alignment of its elements.
     Lanes::load(unsafe { &*values.as_ptr().add(at).cast() })
 }
 
 /// Store four values at `at`.
 ///
 /// # Safety
-/// `values` must hold four values from `at` on.
+/// `values` must have four values from `at` on.
 #[inline(always)]
 unsafe fn store(lanes: Lanes, values: &mut [f32], at: usize) {
     debug_assert!(at + LANES <= values.len(), "values");
-    // SAFETY: the caller vouches for four values; an array is aligned as they are.
+    // SAFETY: the caller guarantees four values, and an array has the alignment of its elements.
     lanes.store(unsafe { &mut *values.as_mut_ptr().add(at).cast() });
 }
 
@@ -313,7 +315,7 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
         self.result.count * self.result.height.div_ceil(O) * self.result.width.div_ceil(O)
     }
 
-    /// A tile's image, and the row and the column of its first value in the output.
+    /// The image of a tile, and the row and the column of its first output pixel.
     fn place(&self, tile: usize) -> [usize; 3] {
         let (down, across) = (
             self.result.height.div_ceil(O),
@@ -323,7 +325,8 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
         [image, tile / across * O, tile % across * O]
     }
 
-    /// Transform what is under a tile into one row of each place's matrix; `patch` is for tiles that reach over an edge.
+    /// Transform the input of a tile into one row of each position's matrix. `patch` is a scratch buffer for tiles that
+    /// extend over an edge of the image.
     fn transform(
         &self,
         tile: usize,
@@ -367,7 +370,7 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
             let mut half = [[Lanes::splat(0.0); I]; I];
             for across in 0..I {
                 let column = std::array::from_fn(|down| {
-                    // SAFETY: `values` holds `I` lines of `I` pixels, and the channels are a multiple of four.
+                    // SAFETY: `values` has `I` lines of `I` pixels, and the channels are a multiple of four.
                     unsafe { load(values, down * line + across * channels + channel) }
                 });
                 for (half, value) in half.iter_mut().zip(T::input(column)) {
@@ -377,14 +380,14 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
             for (down, half) in half.into_iter().enumerate() {
                 for (across, value) in T::input(half).into_iter().enumerate() {
                     let at = ((down * I + across) * rows + row) * channels + channel;
-                    // SAFETY: `transformed` holds such a row for each place, and the channels are a multiple of four.
+                    // SAFETY: `transformed` has this row for each position, and the channels are a multiple of four.
                     unsafe { store(value, transformed, at) };
                 }
             }
         }
     }
 
-    /// Transform a row of each place's product into a tile of the output, as far as that reaches.
+    /// Transform a row of each position's product into the part of a tile that is inside the output.
     fn transform_back(
         &self,
         tile: usize,
@@ -413,7 +416,7 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
             for x in 0..I {
                 let column = std::array::from_fn(|y| {
                     let at = ((y * I + x) * rows + row) * channels + channel;
-                    // SAFETY: `products` holds such a row for each place, and the channels are a multiple of four.
+                    // SAFETY: `products` has this row for each position, and the channels are a multiple of four.
                     unsafe { load(products, at) }
                 });
                 for (half, value) in half.iter_mut().zip(T::output(column)) {
@@ -421,7 +424,10 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
                 }
             }
             let bias = &self.conv.bias[channel..];
-            let bias = Lanes::load(bias.first_chunk().expect("channels in fours"));
+            let bias = Lanes::load(
+                bias.first_chunk()
+                    .expect("the channels are a multiple of four"),
+            );
             for (y, half) in half.into_iter().enumerate().take(down) {
                 for (x, value) in T::output(half).into_iter().enumerate().take(across) {
                     let at = (y * width + x) * channels + channel;
@@ -431,10 +437,10 @@ impl<T: Transform<I, O>, const I: usize, const O: usize> Tiles<'_, T, I, O> {
                         value = value + unsafe { load(residual, at) };
                     }
                     let mut value = value.clamp(min, max);
-                    if let Some(levels) = &self.conv.spec.quantization {
-                        value = levels.nearest(value);
+                    if let Some(params) = &self.conv.spec.quantization {
+                        value = params.nearest(value);
                     }
-                    // SAFETY: `output` ends with the last pixel that is in it, and the channels are a multiple of four.
+                    // SAFETY: `output` ends after the tile's last pixel, and the channels are a multiple of four.
                     unsafe { store(value, output, at) };
                 }
             }

@@ -1,4 +1,4 @@
-//! Convolutions and products against plain loops, over many shapes.
+//! Compares convolutions and matrix products of many shapes with plain loops.
 
 use infer_kernels::conv::Conv2d;
 use infer_kernels::depthwise::Depthwise;
@@ -8,7 +8,7 @@ use infer_kernels::quantization::QuantParams;
 use infer_kernels::spec::{ConvSpec, Images, Window};
 use infer_kernels::winograd::Winograd;
 
-/// Values that look random, the same in each run.
+/// Pseudorandom values, the same in each run.
 fn values(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
     (0..count)
@@ -19,7 +19,7 @@ fn values(count: usize, seed: u32) -> Vec<f32> {
         .collect()
 }
 
-/// The convolution as the specification has it, in FP64.
+/// The convolution in f64, as ONNX specifies it.
 fn plain(
     window: Window,
     groups: usize,
@@ -65,7 +65,7 @@ fn plain(
     sums
 }
 
-/// What comes after the sums: a residual is added, and values are clamped.
+/// Add the residual to the sums, and clamp them.
 fn end(mut sums: Vec<f64>, residual: Option<&[f32]>, clamp: Clamp) -> Vec<f64> {
     for (at, sum) in sums.iter_mut().enumerate() {
         *sum += residual.map_or(0.0, |residual| residual[at].into());
@@ -74,16 +74,16 @@ fn end(mut sums: Vec<f64>, residual: Option<&[f32]>, clamp: Clamp) -> Vec<f64> {
     sums
 }
 
-fn differs(came: &[f32], expected: &[f64]) -> Option<String> {
-    assert_eq!(came.len(), expected.len());
-    let mut pairs = came.iter().zip(expected).enumerate();
+fn differs(actual: &[f32], expected: &[f64]) -> Option<String> {
+    assert_eq!(actual.len(), expected.len());
+    let mut pairs = actual.iter().zip(expected).enumerate();
     pairs
-        .find(|(_, (came, expected))| {
-            let is_close = (f64::from(**came) - **expected).abs() <= 1e-4 + 1e-4 * expected.abs();
-            // So that NaN, in an element that a kernel left out, is a difference.
+        .find(|(_, (actual, expected))| {
+            let is_close = (f64::from(**actual) - **expected).abs() <= 1e-4 + 1e-4 * expected.abs();
+            // Negated, so that NaN counts as a difference: it marks an element that a kernel left out.
             !is_close
         })
-        .map(|(at, (came, expected))| format!("value {at} is {came}, expected {expected}"))
+        .map(|(at, (actual, expected))| format!("value {at} is {actual}, expected {expected}"))
 }
 
 fn window(kernel: usize, stride: usize, pad: usize, dilation: usize) -> Window {
@@ -97,7 +97,7 @@ fn window(kernel: usize, stride: usize, pad: usize, dilation: usize) -> Window {
 }
 
 #[test]
-fn convolutions_are_as_plain_loops_make_them() {
+fn convolutions_match_plain_loops() {
     let mut wrong = Vec::new();
     let mut cases = 0;
     let windows = [
@@ -125,7 +125,7 @@ fn convolutions_are_as_plain_loops_make_them() {
             (6, 6, 2),
             (32, 17, 1),
         ] {
-            // The last one is copied in parts, of which the last may be one pixel.
+            // The last image is copied in parts, the last of which may be a single pixel.
             for [count, height, width] in [[1, 7, 7], [2, 5, 9], [1, 4, 6], [1, 3, 456]] {
                 let images = Images {
                     count,
@@ -177,7 +177,7 @@ fn convolutions_are_as_plain_loops_make_them() {
 }
 
 #[test]
-fn convolutions_by_winograds_algorithm_are_as_plain_loops_make_them() {
+fn winograd_convolutions_match_plain_loops() {
     let mut wrong = Vec::new();
     let mut cases = 0;
     let sizes = [
@@ -188,7 +188,7 @@ fn convolutions_by_winograds_algorithm_are_as_plain_loops_make_them() {
         [1, 3, 13],
         [1, 13, 2],
     ];
-    // The last one has so many channels that its tiles are smaller.
+    // The last case has so many channels that its tiles are smaller.
     for ([channels_in, channels_out], sizes) in [
         ([16, 16], &sizes[..]),
         ([20, 36], &sizes),
@@ -251,7 +251,7 @@ fn convolutions_by_winograds_algorithm_are_as_plain_loops_make_them() {
 }
 
 #[test]
-fn what_winograds_algorithm_does_not_do_is_told() {
+fn winograd_wins_only_where_it_applies() {
     let simple = window(3, 1, 1, 1);
     for (window, groups, channels, wins) in [
         (simple, 1, [16, 16], true),
@@ -275,7 +275,7 @@ fn what_winograds_algorithm_does_not_do_is_told() {
 }
 
 #[test]
-fn depthwise_convolutions_are_as_plain_loops_make_them() {
+fn depthwise_convolutions_match_plain_loops() {
     let mut wrong = Vec::new();
     for window in [
         window(3, 1, 1, 1),
@@ -336,7 +336,7 @@ fn depthwise_convolutions_are_as_plain_loops_make_them() {
 }
 
 #[test]
-fn two_convolutions_in_one_are_as_one_after_the_other() {
+fn the_inverted_bottleneck_equals_separate_convolutions() {
     let mut wrong = Vec::new();
     let far = Window {
         pads_before: [11, 2],
@@ -353,7 +353,7 @@ fn two_convolutions_in_one_are_as_one_after_the_other() {
         window(1, 1, 0, 1),
         far,
     ];
-    // Of the last three there are not all lines at a time.
+    // For the last three, only some lines are in memory at the same time.
     for ([count, height, width], [channels_in, between]) in [
         ([1, 1, 1], [1, 1]),
         ([3, 7, 7], [5, 24]),
@@ -369,10 +369,10 @@ fn two_convolutions_in_one_are_as_one_after_the_other() {
         };
         let clamp = Clamp { min: 0.0, max: 1.5 };
         let input = values(images.len(), 1);
-        for levels in [None, Some(QuantParams::new(0.1, 0, 255))] {
+        for params in [None, Some(QuantParams::new(0.1, 0, 255))] {
             let spec = ConvSpec {
                 clamp,
-                quantization: levels,
+                quantization: params,
                 ..ConvSpec::new(Window::POINT, [channels_in, between])
             };
             let weights = values(between * channels_in, 2);
@@ -382,7 +382,7 @@ fn two_convolutions_in_one_are_as_one_after_the_other() {
             pointwise.run(images, &input, None, &mut first);
             for window in windows {
                 let spec = ConvSpec {
-                    quantization: levels,
+                    quantization: params,
                     ..ConvSpec::new(window, [between; 2])
                 };
                 let Some(result) = spec.output(pixels) else {
@@ -393,14 +393,14 @@ fn two_convolutions_in_one_are_as_one_after_the_other() {
                 let mut expected = vec![f32::NAN; result.len()];
                 depthwise.run(pixels, &first, &mut expected);
                 let both = InvertedBottleneck::new(pointwise.clone(), depthwise);
-                let mut room = vec![f32::NAN; both.scratch_len(images)];
+                let mut scratch = vec![f32::NAN; both.scratch_len(images)];
                 let mut output = vec![f32::NAN; result.len()];
-                both.run(images, &input, &mut room, &mut output);
+                both.run(images, &input, &mut scratch, &mut output);
                 if output != expected {
                     wrong.push(format!("{window:?} {images:?}"));
                 }
                 let is_part = height > 7;
-                assert_eq!(room.len() < first.len() / count, is_part, "{images:?}");
+                assert_eq!(scratch.len() < first.len() / count, is_part, "{images:?}");
             }
         }
     }
@@ -408,12 +408,12 @@ fn two_convolutions_in_one_are_as_one_after_the_other() {
 }
 
 #[test]
-fn products_are_as_plain_loops_make_them() {
+fn products_match_plain_loops() {
     let mut wrong = Vec::new();
     for m in [1, 2, 4, 5, 9] {
-        // The kernels take up to 96 steps without a loop, and 32 a round with one.
+        // The unrolled kernels compute up to 96 steps, and the others 32 steps per round.
         for k in [0, 1, 3, 4, 7, 64, 96, 97, 128, 131] {
-            // Of one row thirty-two columns are computed at a time.
+            // The kernels for one row compute 32 columns at a time.
             for n in [1, 7, 8, 9, 24, 32, 77] {
                 let (a, b, bias) = (values(m * k, 8), values(k * n, 9), values(n, 10));
                 let packed = Packed::new(
@@ -458,7 +458,7 @@ fn products_are_as_plain_loops_make_them() {
 }
 
 #[test]
-fn nan_goes_through_a_clamp() {
+fn clamping_keeps_nan() {
     let packed = Packed::new(1, 1, |_, _| 1.0, |_| 0.0);
     let mut c = [0.0; 3];
     gemm(

@@ -1,8 +1,8 @@
-//! Functions four values at a time against the same in FP64, one by one.
+//! Compares the vectorized functions with the same functions in f64.
 
 use infer_kernels::functions;
 
-/// Values of every size, both signs, and what is special.
+/// Values of all magnitudes and both signs, and special values.
 fn values() -> Vec<f32> {
     let mut values = vec![
         0.0,
@@ -26,22 +26,22 @@ fn values() -> Vec<f32> {
     values
 }
 
-/// In units of the last place that an FP32 has at that size, how far a value is off.
-fn apart(came: f32, expected: f64) -> f64 {
+/// The error of an f32 in units in the last place.
+fn ulps(actual: f32, expected: f64) -> f64 {
     let nearest = expected as f32;
-    if came.is_nan() || nearest.is_nan() || came.is_infinite() || nearest.is_infinite() {
-        return match came.to_bits() == nearest.to_bits() || came.is_nan() && nearest.is_nan() {
+    if actual.is_nan() || nearest.is_nan() || actual.is_infinite() || nearest.is_infinite() {
+        return match actual.to_bits() == nearest.to_bits() || actual.is_nan() && nearest.is_nan() {
             true => 0.0,
             false => f64::INFINITY,
         };
     }
     let size = (nearest.abs().max(f32::MIN_POSITIVE)).to_bits();
     let unit = f64::from(f32::from_bits(size + 1)) - f64::from(f32::from_bits(size));
-    (f64::from(came) - expected).abs() / unit
+    (f64::from(actual) - expected).abs() / unit
 }
 
 fn erf(x: f64) -> f64 {
-    // The series near zero, and the continued fraction of the complement beyond (Abramowitz and Stegun, 7.1.6 and 7.1.14).
+    // The series near zero, and the complement's continued fraction elsewhere (Abramowitz and Stegun, 7.1.6 and 7.1.14).
     if x.abs() < 2.5 {
         let mut term = x;
         let mut sum = x;
@@ -62,7 +62,7 @@ fn erf(x: f64) -> f64 {
 }
 
 #[test]
-fn they_are_as_one_by_one() {
+fn functions_match_f64() {
     type Row = (&'static str, fn(&mut [f32]), fn(f64) -> f64, f64);
     let rows: [Row; 6] = [
         ("exp", functions::exp, f64::exp, 2.0),
@@ -96,12 +96,12 @@ fn they_are_as_one_by_one() {
             function(&mut outputs);
             for (input, output) in inputs.iter().zip(&outputs) {
                 let expected = expected(f64::from(*input));
-                let units = apart(*output, expected);
-                // What is left of a difference of almost equal numbers has no digits.
+                let error = ulps(*output, expected);
+                // The difference of almost equal numbers has few digits left.
                 let is_close = (f64::from(*output) - expected).abs() < 1e-6;
-                if units > most && !(is_close && name != "exp" && name != "tanh") {
+                if error > most && !(is_close && name != "exp" && name != "tanh") {
                     wrong.push(format!(
-                        "{name}({input:e}) is {output:e}, expected {expected:e}, {units:.1} units apart"
+                        "{name}({input:e}) is {output:e}, expected {expected:e}, off by {error:.1} ulp"
                     ));
                 }
             }
@@ -116,7 +116,7 @@ fn they_are_as_one_by_one() {
 }
 
 #[test]
-fn a_row_becomes_its_softmax() {
+fn softmax_matches_f64() {
     let long: Vec<f32> = (0..1001)
         .map(|at| (at as f32 * 0.37).sin() * 30.0)
         .collect();
@@ -137,14 +137,14 @@ fn a_row_becomes_its_softmax() {
             .map(|&x| (f64::from(x) - f64::from(largest)).exp())
             .collect();
         let sum: f64 = powers.iter().sum();
-        let mut came = row.to_vec();
-        functions::softmax(&mut came);
-        for (came, power) in came.iter().zip(powers) {
+        let mut actual = row.to_vec();
+        functions::softmax(&mut actual);
+        for (actual, power) in actual.iter().zip(powers) {
             let expected = power / sum;
-            // The difference to the largest is rounded, which a power multiplies.
+            // The difference to the largest value is rounded, and the exponential amplifies that error.
             assert!(
-                (f64::from(*came) - expected).abs() <= 5e-6 * expected + 1e-30,
-                "{came} and {expected} of {row:?}"
+                (f64::from(*actual) - expected).abs() <= 5e-6 * expected + 1e-30,
+                "{actual} and {expected} of {row:?}"
             );
         }
     }
@@ -154,7 +154,7 @@ fn a_row_becomes_its_softmax() {
 }
 
 #[test]
-fn a_row_is_normalized() {
+fn layer_norm_matches_f64() {
     for (count, offset) in [(1, 0.0), (3, 0.0), (16, 1000.0), (385, -3.0)] {
         let row: Vec<f32> = (0..count)
             .map(|at| (at as f32 * 0.7).sin() + offset)
@@ -165,16 +165,16 @@ fn a_row_is_normalized() {
         let mean = sizes.clone().sum::<f64>() / f64::from(count);
         let variance = sizes.map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(count);
         for bias in [None, Some(bias.as_slice())] {
-            let mut came = row.clone();
-            let (given, _) = functions::layer_norm(&mut came, 1e-5, &scale, bias);
+            let mut actual = row.clone();
+            let (given, _) = functions::layer_norm(&mut actual, 1e-5, &scale, bias);
             assert!((f64::from(given) - mean).abs() < 1e-4, "{given} and {mean}");
-            for (at, came) in came.iter().enumerate() {
-                let apart = f64::from(row[at]) - mean;
-                let expected = apart / (variance + 1e-5).sqrt() * f64::from(scale[at])
+            for (at, actual) in actual.iter().enumerate() {
+                let difference = f64::from(row[at]) - mean;
+                let expected = difference / (variance + 1e-5).sqrt() * f64::from(scale[at])
                     + bias.map_or(0.0, |bias| f64::from(bias[at]));
                 assert!(
-                    (f64::from(*came) - expected).abs() < 1e-3,
-                    "{at} of {count}: {came} and {expected}"
+                    (f64::from(*actual) - expected).abs() < 1e-3,
+                    "{at} of {count}: {actual} and {expected}"
                 );
             }
         }

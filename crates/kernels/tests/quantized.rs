@@ -1,11 +1,11 @@
-//! Convolutions of numbers of eight bits against plain loops over whole numbers, to the bit.
+//! Compares int8 convolutions with plain loops over integers, to the bit.
 
 use infer_kernels::gemm::Clamp;
 use infer_kernels::quantization::QuantParams;
 use infer_kernels::quantized::{Output, QuantizedConv, QuantizedDepthwise, RelaxedDot};
 use infer_kernels::spec::{ConvSpec, Images, Window};
 
-/// Whole numbers that look random, the same in each run.
+/// Pseudorandom integers, the same in each run.
 fn numbers(count: usize, seed: u32, min: i32, max: i32) -> Vec<i32> {
     let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(12345);
     let span = (max - min + 1) as u32;
@@ -27,7 +27,7 @@ fn window(kernel: usize, stride: usize, pad: usize, dilation: usize) -> Window {
     }
 }
 
-/// A convolution in whole numbers, its input less the zero point.
+/// A convolution in integers. The zero point is subtracted from its input.
 struct Case {
     spec: ConvSpec,
     images: Images,
@@ -41,7 +41,7 @@ struct Case {
 }
 
 impl Case {
-    /// The specification's sum at a place of the output.
+    /// The exact sum of an output value.
     fn sum(&self, at: usize) -> i64 {
         let (spec, images) = (&self.spec, self.images);
         let output = spec.output(images).unwrap();
@@ -70,51 +70,55 @@ impl Case {
         sum
     }
 
-    fn step(&self, to: usize) -> f32 {
+    /// The scale of an output channel's sums.
+    fn scale(&self, to: usize) -> f32 {
         self.from.scale() * self.scales[to % self.scales.len()]
     }
 
-    /// What is to come, and where it is rounded, how many levels above the lowest.
+    /// The expected output, and its uint8 form if the output is quantized.
     fn expected(&self) -> (Vec<f32>, Option<Vec<u8>>) {
         let ConvSpec {
             clamp,
-            quantization: levels,
+            quantization: params,
             ..
         } = self.spec;
         let output = self.spec.output(self.images).unwrap();
         let sums =
-            (0..output.len()).map(|at| (self.sum(at) as f32, self.step(at % output.channels)));
-        let Some(levels) = levels else {
-            let values = sums.map(|(sum, step)| clamp.apply(sum * step));
+            (0..output.len()).map(|at| (self.sum(at) as f32, self.scale(at % output.channels)));
+        let Some(params) = params else {
+            let values = sums.map(|(sum, scale)| clamp.apply(sum * scale));
             return (values.collect(), None);
         };
-        let [min, max] = levels.range();
-        let bound = |bound: f32| (bound / levels.scale()).round_ties_even();
-        let steps: Vec<f32> = sums
-            .map(|(sum, step)| {
-                let steps = (sum * (step / levels.scale())).round_ties_even();
-                let steps = steps.clamp(bound(clamp.min), bound(clamp.max));
-                steps.clamp(min, max)
+        let [min, max] = params.range();
+        let bound = |bound: f32| (bound / params.scale()).round_ties_even();
+        let quantized: Vec<f32> = sums
+            .map(|(sum, scale)| {
+                let value = (sum * (scale / params.scale())).round_ties_even();
+                let value = value.clamp(bound(clamp.min), bound(clamp.max));
+                value.clamp(min, max)
             })
             .collect();
-        let values = steps.iter().map(|step| step * levels.scale()).collect();
-        let bytes = steps.iter().map(|step| (step - min) as u8).collect();
+        let values = quantized
+            .iter()
+            .map(|value| value * params.scale())
+            .collect();
+        let bytes = quantized.iter().map(|value| (value - min) as u8).collect();
         (values, Some(bytes))
     }
 
-    /// What is wrong with what comes.
+    /// The differences between the output and the expected output.
     fn differences(&self) -> Vec<String> {
         let images = self.images;
         let [min, _] = self.from.range();
         let input: Vec<u8> = self
             .input
             .iter()
-            .map(|&step| (step - min as i32) as u8)
+            .map(|&value| (value - min as i32) as u8)
             .collect();
         let weights: Vec<i8> = self.weights.iter().map(|&weight| weight as i8).collect();
         let bias = self.bias.iter().enumerate();
         let bias: Vec<f32> = bias
-            .map(|(to, &bias)| bias as f32 * self.step(to))
+            .map(|(to, &bias)| bias as f32 * self.scale(to))
             .collect();
         let (spec, from, scales) = (self.spec, self.from, &self.scales);
         type Run<'a> = Box<dyn Fn(Output<'_>) + 'a>;
@@ -137,7 +141,7 @@ impl Case {
         for (name, run) in runs {
             let mut output = vec![f32::NAN; values.len()];
             run(Output::F32(&mut output));
-            // Zero has two signs.
+            // Compare values and not bits, because zero has two signs.
             if let Some(at) = (0..values.len()).find(|&at| output[at] != values[at]) {
                 wrong.push(format!(
                     "{name}: value {at} is {}, expected {}",
@@ -160,7 +164,7 @@ impl Case {
 }
 
 #[test]
-fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
+fn quantized_convolutions_equal_plain_loops() {
     let mut wrong = Vec::new();
     let mut cases = 0;
     let windows = [
@@ -170,7 +174,7 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
         window(3, 2, 1, 1),
         window(3, 1, 2, 2),
         window(5, 1, 2, 1),
-        // All lines of the output's first and last are padding.
+        // The windows of the output's outer lines contain only padding.
         window(1, 1, 2, 1),
         Window {
             kernel: [2, 3],
@@ -180,7 +184,7 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
             pads_after: [0, 2],
         },
     ];
-    // Numbers less their zero point: without a sign and with one, and with the zero anywhere.
+    // Ranges relative to the zero point: unsigned, signed, and with other zero points.
     let limits = [[0, 255], [-128, 127], [-255, 0], [-37, 218]];
     let ends = [
         (Clamp::NONE, Some(QuantParams::new(0.37, -128, 127))),
@@ -205,7 +209,7 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
             ([16, 24], false),
             ([19, 7], false),
             ([36, 40], false),
-            // The kernels take up to 32 words without a loop.
+            // The unrolled kernels compute up to 32 words.
             ([128, 8], false),
             ([8, 8], true),
             ([16, 16], true),
@@ -220,10 +224,10 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
                     channels: channels_in,
                 };
                 let [min, max] = limits[cases % limits.len()];
-                let (clamp, levels) = ends[cases / 2 % ends.len()];
+                let (clamp, params) = ends[cases / 2 % ends.len()];
                 let spec = ConvSpec {
                     clamp,
-                    quantization: levels,
+                    quantization: params,
                     ..ConvSpec::new(window, [channels_in, channels_out])
                 };
                 if spec.output(images).is_none() {
@@ -232,11 +236,11 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
                 cases += 1;
                 let from = if is_depthwise { 1 } else { channels_in };
                 let mut weights = numbers(channels_out * from * window.taps(), 2, -64, 64);
-                // In every other case some that do not fit into seven bits, many or few.
-                let apart = [0, 11, 0, 53][cases % 4];
+                // Every other case has few or many weights of eight bits.
+                let distance = [0, 11, 0, 53][cases % 4];
                 for (at, weight) in weights.iter_mut().enumerate() {
                     let channel = at / window.taps();
-                    match channel.checked_rem(apart) {
+                    match channel.checked_rem(distance) {
                         Some(0 | 1) => *weight = 127,
                         Some(6 | 7) => *weight = -128,
                         _ => {}
@@ -273,7 +277,7 @@ fn convolutions_are_as_plain_loops_make_them_to_the_bit() {
 }
 
 #[test]
-fn more_columns_than_a_block_has_are_multiplied_with_their_own_weights() {
+fn several_blocks_of_columns_equal_plain_loops() {
     let [channels_in, channels_out] = [2048, 300];
     let images = Images {
         count: 1,
@@ -282,7 +286,7 @@ fn more_columns_than_a_block_has_are_multiplied_with_their_own_weights() {
         channels: channels_in,
     };
     let mut weights = numbers(channels_out * channels_in, 5, -64, 64);
-    // Two weights of a word in every 13th column, others in each.
+    // Every 13th column has large weights, at a different position each.
     for (column, weights) in weights.chunks_exact_mut(channels_in).enumerate() {
         if column % 13 == 0 {
             let word = 4 * (column * 7 % (channels_in / 4));
@@ -304,7 +308,7 @@ fn more_columns_than_a_block_has_are_multiplied_with_their_own_weights() {
 }
 
 #[test]
-fn without_a_bias_sums_begin_with_nothing() {
+fn without_a_bias_sums_start_at_zero() {
     let spec = ConvSpec::new(window(1, 1, 0, 1), [2, 1]);
     let from = QuantParams::new(0.5, -10, 245);
     let conv = QuantizedConv::new(spec, from, &[3, -2], &[1.0], None).unwrap();
@@ -323,7 +327,7 @@ fn without_a_bias_sums_begin_with_nothing() {
 }
 
 #[test]
-fn weights_are_packed_once_for_any_padding_and_end() {
+fn packed_weights_are_shared_by_other_parameters() {
     let spec = ConvSpec::new(window(3, 1, 1, 1), [1, 1]);
     let from = QuantParams::new(1.0, 0, 255);
     let conv = QuantizedConv::new(spec, from, &[1; 9], &[1.0], None).unwrap();
@@ -344,21 +348,21 @@ fn weights_are_packed_once_for_any_padding_and_end() {
 }
 
 #[test]
-fn what_cannot_be_exact_is_not_taken() {
+fn parameters_without_exact_sums_are_rejected() {
     let spec = ConvSpec::new(window(1, 1, 0, 1), [4, 1]);
     let bytes = QuantParams::new(1.0, -128, 127);
     let weights = [64; 4];
     for (name, from, scale, bias, is_taken) in [
         ("bytes", bytes, 1.0, 0.0, true),
         (
-            "sixteen bits",
+            "int16",
             QuantParams::new(1.0, -32768, 32767),
             1.0,
             0.0,
             false,
         ),
         (
-            "levels on one side of zero",
+            "a range on one side of zero",
             QuantParams::new(1.0, 1, 200),
             1.0,
             0.0,
@@ -366,16 +370,10 @@ fn what_cannot_be_exact_is_not_taken() {
         ),
         ("a large bias", bytes, 1.0, 2e9, true),
         ("a bias that is too large", bytes, 1.0, 2.2e9, false),
-        (
-            "one that is too large below zero",
-            bytes,
-            1.0,
-            -2.2e9,
-            false,
-        ),
-        ("an endless bias", bytes, 1.0, f32::INFINITY, false),
-        ("a scale of nothing", bytes, 0.0, 0.0, false),
-        ("a scale that is no number", bytes, f32::NAN, 0.0, false),
+        ("a bias that is too small", bytes, 1.0, -2.2e9, false),
+        ("an infinite bias", bytes, 1.0, f32::INFINITY, false),
+        ("a scale of zero", bytes, 0.0, 0.0, false),
+        ("a scale that is NaN", bytes, f32::NAN, 0.0, false),
     ] {
         let conv = QuantizedConv::new(spec, from, &weights, &[scale], Some(&[bias]));
         assert_eq!(conv.is_some(), is_taken, "{name}");
@@ -383,7 +381,7 @@ fn what_cannot_be_exact_is_not_taken() {
         let conv = QuantizedDepthwise::new(spec, from, &[64; 8], &[scale], Some(&[bias; 8]));
         assert_eq!(conv.is_some(), is_taken, "{name}, depthwise");
     }
-    // So many products that their sum may be too large.
+    // The sum of so many products may overflow.
     let weights = vec![64; 40_000 * 2];
     let spec = ConvSpec::new(window(1, 1, 0, 1), [80_000, 1]);
     assert!(QuantizedConv::new(spec, bytes, &weights, &[1.0], None).is_none());

@@ -1,4 +1,4 @@
-//! The whole build, step by step.
+//! The build: runs every stage, from the toolchain to the composed artifact.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -23,29 +23,29 @@ use crate::toolchain::run::CommandError;
 use crate::toolchain::{self, TARGET, ToolchainError};
 use crate::trim::{self, Linked, References, TrimError, Trimmed, Why};
 
-/// Where the artifacts are, below the workspace's root. `spin.toml` names the composed one.
+/// Folder of the artifacts, relative to the workspace root. `spin.toml` names the composed artifact.
 const FOLDER: &str = "target/infer";
 
-/// Changes when this crate makes something else from the same inputs.
+/// Part of every stage's digest. Increment the number when this crate's output changes for the same inputs.
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-4");
 
-/// What is built, and from where.
+/// Options of a build: its sources, its output folder and its profile.
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
-    /// The workspace's root, where `spin.toml` is.
+    /// The workspace root, which contains `spin.toml`.
     pub root: PathBuf,
-    /// The model repository; `models` below the root where it is not said otherwise.
+    /// The model repository; by default, the folder `models` of the workspace root.
     pub models: PathBuf,
-    /// Where the artifacts go.
+    /// The output folder for the artifacts.
     pub folder: PathBuf,
-    /// Off for hosts without relaxed SIMD, which run the same models slower.
+    /// Whether to use relaxed SIMD. Turn it off for hosts that lack it; the same models then run slower.
     pub relaxed_simd: bool,
-    /// How much the components are optimized. The artifacts of each profile have a folder of their own.
+    /// How much to optimize the components. Each profile has its own folder of artifacts.
     pub profile: Profile,
 }
 
 impl BuildOptions {
-    /// Another model repository than the workspace's own; its artifacts go to a folder of their own.
+    /// Use another model repository than the workspace's. Its artifacts go to a separate folder.
     #[must_use]
     pub fn with_models(mut self, models: PathBuf) -> Self {
         let name = blake3::hash(models.as_os_str().as_encoded_bytes()).to_hex();
@@ -54,7 +54,7 @@ impl BuildOptions {
         self
     }
 
-    /// The build of the workspace at `root`, with its own models, for current hosts.
+    /// Options to build the workspace at `root` with its own models, with relaxed SIMD and the release profile.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
         Self {
@@ -67,37 +67,37 @@ impl BuildOptions {
     }
 }
 
-/// What a build made.
+/// The output of a build.
 #[derive(Clone, Debug)]
 pub struct Artifacts {
-    /// For any host with WASI 0.2 and HTTP.
+    /// The composed artifact, for any host with WASI 0.2 and HTTP.
     pub composed: PathBuf,
-    /// For hosts that bring wasi-nn.
+    /// The uncomposed artifact, for hosts that implement wasi:nn.
     pub uncomposed: PathBuf,
-    /// The engine with its models in its memory, not yet trimmed and composed.
+    /// The snapshot of the engine with its models, before it is trimmed and composed.
     pub engine: PathBuf,
-    /// The lists of functions that trimming kept of `infer` and of the engine, by module; see [`Report`](trim::Report).
+    /// The trim reports of `infer` and of the engine, which list the kept functions; see [`Report`](trim::Report).
     pub reports: [PathBuf; 2],
-    /// The models, in the order of their names.
+    /// The models, sorted by name.
     pub models: Vec<Model>,
-    /// Which runtime runs each of those in the snapshot, by name: what a card says, or what was found for `auto`.
+    /// The runtime of each model in the snapshot, by name. For `auto`, it is the runtime that the engine selected.
     pub runtimes: BTreeMap<String, RuntimeChoice>,
 }
 
-/// Why there is no artifact.
+/// A build failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The model repository.
+    /// The model repository could not be read.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
-    /// There is no model in it.
+    /// The model repository is empty.
     #[error("there is no model in `{}`: expected a folder with `model.onnx` and `model.toml`", path.display())]
     NoModels {
         /// The repository.
         path: PathBuf,
     },
-    /// A model that the engine cannot read.
+    /// A model without an ONNX file, which the engine cannot read.
     #[error(
         "model `{model}` has no `model.onnx`, only OpenVINO's `model.xml`; the engine in WebAssembly reads \
          ONNX, `up --backend openvino` both"
@@ -111,33 +111,33 @@ pub enum BuildError {
     CardMismatch {
         /// The model.
         model: ModelId,
-        /// Where the card differs.
+        /// The difference.
         source: GraphMismatch,
     },
-    /// A file could not be read, or the build's folder not be locked.
+    /// A file could not be read, or the output folder could not be locked.
     #[error("cannot read `{}`: {source}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// The standard library of the target.
+    /// The target's standard library is missing.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
-    /// Compiling.
+    /// A component could not be compiled.
     #[error(transparent)]
     Compile(#[from] CommandError),
-    /// Setting up and rewriting a component.
+    /// A component could not be set up or snapshotted.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
-    /// Leaving out what cannot be reached.
+    /// A component could not be trimmed.
     #[error(transparent)]
     Trim(#[from] TrimError),
-    /// Putting the two together.
+    /// The components could not be composed.
     #[error(transparent)]
     Compose(#[from] ComposeError),
-    /// The result is not what may be shipped.
+    /// An artifact has wrong imports or exports, or is too large.
     #[error(transparent)]
     Check(#[from] CheckError),
     /// An artifact could not be written.
@@ -145,10 +145,10 @@ pub enum BuildError {
     Write(#[from] WriteError),
 }
 
-/// Build what is out of date.
+/// Build all artifacts. Stages whose inputs are unchanged are skipped.
 ///
 /// # Errors
-/// At the first step that fails: see [`BuildError`].
+/// At the first stage that fails: see [`BuildError`].
 pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifacts, BuildError> {
     const STEPS: usize = 5;
     let Workplace {
@@ -191,11 +191,11 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifact
     })
 }
 
-/// Build what is out of date, and find what keeps functions in the composed artifact: those of `infer` and of the engine
-/// whose names contain `symbol`.
+/// Build all artifacts, then find the references that keep functions in the composed artifact. The functions are those
+/// of `infer` and of the engine whose names contain `symbol`.
 ///
 /// # Errors
-/// When the build fails.
+/// If the build fails.
 pub fn why(
     options: &BuildOptions,
     symbol: &str,
@@ -204,7 +204,8 @@ pub fn why(
     let artifacts = build(options, progress)?;
     let infer = read(&artifacts.uncomposed)?;
     let engine = read(&artifacts.engine)?;
-    // Their memory is the snapshot's, trimmed or not; the references come from the code before it was trimmed.
+    // `infer` is trimmed and the engine is not, but both contain the snapshot's memory. The references come from the
+    // code before trimming.
     let linked = Linked::read("infer", &code(options, Component::Infer, progress)?)?;
     let references = read_references(&artifacts.uncomposed);
     let why_infer = linked.why(&infer, references.as_ref(), infer_exports, symbol)?;
@@ -215,10 +216,11 @@ pub fn why(
     Ok([why_infer, why_engine])
 }
 
-/// Which of the engine's runtimes runs a graph, by measurement where that is what it takes.
+/// Find which of the engine's runtimes `auto` selects for a graph. The engine times both runtimes if the graph alone
+/// does not decide.
 ///
 /// # Errors
-/// When the engine cannot be compiled, or refuses the graph.
+/// If the engine cannot be compiled, or rejects the graph.
 pub fn measure_runtime(
     options: &BuildOptions,
     name: &str,
@@ -240,19 +242,19 @@ pub fn measure_runtime(
         .map_or(RuntimeChoice::Auto, |info| info.runtime.into()))
 }
 
-/// The component for hosts that bring wasi-nn, and the models that it is for.
+/// The uncomposed artifact, for hosts that implement wasi:nn, and its models.
 #[derive(Clone, Debug)]
 pub struct Uncomposed {
     /// The component's file.
     pub file: PathBuf,
-    /// The models, in the order of their names.
+    /// The models, sorted by name.
     pub models: Vec<Model>,
 }
 
-/// Build the uncomposed component alone: no engine, and no graph is looked at.
+/// Build the uncomposed artifact only. No engine is compiled and no graph is read.
 ///
 /// # Errors
-/// At the first step that fails: see [`BuildError`].
+/// At the first stage that fails: see [`BuildError`].
 pub fn build_uncomposed(
     options: &BuildOptions,
     progress: &dyn Progress,
@@ -273,7 +275,7 @@ pub fn build_uncomposed(
     })
 }
 
-/// The models, and the folder that is built in; no other build works there meanwhile.
+/// The models and the output folder, which is locked against other builds.
 struct Workplace {
     models: Vec<Model>,
     folder: PathBuf,
@@ -281,8 +283,7 @@ struct Workplace {
 }
 
 impl Workplace {
-    /// Read the models, take the folder, and see that there is a standard library to compile with: the first
-    /// of so many steps.
+    /// Read the models, lock the folder, and make the standard library available. This is the first of `steps` steps.
     fn enter(
         options: &BuildOptions,
         progress: &dyn Progress,
@@ -311,7 +312,7 @@ impl Workplace {
     }
 }
 
-/// The standard library, the first of so many steps.
+/// Make the standard library available, which is the first of `steps` steps.
 fn toolchain_step(
     options: &BuildOptions,
     progress: &dyn Progress,
@@ -323,15 +324,15 @@ fn toolchain_step(
     Ok(())
 }
 
-/// The engine, compiled.
+/// The compiled engine.
 struct Engine {
     code: Vec<u8>,
-    /// What the linker said of it, once that was asked for.
+    /// The engine with the linker's relocations, parsed on first use.
     linked: OnceCell<Linked>,
 }
 
 impl Engine {
-    /// Compile it, the second of so many steps.
+    /// Compile the engine, which is the second of `steps` steps.
     fn compile(
         options: &BuildOptions,
         progress: &dyn Progress,
@@ -353,25 +354,25 @@ impl Engine {
     }
 }
 
-/// Select the engine's exports that this `infer` calls.
+/// Return a predicate for the engine's exports that this `infer` calls.
 fn engine_exports(infer: &[u8]) -> Result<impl Fn(&str) -> bool, TrimError> {
     let imported = trim::imported("infer", infer)?;
     Ok(move |export: &str| {
         let export = trim::called(export);
         match export.split_once('#') {
-            // Whoever drops a resource calls its destructor.
+            // Dropping a resource calls its destructor, which is not an import.
             Some((_, function)) => function.starts_with("[dtor]") || imported.contains(export),
             None => true,
         }
     })
 }
 
-/// Select the exports of `infer` that a host calls: all but those of the setup.
+/// Whether a host calls this export of `infer`: all exports but those of the setup.
 fn infer_exports(export: &str) -> bool {
     !trim::called(export).starts_with(INFER_SETUP)
 }
 
-/// The report beside a trimmed component's file.
+/// The path of the trim report, next to the component's file.
 fn report_file(component: &Path) -> PathBuf {
     component.with_extension("trim.txt")
 }
@@ -387,7 +388,7 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     })
 }
 
-/// A component's code, compiled.
+/// Compile a component and read its code.
 fn code(
     options: &BuildOptions,
     component: Component,
@@ -402,7 +403,7 @@ fn code(
     )?)
 }
 
-/// A stage's file and what is in it.
+/// A stage's output file and its contents.
 struct Built {
     file: PathBuf,
     bytes: Vec<u8>,
@@ -423,7 +424,8 @@ fn write_references(component: &Path, references: &References) -> Result<(), Wri
     write(&references_file(component), &references.to_bytes())
 }
 
-/// The engine with its models. A change of a card alone does not come here.
+/// Snapshot the engine with its models. A change to a model card reruns this stage only if it changes the card's
+/// runtime, placement or tensors.
 fn engine_stage(
     folder: &Path,
     engine: &Engine,
@@ -452,7 +454,7 @@ fn engine_stage(
         let runtime = model.card.runtime;
         inputs.add("runtime", runtime.to_string().as_bytes());
         engine_models.insert(name, (engine_model, runtime));
-        // Checked against the graph below, so a changed card must come here after all.
+        // The card's tensors are checked against the graph below, so the check must rerun when they change.
         inputs.add(
             "tensors",
             format!("{:?}{:?}", model.card.inputs, model.card.outputs).as_bytes(),
@@ -483,7 +485,7 @@ fn engine_stage(
             check_card(model, info)?;
         }
     }
-    // First, so that it is there when the stage is fresh.
+    // Written before the stage, so that a fresh stage always has this file.
     let runtimes = runtimes::write(&file, &infos)?;
     let mut references = None;
     if profile == Profile::Release {
@@ -507,7 +509,7 @@ fn engine_stage(
     Ok((built, runtimes))
 }
 
-/// The component with the model cards.
+/// Snapshot the component `infer` with its model cards, and trim it.
 fn infer_stage(
     folder: &Path,
     code: &[u8],
@@ -558,7 +560,7 @@ fn infer_stage(
     }
     let Trimmed { bytes, report } = linked.trim(&bytes, references.as_ref(), infer_exports)?;
     check::check_uncomposed(&bytes)?;
-    // First, so that it is there when the stage is fresh.
+    // Written before the stage, so that a fresh stage always has this file.
     write_report(&report_file, &report)?;
     stage.write(&bytes)?;
     Ok(Built {
@@ -579,7 +581,7 @@ fn check_card(model: &Model, info: &ModelInfo) -> Result<(), BuildError> {
         })
 }
 
-/// One build at a time: two test processes would write the same files.
+/// Lock the folder: builds in two processes, such as tests, would write the same files.
 fn lock(folder: &Path) -> Result<File, BuildError> {
     let path = folder.join("lock");
     let open = || -> std::io::Result<File> {

@@ -1,8 +1,8 @@
-//! Checks of an artifact's imports, exports and size.
+//! Checks an artifact's imports, exports and size.
 
 use wasmparser::{Parser, Payload, Validator, WasmFeatures};
 
-/// What a host must have, and all that it must have. Versions are left off: every 0.2 fits.
+/// Prefixes of the only imports that an artifact may have, apart from wasi:nn. Any 0.2 version is allowed.
 const WASI: [&str; 6] = [
     "wasi:cli/",
     "wasi:clocks/",
@@ -12,33 +12,33 @@ const WASI: [&str; 6] = [
     "wasi:random/",
 ];
 
-/// Bytes that a snapshot may have beside code and what is in use: what the allocator keeps between blocks, and what it
-/// freed in part of a page.
+/// Bytes that a snapshot may have besides its code and the memory in use: the allocator's headers between blocks, and
+/// freed parts of pages.
 const OVERHEAD_BYTES: u64 = 2 * 1024 * 1024;
 
 /// An artifact failed a check.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckError {
-    /// Not a valid component.
+    /// The artifact is not a valid component.
     #[error("the artifact is not a valid component: {0}")]
     Invalid(String),
-    /// It needs something that no stock host has, or that it has no business with.
+    /// The artifact imports an interface outside the allowed list.
     #[error(
         "the artifact imports {}, expected WASI 0.2 (and wasi:nn, if uncomposed); remove the dependency that imports it",
         imports.join(", ")
     )]
     Imports {
-        /// The interfaces.
+        /// The interfaces that are not allowed.
         imports: Vec<String>,
     },
-    /// It does not serve HTTP.
+    /// The artifact exports no HTTP handler.
     #[error("the artifact does not export `wasi:http/incoming-handler`; it exports {}", exports.join(", "))]
     Exports {
-        /// What there is.
+        /// The artifact's exports.
         exports: Vec<String>,
     },
-    /// Memory that setup freed is in the snapshot.
+    /// The snapshot is too large: it contains memory that the setup freed.
     #[error(
         "the snapshot has {bytes} bytes, more than the {limit} that {code} bytes of code and {in_use} bytes of \
          memory in use may take"
@@ -46,11 +46,11 @@ pub enum CheckError {
     TooLarge {
         /// The snapshot's size.
         bytes: u64,
-        /// What it may be.
+        /// The largest allowed size.
         limit: u64,
         /// The size of the component before the snapshot.
         code: u64,
-        /// The memory that is in use in it.
+        /// The memory in use after the setup.
         in_use: u64,
     },
 }
@@ -58,16 +58,16 @@ pub enum CheckError {
 /// A component's imports and exports, by name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Interface {
-    /// In the component's order.
+    /// The imports, in the component's order.
     pub imports: Vec<String>,
-    /// In the component's order.
+    /// The exports, in the component's order.
     pub exports: Vec<String>,
 }
 
-/// Validate a component and list what it imports and exports.
+/// Validate a component and list its imports and exports.
 ///
 /// # Errors
-/// When it is not a valid component.
+/// If it is not a valid component.
 pub fn interface(component: &[u8]) -> Result<Interface, CheckError> {
     let invalid = |error: wasmparser::BinaryReaderError| CheckError::Invalid(error.to_string());
     Validator::new_with_features(WasmFeatures::default())
@@ -99,19 +99,19 @@ pub fn interface(component: &[u8]) -> Result<Interface, CheckError> {
     Ok(interface)
 }
 
-/// Check the composed artifact: it serves HTTP, and any host with WASI 0.2 and HTTP has all that it
+/// Check that the composed artifact exports the HTTP handler, and that any host with WASI 0.2 and HTTP provides its
 /// imports.
 ///
 /// # Errors
-/// When it is invalid, exports no handler, or imports anything else (wasi:nn before all).
+/// If it is invalid, exports no handler, or imports anything else, such as wasi:nn.
 pub fn check_composed(component: &[u8]) -> Result<(), CheckError> {
     check_interface(component, &[])
 }
 
-/// Check the uncomposed artifact: as [`check_composed`], and it may import wasi:nn.
+/// Check the uncomposed artifact like [`check_composed`], but allow imports of wasi:nn.
 ///
 /// # Errors
-/// When it is invalid, exports no handler, or imports anything but WASI and wasi:nn.
+/// If it is invalid, exports no handler, or imports anything but WASI and wasi:nn.
 pub fn check_uncomposed(component: &[u8]) -> Result<(), CheckError> {
     check_interface(component, &["wasi:nn/"])
 }
@@ -137,10 +137,10 @@ fn check_interface(component: &[u8], also: &[&str]) -> Result<(), CheckError> {
     }
 }
 
-/// Check a snapshot's size against the code before it and the memory in use.
+/// Check a snapshot's size against the size of its code and of the memory in use.
 ///
 /// # Errors
-/// When it is larger than `code` + 1.1 x `in_use` + 2 MiB.
+/// If it is larger than `code` + 1.1 x `in_use` + 2 MiB.
 pub fn check_size(bytes: u64, code: u64, in_use: u64) -> Result<(), CheckError> {
     let limit = code
         .saturating_add(in_use.saturating_add(in_use / 10))
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_component_is_refused() {
+    fn non_components_are_rejected() {
         let module = b"\0asm\x01\0\0\0";
         let cases: [&[u8]; 4] = [b"", b"text", b"\0asm", b"\0asm\x0d\0\x01"];
         for bytes in cases {

@@ -1,4 +1,4 @@
-//! Compiling the components with cargo.
+//! Compiles the components with cargo.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::toolchain::run::{CommandError, run};
 /// How much the components are optimized.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// For deployment: link-time optimization, which takes minutes after every edit.
+    /// For deployment: with link-time optimization, which takes minutes after every edit.
     #[default]
     Release,
     /// For development: incremental, without link-time optimization.
@@ -27,21 +27,23 @@ impl Profile {
     }
 }
 
-/// Code for one place in memory, as a component has, which is smaller than that for any. For [`trim`](crate::trim): where
-/// addresses stand, and addresses of functions, which are indices of a table, that few other numbers are equal to. The
-/// table has to have less than the 20,000 elements that hosts allow by default.
+/// Linker flags. Static relocation suits a component, whose memory has a fixed base, and gives smaller code than PIC.
+///
+/// [`trim`](crate::trim) needs the other two: the relocations, which tell where addresses are, and a table base that
+/// makes function addresses (table indices) unlikely to equal other numbers. The table must stay below 20,000 elements,
+/// the default limit of hosts.
 const LINKER: [&str; 3] = [
     "relocation-model=static",
     "link-arg=--emit-relocs",
     "link-arg=--table-base=10007",
 ];
 
-/// A component that the workspace holds.
+/// A component of the workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Component {
-    /// HTTP in, wasi:nn, HTTP out.
+    /// Serves HTTP and calls wasi:nn.
     Infer,
-    /// wasi:nn in WebAssembly.
+    /// Implements wasi:nn in WebAssembly.
     Engine,
 }
 
@@ -65,14 +67,13 @@ impl Component {
 
 /// Compile both components for wasm32-wasip2, and return the path of one.
 ///
-/// One cargo run compiles both, so that their last steps, which take one thread each, run side by side. A call for the
-/// other component finds nothing left to do.
+/// One cargo run compiles both, so that their single-threaded last steps run in parallel. A later call for the other
+/// component has nothing left to do.
 ///
-/// `relaxed_simd` is off for hosts that lack it; the files of both kinds stay side by side.
+/// Builds with and without `relaxed_simd` have separate target folders.
 ///
 /// # Errors
-/// When cargo cannot be started or fails; its messages are on the terminal, or in the error where
-/// there is no terminal.
+/// If cargo cannot be started or fails. Its messages are on the terminal, or in the error if there is no terminal.
 pub fn compile(
     root: &Path,
     component: Component,
@@ -86,7 +87,7 @@ pub fn compile(
         ("target-feature=+simd128", "target/no-relaxed-simd")
     };
     let target_dir = root.join(folder);
-    // Said here and not left to `.cargo/config.toml`: a user's RUSTFLAGS would replace it.
+    // Passed here and not set in `.cargo/config.toml`, which a user's RUSTFLAGS would override.
     let flags = [&[features][..], &LINKER].concat();
     let flags: Vec<&str> = flags.into_iter().flat_map(|flag| ["-C", flag]).collect();
     let mut cargo = Command::new(cargo_program());
@@ -107,7 +108,7 @@ pub fn compile(
     Ok(folder.join(component.file()))
 }
 
-/// The cargo that runs this process, if one does.
+/// The cargo that runs this process, or else the one in `PATH`.
 pub(crate) fn cargo_program() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

@@ -1,4 +1,4 @@
-//! Composition: the engine provides wasi:nn to `infer`; all other imports remain.
+//! Composition: connects the wasi:nn imports of `infer` to the engine's exports. All other imports remain.
 
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, PackageId};
@@ -6,55 +6,55 @@ use wac_graph::{CompositionGraph, EncodeOptions, PackageId};
 /// Prefix of the imports of `infer` that the engine provides.
 const PROVIDED: &str = "wasi:nn/";
 
-/// Prefix of the composition's only export, in any version.
+/// Prefix of the composed component's only export, in any version.
 const EXPORTED: &str = "wasi:http/incoming-handler@";
 
 /// The two components could not be composed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ComposeError {
-    /// Not a component at all.
+    /// A file is not a component.
     #[error("`{component}` cannot be read as a component: {source:#}")]
     Read {
         /// `engine` or `infer`.
         component: &'static str,
-        /// What the reader says.
+        /// The parser's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The component imports nothing that the engine provides.
+    /// `infer` imports nothing that the engine provides.
     #[error("`infer` imports no `{PROVIDED}…`, so there is nothing to compose")]
     NothingToCompose,
-    /// The engine lacks an interface.
+    /// The engine lacks an interface that `infer` imports.
     #[error("`infer` imports `{import}`, which the engine does not export; it exports {}", exports.join(", "))]
     Missing {
         /// The interface.
         import: String,
-        /// What there is.
+        /// The engine's exports.
         exports: Vec<String>,
     },
-    /// The engine's interface is not the one that the component wants.
+    /// The engine's interface differs from the one that `infer` imports.
     #[error("the engine's `{import}` does not fit `infer`: {source:#}")]
     Mismatch {
         /// The interface.
         import: String,
-        /// Where they differ.
+        /// The difference.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The component does not serve HTTP.
+    /// `infer` exports no HTTP handler.
     #[error("`infer` does not export `{EXPORTED}…`; it exports {}", exports.join(", "))]
     NoHandler {
-        /// What there is.
+        /// The exports of `infer`.
         exports: Vec<String>,
     },
-    /// The graph could not be written.
+    /// The composed component could not be encoded.
     #[error("cannot write the composition: {0:#}")]
     Encode(Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Compose the two components; only the HTTP handler is exported.
+/// Compose `infer` and the engine into one component that exports only the HTTP handler.
 ///
 /// # Errors
-/// When an interface is missing or does not fit: see [`ComposeError`].
+/// If an interface is missing or does not match: see [`ComposeError`].
 pub fn compose(infer: &[u8], engine: &[u8]) -> Result<Vec<u8>, ComposeError> {
     let mut graph = CompositionGraph::new();
     let infer_id = register(&mut graph, "infer", infer)?;

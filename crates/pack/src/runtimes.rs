@@ -1,4 +1,4 @@
-//! Which runtime runs each model of a snapshot, kept beside it.
+//! The file next to an engine snapshot that names the runtime of each of its models.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +9,10 @@ use infer_model_card::RuntimeChoice;
 use crate::snapshot::ModelInfo;
 use crate::stage::WriteError;
 
-/// Keep what was found in the models of a snapshot.
+/// Write the runtime of each model next to the snapshot.
 ///
 /// # Errors
-/// The system's, with the path.
+/// The operating system's error, with the path.
 pub(crate) fn write(
     snapshot: &Path,
     infos: &BTreeMap<String, ModelInfo>,
@@ -33,7 +33,7 @@ pub(crate) fn write(
     }
 }
 
-/// What was kept; none when it cannot be read.
+/// Read the runtimes; `None` if the file is missing or malformed.
 pub(crate) fn read(snapshot: &Path) -> Option<BTreeMap<String, RuntimeChoice>> {
     let text = fs::read_to_string(file(snapshot)).ok()?;
     let lines = text.lines().map(|line| {
@@ -43,8 +43,8 @@ pub(crate) fn read(snapshot: &Path) -> Option<BTreeMap<String, RuntimeChoice>> {
             RuntimeChoice::Executor,
             RuntimeChoice::Rten,
         ];
-        let found = all.into_iter().find(|one| one.to_string() == runtime)?;
-        Some((name.to_owned(), found))
+        let runtime = all.into_iter().find(|one| one.to_string() == runtime)?;
+        Some((name.to_owned(), runtime))
     });
     lines.collect()
 }
@@ -59,7 +59,7 @@ mod tests {
     use crate::snapshot::Runtime;
 
     #[test]
-    fn what_is_written_is_read_and_nothing_else() {
+    fn runtimes_round_trip_and_malformed_files_are_ignored() {
         let folder = tempfile::tempdir().unwrap();
         let snapshot = folder.path().join("new/engine.wasm");
         assert_eq!(read(&snapshot), None);

@@ -1,12 +1,11 @@
-//! Running a component's setup and keeping its memory.
+//! Snapshots: runs a component's setup and makes the resulting memory its initial memory.
 //!
-//! A component is instrumented so that its memory can be read, instantiated, set up through its own
-//! exports, and rewritten so that its initial memory is what the setup left behind
-//! (`wasmtime-wizer`). The engine comes out of this with its models loaded, the component `infer`
-//! with its model cards.
+//! `wasmtime-wizer` instruments a component so that its memory can be read. This module instantiates the
+//! component, calls the setup functions that it exports, and lets wizer rewrite it with the memory after the
+//! setup. The engine's snapshot contains its loaded models, the snapshot of `infer` its model cards.
 //!
-//! Models go in as arguments of the setup functions, not through a file system: descriptors that were
-//! open during a snapshot would be frozen into it and be wrong afterwards.
+//! Models are passed as arguments of the setup functions and not through a file system, because the snapshot
+//! would contain file descriptors that are no longer valid afterwards.
 
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -26,62 +25,62 @@ use wasmtime_wasi_http::{
 };
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
-/// What is kept of a component's standard error.
+/// Captured bytes of a component's standard error; the rest is dropped.
 const STDERR_BYTES: usize = 4096;
 
-/// The engine's interface for builds, `crates/engine/wit`.
+/// The engine's setup interface, declared in `crates/engine/wit`.
 const ENGINE_SETUP: &str = "infer:engine/setup";
-/// The component's interface for builds, `wit`.
+/// The setup interface of the component `infer`, declared in `wit`.
 pub(crate) const INFER_SETUP: &str = "infer:component/setup";
 
 /// A component could not be set up or rewritten.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SnapshotError {
-    /// The component is not what the build expects, or the setup trapped.
+    /// The component lacks the setup interface, or the setup trapped.
     #[error("snapshotting the component `{component}`: {source:#}")]
     Component {
         /// `engine` or `infer`.
         component: &'static str,
-        /// What went wrong.
+        /// wasmtime's error.
         source: wasmtime::Error,
     },
-    /// The component refused a model: the text is its own.
+    /// The component rejected a model.
     #[error("model `{model}`: {reason}")]
     Model {
         /// The model's name.
         model: String,
-        /// The component's word.
+        /// The component's error message.
         reason: String,
     },
 }
 
-/// A graph's input or output as the engine found it.
+/// The signature of a graph's input or output, as the engine read it.
 #[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
 #[component(record)]
 pub struct TensorInfo {
-    /// As in the graph.
+    /// The name in the graph.
     pub name: String,
-    /// The Open Inference Protocol's name.
+    /// The datatype's name in the Open Inference Protocol.
     pub datatype: String,
-    /// -1 is any size; `None` where the file says nothing of the shape.
+    /// The shape, with -1 for any size; `None` if the file declares none.
     pub shape: Option<Vec<i64>>,
 }
 
-/// What the engine found in a model.
+/// The engine's description of a loaded model.
 #[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
 #[component(record)]
 pub struct ModelInfo {
-    /// In the graph's order.
+    /// The inputs, in the graph's order.
     pub inputs: Vec<TensorInfo>,
-    /// In the graph's order.
+    /// The outputs, in the graph's order.
     pub outputs: Vec<TensorInfo>,
-    /// What runs the graph.
+    /// The runtime of the graph.
     pub runtime: Runtime,
 }
 
 impl ModelInfo {
-    /// The inputs and outputs, without the interface around them.
+    /// The inputs and outputs as a [`Signature`].
     #[must_use]
     pub fn signature(&self) -> Signature {
         let tensor = |info: &TensorInfo| infer_tensor::TensorInfo {
@@ -97,15 +96,15 @@ impl ModelInfo {
     }
 }
 
-/// What runs a graph in the engine: [`infer_model_card::RuntimeChoice`] in the engine's interface.
+/// A runtime of the engine: [`infer_model_card::RuntimeChoice`] as a type of the engine's interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift, Lower)]
 #[component(enum)]
 #[repr(u8)]
 pub enum Runtime {
-    /// Which of the two is the engine's choice.
+    /// The engine selects one of the two.
     #[component(name = "auto")]
     Auto,
-    /// The project's own.
+    /// The project's executor.
     #[component(name = "executor")]
     Executor,
     /// rten.
@@ -136,9 +135,9 @@ impl From<Runtime> for RuntimeChoice {
 /// A model for the engine.
 #[derive(Debug)]
 pub enum EngineModel {
-    /// In the snapshot: the bytes of `model.onnx`.
+    /// A model in the snapshot, with the bytes of `model.onnx`.
     Snapshot(Vec<u8>),
-    /// Read from the mount when an instance is asked for it.
+    /// A model that an instance reads from the mount when a request needs it.
     Mount,
 }
 
@@ -149,16 +148,16 @@ pub struct CardEntry {
     pub card: String,
     /// The text of the label file.
     pub labels: Option<String>,
-    /// The text of the tokenizer's file.
+    /// The text of the tokenizer file.
     pub tokenizer: Option<String>,
 }
 
-/// A component with what was set up in its memory.
+/// A component whose initial memory is that after its setup.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The component.
     pub bytes: Vec<u8>,
-    /// Bytes of its memory that were in use at the end of the setup.
+    /// Bytes of memory in use at the end of the setup.
     pub in_use: u64,
 }
 
@@ -175,11 +174,11 @@ impl Seed {
     }
 }
 
-/// Load models into the engine; returns the component with them in its memory, and what it found in
-/// those of the snapshot. `before` hears each model's name before it is loaded.
+/// Load models into the engine. Returns its snapshot, and the engine's description of each model in it. `before` is
+/// called with each model's name before the model is loaded.
 ///
 /// # Errors
-/// When the engine refuses a model, or is not a component with the setup interface.
+/// If the engine rejects a model, or is not a component with the setup interface.
 pub fn snapshot_engine(
     wasm: &[u8],
     models: &BTreeMap<String, (EngineModel, RuntimeChoice)>,
@@ -195,17 +194,17 @@ pub fn snapshot_engine(
             match model {
                 EngineModel::Snapshot(onnx) => {
                     let arguments = (name.as_str(), onnx.as_slice(), runtime);
-                    let answer: Result<ModelInfo, String> =
+                    let added: Result<ModelInfo, String> =
                         setup.add_model(ENGINE_SETUP, arguments)?;
-                    match answer {
+                    match added {
                         Ok(info) => infos.insert(name.clone(), info),
                         Err(reason) => return Ok(Err((name.clone(), reason))),
                     };
                 }
                 EngineModel::Mount => {
-                    let (answer,): (Result<(), String>,) =
+                    let (mounted,): (Result<(), String>,) =
                         setup.call(ENGINE_SETUP, "mount-model", (name.as_str(), runtime))?;
-                    if let Err(reason) = answer {
+                    if let Err(reason) = mounted {
                         return Ok(Err((name.clone(), reason)));
                     }
                 }
@@ -216,10 +215,10 @@ pub fn snapshot_engine(
     Ok((snapshot, infos))
 }
 
-/// Read model cards into the component `infer`; returns it with them in its memory.
+/// Load model cards into the component `infer` and return its snapshot.
 ///
 /// # Errors
-/// When it refuses a card, or is not a component with the setup interface.
+/// If it rejects a card, or is not a component with the setup interface.
 pub fn snapshot_infer(
     wasm: &[u8],
     cards: &BTreeMap<String, CardEntry>,
@@ -233,8 +232,8 @@ pub fn snapshot_infer(
                 entry.labels.as_deref(),
                 entry.tokenizer.as_deref(),
             );
-            let answer: Result<(), String> = setup.add_model(INFER_SETUP, arguments)?;
-            if let Err(reason) = answer {
+            let added: Result<(), String> = setup.add_model(INFER_SETUP, arguments)?;
+            if let Err(reason) = added {
                 return Ok(Err((name.clone(), reason)));
             }
         }
@@ -242,10 +241,10 @@ pub fn snapshot_infer(
     })
 }
 
-/// A model's name and why the component refused it.
+/// The name of a rejected model, and the component's reason.
 type Refusal = (String, String);
 
-/// Instantiate, set up, rewrite.
+/// Instrument and instantiate a component, set it up, and return its snapshot.
 fn run(
     wasm: &[u8],
     component: &'static str,
@@ -254,7 +253,7 @@ fn run(
 ) -> Result<Snapshot, SnapshotError> {
     let failed = |source| SnapshotError::Component { component, source };
     let mut wizer = Wizer::new();
-    // Wizer would take the export out of the core module, but not the component's alias of it.
+    // Otherwise wizer would remove the export from the core module but not the component's alias of it.
     wizer.keep_init_func(true);
     let (context, instrumented) = wizer.instrument_component(wasm).map_err(failed)?;
     let mut setup = Setup::new(&instrumented, seed).map_err(failed)?;
@@ -276,8 +275,8 @@ struct Setup {
 impl Setup {
     fn new(instrumented: &[u8], seed: Seed) -> wasmtime::Result<Self> {
         let mut config = Config::new();
-        // Each component is compiled once to run once: the quick compiler's code would do, but
-        // Cranelift compiles Wasm's SIMD in about the time that the models then take to load.
+        // Each component is compiled for a single run, and the default compiler is still fast enough: Cranelift compiles
+        // Wasm's SIMD in about the time that the models then take to load.
         config.wasm_component_model(true);
         let engine = Engine::new(&config)?;
         let component = Component::new(&engine, instrumented)?;
@@ -287,8 +286,8 @@ impl Setup {
         refuse_wasi_nn(&mut linker, &component)?;
         let stderr = MemoryOutputPipe::new(STDERR_BYTES);
         let mut store = Store::new(&engine, Wasi::new(stderr.clone(), seed));
-        // What goes in are the user's own models, and what comes out is all of the memory: the limit on
-        // what a hostile guest may have copied is none here.
+        // Hostcall fuel limits how much a hostile guest can make the host copy. Here the input is the user's own
+        // models, and the output is the whole memory, so there is no limit.
         store.set_hostcall_fuel(usize::MAX);
         let instance = linker.instantiate(&mut store, &component)?;
         Ok(Self {
@@ -322,14 +321,14 @@ impl Setup {
             .call(&mut self.store, params)
     }
 
-    /// End the setup; gives the bytes in use.
+    /// End the setup and return the bytes in use.
     fn seal(&mut self, interface: &str) -> wasmtime::Result<Result<u64, Refusal>> {
         let (in_use,) = self.call(interface, "seal", ())?;
         Ok(Ok(in_use))
     }
 
-    /// Let the component read a model. What a library inside it panics over is a fault of the model's file, so
-    /// a trap counts as a refusal; its reason is what the panic said.
+    /// Let the component load a model. A malformed file can make a library in the component panic, so a trap counts as
+    /// a rejected model, with the panic's message as the reason.
     fn add_model<Params, Found>(
         &mut self,
         interface: &str,
@@ -340,22 +339,22 @@ impl Setup {
         Found: ComponentType + Lift + 'static,
     {
         match self.call::<_, (Result<Found, String>,)>(interface, "add-model", params) {
-            Ok((answer,)) => Ok(answer),
+            Ok((result,)) => Ok(result),
             Err(error) => match error.downcast_ref::<Trap>() {
                 Some(trap) => {
                     let stderr = self.stderr.contents();
-                    Ok(Err(broken_down(&String::from_utf8_lossy(&stderr), trap)))
+                    Ok(Err(trap_reason(&String::from_utf8_lossy(&stderr), trap)))
                 }
                 None => Err(error),
             },
         }
     }
 
-    /// Call one of the accessors that the instrumentation added.
+    /// Call an accessor that the instrumentation added.
     fn access<Return: Lift + 'static>(&mut self, interface: &str, function: &str) -> Return {
         let (value,) = self
             .call::<(), (Return,)>(interface, function, ())
-            .expect("the accessors are wizer's own, and cannot trap");
+            .expect("wizer's accessors do not trap");
         value
     }
 }
@@ -388,15 +387,15 @@ impl ComponentInstanceState for Setup {
     }
 }
 
-/// One sentence of what a component wrote before it trapped: the message of its panic, without the place in
-/// its source; of exhausted memory, what was asked for.
-fn broken_down(stderr: &str, trap: &Trap) -> String {
+/// Describe a trap in one sentence, from the component's standard error: the panic's message without its source
+/// location, or the size of the failed allocation.
+fn trap_reason(stderr: &str, trap: &Trap) -> String {
     let message: Vec<&str> = stderr
         .lines()
         .map(str::trim)
         .filter(|line| {
-            let is_place = line.starts_with("thread ") && line.contains(" panicked at ");
-            !line.is_empty() && !is_place && !line.starts_with("note: ")
+            let is_location = line.starts_with("thread ") && line.contains(" panicked at ");
+            !line.is_empty() && !is_location && !line.starts_with("note: ")
         })
         .collect();
     let reason = if message.is_empty() {
@@ -407,8 +406,8 @@ fn broken_down(stderr: &str, trap: &Trap) -> String {
     format!("reading it broke off, as a damaged file can make it: {reason}")
 }
 
-/// Define `infer`'s imports of wasi:nn so that it can be instantiated. There are no graphs during a
-/// setup: a call fails it.
+/// Define the wasi:nn imports of `infer` so that it can be instantiated. There are no graphs during the setup, so each
+/// function returns an error.
 fn refuse_wasi_nn(linker: &mut Linker<Wasi>, component: &Component) -> wasmtime::Result<()> {
     let engine = component.engine();
     for (interface, item) in component.component_type().imports(engine) {
@@ -437,11 +436,10 @@ fn refuse_wasi_nn(linker: &mut Linker<Wasi>, component: &Component) -> wasmtime:
     Ok(())
 }
 
-/// What a resource of wasi:nn is during a setup: there is none.
+/// Type of wasi:nn's resources during a setup, which creates none.
 struct NoResource;
 
-/// WASI with nothing in it but an ear for last words: no environment, no files, no arguments, nobody to send
-/// requests to.
+/// WASI with a captured standard error and nothing else: no environment, no files, no arguments, no outbound HTTP.
 struct Wasi {
     context: WasiCtx,
     http: WasiHttpCtx,
@@ -504,7 +502,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn last_words_are_one_sentence() {
+    fn trap_reason_is_one_sentence() {
         let cases = [
             ("", "wasm trap: wasm `unreachable` instruction executed"),
             (
@@ -525,7 +523,7 @@ mod tests {
         ];
         for (stderr, expected) in cases {
             assert_eq!(
-                broken_down(stderr, &Trap::UnreachableCodeReached),
+                trap_reason(stderr, &Trap::UnreachableCodeReached),
                 format!("reading it broke off, as a damaged file can make it: {expected}"),
                 "{stderr}"
             );

@@ -1,17 +1,17 @@
 //! Build stages, which are skipped when up to date.
 //!
-//! Every stage writes one file and, beside it, the digest of everything that went into it. A stage
-//! whose digest has not changed is not run again, whatever the files' times say.
+//! Each stage writes one file and, next to it, the digest of all its inputs. A stage whose digest is unchanged is not
+//! run again. Modification times play no role.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// A digest over a stage's inputs, each under a name of its own.
+/// A digest of a stage's named inputs.
 #[derive(Debug, Clone)]
 pub struct Inputs(blake3::Hasher);
 
 impl Inputs {
-    /// The inputs of the stage called `stage`; `version` changes with the code that runs it.
+    /// Start the inputs of the stage named `stage`; `version` changes with the code that runs it.
     #[must_use]
     pub fn new(stage: &str, version: &str) -> Self {
         let mut inputs = Self(blake3::Hasher::new());
@@ -20,7 +20,7 @@ impl Inputs {
         inputs
     }
 
-    /// Add one input. Lengths go in too, so that no two lists of inputs look alike.
+    /// Add one input. Lengths are hashed too, so that different lists of inputs never concatenate to the same bytes.
     pub fn add(&mut self, name: &str, bytes: &[u8]) {
         for part in [name.as_bytes(), bytes] {
             self.0.update(&(part.len() as u64).to_le_bytes());
@@ -33,7 +33,7 @@ impl Inputs {
     }
 }
 
-/// A stage's file.
+/// A stage: its output file and the digest of its inputs.
 #[derive(Debug, Clone)]
 pub struct Stage {
     file: PathBuf,
@@ -50,28 +50,28 @@ impl Stage {
         }
     }
 
-    /// The file's bytes, if it was made from the same inputs.
+    /// The file's bytes, if it was built from the same inputs.
     #[must_use]
     pub fn read_fresh(&self) -> Option<Vec<u8>> {
         self.is_fresh().then(|| fs::read(&self.file).ok())?
     }
 
-    /// Whether the file was made from the same inputs.
+    /// Whether the file was built from the same inputs.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.file.is_file()
             && fs::read_to_string(self.digest_file()).is_ok_and(|found| found == self.digest)
     }
 
-    /// Write the file whole or not at all, then its digest.
+    /// Write the file atomically, then its digest.
     ///
     /// # Errors
-    /// The system's, with the path.
+    /// The operating system's error, with the path.
     pub fn write(&self, bytes: &[u8]) -> Result<(), WriteError> {
         let folder = self.file.parent().unwrap_or(Path::new("."));
         let write = || -> io::Result<()> {
             fs::create_dir_all(folder)?;
-            // Old digest first: a build that is cut off here leaves a stage that is not fresh.
+            // Remove the old digest first, so that a build that is interrupted here leaves a stage that is not fresh.
             match fs::remove_file(self.digest_file()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -94,8 +94,8 @@ impl Stage {
     }
 }
 
-/// A temporary file whose mode is that of any new file (0666 less the umask). Temporary files are private by default, and hosts
-/// read artifacts as other users, in containers for example.
+/// Create a temporary file with the mode of a normal new file (0666 & !umask). Temporary files are private by default, but
+/// a host may read artifacts as another user, for example in a container.
 fn temporary_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -103,7 +103,7 @@ fn temporary_file(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// A file of the build could not be written.
+/// An output file of the build could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write `{}`: {source}; check the permissions of its folder and the free space", path.display())]
 pub struct WriteError {
@@ -138,10 +138,10 @@ mod tests {
         assert!(!stage.is_fresh(), "the file itself is gone");
     }
 
-    /// The umask belongs to the process, so this compares with a file that is made without options.
+    /// A test cannot change the umask of its process, so this compares with a file created with default options.
     #[cfg(unix)]
     #[test]
-    fn other_users_may_read_an_artifact() {
+    fn an_artifact_has_the_mode_of_a_normal_file() {
         use std::os::unix::fs::PermissionsExt;
 
         let folder = tempfile::tempdir().unwrap();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn where_one_input_ends_matters() {
+    fn digests_depend_on_input_boundaries() {
         let one = inputs(&[("a", b"bc")]).digest();
         assert_ne!(one, inputs(&[("ab", b"c")]).digest());
         assert_ne!(one, inputs(&[("a", b"b"), ("", b"c")]).digest());

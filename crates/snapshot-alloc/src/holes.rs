@@ -1,32 +1,32 @@
 //! Defragmentation of free memory.
 //!
-//! Blocks freed before the snapshot leave holes between allocated ones. An instance's small blocks would go into the smallest holes, so
-//! that it writes to pages all over the memory. A host that resets an instance's slot for the next one scans for written pages:
-//! Wasmtime copies back up to 32 regions of them (`MAX_REGIONS` of its `PAGEMAP_SCAN`) and returns the rest to the system, so that the
-//! next instance takes a page fault for each of these pages.
+//! Blocks freed before the snapshot leave holes between allocated blocks. An instance's small blocks would go into the
+//! smallest holes, so it would write to pages all over the memory. A host that resets an instance's slot for the next
+//! instance scans for written pages: Wasmtime copies back up to 32 regions of them (`MAX_REGIONS` of its
+//! `PAGEMAP_SCAN`) and returns the rest to the system, so the next instance takes a page fault for each of these pages.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::hint::black_box;
 use std::ptr;
 
-/// Size of the smallest hole that stays, in bytes.
+/// Size of the smallest hole that is not filled, in bytes.
 const LARGE: usize = 256 * 1024;
 /// Size of the smallest block that fills a hole, in bytes.
 const SMALL: usize = 16;
 
-/// Fill small holes for good. `memory` returns the size of the linear memory.
+/// Fill small holes with blocks that are never freed. `memory` returns the size of the linear memory.
 pub(crate) fn fill(inner: &impl GlobalAlloc, memory: impl Fn() -> usize) {
     let layout = |size: usize| Layout::from_size_align(size, align_of::<*mut u8>());
     let block = |size: usize| -> Option<*mut *mut u8> {
-        // SAFETY: no size here is zero.
+        // SAFETY: the size is never zero.
         let block = black_box(unsafe { inner.alloc(layout(size).ok()?) });
         (!block.is_null()).then_some(block.cast())
     };
-    // What is large is held until the small holes are full, in a chain through the blocks themselves.
+    // Hold the large holes until the small ones are full. The held blocks form a linked list.
     let mut held: *mut u8 = ptr::null_mut();
     let before = memory();
     while let Some(link) = block(LARGE) {
-        // SAFETY: the block is aligned for a pointer, and larger.
+        // SAFETY: the block is aligned for a pointer and large enough for it.
         unsafe { link.write(held) };
         held = link.cast();
         if memory() > before {
@@ -36,13 +36,13 @@ pub(crate) fn fill(inner: &impl GlobalAlloc, memory: impl Fn() -> usize) {
     let mut size = LARGE / 2;
     while size >= SMALL {
         let before = memory();
-        // The last one has come from the host, with some more, into which the smaller ones go.
+        // The last block grew the memory. The rest of that growth takes the last blocks of the smaller sizes.
         while block(size).is_some() && memory() == before {}
         size /= 2;
     }
     while !held.is_null() {
         let link: *mut *mut u8 = held.cast();
-        // SAFETY: as written above; what is free is to be zero.
+        // SAFETY: `link` points to a pointer that was written above. Writing null keeps free memory zero.
         held = unsafe { link.replace(ptr::null_mut()) };
         black_box(link);
         if let Ok(layout) = layout(LARGE) {
@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    /// Free ranges of a memory that grows, of which the smallest that fits is taken, as dlmalloc does.
+    /// A best-fit allocator over a memory that grows: like dlmalloc, it takes the smallest free range that fits.
     struct BestFit {
         memory: Vec<u64>,
         free: RefCell<BTreeMap<usize, usize>>,
@@ -69,7 +69,7 @@ mod tests {
     const PAGE: usize = 64 * 1024;
 
     impl BestFit {
-        /// So many bytes, of which these are free: where they begin and how many they are.
+        /// A memory of `size` bytes. `free` has the start and the length of each free range.
         fn new(size: usize, free: &[(usize, usize)]) -> Self {
             Self {
                 memory: vec![0; (size + 8 * 1024 * 1024) / 8],
@@ -94,7 +94,7 @@ mod tests {
         }
     }
 
-    // SAFETY: no range is given out twice, and all are within the memory; it is used by one thread in one test.
+    // SAFETY: no range is allocated twice, all ranges are within the memory, and only one thread of one test uses it.
     unsafe impl GlobalAlloc for BestFit {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             let bytes = layout.size().next_multiple_of(8);
@@ -103,13 +103,13 @@ mod tests {
                 fit.min_by_key(|(_, size)| **size)
                     .map(|(start, size)| (*start, *size))
             };
-            let mut place = found(&self.free.borrow());
-            if place.is_none() {
+            let mut range = found(&self.free.borrow());
+            if range.is_none() {
                 let more = bytes.next_multiple_of(PAGE);
                 self.release(self.size.replace_with(|size| *size + more), more);
-                place = found(&self.free.borrow());
+                range = found(&self.free.borrow());
             }
-            let (start, size) = place.expect("it has grown");
+            let (start, size) = range.expect("the memory has grown enough");
             let mut free = self.free.borrow_mut();
             free.remove(&start);
             if size > bytes {
@@ -135,14 +135,13 @@ mod tests {
         let allocator = BestFit::new(size, &holes);
         fill(&allocator, || *allocator.size.borrow());
         let left = allocator.free.borrow();
-        let of_before: Vec<_> = left.range(..size).collect();
-        let too_small = of_before.iter().filter(|(_, bytes)| **bytes >= SMALL);
-        assert_eq!(too_small.count(), 2, "{left:?}");
-        assert_eq!(left.get(&large.0), Some(&LARGE), "its end is filled");
-        assert_eq!(left.get(&larger.0), Some(&larger.1), "it is in one piece");
+        let remaining = left.range(..size).filter(|(_, bytes)| **bytes >= SMALL);
+        assert_eq!(remaining.count(), 2, "{left:?}");
+        assert_eq!(left.get(&large.0), Some(&LARGE), "only its end is filled");
+        assert_eq!(left.get(&larger.0), Some(&larger.1), "it stays whole");
         let grown = *allocator.size.borrow() - size;
         assert!(grown <= 2 * 1024 * 1024, "grown by {grown} bytes");
         let zeros = allocator.memory.iter().all(|&word| word == 0);
-        assert!(zeros, "something was left in free memory");
+        assert!(zeros, "free memory is not zero");
     }
 }

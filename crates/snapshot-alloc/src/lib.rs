@@ -1,9 +1,9 @@
-//! An allocator for snapshots: it clears memory that is freed before the snapshot.
+//! An allocator for snapshots, which zeroes freed memory before the snapshot.
 //!
-//! A snapshot keeps the whole linear memory. Loading a model or a tokenizer frees several times
-//! its size (the file's bytes, protobuf, weights before they were packed, tables that grew), and those bytes would stay in the
-//! artifact. Zero pages cost nothing, so freed memory is cleared until [`ClearingAllocator::seal`]
-//! is called; from then on this is the system's allocator and one test of a flag.
+//! A snapshot contains the whole linear memory. Loading a model or a tokenizer frees several times its size (the file's
+//! bytes, protobuf, weights before packing, tables that grew), and those bytes would stay in the artifact. Zero pages
+//! cost nothing, so this allocator zeroes freed memory until [`ClearingAllocator::seal`] is called. After that, it only
+//! adds the test of a flag to the inner allocator.
 
 #[cfg(any(test, target_arch = "wasm32"))]
 mod holes;
@@ -11,17 +11,17 @@ mod holes;
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// An allocator that clears freed blocks until it is sealed.
+/// An allocator that zeroes freed blocks until it is sealed.
 #[derive(Debug)]
 pub struct ClearingAllocator<A> {
     inner: A,
     sealed: AtomicBool,
-    /// Bytes allocated and not freed; frozen when sealed.
+    /// Bytes allocated and not freed. Sealing freezes the count.
     in_use: AtomicUsize,
 }
 
 impl<A> ClearingAllocator<A> {
-    /// Wrap another allocator. It is not sealed.
+    /// Wrap another allocator, unsealed.
     pub const fn new(inner: A) -> Self {
         Self {
             inner,
@@ -39,12 +39,12 @@ impl<A> ClearingAllocator<A> {
 }
 
 impl<A: GlobalAlloc> ClearingAllocator<A> {
-    /// Stop clearing, before the snapshot is taken. Returns the bytes in use, which the snapshot has to hold.
+    /// Stop zeroing, right before the snapshot. Returns the bytes in use, which the snapshot has to contain.
     ///
-    /// In WebAssembly, this also fills small holes between allocated blocks for good, so that the allocations of an instance are
-    /// contiguous. And it leaves `spare_bytes` of linear memory free in one piece: an instance whose memory does not grow needs no
-    /// system call to be created or reset. The spare bytes cost nothing in the artifact. If memory cannot grow by that much, the
-    /// snapshot has none.
+    /// In WebAssembly, this also fills small holes between allocated blocks permanently, so that the allocations of an
+    /// instance are contiguous. It also leaves `spare_bytes` of linear memory free in one piece: an instance whose
+    /// memory does not grow needs no system call to be created or reset. The spare bytes cost nothing in the artifact.
+    /// If memory cannot grow by that much, the snapshot has no spare bytes.
     pub fn seal(&self, spare_bytes: usize) -> usize {
         self.sealed.store(true, Ordering::Relaxed);
         #[cfg(target_arch = "wasm32")]
@@ -55,7 +55,7 @@ impl<A: GlobalAlloc> ClearingAllocator<A> {
             // SAFETY: the layout's size is not zero.
             let block = unsafe { self.inner.alloc(layout) };
             if !block.is_null() {
-                // SAFETY: the block came from `inner` with this layout, just now.
+                // SAFETY: `inner` has just allocated the block with this layout.
                 unsafe { self.inner.dealloc(std::hint::black_box(block), layout) };
             }
         }
@@ -63,8 +63,8 @@ impl<A: GlobalAlloc> ClearingAllocator<A> {
     }
 }
 
-// SAFETY: every block comes from `inner` with the caller's layout and goes back to it with the same
-// layout; between the two it is only written within its own bounds.
+// SAFETY: every block comes from `inner` with the caller's layout and is returned to it with the same layout. In between,
+// this allocator writes only within the block's bounds.
 unsafe impl<A: GlobalAlloc> GlobalAlloc for ClearingAllocator<A> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller keeps `alloc`'s contract, which is `inner`'s.
@@ -78,9 +78,9 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for ClearingAllocator<A> {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if !self.sealed.load(Ordering::Relaxed) {
-            // SAFETY: the block has `layout.size()` bytes, and its owner has given it up.
+            // SAFETY: the block has `layout.size()` bytes, and its owner no longer uses it.
             unsafe { block.write_bytes(0, layout.size()) };
-            // The optimizer knows `free`, and takes stores right before it for dead.
+            // The optimizer knows `free`, and removes stores right before it as dead.
             std::hint::black_box(block);
             self.in_use.fetch_sub(layout.size(), Ordering::Relaxed);
         }
@@ -93,7 +93,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for ClearingAllocator<A> {
             // SAFETY: the caller keeps `realloc`'s contract, which is `inner`'s.
             return unsafe { self.inner.realloc(block, layout, new_size) };
         }
-        // The inner `realloc` may move the block and leave the old bytes where they were.
+        // The inner `realloc` may move the block without zeroing the old one.
         // SAFETY: the caller guarantees that `new_size`, rounded up to the alignment, is no larger
         // than `isize::MAX`, and that it is not zero.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
@@ -115,8 +115,7 @@ mod tests {
     use super::*;
     use std::cell::UnsafeCell;
 
-    /// Hands out one arena from its start and never takes anything back, so that a test can look at
-    /// freed memory.
+    /// A bump allocator that never reuses memory, so that a test can read freed blocks.
     struct Arena {
         bytes: UnsafeCell<[u64; 64]>,
         used: UnsafeCell<usize>,
@@ -129,7 +128,7 @@ mod tests {
             let used = unsafe { &mut *self.used.get() };
             let start = used.next_multiple_of(layout.align());
             *used = start + layout.size();
-            assert!(*used <= 512, "the test asks for more than the arena has");
+            assert!(*used <= 512, "the arena is too small for the test");
             // SAFETY: `start` is within the arena.
             unsafe { self.bytes.get().cast::<u8>().add(start) }
         }
@@ -144,8 +143,8 @@ mod tests {
             used: UnsafeCell::new(0),
         });
         let layout = Layout::from_size_align(16, 8).unwrap();
-        // SAFETY: the blocks are used within their sizes, and the arena outlives them all: reading
-        // a block after it was freed reads the arena.
+        // SAFETY: the blocks are used within their sizes, and the arena outlives them all, so reading a freed block is a
+        // read of the arena.
         unsafe {
             let block = allocator.alloc(layout);
             block.write_bytes(7, 16);
@@ -153,7 +152,7 @@ mod tests {
             assert_eq!(
                 std::slice::from_raw_parts(grown, 16),
                 [7; 16],
-                "contents move along"
+                "the contents are copied"
             );
             assert_eq!(
                 std::slice::from_raw_parts(block, 16),
@@ -165,13 +164,13 @@ mod tests {
             assert_eq!(std::slice::from_raw_parts(shrunk, 8), [7; 8]);
             assert_eq!(std::slice::from_raw_parts(grown, 32), [0; 32]);
 
-            assert_eq!(allocator.seal(0), 8, "what was shrunk is in use");
+            assert_eq!(allocator.seal(0), 8, "only the shrunk block is in use");
             let layout = Layout::from_size_align(8, 8).unwrap();
             allocator.dealloc(shrunk, layout);
             assert_eq!(
                 std::slice::from_raw_parts(shrunk, 8),
                 [7; 8],
-                "sealed: left alone"
+                "a sealed allocator does not zero"
             );
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::tensor::MAX_RANK;
 
-/// The dictionary.
+/// The contents of the dictionary.
 pub(super) struct Header<'a> {
     pub(super) descr: &'a str,
     pub(super) is_fortran_order: bool,

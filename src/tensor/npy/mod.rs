@@ -1,7 +1,7 @@
 //! NumPy's file format (NumPy Enhancement Proposal 1, and `numpy.lib.format`).
 //!
-//! No crate reads it safely: they parse the header recursively, as any Python literal, and the client decides the depth. The
-//! header has three keys and one form.
+//! No crate reads it safely: they parse the header recursively as an arbitrary Python literal, so a client controls the
+//! recursion depth. This parser accepts only the form that NumPy writes: a dictionary of three keys.
 
 mod header;
 
@@ -37,13 +37,13 @@ pub enum NpyError {
         /// The problem.
         problem: &'static str,
     },
-    /// The dtype is none of a tensor: strings, structures, complex numbers.
+    /// No datatype corresponds to the dtype, such as strings, structures and complex numbers.
     #[error(
         "the NumPy dtype {0} is unsupported, expected a boolean, an integer or a float of 8 to 64 \
          bits"
     )]
     Dtype(String),
-    /// The header declares more or fewer bytes.
+    /// The length of the data differs from the header's shape and dtype.
     #[error(
         "the NumPy header says {expected} bytes of data ({dtype} of shape {shape:?}), got {actual}"
     )]
@@ -95,7 +95,7 @@ pub fn decode(body: &[u8], card: &ModelCard) -> Result<(String, Tensor), ApiErro
 /// # Errors
 /// 406 for BF16, which NumPy lacks.
 pub fn encode(tensor: &Tensor) -> Result<Vec<u8>, ApiError> {
-    /// The header ends at a multiple of this, so that the data of a mapped file are aligned.
+    /// The data start at a multiple of this, so that they are aligned in a memory-mapped file.
     const ALIGNMENT: usize = 64;
     let Some(kind) = tensor.datatype.npy_type() else {
         return Err(ApiError::new(
@@ -114,7 +114,7 @@ pub fn encode(tensor: &Tensor) -> Result<Vec<u8>, ApiError> {
     let unpadded = 10 + header.len() + 1;
     header.push_str(&" ".repeat(unpadded.next_multiple_of(ALIGNMENT) - unpadded));
     header.push('\n');
-    // A shape has at most a few hundred characters, so this never fails.
+    // This never fails, because a shape has at most a few hundred characters.
     let length = u16::try_from(header.len())
         .map_err(|_| ApiError::internal("a NumPy header of more than 65535 bytes"))?;
     let mut body = Vec::with_capacity(10 + header.len() + tensor.data.len());
@@ -142,8 +142,8 @@ impl<'a> Array<'a> {
             .strip_prefix(MAGIC)
             .ok_or(NpyError::Format("it does not begin with `\\x93NUMPY`"))?;
         let cut = NpyError::Format("it ends within the header");
-        // The length of the header has 16 bits in version 1, and 32 in versions 2 and 3. Version 3 allows UTF-8, which no
-        // header of a tensor needs.
+        // The header's length has 16 bits in version 1, and 32 bits in versions 2 and 3. Version 3 adds UTF-8 for field
+        // names, which tensors do not have.
         let (length, rest) = match after_magic {
             [1, _, low, high, rest @ ..] => (u32::from(u16::from_le_bytes([*low, *high])), rest),
             [2 | 3, _, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::tests::support::card;
 
-/// A file of a version with a header.
+/// Build a file of this format version from a header and data.
 fn file(version: u8, header: &str, data: &[u8]) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend([version, 0]);
@@ -101,7 +101,7 @@ fn every_order_becomes_row_major() {
             "{header}"
         );
     }
-    // Three dimensions of different sizes, by NumPy's definition of the order.
+    // Three dimensions of different sizes in column-major order, by NumPy's definition.
     let column_major: Vec<u8> = (0..4)
         .flat_map(|k| (0..3).flat_map(move |j| (0..2).map(move |i| i * 12 + j * 4 + k)))
         .collect();
@@ -254,7 +254,7 @@ fn invalid_files_have_their_errors() {
 }
 
 #[test]
-fn a_numpy_file_is_as_numpy_writes_it() {
+fn encode_writes_the_bytes_that_numpy_writes() {
     // The header of np.lib.format for np.float32 of shape (2, 3).
     let file = encode(&tensor(Datatype::Fp32, &[2, 3], &[7; 24])).unwrap();
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2,3,), }";

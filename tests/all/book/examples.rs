@@ -1,8 +1,8 @@
-//! Examples of the documentation are run, and print what it shows.
+//! Runs the examples of the documentation, and compares their output.
 //!
-//! A block marked `sh,run` or `python,run` runs against a service, on a free port in place of 3000. If a block marked
-//! `…,output` follows, it is the expected output, in which `…` stands for any text of a line, or, alone on a line, for any
-//! lines.
+//! A block marked `sh,run` or `python,run` runs against a service on a free port, which replaces port 3000. A following
+//! block marked `…,output` is the expected output. In it, `…` stands for any text within a line, or, alone on a line, for
+//! any number of lines.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -25,10 +25,10 @@ const PAGES: [&str; 6] = [
     "docs/reference/cli.md",
 ];
 
-/// The text models that the pages name, beside `digits`.
+/// The text models that the pages use, in addition to `digits`.
 const TEXT_MODELS: [&str; 2] = ["sentiment", "sentences"];
 
-/// A folder that looks like the project's root to the examples, so that what they write stays in it.
+/// A folder that looks like the project's root to the examples, so that they write only into it.
 struct Workspace {
     root: PathBuf,
     bin: PathBuf,
@@ -64,7 +64,7 @@ impl Workspace {
         Self { root, bin }
     }
 
-    /// Run an example; its output, or why it failed.
+    /// Run an example, and return its standard output, or the reason of the failure.
     fn run(
         &self,
         language: &str,
@@ -93,7 +93,7 @@ impl Workspace {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// The search path: the binary under test, the environment's Python, the machine's programs.
+    /// The value of `PATH`: the binary under test, the environment's Python, and the machine's programs.
     fn path(&self, python: &Python) -> std::ffi::OsString {
         let mut folders = vec![self.bin.clone(), python.bin().to_owned()];
         folders.extend(std::env::split_paths(
@@ -103,7 +103,7 @@ impl Workspace {
     }
 }
 
-/// The language of a block that is run.
+/// The language of a block, if it is to be run.
 fn runs(block: &Block) -> Option<&'static str> {
     match block.info.as_str() {
         "sh,run" => Some("sh"),
@@ -112,7 +112,7 @@ fn runs(block: &Block) -> Option<&'static str> {
     }
 }
 
-/// Whether lines are as a page shows them.
+/// Whether lines match those of a page, with its `…`.
 fn fits(lines: &[&str], shown: &[&str]) -> bool {
     match shown.split_first() {
         None => lines.is_empty(),
@@ -148,7 +148,7 @@ fn lines(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn examples_do_what_they_show() {
+fn examples_print_the_shown_output() {
     let Some(python) = Python::prepare(&support::root().join("tests/clients")) else {
         return;
     };

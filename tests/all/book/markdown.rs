@@ -1,4 +1,4 @@
-//! What the tests read in Markdown: pages with their includes, links, headings and code blocks.
+//! Reads Markdown: pages with their includes, links, headings and code blocks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,17 +6,17 @@ use std::path::{Component, Path, PathBuf};
 
 use pulldown_cmark::{BrokenLink, CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
 
-/// Folders that hold no documentation of this project.
+/// Folders without documentation of this project.
 const SKIPPED: [&str; 4] = ["target", ".git", ".venv", "node_modules"];
 
-/// A page after its includes.
+/// A page with its includes replaced.
 pub struct Page {
     /// Relative to the root.
     pub path: PathBuf,
     pub text: String,
 }
 
-/// Every Markdown file of the project, relative to the root.
+/// Find every Markdown file below a folder. Paths are relative to the root.
 pub fn markdown_files(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(crate::support::root().join(folder)).unwrap();
     for entry in entries.map(|entry| entry.unwrap()) {
@@ -44,7 +44,7 @@ pub fn pages() -> Vec<Page> {
     paths.into_iter().map(read).collect()
 }
 
-/// A page's text with `{{#include FILE}}` and `{{#include FILE:ANCHOR}}` replaced, as mdBook does it.
+/// Read a page, and replace `{{#include FILE}}` and `{{#include FILE:ANCHOR}}` like mdBook.
 pub fn expanded(path: &Path) -> String {
     let text = read(path);
     let mut parts = text.split("{{#include ");
@@ -72,7 +72,7 @@ pub fn read(path: &Path) -> String {
     fs::read_to_string(&absolute).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A relative path without `.` and `..`, as far as they can be resolved.
+/// Remove `.` and `..` from a relative path, as far as they can be resolved.
 pub fn normalized(path: &Path) -> PathBuf {
     let mut result = PathBuf::new();
     for component in path.components() {
@@ -124,7 +124,7 @@ fn slug(title: &str) -> String {
 pub fn links(text: &str) -> (Vec<String>, Vec<String>) {
     let mut undefined = Vec::new();
     let mut callback = |link: BrokenLink| {
-        // `[10th to 90th percentile]` is text, `[a page][limits]` was meant to be a link.
+        // `[10th to 90th percentile]` is text, but `[a page][limits]` is meant to be a link.
         if matches!(link.link_type, LinkType::Reference | LinkType::Collapsed) {
             undefined.push(link.reference.to_string());
         }
@@ -164,9 +164,9 @@ pub fn code_spans(text: &str) -> Vec<String> {
 /// A fenced code block.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Block {
-    /// The line of the page that opens it, from 1.
+    /// The number of its first line in the page, from 1.
     pub line: usize,
-    /// What follows the backticks.
+    /// The info string after the opening backticks.
     pub info: String,
     pub code: String,
 }

@@ -1,4 +1,4 @@
-//! The reference lists every flag, key, route and metric that there is.
+//! Checks that the reference lists every flag, key, route and metric.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn help(words: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The long options that a help text has.
+/// The long options in a help text.
 fn options(help: &str) -> Vec<&str> {
     help.lines()
         .filter_map(|line| {
@@ -46,7 +46,7 @@ fn options(help: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_command_line_is_all_there() {
+fn the_command_line_reference_is_complete() {
     let page = read(Path::new("docs/reference/cli.md"));
     let mut missing = Vec::new();
     let all = help(&[]);
@@ -78,7 +78,7 @@ fn the_command_line_is_all_there() {
             match row {
                 None => missing.push(format!("{command} --{option}")),
                 Some(row) => {
-                    // A default of `--help` stands in the option's row.
+                    // The row must contain the default of `--help`.
                     let default = default_of(&help, option);
                     if default.is_some_and(|default| !row.contains(default)) {
                         missing.push(format!("{command} --{option}: {default:?}"));
@@ -90,7 +90,7 @@ fn the_command_line_is_all_there() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// The value after `[default: ` in what the help says of an option, where it is a value and not a sentence.
+/// The default of an option in a help text, if it is a value and not a sentence.
 fn default_of<'a>(help: &'a str, option: &str) -> Option<&'a str> {
     let (_, after) = help.split_once(&format!("--{option} "))?;
     let after = after.split("\n      --").next()?;
@@ -100,14 +100,14 @@ fn default_of<'a>(help: &'a str, option: &str) -> Option<&'a str> {
 }
 
 #[test]
-fn the_model_card_is_all_there() {
+fn the_model_card_reference_is_complete() {
     const TENSORS: &str = "[[input]]\nname = \"x\"\ndatatype = \"FP32\"\nshape = [1]\n\
                            [[output]]\nname = \"y\"\ndatatype = \"FP32\"\nshape = [1]\n";
     let page = read(Path::new("docs/reference/model-card.md"));
     let mut missing = Vec::new();
     let mut sections = vec![String::new()];
     let mut at = 0;
-    // An unknown key's refusal lists those that are known; those of the card that are tables have keys of their own.
+    // The error of an unknown key lists the known keys. Top-level keys that are tables have keys too.
     while let Some(section) = sections.get(at).cloned() {
         at += 1;
         let card = match section.as_str() {
@@ -117,7 +117,7 @@ fn the_model_card_is_all_there() {
         };
         let known = match ModelCard::parse(&card) {
             Err(CardError::UnknownKey { known, .. }) => known,
-            // A key of the card that is no table.
+            // The top-level key is not a table.
             _ => continue,
         };
         let text = match section.as_str() {
@@ -137,7 +137,7 @@ fn the_model_card_is_all_there() {
     assert!(sections.len() > 6, "{sections:?}");
 }
 
-/// What stands below the heading that names a section of the card.
+/// The part of the page below the heading of a section of the card.
 fn part<'a>(page: &'a str, section: &str) -> &'a str {
     page.split("\n## ")
         .find(|part| {
@@ -149,13 +149,13 @@ fn part<'a>(page: &'a str, section: &str) -> &'a str {
 }
 
 #[test]
-fn routes_and_metrics_are_all_there() {
+fn the_route_and_metric_references_are_complete() {
     let service = Service::start_with(&["--admin", "127.0.0.1:0"], &[]);
     let mut missing = Vec::new();
     let routes = read(Path::new("docs/reference/http.md"));
     let document = get(service.address, "/openapi.json").json();
     for path in document["paths"].as_object().unwrap().keys() {
-        // The document names the model; the page has the pattern, versions in one sentence.
+        // The document has the model's name, where the page has a pattern. The page describes versions in one sentence.
         let pattern = path
             .replace("/digits", "/{model}")
             .replace("/versions/{version}", "")

@@ -1,4 +1,4 @@
-//! A guest can read its mounted folder, and nothing else.
+//! A guest can only read its mounted folder.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::symlink;
@@ -55,7 +55,7 @@ rename to outside: not-permitted
 symlink to outside: not-permitted
 ";
 
-/// Everything below a folder: names, contents or link targets, and modification times.
+/// The entries of a folder, recursively: names, contents or link targets, and modification times.
 fn contents(folder: &Path) -> BTreeMap<String, (String, SystemTime)> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -80,7 +80,7 @@ fn contents(folder: &Path) -> BTreeMap<String, (String, SystemTime)> {
 }
 
 #[test]
-fn a_mount_can_be_read_and_neither_changed_nor_left() {
+fn a_mount_is_read_only_and_confined() {
     let host = host(limits());
     let outside = host.data.path();
     let mount = outside.join("mount");

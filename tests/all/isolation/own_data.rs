@@ -1,4 +1,4 @@
-//! The real component under full load: every client gets the results of its own data, by every route, from the engine
+//! The real component under full load: on every route, every client gets the results of its own data, from the engine
 //! and from native libraries, which batch requests of several clients.
 
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ fn start(backend: &str) -> Service {
     Service::start_with(&["--backend", backend, "--models", repository], &[])
 }
 
-/// Random values, which no other client has.
+/// Random values, which are unlikely to equal another client's.
 fn values(random: &mut fastrand::Rng) -> Vec<f32> {
     let count = random.usize(1..8);
     std::iter::repeat_with(|| random.u32(..1 << 24) as f32)
@@ -32,13 +32,13 @@ fn values(random: &mut fastrand::Rng) -> Vec<f32> {
         .collect()
 }
 
-/// Send a request of a random kind, and return what is wrong with the response.
-fn ask(address: SocketAddr, random: &mut fastrand::Rng) -> Option<String> {
+/// Send a request of a random kind, and return the difference between the response and the expected one.
+fn send_random(address: SocketAddr, random: &mut fastrand::Rng) -> Option<String> {
     let octets = [
         ("content-type", "application/octet-stream"),
         ("accept", "application/octet-stream"),
     ];
-    let (sent, came) = match random.u8(..4) {
+    let (sent, actual) = match random.u8(..4) {
         0 => {
             let sent: Vec<u8> = (0..random.usize(1..50_000))
                 .map(|_| random.u8(..))
@@ -74,10 +74,10 @@ fn ask(address: SocketAddr, random: &mut fastrand::Rng) -> Option<String> {
             let path = "/v2/models/identity-fp32/infer";
             let response = send(address, "POST", path, &[], body.to_string().as_bytes());
             let error = response.error();
-            return (!error.contains(&name)).then(|| format!("sent {name}, came {error}"));
+            return (!error.contains(&name)).then(|| format!("sent {name}, got {error}"));
         }
     };
-    (sent != came).then(|| format!("sent {}, came {}", start_of(&sent), start_of(&came)))
+    (sent != actual).then(|| format!("sent {}, got {}", start_of(&sent), start_of(&actual)))
 }
 
 fn start_of(value: &Value) -> String {
@@ -92,8 +92,8 @@ fn every_client_gets_its_own_data(backend: &str) {
             .map(|thread| {
                 scope.spawn(move || {
                     let mut random = fastrand::Rng::with_seed(thread);
-                    let asked = (0..ROUNDS).filter_map(|_| ask(address, &mut random));
-                    asked.collect::<Vec<_>>()
+                    let wrong = (0..ROUNDS).filter_map(|_| send_random(address, &mut random));
+                    wrong.collect::<Vec<_>>()
                 })
             })
             .collect();
@@ -106,12 +106,12 @@ fn every_client_gets_its_own_data(backend: &str) {
 }
 
 #[test]
-fn every_client_gets_its_own_data_of_the_engine() {
+fn every_client_gets_its_own_data_from_the_engine() {
     every_client_gets_its_own_data("wasm");
 }
 
 #[test]
-fn every_client_gets_its_own_data_of_native_libraries() {
+fn every_client_gets_its_own_data_from_native_libraries() {
     for backend in backends::installed() {
         every_client_gets_its_own_data(backend);
     }

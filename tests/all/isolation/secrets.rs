@@ -1,5 +1,5 @@
 //! Requests never see each other's memory: a guest hides a secret wherever it can write, and other requests search all
-//! of their memory for it, on a few instance slots that are reused.
+//! of their memory for it. They share a few instance slots.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -13,8 +13,8 @@ use crate::support::client::{Connection, get};
 /// Longer than any of these tests.
 const LIFE: Duration = Duration::from_secs(300);
 
-/// A secret as requests have it, masked so that a guest that seeks it never has it in its own memory (see
-/// `guests/trouble/src/secrets.rs`).
+/// A secret as requests contain it. It is masked, so that a guest that seeks the secret never has it in its own memory
+/// (see `guests/trouble/src/secrets.rs`).
 fn masked(random: &mut fastrand::Rng) -> String {
     format!("{:016x}", random.u64(..))
 }
@@ -36,7 +36,7 @@ fn a_guest_finds_its_own_secret() {
 }
 
 #[test]
-fn no_request_finds_what_another_has_hidden() {
+fn no_request_finds_the_secret_of_another() {
     const THREADS: u64 = 4;
     const ROUNDS: usize = 60;
     let host = host(Limits {
@@ -99,7 +99,7 @@ fn wait_while_hiding(address: SocketAddr, secret: &str) -> (Connection, &'static
     (connection, b"b")
 }
 
-/// Hide a secret in a request that ends in one of several ways, and return which.
+/// Hide a secret in a request that ends in one of several ways, and return the name of the way.
 fn hide(address: SocketAddr, secret: &str, round: usize) -> &'static str {
     let ask = |action: &str| get(address, &format!("/{action}?{secret}")).status;
     match round % 3 {
@@ -112,7 +112,7 @@ fn hide(address: SocketAddr, secret: &str, round: usize) -> &'static str {
             let head = format!("GET /hide-and-spin?{secret} HTTP/1.1\r\nhost: x\r\n\r\n");
             stream.write_all(head.as_bytes()).unwrap();
             drop(stream);
-            "left by its client"
+            "abandoned by its client"
         }
         _ => {
             assert_eq!(ask("hide"), 200);
@@ -122,7 +122,7 @@ fn hide(address: SocketAddr, secret: &str, round: usize) -> &'static str {
 }
 
 #[test]
-fn no_request_finds_what_one_has_hidden_that_ran_out_of_time() {
+fn no_request_finds_the_secret_of_one_that_timed_out() {
     let host = host(limits());
     let address = host.address;
     let secret = masked(&mut fastrand::Rng::with_seed(4));

@@ -10,11 +10,11 @@ use crate::packed_int8::PackedInt8;
 use crate::quantization::QuantParams;
 use crate::spec::{ConvSpec, Images, Place};
 
-/// Bytes of weights, and of what they become where bytes are not multiplied, that are gone through for all pixels before
-/// the next: what stays in a core's second cache beside them.
+/// Bytes of a block of panels, which is multiplied with all pixels before the next block: it stays in the L2 cache
+/// together with the pixels. For f32 products, these are the bytes after the conversion.
 const BLOCK_BYTES: usize = 512 * 1024;
 
-/// A convolution of quantized images with quantized weights, packed.
+/// A convolution of quantized images with packed, quantized weights.
 #[derive(Clone, Debug)]
 pub struct QuantizedConv {
     spec: ConvSpec,
@@ -25,13 +25,13 @@ pub struct QuantizedConv {
 }
 
 impl QuantizedConv {
-    /// Pack weights `[channels_out, channels_in, kernel height, kernel width]` (ONNX's order), which stand for so many times the
-    /// scale, one for all or one for each output channel, and biases, zero where there are none, as the numbers that they
-    /// are; images that come are those levels. None where sums may not fit into 32 bits, and where a byte cannot count
-    /// the levels.
+    /// Pack weights `[channels_out, channels_in, kernel height, kernel width]` (ONNX's order). `input` quantizes the
+    /// images, `scales` has one scale per tensor or one per output channel, and `bias` is not quantized (zero if
+    /// `None`). Returns `None` if sums may overflow int32, if a scale is not a normal number, or if uint8 cannot
+    /// represent the inputs.
     ///
     /// # Panics
-    /// When the slices are not as long as that.
+    /// If a slice has another length.
     #[must_use]
     pub fn new(
         spec: ConvSpec,
@@ -77,7 +77,7 @@ impl QuantizedConv {
     /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When more than padding, clamp and quantization differ.
+    /// If anything but padding, clamp and quantization differs.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -90,12 +90,12 @@ impl QuantizedConv {
     /// Compute the convolution.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
+    /// If [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[u8], output: Output<'_>) {
         self.run_with(RelaxedDot::detect(), images, input, output);
     }
 
-    /// Compute the convolution as on a host whose dot instruction behaves like this.
+    /// Compute the convolution for a host whose relaxed dot instruction behaves like `products`.
     ///
     /// # Panics
     /// As [`QuantizedConv::run`].
@@ -115,7 +115,7 @@ impl QuantizedConv {
             images,
             result,
             input,
-            end: Requantization::new(&self.spec, &self.scales),
+            requantization: Requantization::new(&self.spec, &self.scales),
         };
         match products {
             RelaxedDot::Other => run.compute::<f32>(&mut output),
@@ -131,14 +131,14 @@ struct Run<'a> {
     images: Images,
     result: Images,
     input: &'a [u8],
-    end: Requantization,
+    requantization: Requantization,
 }
 
 impl Run<'_> {
     fn compute<T: Element>(&self, output: &mut Output<'_>) {
         let panels = &self.conv.panels;
         let (row, n) = (panels.row(), self.conv.spec.channels_out);
-        let a_block = (BLOCK_BYTES / ((row + QUAD) * COLUMNS * size_of::<T>())).max(1);
+        let panels_per_block = (BLOCK_BYTES / ((row + QUAD) * COLUMNS * size_of::<T>())).max(1);
         let pixels = self.result.count * self.result.height * self.result.width;
         let ConvSpec {
             window,
@@ -154,18 +154,18 @@ impl Run<'_> {
                 (Some(lines), Vec::new())
             }
         };
-        let most = COLUMNS * a_block.min(panels.count());
-        let mut sums = vec![T::Sum::default(); ROWS.max(self.end.pixels) * most];
-        for block in (0..panels.count()).step_by(a_block) {
-            let range = block..panels.count().min(block + a_block);
+        let most = COLUMNS * panels_per_block.min(panels.count());
+        let mut sums = vec![T::Sum::default(); ROWS.max(self.requantization.pixels) * most];
+        for block in (0..panels.count()).step_by(panels_per_block) {
+            let range = block..panels.count().min(block + panels_per_block);
             let columns = range.len() * COLUMNS;
             let first = block * COLUMNS;
             let width = columns.min(n - first);
-            let some = T::some(panels, range);
+            let packed = T::panels(panels, range);
             let mut place = Place::default();
-            // What becomes of sums is done at once for as many pixels as it can be.
+            // Requantize several pixels in one call if the block has all their channels.
             let together = match columns == n {
-                true => self.end.pixels,
+                true => self.requantization.pixels,
                 false => 1,
             };
             for first_pixel in (0..pixels).step_by(together.max(ROWS)) {
@@ -178,22 +178,25 @@ impl Run<'_> {
                         Some(lines) => lines.rows(self.input, &mut place, height, T::copy),
                         None => self.pixels(pixel, height, &mut patches),
                     };
-                    // SAFETY: each pointer is that of a row's elements, in the input, in a patch or copied with its line.
-                    unsafe { T::multiply(&some, rows, height, sums) };
+                    // SAFETY: each pointer points to all elements of a row: in the input, in a patch, or in a buffer of
+                    // im2col.
+                    unsafe { T::multiply(&packed, rows, height, sums) };
                 }
                 if together >= ROWS {
-                    self.end.apply(0, sums, output, first_pixel * n, count * n);
+                    self.requantization
+                        .apply(0, sums, output, first_pixel * n, count * n);
                     continue;
                 }
                 for (at, sums) in sums.chunks_exact(columns).take(count).enumerate() {
                     let to = (first_pixel + at) * n + first;
-                    self.end.apply(first, sums, output, to, width);
+                    self.requantization.apply(first, sums, output, to, width);
                 }
             }
         }
     }
 
-    /// Some pixels of the input, in the patches where their bytes are not what is multiplied.
+    /// Pointers to `count` pixels of the input from `first` on; further pointers repeat the last. Pixels that need a
+    /// conversion are converted into `patches`.
     #[inline(always)]
     fn pixels<T: Element>(
         &self,

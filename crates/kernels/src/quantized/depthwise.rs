@@ -16,7 +16,7 @@ use crate::spec::{ConvSpec, Images};
 pub struct QuantizedDepthwise {
     spec: ConvSpec,
     input: QuantParams,
-    /// int16 weights, which are exact everywhere.
+    /// int16 weights, whose products are exact on every host.
     pairs: Words,
     /// int8 weights, if the sum of two products always fits into int16.
     quads: Option<Words>,
@@ -24,32 +24,33 @@ pub struct QuantizedDepthwise {
     scales: Arc<[f32]>,
 }
 
-/// Packed weights: for each eight channels their biases, and then for some taps a word a channel with their weights.
+/// Packed weights: for each group of eight channels their biases, then for every two or four taps a word per channel
+/// with its weights.
 #[derive(Clone, Debug)]
 struct Words {
     words: Arc<[i32]>,
-    /// Taps in a word: two of int16 weights, or four of int8 weights.
-    a_word: usize,
+    /// Taps per word: two int16 weights, or four int8 weights.
+    per_word: usize,
 }
 
 /// The inputs of adjacent output pixels.
 #[derive(Clone, Copy)]
-struct Under<'a> {
-    /// Of each tap, a pointer to a pixel's channels; as many as there are in some words.
+struct Inputs<'a> {
+    /// For each tap, a pointer to a pixel's channels. The number of taps is padded to whole words.
     taps: &'a [*const u8],
-    /// Bytes from there to the channels under the first of the pixels.
+    /// Distance from these pointers to the input of the first output pixel, in bytes.
     offset: usize,
-    /// Bytes from the channels under a pixel to those under the next.
+    /// Distance between the inputs of adjacent output pixels, in bytes.
     step: usize,
 }
 
 impl QuantizedDepthwise {
     /// Pack weights `[channels, 1, kernel height, kernel width]` (ONNX's order), scales and biases as
-    /// [`QuantizedConv::new`](super::QuantizedConv::new) does. None where sums may not fit into 32 bits, where a byte
-    /// cannot count the levels, and where the channels are no multiple of eight.
+    /// [`QuantizedConv::new`](super::QuantizedConv::new) does. Returns `None` in the same cases, and if the channels
+    /// are not a multiple of eight.
     ///
     /// # Panics
-    /// When the slices are not as long as that, or it does not give as many channels as it takes.
+    /// If a slice has another length, or input and output differ in channels.
     #[must_use]
     pub fn new(
         spec: ConvSpec,
@@ -69,25 +70,25 @@ impl QuantizedDepthwise {
             true => weights[channel * taps + tap],
             false => 0,
         };
-        let pack = |a_word: usize| {
-            let mut words = Vec::with_capacity(channels * (1 + taps.div_ceil(a_word)));
+        let pack = |per_word: usize| {
+            let mut words = Vec::with_capacity(channels * (1 + taps.div_ceil(per_word)));
             for group in (0..channels).step_by(GROUP) {
                 let channels = group..group + GROUP;
                 words.extend(channels.clone().map(|channel| {
                     let sum: i32 = (0..taps).map(|tap| i32::from(weight(channel, tap))).sum();
                     biases[channel] - input.zero_point() * sum
                 }));
-                for tap in (0..taps).step_by(a_word) {
+                for tap in (0..taps).step_by(per_word) {
                     words.extend(
                         channels
                             .clone()
-                            .map(|channel| word(a_word, |next| weight(channel, tap + next))),
+                            .map(|channel| word(per_word, |next| weight(channel, tap + next))),
                     );
                 }
             }
             Words {
                 words: words.into(),
-                a_word,
+                per_word,
             }
         };
         let are_narrow = (0..channels).all(|channel| {
@@ -119,7 +120,7 @@ impl QuantizedDepthwise {
     /// The same weights with other parameters.
     ///
     /// # Panics
-    /// When more than padding, clamp and quantization differ.
+    /// If anything but padding, clamp and quantization differs.
     #[must_use]
     pub fn with_spec(&self, spec: ConvSpec) -> Self {
         assert!(spec.takes_weights_of(&self.spec), "{spec:?}");
@@ -132,12 +133,12 @@ impl QuantizedDepthwise {
     /// Compute the convolution.
     ///
     /// # Panics
-    /// When [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
+    /// If [`ConvSpec::output`] is `None`, or a slice does not have the length of its images.
     pub fn run(&self, images: Images, input: &[u8], output: Output<'_>) {
         self.run_with(RelaxedDot::detect(), images, input, output);
     }
 
-    /// Compute the convolution as on a host whose dot instruction behaves like this.
+    /// Compute the convolution for a host whose relaxed dot instruction behaves like `products`.
     ///
     /// # Panics
     /// As [`QuantizedDepthwise::run`].
@@ -157,17 +158,17 @@ impl QuantizedDepthwise {
             channels_in: channels,
             ..
         } = self.spec;
-        let end = Requantization::new(&self.spec, &self.scales);
+        let requantization = Requantization::new(&self.spec, &self.scales);
         let zero = self.input.zero_point() as u8;
         let taps = Indirection::new(window, images, result, images.height, zero);
         let words = match &self.quads {
             Some(quads) if products != RelaxedDot::Other => quads,
             _ => &self.pairs,
         };
-        // Some taps are taken at a time; what is with the last ones is multiplied with nothing.
+        // The last word of taps is filled up with pointers whose weights are zero.
         let count = window.taps();
-        let mut pointers = vec![input.as_ptr(); count.next_multiple_of(words.a_word)];
-        let mut sums = vec![0; channels * end.pixels];
+        let mut pointers = vec![input.as_ptr(); count.next_multiple_of(words.per_word)];
+        let mut sums = vec![0; channels * requantization.pixels];
         let image_in = images.len() / images.count;
         for (image, values) in input.chunks_exact(image_in).enumerate() {
             for y in 0..result.height {
@@ -176,21 +177,22 @@ impl QuantizedDepthwise {
                 while x < result.width {
                     let end_of_run = taps.point(values, y, x, &mut pointers[..count]);
                     let step = window.strides[1] * channels;
-                    for first in (x..end_of_run).step_by(end.pixels) {
-                        let some = end.pixels.min(end_of_run - first);
-                        let sums = &mut sums[..some * channels];
-                        // SAFETY: each of the taps is a pointer to a pixel's channels, and so it is some steps
-                        // further on up to the run's end; those that fill the last word, as the first.
+                    for first in (x..end_of_run).step_by(requantization.pixels) {
+                        let count = requantization.pixels.min(end_of_run - first);
+                        let sums = &mut sums[..count * channels];
+                        // SAFETY: each tap points to a pixel's channels, and still does after one `step` per pixel up
+                        // to the end of the run. The pointers that fill up the last word point to the input's first
+                        // pixel, whose line is as long.
                         unsafe {
-                            let under = Under {
+                            let inputs = Inputs {
                                 taps: &pointers,
                                 offset: (first - x) * step,
                                 step,
                             };
-                            words.sums(under, channels, sums);
+                            words.sums(inputs, channels, sums);
                         }
                         let to = (line + first) * channels;
-                        end.apply(0, sums, &mut output, to, sums.len());
+                        requantization.apply(0, sums, &mut output, to, sums.len());
                     }
                     x = end_of_run;
                 }
@@ -200,47 +202,53 @@ impl QuantizedDepthwise {
 }
 
 impl Words {
-    /// The sums of some pixels.
+    /// Compute the sums of some pixels.
     ///
     /// # Safety
-    /// What is under each pixel must be valid for reads of as many bytes as there are channels, for each tap.
-    unsafe fn sums(&self, under: Under<'_>, channels: usize, sums: &mut [i32]) {
-        let a_group = (1 + under.taps.len() / self.a_word) * GROUP;
-        assert_eq!(self.words.len(), channels / GROUP * a_group, "words");
-        // Two groups at a time where there is a kernel for them, and then one.
+    /// For each pixel and each tap, the pointer must be valid for reads of as many bytes as there are channels.
+    unsafe fn sums(&self, inputs: Inputs<'_>, channels: usize, sums: &mut [i32]) {
+        let words_per_group = (1 + inputs.taps.len() / self.per_word) * GROUP;
+        assert_eq!(
+            self.words.len(),
+            channels / GROUP * words_per_group,
+            "words"
+        );
+        // Compute two groups at a time if there is a kernel, and the remaining groups one by one.
         let has_kernel = cfg!(target_arch = "wasm32")
-            && (self.a_word == PAIR || cfg!(target_feature = "relaxed-simd"));
-        let twos = match has_kernel && !under.taps.is_empty() {
+            && (self.per_word == PAIR || cfg!(target_feature = "relaxed-simd"));
+        let twos = match has_kernel && !inputs.taps.is_empty() {
             true => channels / (2 * GROUP),
             false => 0,
         };
-        let (words, last) = self.words.split_at(2 * twos * a_group);
+        let (words, last) = self.words.split_at(2 * twos * words_per_group);
         if last.is_empty() && twos > 0 {
-            // SAFETY: there are words and sums for two groups each time; for the taps the caller vouches.
-            return unsafe { self.two_by_two(twos, under, words, sums) };
+            // SAFETY: words and sums have `twos` times two groups, and the caller guarantees the taps.
+            return unsafe { self.two_by_two(twos, inputs, words, sums) };
         }
         for (pixel, sums) in sums.chunks_exact_mut(channels).enumerate() {
-            let under = Under {
-                offset: under.offset + pixel * under.step,
-                ..under
+            let inputs = Inputs {
+                offset: inputs.offset + pixel * inputs.step,
+                ..inputs
             };
             let (done, rest) = sums.split_at_mut(2 * twos * GROUP);
             if twos > 0 {
-                // SAFETY: as above, of one pixel.
-                unsafe { self.two_by_two(twos, under, words, done) };
+                // SAFETY: as above, for one pixel.
+                unsafe { self.two_by_two(twos, inputs, words, done) };
             }
-            let all = last.chunks_exact(a_group).zip(rest.chunks_exact_mut(GROUP));
+            let all = last
+                .chunks_exact(words_per_group)
+                .zip(rest.chunks_exact_mut(GROUP));
             for (group, (words, sums)) in all.enumerate() {
-                let from = under.offset + (2 * twos + group) * GROUP;
+                let from = inputs.offset + (2 * twos + group) * GROUP;
                 let (biases, weights) = words.split_at(GROUP);
                 sums.copy_from_slice(biases);
-                let taps = under.taps.chunks_exact(self.a_word);
+                let taps = inputs.taps.chunks_exact(self.per_word);
                 for (taps, words) in taps.zip(weights.chunks_exact(GROUP)) {
                     for (channel, (sum, &word)) in sums.iter_mut().zip(words).enumerate() {
                         for (next, tap) in taps.iter().enumerate() {
-                            // SAFETY: the caller vouches for as many bytes as there are channels.
+                            // SAFETY: the caller guarantees as many bytes as there are channels.
                             let value = i32::from(unsafe { *tap.add(from + channel) });
-                            *sum += value * i32::from(number(word, self.a_word, next));
+                            *sum += value * i32::from(number(word, self.per_word, next));
                         }
                     }
                 }
@@ -248,22 +256,22 @@ impl Words {
         }
     }
 
-    /// The sums of some pixels, two groups of channels at a time.
+    /// Compute the sums of some pixels, two groups of channels at a time.
     ///
     /// # Safety
-    /// `words` must be those of `twos` times two groups, not none, `sums` those of some pixels, not none, and what is under each of
-    /// these valid for reads of as many bytes, for each tap.
+    /// `twos` must not be zero. `words` must have `twos` times two groups, and `sums` as many for each of at least one
+    /// pixel. For each of these pixels and each tap, the pointer must be valid for reads of as many bytes.
     #[cfg_attr(
         not(target_arch = "wasm32"),
         expect(unused_variables, reason = "a kernel")
     )]
-    unsafe fn two_by_two(&self, twos: usize, under: Under<'_>, words: &[i32], sums: &mut [i32]) {
+    unsafe fn two_by_two(&self, twos: usize, inputs: Inputs<'_>, words: &[i32], sums: &mut [i32]) {
         #[cfg(target_arch = "wasm32")]
         {
-            let rounds = under.taps.len() / self.a_word;
+            let rounds = inputs.taps.len() / self.per_word;
             let kernel = match (
-                self.a_word,
-                under.taps.len() <= unrolled::TAPS.next_multiple_of(self.a_word),
+                self.per_word,
+                inputs.taps.len() <= unrolled::TAPS.next_multiple_of(self.per_word),
             ) {
                 #[cfg(target_feature = "relaxed-simd")]
                 (QUAD, true) => infer_quads_short_16,
@@ -273,16 +281,16 @@ impl Words {
                 (_, false) => infer_pairs_16,
             };
             let group_bytes = (1 + rounds) * GROUP * size_of::<i32>();
-            // SAFETY: as the caller says.
+            // SAFETY: the caller guarantees it.
             unsafe {
                 kernel(
                     sums.len() / (2 * twos * GROUP),
-                    under.step,
+                    inputs.step,
                     twos,
                     group_bytes,
                     rounds,
-                    under.taps.as_ptr(),
-                    under.offset,
+                    inputs.taps.as_ptr(),
+                    inputs.offset,
                     words.as_ptr(),
                     sums.as_mut_ptr(),
                 )
@@ -294,7 +302,7 @@ impl Words {
 #[cfg(target_arch = "wasm32")]
 unsafe extern "C" {
     kernel! {
-        /// In `codegen/taps.rs`: words of two taps.
+        /// In `codegen/taps.rs`: two taps per word.
         fn infer_pairs_16 | infer_pairs_short_16(
             pixels: usize,
             pixel_bytes: usize,
@@ -309,7 +317,7 @@ unsafe extern "C" {
     }
 
     kernel! {
-        /// In `codegen/taps.rs`: words of four taps.
+        /// In `codegen/taps.rs`: four taps per word.
         #[cfg(target_feature = "relaxed-simd")]
         fn infer_quads_16 | infer_quads_short_16(
             pixels: usize,

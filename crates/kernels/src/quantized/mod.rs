@@ -1,7 +1,7 @@
 //! int8 convolutions, channels last.
 //!
-//! Inputs are uint8, weights int8. Sums are integers, so that they equal those of any other engine; scaling and rounding come
-//! after the sum.
+//! Inputs are uint8, weights int8. Sums are integers, so they equal those of any other engine. Scaling and rounding
+//! follow the sum.
 
 use std::mem::offset_of;
 
@@ -22,7 +22,7 @@ use crate::spec::ConvSpec;
 pub enum Output<'a> {
     /// Dequantized values.
     F32(&'a mut [f32]),
-    /// Quantized values, the smallest as 0.
+    /// Quantized values, with the smallest stored as 0.
     U8(&'a mut [u8]),
 }
 
@@ -35,15 +35,15 @@ impl Output<'_> {
     }
 }
 
-/// The scale of each output channel's sums, and the biases in units of it.
+/// The scale of each output channel's sums, and the biases quantized with that scale.
 struct Scaled {
     scales: Vec<f32>,
     biases: Vec<i32>,
 }
 
 impl Scaled {
-    /// Of weights, `[channels_out, ...]`, which stand for so many times a scale. None where sums may not fit into 32 bits,
-    /// or a scale is no usual number.
+    /// Compute them for weights `[channels_out, ...]`. Returns `None` if sums may overflow int32, a scale is not a
+    /// normal number, or uint8 cannot represent the inputs.
     fn new(
         input: QuantParams,
         weights: &[i8],
@@ -64,7 +64,8 @@ impl Scaled {
                 (f64::from(bias[channel]) / f64::from(scale(channel))).round_ties_even()
             });
             let bias = bias as i64;
-            // Twice, as the zero point's part is taken away from what begins with the bias.
+            // Twice `255 * magnitude`: once for the products, and once for the zero point's part, which is subtracted
+            // from the bias.
             let largest = bias.checked_abs()?.checked_add(2 * 255 * magnitude)?;
             let fits = largest <= i32::MAX.into() && scale(channel).is_normal();
             biases.push(fits.then_some(bias as i32)?);
@@ -78,7 +79,7 @@ impl Scaled {
 
 /// The range that scaled sums are clamped to, and the zero point.
 #[derive(Clone, Copy)]
-// The kernel reads it.
+// The kernel reads the fields at fixed offsets.
 #[repr(C)]
 pub(crate) struct Bounds {
     pub(crate) min: f32,
@@ -92,7 +93,7 @@ const _: () = assert!(
         && offset_of!(Bounds, zero) == BOUNDS_FIELDS[2]
 );
 
-/// Requantization: how sums become outputs.
+/// Requantization: converts sums to outputs.
 struct Requantization {
     /// The factor of each channel, repeated for each pixel of a group, and padded with zeros to a multiple of [`COLUMNS`].
     factors: Vec<f32>,
@@ -104,21 +105,20 @@ struct Requantization {
 }
 
 impl Requantization {
-    /// For pixels that are done together if they have few channels.
     fn new(spec: &ConvSpec, scales: &[f32]) -> Self {
-        // A call for each pixel costs as much as some ten of its channels.
+        // A call costs as much as about ten channels, so pixels with few channels share one.
         const FEW: usize = 1024;
         let pixels = FEW / scales.len() / ROWS * ROWS;
         let pixels = pixels.max(1);
         let clamp = spec.clamp;
-        let scale = spec.quantization.map_or(1.0, |levels| levels.scale());
+        let scale = spec.quantization.map_or(1.0, |params| params.scale());
         let factors: Vec<f32> = scales.iter().map(|factor| factor / scale).collect();
         let mut factors = factors.repeat(pixels);
         factors.resize(factors.len().next_multiple_of(COLUMNS), 0.0);
         let [min, max] = match spec.quantization {
             None => [clamp.min, clamp.max],
-            Some(levels) => {
-                let [min, max] = levels.range();
+            Some(params) => {
+                let [min, max] = params.range();
                 [clamp.min, clamp.max]
                     .map(|bound| (bound / scale).round_ties_even().clamp(min, max))
             }
@@ -129,14 +129,14 @@ impl Requantization {
             bounds: Bounds {
                 min,
                 max,
-                zero: spec.quantization.map_or(0, |levels| levels.zero_point()),
+                zero: spec.quantization.map_or(0, |params| params.zero_point()),
             },
             quantization: spec.quantization,
         }
     }
 
-    /// Of channels from `first` on, one pixel's sums, or all of some pixels that are done together, into the output from `at`
-    /// on, as many as `count`.
+    /// Requantize `count` sums into the output from `at` on. The sums are those of one pixel's channels from `first`
+    /// on, or those of all channels of up to `pixels` pixels.
     fn apply<S: Accumulator>(
         &self,
         first: usize,
@@ -153,7 +153,7 @@ impl Requantization {
 
     fn values<S: Accumulator>(&self, first: usize, sums: &[S], output: &mut [f32]) {
         let (min, max) = (Lanes::splat(self.bounds.min), Lanes::splat(self.bounds.max));
-        let scale = Lanes::splat(self.quantization.map_or(1.0, |levels| levels.scale()));
+        let scale = Lanes::splat(self.quantization.map_or(1.0, |params| params.scale()));
         let fours = sums.as_chunks().0.iter().zip(output.chunks_mut(LANES));
         let factors = self.factors[first..].as_chunks().0;
         for ((sums, output), factors) in fours.zip(factors) {

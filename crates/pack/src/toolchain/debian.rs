@@ -1,10 +1,9 @@
-//! The standard library of wasm32-wasip2 from Debian's packages.
+//! Builds the standard library of wasm32-wasip2 from Debian's packages.
 //!
-//! Two packages are needed, both independent of the machine's architecture: `rust-src` of exactly the
-//! compiler's version (the suite `trixie-backports` holds several side by side), and `wasi-libc`. They
-//! are fetched by apt-get with lists, cache and sources of its own, from the mirror that the
-//! machine's apt uses, so that nothing of the machine's setup changes and no root is needed. Then
-//! cargo builds std, and the result goes where rustup would have put it.
+//! This needs two packages, both independent of the machine's architecture: `rust-src` of exactly the compiler's
+//! version (the suite `trixie-backports` has several versions), and `wasi-libc`. apt-get downloads them from the mirror
+//! that the machine's apt uses, with separate lists, cache and sources, so it needs no root and does not change the
+//! machine's setup. Then cargo builds std, and the result is installed where rustup would have put it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,49 +14,49 @@ use super::{Compiler, TARGET};
 use crate::compile::cargo_program;
 use crate::progress::Progress;
 
-/// The suites that hold the packages; the first that has a fitting version is taken.
+/// The suites that have the packages.
 const SUITES: [&str; 2] = ["trixie-backports", "forky"];
 
-/// What Debian signs its archives with, where its keys are installed.
+/// Path of Debian's archive keys, if they are installed.
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The C library's files that rustc links with.
+/// The files of the C library that rustc links.
 const LIBC_FILES: [&str; 3] = ["crt1-command.o", "crt1-reactor.o", "libc.a"];
 
-/// Why Debian's packages could not be used.
+/// The standard library could not be built from Debian's packages.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DebianError {
-    /// apt, dpkg or cargo.
+    /// apt, dpkg or cargo failed.
     #[error("{0}")]
     Command(#[from] CommandError),
-    /// apt knows of no Debian mirror.
+    /// apt uses no Debian mirror.
     #[error("apt on this machine uses no mirror of Debian's archive")]
     NoMirror,
-    /// The archive has other versions only.
+    /// The archive has only other versions of a package.
     #[error("no package `{package}` of version {version} in {}", SUITES.join(" or "))]
     NoPackage {
         /// The package.
         package: &'static str,
-        /// What its version begins with.
+        /// The prefix of the required version.
         version: String,
     },
-    /// A file could not be written, or was not where the package should have put it.
+    /// A file could not be written, or is missing from its package.
     #[error("{action} `{}`: {source}", path.display())]
     File {
-        /// What was done.
+        /// The verb of the failed action.
         action: &'static str,
-        /// To which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// The system's word.
+        /// The operating system's error.
         source: io::Error,
     },
 }
 
-/// Fetch, build and install into `compiler.sysroot`.
+/// Download the packages, build the library, and install it into `compiler.sysroot`.
 ///
 /// # Errors
-/// When apt, its archive, cargo or the file system does not do its part: see [`DebianError`].
+/// If a package is missing, or a tool or a file operation fails: see [`DebianError`].
 pub fn install(compiler: &Compiler, progress: &dyn Progress) -> Result<(), DebianError> {
     let work = tempfile::tempdir().map_err(file_error("create", &std::env::temp_dir()))?;
     let apt = Apt::new(work.path())?;
@@ -85,7 +84,7 @@ pub fn install(compiler: &Compiler, progress: &dyn Progress) -> Result<(), Debia
     place(&built, &libc, &compiler.target_folder())
 }
 
-/// apt-get and apt-cache with state of their own.
+/// apt-get and apt-cache with a private state.
 struct Apt {
     options: Vec<String>,
     folder: PathBuf,
@@ -118,11 +117,11 @@ impl Apt {
             option("Dir::Etc::SourceParts", Path::new("/dev/null")),
             option("Dir::State::Lists", &folder.join("lists")),
             option("Dir::Cache", &folder.join("cache")),
-            // Only the index of packages: no translations, no desktop metadata.
+            // Download only the package index: no translations, no desktop metadata.
             "Acquire::Languages=none".to_owned(),
             "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false".to_owned(),
             "Acquire::Retries=2".to_owned(),
-            // The private folder is not open to apt's own user.
+            // apt's sandbox user cannot access the private folder.
             "APT::Sandbox::User=root".to_owned(),
         ];
         Ok(Self { options, folder })
@@ -142,7 +141,7 @@ impl Apt {
         Ok(())
     }
 
-    /// Download the newest version of `package` that begins with `version`, and unpack it.
+    /// Download the newest version of `package` that starts with `version`, and unpack it.
     fn fetch(
         &self,
         package: &'static str,
@@ -190,7 +189,7 @@ fn mirrors() -> Result<Vec<String>, DebianError> {
     Ok(mirrors)
 }
 
-/// Archives whose path ends in `/debian`: the security archive and other vendors' have other names.
+/// Select the archives whose path ends in `/debian`, which excludes the security archive and those of other vendors.
 fn pick_mirrors(listing: &str) -> Vec<String> {
     let mut mirrors: Vec<String> = listing
         .lines()
@@ -203,7 +202,8 @@ fn pick_mirrors(listing: &str) -> Vec<String> {
     mirrors
 }
 
-/// From `apt-cache madison`'s table (`package | version | where`, newest first).
+/// Pick the first version with a prefix from the table of `apt-cache madison` (`package | version | source`, newest
+/// first).
 fn pick_version(listing: &str, prefix: &str) -> Option<String> {
     listing
         .lines()
@@ -213,7 +213,7 @@ fn pick_version(listing: &str, prefix: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Build std in an empty crate; returns the folder with the libraries.
+/// Build std for an empty crate. Returns the folder with the libraries.
 fn build_std(work: &Path, library: &Path, progress: &dyn Progress) -> Result<PathBuf, DebianError> {
     let krate = work.join("std");
     let source = krate.join("src");
@@ -236,9 +236,10 @@ fn build_std(work: &Path, library: &Path, progress: &dyn Progress) -> Result<Pat
         .args(["-Z", "build-std=std,panic_abort"])
         .arg("--target-dir")
         .arg(&target_dir)
-        // cargo's own tests' way to name the sources; `rust-src` in the sysroot would need rustup.
+        // cargo's tests use this to set the path of the sources, which otherwise have to be in the sysroot, where rustup
+        // puts them.
         .env("__CARGO_TESTS_ONLY_SRC_ROOT", library)
-        // The one flag that lets a stable compiler build the standard library that it came with.
+        // Lets a stable compiler build its standard library.
         .env("RUSTC_BOOTSTRAP", "1");
     for flags in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
         cargo.env_remove(flags);
@@ -247,8 +248,8 @@ fn build_std(work: &Path, library: &Path, progress: &dyn Progress) -> Result<Pat
     Ok(target_dir.join(TARGET).join("release/deps"))
 }
 
-/// Copy the libraries into the sysroot: into a folder beside the final one first, so that nobody
-/// sees half of them.
+/// Copy the libraries into the sysroot. They go into a temporary folder first, which is then renamed, so that no process
+/// sees an incomplete library.
 fn place(built: &Path, libc: &Path, target_folder: &Path) -> Result<(), DebianError> {
     let rustlib = target_folder.parent().unwrap_or(target_folder);
     let staging = tempfile::Builder::new()

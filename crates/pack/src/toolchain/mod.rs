@@ -1,8 +1,8 @@
-//! The wasm32-wasip2 standard library: there already, from rustup, or built from Debian's packages.
+//! The wasm32-wasip2 standard library: already installed, from rustup, or built from Debian's packages.
 //!
-//! rustup is the way on most machines. Where its server is out of reach (an air-gapped site, a
-//! company mirror of a distribution) the library is built from the distribution's source package of
-//! exactly the compiler's version, and put where rustup would have put it: see [`debian`].
+//! Most machines have rustup. If rustup's server is unreachable (an air-gapped site with a mirror of its
+//! distribution), the library is built from the distribution's source package of exactly the compiler's version, and
+//! installed where rustup would have put it: see [`debian`].
 
 pub mod debian;
 pub(crate) mod run;
@@ -16,34 +16,34 @@ use run::{CommandError, output};
 /// The target of the components.
 pub const TARGET: &str = "wasm32-wasip2";
 
-/// Where the standard library came from.
+/// The origin of the standard library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// It was there.
+    /// It was already installed.
     Present,
-    /// `rustup target add` fetched it.
+    /// `rustup target add` installed it.
     Rustup,
-    /// Built from Debian's packages.
+    /// It was built from Debian's packages.
     Debian,
 }
 
 /// The compiler in use.
 #[derive(Clone, Debug)]
 pub struct Compiler {
-    /// Such as `1.95.0`.
+    /// The version, such as `1.95.0`.
     pub release: String,
-    /// Where its libraries are.
+    /// The folder of its libraries.
     pub sysroot: PathBuf,
 }
 
-/// Why there is no standard library for [`TARGET`].
+/// The standard library for [`TARGET`] could not be made available.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ToolchainError {
-    /// There is no working compiler.
+    /// `rustc` cannot be run.
     #[error("no usable Rust compiler: {0}")]
     Compiler(CommandError),
-    /// Every way failed.
+    /// Neither rustup nor Debian's packages provided it.
     #[error(
         "the {TARGET} standard library for rustc {release} is missing and could not be made:\n\
          - from rustup: {rustup}\n\
@@ -53,18 +53,18 @@ pub enum ToolchainError {
     Unavailable {
         /// The compiler's version.
         release: String,
-        /// Why rustup did not do.
+        /// The error of rustup.
         rustup: CommandError,
-        /// Why Debian's packages did not do.
+        /// The error of the build from Debian's packages.
         debian: Box<debian::DebianError>,
     },
 }
 
 impl Compiler {
-    /// Ask `rustc` (as it is chosen in `root`, where `rust-toolchain.toml` has a word) what it is.
+    /// Find the version and sysroot of `rustc`. It runs in `root`, so that `rust-toolchain.toml` applies.
     ///
     /// # Errors
-    /// When it cannot be run.
+    /// If it cannot be run.
     pub fn find(root: &Path) -> Result<Self, ToolchainError> {
         let rustc = || {
             let program = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
@@ -87,13 +87,13 @@ impl Compiler {
         })
     }
 
-    /// Where the libraries of [`TARGET`] belong.
+    /// The sysroot's folder for the libraries of [`TARGET`].
     #[must_use]
     pub fn target_folder(&self) -> PathBuf {
         self.sysroot.join("lib/rustlib").join(TARGET)
     }
 
-    /// Whether the standard library is there.
+    /// Whether the standard library of [`TARGET`] is installed.
     #[must_use]
     pub fn has_target(&self) -> bool {
         let Ok(entries) = self.target_folder().join("lib").read_dir() else {
@@ -110,7 +110,7 @@ impl Compiler {
 /// Make the standard library of [`TARGET`] available to the compiler in use.
 ///
 /// # Errors
-/// When it is not there and neither rustup nor Debian's packages can bring it.
+/// If it is not installed, and neither rustup nor Debian's packages can provide it.
 pub fn ensure(root: &Path, progress: &dyn Progress) -> Result<Source, ToolchainError> {
     let compiler = Compiler::find(root)?;
     if compiler.has_target() {
@@ -124,7 +124,7 @@ pub fn ensure(root: &Path, progress: &dyn Progress) -> Result<Source, ToolchainE
     );
     let rustup = match rustup {
         Ok(_) if compiler.has_target() => return Ok(Source::Rustup),
-        // A rustup that manages another toolchain than the compiler in use.
+        // This rustup manages another toolchain than the compiler in use.
         Ok(_) => CommandError::without_effect("rustup target add", &compiler.target_folder()),
         Err(error) => error,
     };

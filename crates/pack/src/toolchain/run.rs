@@ -1,4 +1,4 @@
-//! Running the tools that a build needs.
+//! Runs the tools that a build needs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::progress::Progress;
 #[derive(Debug)]
 pub struct CommandError {
     command: String,
-    // Boxed: it travels inside many results.
+    // Boxed to keep the many results that contain it small.
     failure: Box<Failure>,
 }
 
@@ -22,7 +22,7 @@ enum Failure {
 }
 
 impl CommandError {
-    /// A tool that said it was done, while `folder` still lacks what it should have brought.
+    /// The error of a tool that reported success without creating `folder`.
     pub(crate) fn without_effect(command: &str, folder: &Path) -> Self {
         Self {
             command: command.to_owned(),
@@ -55,13 +55,13 @@ impl fmt::Display for CommandError {
 
 impl std::error::Error for CommandError {}
 
-/// How much of a failed tool's output an error keeps: its end, where the reason stands.
+/// How much of a failed tool's output an error keeps. It keeps the end, which has the reason.
 const KEPT_OUTPUT_BYTES: usize = 8 * 1024;
 
-/// Run a tool to its end: on the terminal where there is one, else silently.
+/// Run a tool to completion. Its output goes to the terminal if there is one, and is captured otherwise.
 ///
 /// # Errors
-/// When it cannot be started or exits with anything but 0.
+/// If it cannot be started, or exits with a status other than 0.
 pub(crate) fn run(command: &mut Command, progress: &dyn Progress) -> Result<(), CommandError> {
     if progress.is_terminal() {
         let status = command
@@ -84,7 +84,7 @@ pub(crate) fn run(command: &mut Command, progress: &dyn Progress) -> Result<(), 
     output(command).map(drop)
 }
 
-/// Run a tool and return what it wrote to its standard output.
+/// Run a tool and return its standard output.
 ///
 /// # Errors
 /// As [`run`].
@@ -117,7 +117,7 @@ fn start_error(command: &Command, error: io::Error) -> CommandError {
     }
 }
 
-/// The program's name and its first words: the whole line would hide the reason.
+/// The program's name and its first arguments. The whole command line would bury the reason of the error.
 fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program());
     let mut text = program

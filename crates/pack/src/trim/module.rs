@@ -49,10 +49,9 @@ impl<'a> Module<'a> {
             if let Payload::ModuleSection {
                 unchecked_range, ..
             } = payload?
+                && unchecked_range.len() > place.len()
             {
-                if unchecked_range.len() > place.len() {
-                    place = unchecked_range;
-                }
+                place = unchecked_range;
             }
         }
         // The parser announces a module before all its bytes are there.

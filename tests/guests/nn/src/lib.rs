@@ -1,4 +1,4 @@
-//! Calls wasi:nn as the request's path says, and responds with the error's code and text, or with the outputs.
+//! Misuses wasi:nn as the request's path says, and responds with the outputs or with the error's code and message.
 
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{
@@ -39,7 +39,7 @@ impl Guest for Trouble {
     }
 }
 
-/// Hold a tensor, a graph, a context and outputs while the client sends.
+/// Hold a tensor, a graph, a context and outputs until the client has sent its body.
 fn hold(request: IncomingRequest, out: ResponseOutparam) {
     let held = || -> Result<_, Error> {
         let graph = load_by_name("add")?;
@@ -60,7 +60,7 @@ fn hold(request: IncomingRequest, out: ResponseOutparam) {
     OutgoingBody::finish(body, None).expect("nothing is missing");
 }
 
-/// Use a handle that this request never got: `<kind>-<number>`.
+/// Use a handle that this request does not own: `<kind>-<number>`.
 fn forge(what: &str) -> Result<String, Error> {
     let (kind, number) = what.split_once('-').expect("a kind and a number");
     let number = number.parse().expect("a number");
@@ -144,7 +144,7 @@ fn tried(path: &str) -> Result<String, Error> {
             let parts = [b"<xml".to_vec(), vec![0; 64]];
             load(&parts, GraphEncoding::Openvino, ExecutionTarget::Tpu).map(|_| "loaded".to_owned())
         }
-        // Until the host refuses.
+        // The next paths allocate until the host terminates the request.
         "/hoard-tensors" => {
             let mut hoard = Vec::new();
             loop {

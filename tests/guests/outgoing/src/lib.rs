@@ -1,4 +1,4 @@
-//! Responds with another server's response, if the host lets it send a request.
+//! Forwards the response of another server, if the host lets it send a request.
 
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::outgoing_handler;

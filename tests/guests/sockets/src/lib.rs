@@ -1,4 +1,4 @@
-//! Responds with whether it could connect, if the host lets it try.
+//! Tries to connect to a TCP port, and responds with 200 if that succeeds.
 
 use wasi::exports::http::incoming_handler::Guest;
 use wasi::http::types::{Fields, IncomingRequest, OutgoingResponse, ResponseOutparam};

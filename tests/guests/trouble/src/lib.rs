@@ -30,27 +30,27 @@ impl Guest for Trouble {
                 }
             }
             "/silent" => drop(out),
-            "/early" => answer(out, 413, |stream| write(stream, b"too much")),
-            "/late-trap" => answer(out, 200, |stream| {
+            "/early" => respond(out, 413, |stream| write(stream, b"too much")),
+            "/late-trap" => respond(out, 200, |stream| {
                 write(stream, b"half of");
                 panic!("after the headers");
             }),
-            "/late-spin" => answer(out, 200, |stream| {
+            "/late-spin" => respond(out, 200, |stream| {
                 write(stream, b"half of");
                 loop {
                     std::hint::spin_loop();
                 }
             }),
-            "/big" => answer(out, 200, |stream| {
+            "/big" => respond(out, 200, |stream| {
                 for part in 0..80_u8 {
                     write(stream, &vec![part; 1 << 16]);
                 }
             }),
-            // Begins its response before it reads; "/late-echo" gives the host time to pass that on.
+            // Begins its response before it reads. "/late-echo" gives the host time to send the headers.
             "/echo" | "/late-echo" => {
                 let body = request.consume().expect("the body is there");
                 let input = body.stream().expect("its stream is there");
-                answer(out, 200, |stream| {
+                respond(out, 200, |stream| {
                     if path == "/late-echo" {
                         compute_for(Duration::from_millis(100));
                     }
@@ -63,7 +63,7 @@ impl Guest for Trouble {
                     }
                 });
             }
-            // As "/read", but with all of the memory in use.
+            // Like "/read", but with all of the memory in use.
             "/full" => {
                 let hoard = hoard();
                 read(request, out);
@@ -71,12 +71,12 @@ impl Guest for Trouble {
             }
             // Reads the body before it responds.
             "/read" => read(request, out),
-            "/endless" => answer(out, 200, |stream| {
+            "/endless" => respond(out, 200, |stream| {
                 loop {
                     write(stream, &[b'x'; 1 << 16]);
                 }
             }),
-            "/environment" => answer(out, 200, |stream| {
+            "/environment" => respond(out, 200, |stream| {
                 let mut report: Vec<_> = std::env::vars().map(|(k, v)| format!("{k}={v}")).collect();
                 report.sort();
                 report.push(format!("arguments: {:?}", wasi::cli::environment::get_arguments()));
@@ -85,26 +85,26 @@ impl Guest for Trouble {
                 report.push(format!("input: {input:?}"));
                 write(stream, report.join("\n").as_bytes());
             }),
-            "/files" => answer(out, 200, |stream| write(stream, mount::report().as_bytes())),
-            // Counts up, unless every request has an instance of its own.
+            "/files" => respond(out, 200, |stream| write(stream, mount::report().as_bytes())),
+            // Responds with more than 0 if an earlier request ran in the same instance.
             "/count" => {
                 use std::sync::atomic::{AtomicU32, Ordering};
                 static COUNT: AtomicU32 = AtomicU32::new(0);
                 let count = COUNT.fetch_add(1, Ordering::Relaxed).to_string();
-                answer(out, 200, |stream| write(stream, count.as_bytes()));
+                respond(out, 200, |stream| write(stream, count.as_bytes()));
             }
             // The health routes.
-            "/" | "/v2/health/ready" | "/v2/health/live" => answer(out, 200, |stream| write(stream, b"well")),
-            // The query has the secret to hide or to seek.
-            path => match secrets::asked(path) {
+            "/" | "/v2/health/ready" | "/v2/health/live" => respond(out, 200, |stream| write(stream, b"well")),
+            // The query contains the secret to hide or to seek.
+            path => match secrets::parse(path) {
                 Some((action, secret)) => secret_action(action, secret, request, out),
-                None => answer(out, 404, |stream| write(stream, b"what?")),
+                None => respond(out, 404, |stream| write(stream, b"what?")),
             },
         }
     }
 }
 
-/// Allocate all memory that the host gives, except for what a response needs.
+/// Allocate all memory that the host grants, except for the amount that a response needs.
 fn hoard() -> Vec<Vec<u8>> {
     const PART: usize = 1 << 20;
     let mut hoard = Vec::new();
@@ -138,7 +138,7 @@ fn read(request: IncomingRequest, out: ResponseOutparam) {
             Err(error) => panic!("{error}"),
         }
     }
-    answer(out, 200, |stream| write(stream, read.to_string().as_bytes()));
+    respond(out, 200, |stream| write(stream, read.to_string().as_bytes()));
 }
 
 fn secret_action(
@@ -155,25 +155,25 @@ fn secret_action(
         "hide-and-spin" => loop {
             std::hint::spin_loop();
         },
-        // Waits while the client sends.
+        // Runs until the client has sent its body.
         "hide-and-wait" => {
             let body = request.consume().expect("the body is there");
             let input = body.stream().expect("its stream is there");
-            answer(out, 200, |stream| {
+            respond(out, 200, |stream| {
                 write(stream, b"hidden");
                 while input.blocking_read(1).is_ok() {}
             });
         }
-        "hide" => answer(out, 200, |stream| write(stream, b"hidden")),
+        "hide" => respond(out, 200, |stream| write(stream, b"hidden")),
         "seek" | "hide-and-seek" => {
             let found = secrets::seek(secret).to_string();
-            answer(out, 200, |stream| write(stream, found.as_bytes()));
+            respond(out, 200, |stream| write(stream, found.as_bytes()));
         }
-        _ => answer(out, 404, |stream| write(stream, b"what?")),
+        _ => respond(out, 404, |stream| write(stream, b"what?")),
     }
 }
 
-fn answer(out: ResponseOutparam, status: u16, body: impl FnOnce(&OutputStream)) {
+fn respond(out: ResponseOutparam, status: u16, body: impl FnOnce(&OutputStream)) {
     let response = OutgoingResponse::new(Fields::new());
     response.set_status_code(status).expect("a valid status");
     let outgoing = response.body().expect("the body is there");

@@ -1,4 +1,4 @@
-//! Tries every operation of the interface that would change a mount or leave it.
+//! Tries every operation of wasi:filesystem that would change a mount or leave it.
 
 use wasi::filesystem::preopens::get_directories;
 use wasi::filesystem::types::{
@@ -7,7 +7,7 @@ use wasi::filesystem::types::{
 
 type Attempt = (&'static str, Result<(), ErrorCode>);
 
-/// A line per attempt with its name and its result.
+/// Report a line for each attempt, with its name and its result.
 pub fn report() -> String {
     let mut mounts = get_directories();
     let mut lines: Vec<String> = mounts
@@ -30,7 +30,7 @@ fn open(mount: &Descriptor, path: &str, how: Open, flags: Flags) -> Result<(), E
     mount.open_at(PathFlags::SYMLINK_FOLLOW, path, how, flags).map(drop)
 }
 
-/// Opening for more than reading, and creating files.
+/// Attempts to open files for more than reading, and to create files.
 fn opened(mount: &Descriptor) -> Vec<Attempt> {
     let none = Open::empty();
     let (read, write) = (Flags::READ, Flags::WRITE);
@@ -49,7 +49,7 @@ fn opened(mount: &Descriptor) -> Vec<Attempt> {
     ]
 }
 
-/// Changing existing files.
+/// Attempts to change existing files and folders.
 fn changed(mount: &Descriptor) -> Vec<Attempt> {
     let flags = PathFlags::empty();
     let now = || NewTimestamp::Now;
@@ -81,7 +81,7 @@ fn changed(mount: &Descriptor) -> Vec<Attempt> {
     attempts
 }
 
-/// Leaving the mount.
+/// Attempts to leave the mount.
 fn left(mount: &Descriptor) -> Vec<Attempt> {
     let read = |path| open(mount, path, Open::empty(), Flags::READ);
     let follow = PathFlags::SYMLINK_FOLLOW;

@@ -1,9 +1,9 @@
-//! Hides a secret wherever a guest can write, and seeks it wherever a guest can read.
+//! Hides a secret wherever a guest can write, and searches for it wherever a guest can read.
 
 use core::arch::wasm32::{memory_grow, memory_size};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A secret combined with [`MASK`], so that a guest that seeks it never has it in its own memory.
+/// A secret combined with [`MASK`], so that a guest that searches for it never has it in its own memory.
 #[derive(Clone, Copy)]
 pub struct Masked(u64);
 
@@ -16,8 +16,8 @@ const PAGES: usize = 64;
 const WORDS: usize = 128 * 1024;
 static GLOBALS: [AtomicU64; 512] = [const { AtomicU64::new(0) }; 512];
 
-/// `/<action>?<16 hexadecimal digits>`
-pub fn asked(path: &str) -> Option<(&str, Masked)> {
+/// Parse `/<action>?<16 hexadecimal digits>`.
+pub fn parse(path: &str) -> Option<(&str, Masked)> {
     let (action, digits) = path.strip_prefix('/')?.split_once('?')?;
     Some((action, Masked(u64::from_str_radix(digits, 16).ok()?)))
 }
@@ -29,7 +29,7 @@ pub fn hide(Masked(masked): Masked) {
         global.store(secret, Ordering::SeqCst);
     }
     std::mem::forget(std::hint::black_box(vec![secret; WORDS]));
-    // Freed memory keeps its content.
+    // Freed memory keeps its contents.
     drop(std::hint::black_box(vec![secret; WORDS]));
     let first = memory_grow::<0>(PAGES);
     assert_ne!(first, usize::MAX, "there is memory");
@@ -40,9 +40,9 @@ pub fn hide(Masked(masked): Masked) {
     std::hint::black_box([secret; 1024]);
 }
 
-/// Count the copies of the secret in the memory, and in as much more as the host gives.
+/// Count the copies of the secret in the memory, after growing it if the host allows that.
 pub fn seek(Masked(masked): Masked) -> usize {
-    // More pages than a guest hides secrets in, if the host gives them.
+    // More pages than a guest hides secrets in, if the host grants them.
     for _ in 0..4 {
         memory_grow::<0>(PAGES);
     }
