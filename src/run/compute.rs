@@ -171,9 +171,9 @@ mod tests {
     #[test]
     fn an_output_has_the_declared_datatype() {
         use Datatype::{Bool, Fp32, Int32, Uint8};
-        let different = |came: Datatype, declared: Datatype| {
+        let different = |actual: Datatype, declared: Datatype| {
             Err(format!(
-                "the backend's output `y` is {came}, the model card declares {declared}"
+                "the backend's output `y` is {actual}, the model card declares {declared}"
             ))
         };
         let cases = [
@@ -193,9 +193,9 @@ mod tests {
         ];
         let wrong: Vec<_> = cases
             .into_iter()
-            .filter_map(|(came, declared, bytes, expected)| {
+            .filter_map(|(actual, declared, bytes, expected)| {
                 let output = Tensor {
-                    datatype: came,
+                    datatype: actual,
                     shape: vec![1],
                     data: vec![0; bytes],
                 };
@@ -204,7 +204,7 @@ mod tests {
                 let found = found
                     .map(|outputs| outputs[0].1.datatype)
                     .map_err(|error| error.to_string());
-                (found != expected).then_some((came, declared, found))
+                (found != expected).then_some((actual, declared, found))
             })
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");

@@ -19,12 +19,12 @@ pub enum BytesError {
         left: usize,
     },
     /// The number of elements differs from the shape.
-    #[error("the BYTES tensor has {came} elements, its shape says {expected}")]
+    #[error("the BYTES tensor has {actual} elements, its shape says {expected}")]
     Count {
         /// The number of elements of the shape.
         expected: u64,
         /// The number of elements in the data.
-        came: u64,
+        actual: u64,
     },
 }
 
@@ -48,9 +48,9 @@ pub fn split(mut data: &[u8], expected: u64) -> Result<Vec<&[u8]>, BytesError> {
         elements.push(element);
         data = rest;
     }
-    let came = elements.len() as u64;
-    if came != expected {
-        return Err(BytesError::Count { expected, came });
+    let actual = elements.len() as u64;
+    if actual != expected {
+        return Err(BytesError::Count { expected, actual });
     }
     Ok(elements)
 }
@@ -118,8 +118,8 @@ mod tests {
         ];
         let mut wrong = Vec::new();
         for (data, count, expected) in cases {
-            let came = split(data, count).map_err(|error| error.to_string());
-            let came = came.map(|all| {
+            let actual = split(data, count).map_err(|error| error.to_string());
+            let actual = actual.map(|all| {
                 let texts = all
                     .iter()
                     .map(|one| String::from_utf8_lossy(one).into_owned());
@@ -128,8 +128,8 @@ mod tests {
             let expected = expected
                 .map(|all| all.iter().map(|one| (*one).to_owned()).collect())
                 .map_err(str::to_owned);
-            if came != expected {
-                wrong.push((came, expected));
+            if actual != expected {
+                wrong.push((actual, expected));
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
@@ -141,7 +141,7 @@ mod tests {
         for element in ["", "a", "0.500000:1:cat"] {
             push(element.as_bytes(), &mut data);
         }
-        let came = split(&data, 3).unwrap();
-        assert_eq!(came, [&b""[..], b"a", b"0.500000:1:cat"]);
+        let actual = split(&data, 3).unwrap();
+        assert_eq!(actual, [&b""[..], b"a", b"0.500000:1:cat"]);
     }
 }

@@ -100,7 +100,7 @@ const WELL: &str = "sum TensorType::Fp32 [1, 2] [0, 0, 0, 64, 0, 0, 128, 64]";
 #[test]
 fn misuse_of_wasi_nn_fails_without_harm_to_other_requests() {
     let refused = "ErrorCode::Security: this host computes graphs of its operator's alone, which \
-                   `load-by-name` gives; came one of ";
+                   `load-by-name` gives; got one of ";
     let cases = [
         ("/well", WELL),
         (
@@ -153,7 +153,10 @@ fn misuse_of_wasi_nn_fails_without_harm_to_other_requests() {
             "/long-name",
             "ErrorCode::InvalidArgument: there is no input `cccccccccc",
         ),
-        ("/twice", "ErrorCode::InvalidArgument: input `a` came twice"),
+        (
+            "/twice",
+            "ErrorCode::InvalidArgument: input `a` is there twice",
+        ),
         (
             "/missing",
             "ErrorCode::InvalidArgument: input `b` is missing; the graph needs `a`, `b`",

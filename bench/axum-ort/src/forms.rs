@@ -60,7 +60,7 @@ impl Form {
                 let request: Request =
                     sonic_rs::from_slice(body).context("not the protocol's JSON")?;
                 let [input] = <[Input; 1]>::try_from(request.inputs).map_err(|inputs| {
-                    anyhow::anyhow!("{} inputs came, one was expected", inputs.len())
+                    anyhow::anyhow!("{} inputs actual, one was expected", inputs.len())
                 })?;
                 Ok(Cow::Owned(input.data))
             }

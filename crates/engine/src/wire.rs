@@ -163,7 +163,7 @@ mod tests {
         let wrong: Vec<_> = cases
             .into_iter()
             .map(|(file, expected)| (check(&file), expected.map_err(str::to_owned), file))
-            .filter(|(came, expected, _)| came != expected)
+            .filter(|(actual, expected, _)| actual != expected)
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");
     }

@@ -104,9 +104,9 @@ fn every_datatype_comes_back_to_the_bit() {
     let wrong: Vec<_> = cases
         .into_iter()
         .filter_map(|(kind, input)| {
-            let came = compute(&format!("identity-{kind}"), vec![("x", input.clone())]);
+            let actual = compute(&format!("identity-{kind}"), vec![("x", input.clone())]);
             let expected = Ok(vec![("y".to_owned(), input)]);
-            (came != expected).then(|| format!("{kind}: {came:?}"))
+            (actual != expected).then(|| format!("{kind}: {actual:?}"))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -120,9 +120,9 @@ fn a_guest_sends_bool_as_uint8() {
         .into_iter()
         .filter_map(|runtime| {
             let graph = Graph::load(&runtime, bytes("identity-bool")).unwrap();
-            let came = graph.compute(vec![("x".to_owned(), flags(Datatype::Uint8))]);
+            let actual = graph.compute(vec![("x".to_owned(), flags(Datatype::Uint8))]);
             let expected = Ok(vec![("y".to_owned(), flags(Datatype::Bool))]);
-            (came != expected).then_some((runtime, came))
+            (actual != expected).then_some((runtime, actual))
         })
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -235,7 +235,7 @@ fn tensors_that_do_not_fit_are_refused_in_words() {
             "add",
             vec![("a", pair()), ("a", pair())],
             InvalidArgument,
-            "input `a` came twice",
+            "input `a` is there twice",
         ),
         (
             "add-default",
@@ -271,11 +271,11 @@ fn tensors_that_do_not_fit_are_refused_in_words() {
     let wrong: Vec<_> = cases
         .into_iter()
         .filter_map(|(name, inputs, kind, message)| {
-            let came = compute(name, inputs);
-            let is_right = came
+            let actual = compute(name, inputs);
+            let is_right = actual
                 .as_ref()
                 .is_err_and(|error| error.kind() == kind && error.message().starts_with(message));
-            (!is_right).then(|| format!("{name}, expected {message:?}: {came:?}"))
+            (!is_right).then(|| format!("{name}, expected {message:?}: {actual:?}"))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -345,11 +345,11 @@ fn models_that_cannot_run_are_refused_in_words() {
     let wrong: Vec<_> = cases
         .into_iter()
         .filter_map(|(name, onnx, kind, message)| {
-            let came = Graph::load(&Rten, onnx).map(|_| "it was loaded");
-            let is_right = came
+            let actual = Graph::load(&Rten, onnx).map(|_| "it was loaded");
+            let is_right = actual
                 .as_ref()
                 .is_err_and(|error| error.kind() == kind && error.message().starts_with(&message));
-            (!is_right).then(|| format!("{name}, expected {message:?}: {came:?}"))
+            (!is_right).then(|| format!("{name}, expected {message:?}: {actual:?}"))
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -58,21 +58,21 @@ fn check(folder: &Path) -> Result<(), String> {
     let graph = Graph::load(model).map_err(|error| format!("load: {error}"))?;
     let inputs = inputs.iter().map(|entry| read(folder, entry)).collect();
     let outputs = graph.run(inputs).map_err(|error| format!("run: {error}"))?;
-    for (entry, came) in case["outputs"].as_array().unwrap().iter().zip(&outputs) {
+    for (entry, actual) in case["outputs"].as_array().unwrap().iter().zip(&outputs) {
         let expected = read(folder, entry);
         // Other writers of cases give scalars the shape [1].
-        let is_scalar = came.shape().is_empty() && expected.shape() == [1];
-        let has_shape = is_scalar || came.shape() == expected.shape();
-        if !has_shape || came.datatype() != expected.datatype() {
+        let is_scalar = actual.shape().is_empty() && expected.shape() == [1];
+        let has_shape = is_scalar || actual.shape() == expected.shape();
+        if !has_shape || actual.datatype() != expected.datatype() {
             return Err(format!(
                 "{} {:?}, expected {} {:?}",
-                came.datatype(),
-                came.shape(),
+                actual.datatype(),
+                actual.shape(),
                 expected.datatype(),
                 expected.shape()
             ));
         }
-        for (at, (a, b)) in wide(came.data())
+        for (at, (a, b)) in wide(actual.data())
             .iter()
             .zip(wide(expected.data()))
             .enumerate()

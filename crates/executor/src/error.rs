@@ -24,7 +24,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of that kind. The message says what is wrong, what was expected and what came instead.
+    /// An error of that kind. The message says what is wrong, what was expected and what there was instead.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {

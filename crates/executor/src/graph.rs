@@ -174,10 +174,10 @@ impl Graph {
 
     /// The values before the first step; the last `lent` inputs are left out.
     fn initial(&self, inputs: Vec<Tensor>, lent: usize) -> Result<Vec<Option<Tensor>>> {
-        let came = inputs.len() + lent;
-        if came != self.inputs.len() {
+        let actual = inputs.len() + lent;
+        if actual != self.inputs.len() {
             return Err(Error::input(format!(
-                "expected {} inputs, came {came}",
+                "expected {} inputs, got {actual}",
                 self.inputs.len()
             )));
         }

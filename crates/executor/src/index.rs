@@ -51,10 +51,10 @@ pub fn broadcast(shapes: &[&[usize]]) -> Result<Vec<usize>> {
     let mut result = vec![1; rank];
     for shape in shapes {
         let skipped = rank - shape.len();
-        for (size, &came) in result[skipped..].iter_mut().zip(*shape) {
+        for (size, &actual) in result[skipped..].iter_mut().zip(*shape) {
             if *size == 1 {
-                *size = came;
-            } else if came != 1 && came != *size {
+                *size = actual;
+            } else if actual != 1 && actual != *size {
                 return Err(Error::input(format!(
                     "the shapes {shapes:?} cannot be broadcast to each other"
                 )));

@@ -329,7 +329,7 @@ macro_rules! with_datatype {
         match $dt {
             $(infer_tensor::Datatype::$datatype => { type $T = $type; $body })*
             other => return Err($crate::error::Error::unsupported(format!(
-                concat!("expected ", $expected, ", came {}"), other
+                concat!("expected ", $expected, ", got {}"), other
             ))),
         }
     };

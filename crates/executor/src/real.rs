@@ -154,7 +154,7 @@ pub fn into_reals<R: Real>(tensor: Tensor) -> Result<Vec<R>> {
 
 fn not_real(tensor: &Tensor) -> Error {
     Error::unsupported(format!(
-        "expected real numbers (FP32, FP64, FP16 or BF16), came {}",
+        "expected real numbers (FP32, FP64, FP16 or BF16), got {}",
         tensor.datatype()
     ))
 }
@@ -172,7 +172,7 @@ pub fn rounded<R: Real>(shape: Vec<usize>, values: Vec<R>, datatype: Datatype) -
         Datatype::Fp64 => Data::F64(each(&values, |v| v.wide())?),
         other => {
             return Err(Error::unsupported(format!(
-                "expected a datatype of real numbers, came {other}"
+                "expected a datatype of real numbers, got {other}"
             )));
         }
     };

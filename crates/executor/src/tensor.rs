@@ -227,7 +227,7 @@ impl Tensor {
             Ok(Self { shape, data })
         } else {
             Err(Error::graph(format!(
-                "a tensor of shape {shape:?} has {expected} elements, came {}",
+                "a tensor of shape {shape:?} has {expected} elements, got {}",
                 data.len()
             )))
         }
@@ -308,7 +308,7 @@ impl Tensor {
     pub fn elements<T: Element>(&self) -> Result<&[T]> {
         T::slice(&self.data).ok_or_else(|| {
             Error::unsupported(format!(
-                "expected a tensor of {}, came {}",
+                "expected a tensor of {}, got {}",
                 T::DATATYPE,
                 self.datatype()
             ))
@@ -320,9 +320,12 @@ impl Tensor {
     /// # Errors
     /// `Unsupported` if they have another datatype.
     pub fn into_elements<T: Element>(self) -> Result<Vec<T>> {
-        let came = self.datatype();
+        let actual = self.datatype();
         T::take(self.data).ok_or_else(|| {
-            Error::unsupported(format!("expected a tensor of {}, came {came}", T::DATATYPE))
+            Error::unsupported(format!(
+                "expected a tensor of {}, got {actual}",
+                T::DATATYPE
+            ))
         })
     }
 
@@ -353,7 +356,7 @@ impl Tensor {
             Data::I64(elements) => Ok(elements.clone()),
             Data::I32(elements) => Ok(elements.iter().map(|&element| element.into()).collect()),
             other => Err(Error::unsupported(format!(
-                "expected integers (INT64 or INT32), came {}",
+                "expected integers (INT64 or INT32), got {}",
                 other.datatype()
             ))),
         }

@@ -262,9 +262,9 @@ fn circles_are_found() {
         let files = files
             .iter()
             .map(|(name, source)| ((*name).to_owned(), (*source).to_owned()));
-        let came = circles(&imports(&files.collect()));
-        if came != expected {
-            failures.push(format!("came {came:?}, expected {expected:?}"));
+        let actual = circles(&imports(&files.collect()));
+        if actual != expected {
+            failures.push(format!("actual {actual:?}, expected {expected:?}"));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -139,9 +139,9 @@ fn each_branch_takes_its_own_values_from_outside() {
             longs(&[10]),
             longs(&[100]),
         ];
-        let came = loaded.run(given).unwrap();
+        let actual = loaded.run(given).unwrap();
         let expected = [longs(&[expected]), longs(&[1]), longs(&[100])];
-        assert_eq!(came, expected, "{condition}");
+        assert_eq!(actual, expected, "{condition}");
     }
 }
 
@@ -150,14 +150,14 @@ fn iterations_take_the_same_values_from_outside() {
     let looped = node("Loop", "three yes s", "last sums xs", &[("body", adding())]);
     let given = [longs(&[10]), longs(&[1])];
     // What is taken is still there afterwards.
-    let came = run(graph("x s", "last sums xs x", vec![looped]), &given);
+    let actual = run(graph("x s", "last sums xs x", vec![looped]), &given);
     let expected = vec![
         longs(&[31]),
         rows(&[3, 1], &[11, 21, 31]),
         rows(&[3, 1], &[10, 10, 10]),
         longs(&[10]),
     ];
-    assert_eq!(came, Ok(expected));
+    assert_eq!(actual, Ok(expected));
 
     let body = graph(
         "s v",
@@ -166,8 +166,8 @@ fn iterations_take_the_same_values_from_outside() {
     );
     let given = [longs(&[10]), longs(&[0]), rows(&[3, 1], &[1, 2, 3])];
     let scanned = scan("s v", "last ws", body);
-    let came = run(graph("x s v", "last ws", vec![scanned]), &given);
-    assert_eq!(came, Ok(vec![longs(&[6]), rows(&[3, 1], &[10, 20, 30])]));
+    let actual = run(graph("x s v", "last ws", vec![scanned]), &given);
+    assert_eq!(actual, Ok(vec![longs(&[6]), rows(&[3, 1], &[10, 20, 30])]));
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_loop_of_constants_is_not_run_while_its_file_is_loaded() {
             Err(error) => failures.push(format!("{name}: run at load: {error}")),
             Ok(loaded) => match loaded.run(Vec::new()) {
                 Err(error) if error.to_string().contains("cannot be broadcast") => {}
-                came => failures.push(format!("{name}: came {came:?}")),
+                actual => failures.push(format!("{name}: actual {actual:?}")),
             },
         }
     }
@@ -223,7 +223,7 @@ fn what_control_flow_cannot_do_is_said() {
         ),
         (
             node("If", "three", "o", &branches(one(), one())),
-            "If: expected a tensor of BOOL, came INT64",
+            "If: expected a tensor of BOOL, got INT64",
         ),
         (
             node("If", "yes", "o", &branches(one(), two)),
@@ -247,7 +247,7 @@ fn what_control_flow_cannot_do_is_said() {
         ),
         (
             node("Loop", "three yes", "o", &body("n go", "n n")),
-            "Loop: expected a tensor of BOOL, came INT64",
+            "Loop: expected a tensor of BOOL, got INT64",
         ),
         (
             node("Loop", "none yes", "o", &body("n go", "go n")),
@@ -280,9 +280,9 @@ fn what_control_flow_cannot_do_is_said() {
     ];
     let mut failures = Vec::new();
     for (node, expected) in cases {
-        let came = run(graph("x", "o", vec![node]), &[longs(&[1])]);
-        if came.as_ref().err().map(String::as_str) != Some(expected) {
-            failures.push(format!("came {came:?}, expected {expected:?}"));
+        let actual = run(graph("x", "o", vec![node]), &[longs(&[1])]);
+        if actual.as_ref().err().map(String::as_str) != Some(expected) {
+            failures.push(format!("actual {actual:?}, expected {expected:?}"));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -243,9 +243,11 @@ fn what_does_not_go_together_is_said() {
     ];
     let mut failures = Vec::new();
     for (op_type, opset, attributes, inputs, expected) in &cases {
-        let came = message(op_type, *opset, attributes, inputs);
-        if came.as_deref() != *expected {
-            failures.push(format!("{op_type}: came {came:?}, expected {expected:?}"));
+        let actual = message(op_type, *opset, attributes, inputs);
+        if actual.as_deref() != *expected {
+            failures.push(format!(
+                "{op_type}: actual {actual:?}, expected {expected:?}"
+            ));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -334,9 +336,9 @@ fn what_does_not_go_together_in_linear_attention_is_said() {
     ];
     let mut failures = Vec::new();
     for (at, (attributes, inputs, expected)) in cases.iter().enumerate() {
-        let came = message("LinearAttention", 27, attributes, inputs);
-        if came.as_deref() != *expected {
-            failures.push(format!("{at}: came {came:?}, expected {expected:?}"));
+        let actual = message("LinearAttention", 27, attributes, inputs);
+        if actual.as_deref() != *expected {
+            failures.push(format!("{at}: actual {actual:?}, expected {expected:?}"));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

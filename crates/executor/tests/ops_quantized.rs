@@ -54,15 +54,15 @@ fn a_quantized_product_is_as_onnx_runtime_computes_it() {
     let expected = Tensor::of(&[2, 4], expected).unwrap();
     assert_eq!(gemm(&inputs()), Ok(expected));
 
-    let came = gemm(&inputs()[..7].to_vec()).unwrap();
+    let actual = gemm(&inputs()[..7].to_vec()).unwrap();
     let expected = [0.82f32, -0.1804, 0.68, 0.58, 0.551, 2.7334, 1.87, 8.365];
-    let came = came.elements::<f32>().unwrap();
-    let is_close = came.len() == expected.len()
-        && came
+    let actual = actual.elements::<f32>().unwrap();
+    let is_close = actual.len() == expected.len()
+        && actual
             .iter()
             .zip(&expected)
-            .all(|(came, expected)| (came - expected).abs() <= 1e-6 * expected.abs());
-    assert!(is_close, "came {came:?}, expected {expected:?}");
+            .all(|(actual, expected)| (actual - expected).abs() <= 1e-6 * expected.abs());
+    assert!(is_close, "actual {actual:?}, expected {expected:?}");
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn what_a_quantized_product_cannot_do_is_said() {
         |shape: &[usize]| Some(Tensor::of(shape, vec![0i8; shape.iter().product()]).unwrap());
     let cases = [
         (0, None, "input 0 is missing"),
-        (0, bytes(&[3]), "expected a matrix, came the shape [3]"),
+        (0, bytes(&[3]), "expected a matrix, got the shape [3]"),
         (
             0,
             bytes(&[2, 4]),
@@ -82,7 +82,7 @@ fn what_a_quantized_product_cannot_do_is_said() {
         (
             0,
             Some(Tensor::of(&[2, 3], vec![0f32; 6]).unwrap()),
-            "expected a quantized tensor (integers of 8, 16 or 32 bits), came FP32",
+            "expected a quantized tensor (integers of 8, 16 or 32 bits), got FP32",
         ),
         (1, None, "input 1 is missing"),
         (
@@ -93,7 +93,7 @@ fn what_a_quantized_product_cannot_do_is_said() {
         (
             3,
             bytes(&[1, 4, 3]),
-            "expected a matrix, came the shape [1, 4, 3]",
+            "expected a matrix, got the shape [1, 4, 3]",
         ),
         (
             4,
@@ -114,7 +114,7 @@ fn what_a_quantized_product_cannot_do_is_said() {
         (
             6,
             bytes(&[4]),
-            "input 6: expected a tensor of INT32, came INT8",
+            "input 6: expected a tensor of INT32, got INT8",
         ),
         (7, None, "input 7 is missing"),
         (
@@ -127,9 +127,11 @@ fn what_a_quantized_product_cannot_do_is_said() {
     for (at, input, expected) in cases {
         let mut given = inputs();
         given[at] = input;
-        let came = gemm(&given);
-        if came.as_ref().err().map(String::as_str) != Some(expected) {
-            failures.push(format!("input {at}: came {came:?}, expected {expected:?}"));
+        let actual = gemm(&given);
+        if actual.as_ref().err().map(String::as_str) != Some(expected) {
+            failures.push(format!(
+                "input {at}: actual {actual:?}, expected {expected:?}"
+            ));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -39,16 +39,16 @@ fn attribute(json: &Json) -> Value {
 }
 
 /// Whether they are the same, fractions within the sixth digit.
-fn is_close(came: &Tensor, expected: &Tensor) -> bool {
-    match (came.data(), expected.data()) {
+fn is_close(actual: &Tensor, expected: &Tensor) -> bool {
+    match (actual.data(), expected.data()) {
         (Data::F32(came_values), Data::F32(values)) => {
-            came.shape() == expected.shape()
+            actual.shape() == expected.shape()
                 && came_values
                     .iter()
                     .zip(values)
                     .all(|(a, b)| a == b || (a - b).abs() <= 1e-6 + 1e-5 * b.abs())
         }
-        _ => came == expected,
+        _ => actual == expected,
     }
 }
 
@@ -66,12 +66,13 @@ fn nodes_compute_what_onnx_runtime_does() {
         let inputs: Vec<_> = tensors("inputs").map(Some).collect();
         let expected: Vec<_> = tensors("outputs").collect();
         let opset = case["opset"].as_i64().unwrap();
-        let came = run(op_type, opset, &attributes, expected.len(), &inputs);
-        let is_right = came.as_ref().is_ok_and(|came| {
-            came.len() >= expected.len() && came.iter().zip(&expected).all(|(a, b)| is_close(a, b))
+        let actual = run(op_type, opset, &attributes, expected.len(), &inputs);
+        let is_right = actual.as_ref().is_ok_and(|actual| {
+            actual.len() >= expected.len()
+                && actual.iter().zip(&expected).all(|(a, b)| is_close(a, b))
         });
         if !is_right {
-            failures.push(format!("{case}: came {came:?}"));
+            failures.push(format!("{case}: actual {actual:?}"));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
@@ -101,9 +102,9 @@ fn narrow(values: &[i32]) -> Option<Tensor> {
 #[test]
 fn powers_of_integers_are_exact() {
     // By way of FP64, as ONNX Runtime computes them, the first would end in 256.
-    let came = run("Pow", 15, &[], 1, &[wholes(&[3, 2]), wholes(&[39, 64])]);
+    let actual = run("Pow", 15, &[], 1, &[wholes(&[3, 2]), wholes(&[39, 64])]);
     assert_eq!(
-        came,
+        actual,
         Ok(vec![Tensor::vector(vec![4_052_555_153_018_976_267i64, 0])])
     );
 }
@@ -120,11 +121,11 @@ type Case = (
 fn check(cases: Vec<Case>) {
     let mut failures = Vec::new();
     for (row, (op_type, opset, attributes, inputs, expected)) in cases.iter().enumerate() {
-        let came = std::panic::catch_unwind(|| run(op_type, *opset, attributes, 1, inputs));
-        let came = came.unwrap_or_else(|_| Err("PANIC".to_owned())).err();
-        if came.as_deref() != *expected {
+        let actual = std::panic::catch_unwind(|| run(op_type, *opset, attributes, 1, inputs));
+        let actual = actual.unwrap_or_else(|_| Err("PANIC".to_owned())).err();
+        if actual.as_deref() != *expected {
             failures.push(format!(
-                "{row} {op_type}: came {came:?}, expected {expected:?}"
+                "{row} {op_type}: actual {actual:?}, expected {expected:?}"
             ));
         }
     }
@@ -136,7 +137,7 @@ fn check(cases: Vec<Case>) {
 fn arithmetic_says_what_it_cannot_compute() {
     check(vec![
         ("Add", 14, vec![], vec![zeros(&[2]), zeros(&[3])], Some("the shapes [[2], [3]] cannot be broadcast to each other")),
-        ("Add", 14, vec![], vec![zeros(&[2]), narrow(&[1])], Some("expected a tensor of FP32, came INT32")),
+        ("Add", 14, vec![], vec![zeros(&[2]), narrow(&[1])], Some("expected a tensor of FP32, got INT32")),
         ("Add", 14, vec![], vec![zeros(&[2]), None], Some("input 1 is missing")),
         ("Add", 6, vec![("axis", Int(0))], vec![zeros(&[2]), zeros(&[2])], Some("the attribute `axis`, which broadcasting had before version 7, is not supported; convert the model to version 7 or later")),
         ("Add", 14, vec![], vec![none(&[0, usize::MAX, 9]), zeros(&[1])], None),
@@ -149,9 +150,9 @@ fn arithmetic_says_what_it_cannot_compute() {
         ("Pow", 15, vec![], vec![narrow(&[3]), wholes(&[i64::MAX])], None),
         ("Abs", 13, vec![], vec![narrow(&[i32::MIN])], None),
         ("Neg", 13, vec![], vec![narrow(&[i32::MIN])], None),
-        ("And", 7, vec![], vec![zeros(&[1]), zeros(&[1])], Some("expected a tensor of BOOL, came FP32")),
-        ("Sqrt", 13, vec![], vec![narrow(&[4])], Some("expected FP32, FP64, FP16 or BF16, came INT32")),
-        ("BitwiseNot", 18, vec![], vec![zeros(&[1])], Some("expected an integer's datatype, came FP32")),
+        ("And", 7, vec![], vec![zeros(&[1]), zeros(&[1])], Some("expected a tensor of BOOL, got FP32")),
+        ("Sqrt", 13, vec![], vec![narrow(&[4])], Some("expected FP32, FP64, FP16 or BF16, got INT32")),
+        ("BitwiseNot", 18, vec![], vec![zeros(&[1])], Some("expected an integer's datatype, got FP32")),
         ("BitShift", 11, vec![("direction", text("UP"))], vec![], Some("the attribute `direction` is `UP`, expected `LEFT` or `RIGHT`")),
         ("BitShift", 28, vec![("direction", text("LEFT"))], vec![wholes(&[1]), wholes(&[64])], None),
         ("BitShift", 28, vec![("direction", text("RIGHT"))], vec![wholes(&[-1]), wholes(&[i64::MIN])], None),
@@ -159,7 +160,7 @@ fn arithmetic_says_what_it_cannot_compute() {
         ("PRelu", 16, vec![], vec![zeros(&[2]), zeros(&[3, 2])], Some("the slope cannot be broadcast to the input's shape [2]")),
         ("Gelu", 20, vec![("approximate", text("sin"))], vec![], Some("the attribute `approximate` is `sin`, expected `none` or `tanh`")),
         ("Dropout", 13, vec![], vec![zeros(&[2]), None, Some(Tensor::scalar(true))], Some("training (dropping values) is not supported, expected `training_mode` to be false")),
-        ("Where", 16, vec![], vec![zeros(&[1]), zeros(&[1]), zeros(&[1])], Some("expected a tensor of BOOL, came FP32")),
+        ("Where", 16, vec![], vec![zeros(&[1]), zeros(&[1]), zeros(&[1])], Some("expected a tensor of BOOL, got FP32")),
         ("Cast", 13, vec![("to", Int(8))], vec![], Some("tensors of STRING are not supported")),
         ("Cast", 19, vec![("to", Int(17))], vec![], Some("tensors of FLOAT8E4M3FN are not supported")),
         ("Cast", 5, vec![("to", Int(1))], vec![], Some("operator `Cast` is not supported in version 5 of the operator set `ai.onnx`, expected version 6 or later")),
@@ -170,14 +171,14 @@ fn arithmetic_says_what_it_cannot_compute() {
         ("MatMul", 13, vec![], vec![zeros(&[2, 3]), zeros(&[2, 3])], Some("matrices of shape [2, 3] and [2, 3] cannot be multiplied")),
         ("MatMul", 13, vec![], vec![zeros(&[]), zeros(&[1])], Some("matrices of shape [] and [1] cannot be multiplied")),
         ("MatMul", 13, vec![], vec![none(&[1 << 20, 0]), none(&[0, 1 << 20])], Some("a tensor of shape [1048576, 1048576] does not fit into memory")),
-        ("Gemm", 13, vec![], vec![zeros(&[2]), zeros(&[2, 2])], Some("expected two matrices, came tensors of shape [2] and [2, 2]")),
+        ("Gemm", 13, vec![], vec![zeros(&[2]), zeros(&[2, 2])], Some("expected two matrices, got tensors of shape [2] and [2, 2]")),
         ("Gemm", 13, vec![], vec![zeros(&[2, 2]), zeros(&[2, 2]), zeros(&[3, 2, 2])], Some("input 2 cannot be broadcast to the product's shape [2, 2]")),
-        ("MatMulInteger", 10, vec![], vec![zeros(&[1, 1]), zeros(&[1, 1])], Some("expected INT8 or UINT8, came FP32")),
-        ("Det", 22, vec![], vec![zeros(&[2, 3])], Some("expected square matrices, came 2 rows and 3 columns")),
+        ("MatMulInteger", 10, vec![], vec![zeros(&[1, 1]), zeros(&[1, 1])], Some("expected INT8 or UINT8, got FP32")),
+        ("Det", 22, vec![], vec![zeros(&[2, 3])], Some("expected square matrices, got 2 rows and 3 columns")),
         ("Det", 22, vec![], vec![none(&[0, 1 << 40, 1 << 40])], None),
         ("Einsum", 12, vec![("equation", text("ij->k"))], vec![zeros(&[1, 1])], Some("the equation's output has a label that no input has, or repeats one")),
         ("Einsum", 12, vec![("equation", text("i->ii"))], vec![zeros(&[1])], Some("the equation's output has a label that no input has, or repeats one")),
-        ("Einsum", 12, vec![("equation", text("i,j"))], vec![zeros(&[1])], Some("the equation has 2 inputs, came 1")),
+        ("Einsum", 12, vec![("equation", text("i,j"))], vec![zeros(&[1])], Some("the equation has 2 inputs, got 1")),
         ("Einsum", 12, vec![("equation", text("i"))], vec![zeros(&[1, 1])], Some("input 0 has the shape [1, 1], which does not match its term in the equation")),
         ("Einsum", 12, vec![("equation", text("ii"))], vec![zeros(&[2, 3])], Some("axes of [2, 3] have the same label but different sizes")),
         ("Einsum", 12, vec![("equation", text("i,i"))], vec![zeros(&[2]), zeros(&[3])], Some("a label has the size 2 in one input and 3 in another")),
@@ -197,7 +198,7 @@ fn shapes_and_indices_say_what_does_not_go_together() {
         ("Reshape", 14, vec![], vec![zeros(&[6]), wholes(&[low])], Some("[6] cannot be reshaped to [-9223372036854775808]: expected sizes of -1, 0 or more")),
         ("Reshape", 14, vec![], vec![zeros(&[6]), wholes(&[high, 3])], Some("a tensor of shape [9223372036854775807, 3] does not fit into memory")),
         ("Reshape", 14, vec![("allowzero", Int(1))], vec![none(&[0]), wholes(&[0, -1])], Some("[0] cannot be reshaped to [0, -1]: it has both 0 and -1 with `allowzero`")),
-        ("Reshape", 14, vec![], vec![zeros(&[1]), zeros(&[1])], Some("expected integers (INT64 or INT32), came FP32")),
+        ("Reshape", 14, vec![], vec![zeros(&[1]), zeros(&[1])], Some("expected integers (INT64 or INT32), got FP32")),
         ("Flatten", 13, vec![("axis", Int(2))], vec![zeros(&[1])], Some("there is no axis 2 in 1 dimensions")),
         ("Squeeze", 13, vec![], vec![zeros(&[2]), wholes(&[0])], Some("axis 0 of [2] cannot be squeezed, expected the size 1")),
         ("Unsqueeze", 13, vec![], vec![zeros(&[2]), wholes(&[0, 0])], Some("an axis is repeated in [0, 0]")),
@@ -206,9 +207,9 @@ fn shapes_and_indices_say_what_does_not_go_together() {
         ("Transpose", 13, vec![("perm", ints(&[0, 0]))], vec![zeros(&[2, 2])], Some("the attribute `perm` is [0, 0], expected each of 2 axes once")),
         ("Transpose", 13, vec![], vec![none(&[0, 1 << 40, 1 << 40])], None),
         ("Expand", 13, vec![], vec![zeros(&[1]), wholes(&[high])], Some("a tensor of shape [9223372036854775807] does not fit into memory")),
-        ("Expand", 13, vec![], vec![zeros(&[1]), wholes(&[-1])], Some("expected sizes of 0 or more, came [-1]")),
+        ("Expand", 13, vec![], vec![zeros(&[1]), wholes(&[-1])], Some("expected sizes of 0 or more, got [-1]")),
         ("Tile", 13, vec![], vec![zeros(&[2]), wholes(&[high])], Some("a tensor of shape [9223372036854775807, 2] does not fit into memory")),
-        ("Tile", 13, vec![], vec![zeros(&[2]), wholes(&[1, 1])], Some("expected one number of repeats for each of 1 axes, came 2")),
+        ("Tile", 13, vec![], vec![zeros(&[2]), wholes(&[1, 1])], Some("expected one number of repeats for each of 1 axes, got 2")),
         ("Concat", 13, vec![("axis", Int(0))], vec![zeros(&[1, 2]), zeros(&[1, 3])], Some("[1, 2] and [1, 3] cannot be concatenated along axis 0")),
         ("Concat", 13, vec![("axis", Int(1))], vec![none(&[1 << 29, 0]), none(&[1 << 29, 0])], None),
         ("Concat", 13, vec![], vec![zeros(&[1])], Some("the attribute `axis` is missing")),
@@ -223,12 +224,12 @@ fn shapes_and_indices_say_what_does_not_go_together() {
         ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[low, high])], None),
         ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[high, low + 5])], None),
         ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[-4, 0])], Some("a size of 3 cannot be padded by -4 and 0")),
-        ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[1])], Some("expected 2 sizes of padding, two for each of 1 axes, came 1")),
+        ("Pad", 13, vec![], vec![zeros(&[3]), wholes(&[1])], Some("expected 2 sizes of padding, two for each of 1 axes, got 1")),
         ("Pad", 13, vec![("mode", text("edge"))], vec![none(&[0]), wholes(&[1, 1])], Some("an axis without elements cannot be padded with this mode")),
         ("Pad", 13, vec![("mode", text("reflect"))], vec![zeros(&[3]), wholes(&[-1, 0])], Some("negative padding is not supported with this mode, expected the mode `constant`")),
         ("Pad", 18, vec![("mode", text("wrap"))], vec![], Some("the attribute `mode` is `wrap`, expected `constant`, `edge`, `reflect`, or since version 19 `wrap`")),
         ("CenterCropPad", 18, vec![], vec![zeros(&[3]), wholes(&[high])], Some("a tensor of shape [9223372036854775807] does not fit into memory")),
-        ("ReverseSequence", 10, vec![], vec![zeros(&[2, 1]), wholes(&[3])], Some("expected 1 lengths of at most 2, came [3]")),
+        ("ReverseSequence", 10, vec![], vec![zeros(&[2, 1]), wholes(&[3])], Some("expected 1 lengths of at most 2, got [3]")),
         ("DepthToSpace", 13, vec![("blocksize", Int(0))], vec![], Some("the attribute `blocksize` is 0, expected 1 to 16384")),
         ("DepthToSpace", 13, vec![("blocksize", Int(2))], vec![zeros(&[1, 3, 1, 1])], Some("3 channels cannot be split into blocks of 2 by 2")),
         ("SpaceToDepth", 13, vec![("blocksize", Int(2))], vec![zeros(&[1, 1, 3, 2])], Some("an image of 3 by 2 cannot be split into blocks of 2")),
@@ -247,7 +248,7 @@ fn shapes_and_indices_say_what_does_not_go_together() {
         ("TensorScatter", 24, vec![("axis", Int(1))], vec![zeros(&[1, 2, 1]), zeros(&[1, 2, 1]), wholes(&[high])], Some("2 elements from position 9223372036854775807 on do not fit into a cache of length 2")),
         ("OneHot", 11, vec![], vec![wholes(&[0]), one(high), zeros(&[2])], Some("a tensor of shape [1, 9223372036854775807] does not fit into memory")),
         ("OneHot", 11, vec![], vec![wholes(&[0]), one(-1), zeros(&[2])], Some("the depth is not one number, or negative")),
-        ("OneHot", 11, vec![], vec![wholes(&[0]), one(2), zeros(&[3])], Some("expected two values (off and on), came 3")),
+        ("OneHot", 11, vec![], vec![wholes(&[0]), one(2), zeros(&[3])], Some("expected two values (off and on), got 3")),
         ("Compress", 11, vec![], vec![zeros(&[1]), Some(Tensor::vector(vec![true, true]))], Some("the index 1 is outside an axis of size 1")),
     ]);
 }
@@ -262,18 +263,18 @@ fn what_is_made_and_what_is_found_says_what_it_cannot_be() {
         ("ConstantOfShape", 9, vec![], vec![wholes(&[high])], Some("a tensor of shape [9223372036854775807] does not fit into memory")),
         ("ConstantOfShape", 9, vec![], vec![wholes(&[0, high, high])], None),
         ("EyeLike", 9, vec![("k", Int(high))], vec![zeros(&[2, 2])], None),
-        ("EyeLike", 9, vec![], vec![zeros(&[2])], Some("expected a matrix, came the shape [2]")),
+        ("EyeLike", 9, vec![], vec![zeros(&[2])], Some("expected a matrix, got the shape [2]")),
         ("Range", 11, vec![], vec![one(0), one(1), one(0)], Some("the step of the range is 0 or NaN")),
         ("Range", 11, vec![], vec![one(low), one(high), one(1)], Some("a tensor of shape [18446744073709551615] does not fit into memory")),
         ("Range", 11, vec![], vec![zeros(&[]), Some(Tensor::scalar(f32::NAN)), Some(Tensor::scalar(1f32))], Some("the range has more values than a tensor can have")),
         ("Range", 11, vec![], vec![one(0), wholes(&[1, 2]), one(1)], Some("input 1 has 2 values, expected 1")),
         ("Trilu", 14, vec![], vec![zeros(&[2, 2]), one(high)], None),
         ("Trilu", 14, vec![("upper", Int(0))], vec![zeros(&[2, 2]), one(low)], None),
-        ("Trilu", 14, vec![], vec![zeros(&[2])], Some("expected at least two axes, came the shape [2]")),
+        ("Trilu", 14, vec![], vec![zeros(&[2])], Some("expected at least two axes, got the shape [2]")),
         ("ReduceSum", 13, vec![], vec![zeros(&[2]), wholes(&[0, -1])], Some("an axis is repeated in [0, -1]")),
         ("ReduceSum", 13, vec![], vec![zeros(&[2]), wholes(&[1])], Some("there is no axis 1 in 1 dimensions")),
-        ("ReduceSum", 13, vec![], vec![Some(Tensor::vector(vec![1u8]))], Some("expected floats, or integers of at least 32 bits, came UINT8")),
-        ("ReduceSum", 13, vec![], vec![Some(Tensor::vector(vec![true]))], Some("expected a number's datatype, came BOOL")),
+        ("ReduceSum", 13, vec![], vec![Some(Tensor::vector(vec![1u8]))], Some("expected floats, or integers of at least 32 bits, got UINT8")),
+        ("ReduceSum", 13, vec![], vec![Some(Tensor::vector(vec![true]))], Some("expected a number's datatype, got BOOL")),
         ("ReduceMean", 18, vec![], vec![Some(Tensor::vector(Vec::<i32>::new()))], None),
         ("ArgMax", 13, vec![], vec![none(&[0, 2])], Some("axis 0 has no elements, expected at least 1")),
         ("ArgMax", 13, vec![], vec![zeros(&[])], Some("there is no axis 0 in 0 dimensions")),
@@ -319,7 +320,7 @@ fn moved_places_and_runs_of_numbers_say_what_they_cannot_compute() {
         ("AffineGrid", 20, vec![], vec![zeros(&[1, 2, 3]), wholes(&[1, 1, 2])], Some("the size is [1, 1, 2], expected four or five numbers, none negative")),
         ("AffineGrid", 20, vec![], vec![zeros(&[1, 2, 3]), wholes(&[1, 1, -2, 2])], Some("the size is [1, 1, -2, 2], expected four or five numbers, none negative")),
         ("AffineGrid", 20, vec![], vec![zeros(&[1, 2, 3]), wholes(&[1, 1, i64::MAX, i64::MAX])], Some("a tensor of shape [1, 9223372036854775807, 9223372036854775807, 2] does not fit into memory")),
-        ("AffineGrid", 20, vec![], vec![Some(Tensor::of(&[1, 2, 3], vec![0i64; 6]).unwrap()), wholes(&[1, 1, 2, 2])], Some("expected real numbers (FP32, FP64, FP16 or BF16), came INT64")),
+        ("AffineGrid", 20, vec![], vec![Some(Tensor::of(&[1, 2, 3], vec![0i64; 6]).unwrap()), wholes(&[1, 1, 2, 2])], Some("expected real numbers (FP32, FP64, FP16 or BF16), got INT64")),
         ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 2])], None),
         ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 3])], Some("the offsets have the shape [1, 8, 2, 3], expected [1, 8, 2, 2]")),
         ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 1, 2, 2]), zeros(&[1, 8, 2, 2])], Some("weights of shape [1, 1, 2, 2] in 1 groups and 1 offset groups do not match an input of shape [1, 2, 3, 3]")),
@@ -332,8 +333,8 @@ fn moved_places_and_runs_of_numbers_say_what_they_cannot_compute() {
         ("DeformConv", 19, vec![], vec![image(), zeros(&[1, 2, 2, 2]), zeros(&[1, 8, 2, 2]), None, zeros(&[1])], Some("the mask has the shape [1], expected [1, 4, 2, 2]")),
         ("DeformConv", 19, vec![], vec![zeros(&[1, 2, 3]), zeros(&[1, 2, 2]), zeros(&[1, 4, 2])], Some("an input of shape [1, 2, 3] with weights of shape [1, 2, 2] is not supported, expected two spatial axes")),
         ("TfIdfVectorizer", 9, unchanged(), vec![wholes(&[5, 6])], None),
-        ("TfIdfVectorizer", 9, unchanged(), vec![none(&[0])], Some("expected integers (INT64 or INT32), came FP32")),
-        ("TfIdfVectorizer", 9, unchanged(), vec![Some(Tensor::of(&[1, 1, 1], vec![5i64]).unwrap())], Some("expected a vector or a matrix, came the shape [1, 1, 1]")),
+        ("TfIdfVectorizer", 9, unchanged(), vec![none(&[0])], Some("expected integers (INT64 or INT32), got FP32")),
+        ("TfIdfVectorizer", 9, unchanged(), vec![Some(Tensor::of(&[1, 1, 1], vec![5i64]).unwrap())], Some("expected a vector or a matrix, got the shape [1, 1, 1]")),
         ("TfIdfVectorizer", 9, unchanged(), vec![Some(Tensor::of(&[2, 0], Vec::<i64>::new()).unwrap())], None),
         ("TfIdfVectorizer", 9, grams(("mode", text("TFDIF"))), vec![wholes(&[5])], Some("the attribute `mode` is `TFDIF`, expected TF, IDF or TFIDF")),
         ("TfIdfVectorizer", 9, grams(("min_gram_length", Int(3))), vec![wholes(&[5])], Some("the attribute `min_gram_length` is 3, which is more than `max_gram_length`, 2")),

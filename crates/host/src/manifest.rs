@@ -122,7 +122,7 @@ impl Manifest {
         };
         if file.spin_manifest_version != 2 {
             return Err(unsupported(format!(
-                "expected `spin_manifest_version = 2`, came {}",
+                "expected `spin_manifest_version = 2`, got {}",
                 file.spin_manifest_version
             )));
         }
@@ -153,7 +153,7 @@ impl Manifest {
                     .and_then(Route::parse)
                     .ok_or_else(|| {
                         unsupported(format!(
-                            "expected a route such as \"/...\" or \"/infer\", came {}",
+                            "expected a route such as \"/...\" or \"/infer\", got {}",
                             trigger.route
                         ))
                     })?;
@@ -165,7 +165,7 @@ impl Manifest {
         }
         let source = component.source.as_str().ok_or_else(|| {
             unsupported(format!(
-                "expected the component's source as a path, came {}",
+                "expected the component's source as a path, got {}",
                 component.source
             ))
         })?;
@@ -180,7 +180,7 @@ impl Manifest {
                         destination: destination.to_owned(),
                     }),
                     _ => Err(unsupported(format!(
-                        "expected files as {{ source = \"…\", destination = \"…\" }}, came {entry}"
+                        "expected files as {{ source = \"…\", destination = \"…\" }}, got {entry}"
                     ))),
                 }
             })
@@ -295,7 +295,7 @@ mod tests {
         let cases = [
             (
                 "spin_manifest_version = 1\n[trigger]\n[component]\n".to_owned(),
-                "expected `spin_manifest_version = 2`, came 1",
+                "expected `spin_manifest_version = 2`, got 1",
             ),
             (
                 format!("{HEAD}[trigger]\n[component]\n"),
@@ -318,15 +318,15 @@ mod tests {
                     "{HEAD}{}{component}",
                     http.replace("\"/...\"", "{ private = true }")
                 ),
-                "expected a route such as \"/...\" or \"/infer\", came { private = true }",
+                "expected a route such as \"/...\" or \"/infer\", got { private = true }",
             ),
             (
                 format!("{HEAD}{http}[component.a]\nsource = {{ url = \"x\", digest = \"y\" }}\n"),
-                "expected the component's source as a path, came { url = \"x\", digest = \"y\" }",
+                "expected the component's source as a path, got { url = \"x\", digest = \"y\" }",
             ),
             (
                 format!("{HEAD}{http}{component}files = [\"static/*\"]\n"),
-                "expected files as { source = \"…\", destination = \"…\" }, came \"static/*\"",
+                "expected files as { source = \"…\", destination = \"…\" }, got \"static/*\"",
             ),
         ];
         let wrong: Vec<_> = cases

@@ -77,9 +77,9 @@ fn lengths_are_the_least_that_the_files_say() {
     ];
     let mut wrong = Vec::new();
     for (name, files, expected) in rows {
-        let came = inspect(name, files).map(|found| found.card.text.unwrap().max_tokens);
-        if came != Ok(expected) {
-            wrong.push(format!("{name} {files:?}: {came:?}, expected {expected}"));
+        let actual = inspect(name, files).map(|found| found.card.text.unwrap().max_tokens);
+        if actual != Ok(expected) {
+            wrong.push(format!("{name} {files:?}: {actual:?}, expected {expected}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -152,12 +152,14 @@ fn vectors_are_pooled_as_the_folder_says() {
     ];
     let mut wrong = Vec::new();
     for (name, files, expected) in rows {
-        let came = inspect(name, files).map(|found| match found.card.task {
+        let actual = inspect(name, files).map(|found| match found.card.task {
             Task::Embedding(spec) => Some(spec.pooling),
             _ => None,
         });
-        if came != Ok(expected) {
-            wrong.push(format!("{name} {files:?}: {came:?}, expected {expected:?}"));
+        if actual != Ok(expected) {
+            wrong.push(format!(
+                "{name} {files:?}: {actual:?}, expected {expected:?}"
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -403,7 +403,9 @@ fn trap_reason(stderr: &str, trap: &Trap) -> String {
     } else {
         message.join("; ")
     };
-    format!("reading it broke off, as a damaged file can make it: {reason}")
+    format!(
+        "the component trapped while loading it, probably because the file is damaged: {reason}"
+    )
 }
 
 /// Define the wasi:nn imports of `infer` so that it can be instantiated. There are no graphs during the setup, so each
@@ -524,7 +526,9 @@ mod tests {
         for (stderr, expected) in cases {
             assert_eq!(
                 trap_reason(stderr, &Trap::UnreachableCodeReached),
-                format!("reading it broke off, as a damaged file can make it: {expected}"),
+                format!(
+                    "the component trapped while loading it, probably because the file is damaged: {expected}"
+                ),
                 "{stderr}"
             );
         }

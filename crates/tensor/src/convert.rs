@@ -214,9 +214,9 @@ mod tests {
         for (value, stored, expected) in cases {
             let mut data = Vec::new();
             let fits = push_integer(value, stored, &mut data);
-            let came = fits.map(|()| data.clone());
-            if came != expected || (fits.is_none() && !data.is_empty()) {
-                wrong.push((value, stored, came));
+            let actual = fits.map(|()| data.clone());
+            if actual != expected || (fits.is_none() && !data.is_empty()) {
+                wrong.push((value, stored, actual));
             }
         }
         assert!(wrong.is_empty(), "{wrong:?}");

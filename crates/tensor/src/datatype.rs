@@ -130,9 +130,9 @@ mod tests {
             .into_iter()
             .chain(unknown)
             .filter_map(|(name, expected)| {
-                let came = name.parse::<Datatype>();
-                let came = came.map_err(|error| error.to_string());
-                (came != expected).then_some((name, came))
+                let actual = name.parse::<Datatype>();
+                let actual = actual.map_err(|error| error.to_string());
+                (actual != expected).then_some((name, actual))
             })
             .collect();
         assert!(wrong.is_empty(), "{wrong:#?}");

@@ -50,7 +50,7 @@ impl Signature {
                 )));
             };
             if slot.replace(tensor).is_some() {
-                return Err(Error::invalid(format!("input `{name}` came twice")));
+                return Err(Error::invalid(format!("input `{name}` is there twice")));
             }
         }
         let mut ordered = Vec::with_capacity(slots.len());

@@ -79,11 +79,11 @@ fn table() -> [Row; 14] {
 struct Wrong(Vec<String>);
 
 impl Wrong {
-    fn hold<T: PartialEq + std::fmt::Debug>(&mut self, row: impl ToString, came: T, expected: T) {
-        if came != expected {
+    fn hold<T: PartialEq + std::fmt::Debug>(&mut self, row: impl ToString, actual: T, expected: T) {
+        if actual != expected {
             let row = row.to_string();
             self.0
-                .push(format!("{row}: expected {expected:?}, came {came:?}"));
+                .push(format!("{row}: expected {expected:?}, got {actual:?}"));
         }
     }
 }
@@ -214,8 +214,8 @@ fn a_foreign_datatype_without_a_counterpart_is_refused_by_name() {
             26 => format!("{protocol} INT2"),
             _ => format!("ONNX has no datatype {number}"),
         };
-        let came = text(Datatype::from_onnx(number));
-        wrong.hold(format!("ONNX {number}"), came, Err(expected));
+        let actual = text(Datatype::from_onnx(number));
+        wrong.hold(format!("ONNX {number}"), actual, Err(expected));
     }
     for foreign in [
         TensorElementType::Undefined,
@@ -233,8 +233,8 @@ fn a_foreign_datatype_without_a_counterpart_is_refused_by_name() {
         TensorElementType::Int2,
     ] {
         let expected = format!("{protocol} {foreign:?}");
-        let came = text(Datatype::try_from(foreign));
-        wrong.hold(format!("ONNX Runtime {foreign:?}"), came, Err(expected));
+        let actual = text(Datatype::try_from(foreign));
+        wrong.hold(format!("ONNX Runtime {foreign:?}"), actual, Err(expected));
     }
     for foreign in [
         ElementType::Dynamic,
@@ -251,8 +251,8 @@ fn a_foreign_datatype_without_a_counterpart_is_refused_by_name() {
         ElementType::F8E8M0,
     ] {
         let expected = format!("{protocol} {foreign:?}");
-        let came = text(Datatype::try_from(foreign));
-        wrong.hold(format!("OpenVINO {foreign:?}"), came, Err(expected));
+        let actual = text(Datatype::try_from(foreign));
+        wrong.hold(format!("OpenVINO {foreign:?}"), actual, Err(expected));
     }
     for foreign in ["", "float", "str", "object", "complex64", "Float32"] {
         wrong.hold(foreign, Datatype::from_numpy_name(foreign), None);

@@ -42,7 +42,7 @@ impl Operator for Col2Im {
         let window_count = element_count(&frame.windows)?;
         let &[batch, rows, length] = columns.shape() else {
             return Err(Error::input(format!(
-                "expected columns with 3 axes, came the shape {:?}",
+                "expected columns with 3 axes, got the shape {:?}",
                 columns.shape()
             )));
         };

@@ -108,7 +108,7 @@ impl Operator for EyeLike {
         let input = inputs.required(0)?;
         let &[rows, columns] = input.shape() else {
             return Err(Error::input(format!(
-                "expected a matrix, came the shape {:?}",
+                "expected a matrix, got the shape {:?}",
                 input.shape()
             )));
         };
@@ -207,7 +207,7 @@ impl Operator for Trilu {
         let shape = input.shape().to_vec();
         let [.., rows, columns] = shape[..] else {
             return Err(Error::input(format!(
-                "expected at least two axes, came the shape {shape:?}"
+                "expected at least two axes, got the shape {shape:?}"
             )));
         };
         with_element!(input.datatype(), T => {

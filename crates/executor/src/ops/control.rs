@@ -73,14 +73,14 @@ fn body(build: &mut Build<'_>, name: &str) -> Result<Body> {
 impl Body {
     /// Rejects a subgraph that does not take `inputs` values beside its captures, or has fewer than `least_outputs`.
     fn expect(&self, inputs: usize, least_outputs: usize) -> Result<()> {
-        let (came, outputs) = (
+        let (actual, outputs) = (
             self.graph.graph.input_count(),
             self.graph.graph.output_count(),
         );
-        if came != inputs + self.graph.captures {
+        if actual != inputs + self.graph.captures {
             return Err(Error::graph(format!(
                 "the subgraph has {} inputs, expected {inputs}",
-                came.saturating_sub(self.graph.captures)
+                actual.saturating_sub(self.graph.captures)
             )));
         }
         if outputs < least_outputs {

@@ -132,7 +132,7 @@ impl Operator for Einsum {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         if inputs.len() != self.inputs.len() {
             return Err(Error::input(format!(
-                "the equation has {} inputs, came {}",
+                "the equation has {} inputs, got {}",
                 self.inputs.len(),
                 inputs.len()
             )));

@@ -235,7 +235,7 @@ impl Operator for ArrayFeatureExtractor {
         let (input, indices) = (inputs.required(0)?, inputs.required(1)?);
         let Some(at) = input.rank().checked_sub(1) else {
             return Err(Error::input(
-                "expected at least one axis of features, came a scalar",
+                "expected at least one axis of features, got a scalar",
             ));
         };
         let count = indices.len();

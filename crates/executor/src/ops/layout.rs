@@ -123,7 +123,7 @@ pub(super) fn sizes(tensor: &Tensor) -> Result<Vec<usize>> {
         .iter()
         .map(|&size| {
             usize::try_from(size)
-                .map_err(|_| Error::input(format!("expected sizes of 0 or more, came {given:?}")))
+                .map_err(|_| Error::input(format!("expected sizes of 0 or more, got {given:?}")))
         })
         .collect()
 }
@@ -137,7 +137,7 @@ impl Operator for Tile {
         let repeats = sizes(inputs.required(1)?)?;
         if repeats.len() != input.rank() {
             return Err(Error::input(format!(
-                "expected one number of repeats for each of {} axes, came {}",
+                "expected one number of repeats for each of {} axes, got {}",
                 input.rank(),
                 repeats.len()
             )));
@@ -162,7 +162,7 @@ impl Operator for Tile {
 fn four(tensor: &Tensor) -> Result<[usize; 4]> {
     <[usize; 4]>::try_from(tensor.shape()).map_err(|_| {
         Error::input(format!(
-            "expected batch, channels, height and width, came {:?}",
+            "expected batch, channels, height and width, got {:?}",
             tensor.shape()
         ))
     })

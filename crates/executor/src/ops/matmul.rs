@@ -175,7 +175,7 @@ impl Operator for Gemm {
         let (a, b) = (inputs.required(0)?, inputs.required(1)?);
         if a.rank() != 2 || b.rank() != 2 {
             return Err(Error::input(format!(
-                "expected two matrices, came tensors of shape {:?} and {:?}",
+                "expected two matrices, got tensors of shape {:?} and {:?}",
                 a.shape(),
                 b.shape()
             )));
@@ -249,7 +249,7 @@ fn centered(tensor: &Tensor, zero: Option<&Tensor>, by_row: bool) -> Result<Tens
     let to_i32 = |tensor: &Tensor| match tensor.datatype() {
         Datatype::Int8 | Datatype::Uint8 => super::cast::cast(tensor.clone(), Datatype::Int32),
         other => Err(Error::unsupported(format!(
-            "expected INT8 or UINT8, came {other}"
+            "expected INT8 or UINT8, got {other}"
         ))),
     };
     let values = to_i32(tensor)?;
@@ -281,13 +281,13 @@ impl Operator for Det {
         let input = inputs.required(0)?;
         let &[ref outer @ .., rows, columns] = input.shape() else {
             return Err(Error::input(format!(
-                "expected square matrices, came the shape {:?}",
+                "expected square matrices, got the shape {:?}",
                 input.shape()
             )));
         };
         if rows != columns {
             return Err(Error::input(format!(
-                "expected square matrices, came {rows} rows and {columns} columns"
+                "expected square matrices, got {rows} rows and {columns} columns"
             )));
         }
         with_real!(input.datatype(), T => {

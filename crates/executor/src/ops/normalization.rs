@@ -123,7 +123,7 @@ impl BatchNormalization {
             // ONNX counts an input without a channel axis as one channel.
             [batch] => (batch, 1),
             [] => {
-                return Err(Error::input("expected a batch, came a scalar"));
+                return Err(Error::input("expected a batch, got a scalar"));
             }
         };
         let scale = by_channel::<R>(&inputs, 1, channels)?;

@@ -98,7 +98,7 @@ impl Operator for Pad {
         let named: Vec<i64> = named.unwrap_or_else(|| (0..rank).map(|axis| axis as i64).collect());
         if pads.len() != 2 * named.len() {
             return Err(Error::input(format!(
-                "expected {} sizes of padding, two for each of {} axes, came {}",
+                "expected {} sizes of padding, two for each of {} axes, got {}",
                 2 * named.len(),
                 named.len(),
                 pads.len()
@@ -195,7 +195,7 @@ impl Operator for CenterCropPad {
         };
         if named.len() != asked.len() {
             return Err(Error::input(format!(
-                "expected one size for each of {} axes, came {}",
+                "expected one size for each of {} axes, got {}",
                 named.len(),
                 asked.len()
             )));
@@ -243,7 +243,7 @@ impl Operator for ReverseSequence {
         let lengths = sizes(inputs.required(1)?)?;
         if lengths.len() != batch || lengths.iter().any(|&length| length > time) {
             return Err(Error::input(format!(
-                "expected {batch} lengths of at most {time}, came {lengths:?}"
+                "expected {batch} lengths of at most {time}, got {lengths:?}"
             )));
         }
         if input.is_empty() {

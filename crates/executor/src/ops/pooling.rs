@@ -274,7 +274,7 @@ impl Operator for MaxPool {
             Data::F16(_) => self.compute(input, half::f16::NEG_INFINITY),
             Data::Bf16(_) => self.compute(input, half::bf16::NEG_INFINITY),
             other => Err(Error::unsupported(format!(
-                "expected real numbers, INT8 or UINT8, came {}",
+                "expected real numbers, INT8 or UINT8, got {}",
                 other.datatype()
             ))),
         }

@@ -71,7 +71,7 @@ pub fn integers(tensor: &Tensor) -> Result<Vec<i32>> {
         Data::U16(values) => all(values),
         Data::I32(values) => all(values),
         other => Err(Error::unsupported(format!(
-            "expected a quantized tensor (integers of 8, 16 or 32 bits), came {}",
+            "expected a quantized tensor (integers of 8, 16 or 32 bits), got {}",
             other.datatype()
         ))),
     }

@@ -286,7 +286,7 @@ fn matrix(tensor: &Tensor, transposes: bool) -> Result<Cow<'_, Tensor>> {
         (2, false) => Ok(Cow::Borrowed(tensor)),
         (2, true) => Ok(Cow::Owned(transposed(tensor, &[1, 0])?)),
         _ => Err(Error::input(format!(
-            "expected a matrix, came the shape {:?}",
+            "expected a matrix, got the shape {:?}",
             tensor.shape()
         ))),
     }

@@ -214,7 +214,7 @@ impl Recurrent {
         let (gates, directions) = (self.gates(), self.directions.len());
         let (&[a, b, features], &[.., size]) = (x.shape(), r.shape()) else {
             return Err(Error::input(format!(
-                "expected sequences with 3 axes, came the shape {:?}",
+                "expected sequences with 3 axes, got the shape {:?}",
                 x.shape()
             )));
         };

@@ -99,7 +99,7 @@ impl Operator for Reduce {
         ) && !matches!(self.kind, Kind::Max | Kind::Min)
         {
             return Err(Error::unsupported(format!(
-                "expected floats, or integers of at least 32 bits, came {}",
+                "expected floats, or integers of at least 32 bits, got {}",
                 input.datatype()
             )));
         }
@@ -129,9 +129,7 @@ impl Reduce {
                 Kind::Max => row.contains(&true),
                 Kind::Min => !row.contains(&false),
                 _ => {
-                    return Err(Error::unsupported(
-                        "expected a number's datatype, came BOOL",
-                    ));
+                    return Err(Error::unsupported("expected a number's datatype, got BOOL"));
                 }
             });
         }

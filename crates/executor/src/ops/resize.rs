@@ -19,9 +19,9 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
 /// Builds Resize; `is_old` selects the rules of Upsample, which Resize had before version 11 too.
 fn resize(build: &Build<'_>, is_old: bool) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    let wrong = |name: &str, came: &str| {
+    let wrong = |name: &str, actual: &str| {
         Error::unsupported(format!(
-            "the attribute `{name}` is `{came}`, which is not supported"
+            "the attribute `{name}` is `{actual}`, which is not supported"
         ))
     };
     let coordinates = match attributes.string("coordinate_transformation_mode", "half_pixel") {
@@ -145,10 +145,10 @@ impl Resize {
             })
             .collect();
         let given = |position: usize| inputs.get(position).filter(|tensor| !tensor.is_empty());
-        let count = |name: &str, came: usize, expected: usize| match came == expected {
+        let count = |name: &str, actual: usize, expected: usize| match actual == expected {
             true => Ok(()),
             false => Err(Error::input(format!(
-                "expected {expected} {name}, came {came}"
+                "expected {expected} {name}, got {actual}"
             ))),
         };
         let sizes = if self.scales_at == 2 { given(3) } else { None };

@@ -26,9 +26,9 @@ fn affine_grid(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
 
 fn grid_sample(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    let unknown = |name: &str, came: &str, expected: &str| {
+    let unknown = |name: &str, actual: &str, expected: &str| {
         Error::graph(format!(
-            "the attribute `{name}` is `{came}`, expected {expected}"
+            "the attribute `{name}` is `{actual}`, expected {expected}"
         ))
     };
     boxed(GridSample {

@@ -211,7 +211,7 @@ impl Operator for TensorScatter {
         };
         if places.len() != batch {
             return Err(Error::input(format!(
-                "expected {batch} write indices, came {}",
+                "expected {batch} write indices, got {}",
                 places.len()
             )));
         }
@@ -272,7 +272,7 @@ impl Operator for OneHot {
         with_element!(values.datatype(), T => {
             let &[off, on] = values.elements::<T>()? else {
                 return Err(Error::input(format!(
-                    "expected two values (off and on), came {}",
+                    "expected two values (off and on), got {}",
                     values.len()
                 )));
             };

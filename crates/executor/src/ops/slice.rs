@@ -155,7 +155,7 @@ impl Operator for Slice {
         let strides = strides.unwrap_or_else(|| vec![1; count]);
         if ends.len() != count || named.len() != count || strides.len() != count {
             return Err(Error::input(format!(
-                "expected as many ends, axes and steps as starts, came {count} starts, {} ends, {} axes and {} steps",
+                "expected as many ends, axes and steps as starts, got {count} starts, {} ends, {} axes and {} steps",
                 ends.len(),
                 named.len(),
                 strides.len()

@@ -165,7 +165,7 @@ impl Operator for TfIdfVectorizer {
             [rows, _] => (rows, vec![rows, self.width]),
             ref other => {
                 return Err(Error::input(format!(
-                    "expected a vector or a matrix, came the shape {other:?}"
+                    "expected a vector or a matrix, got the shape {other:?}"
                 )));
             }
         };

@@ -325,7 +325,7 @@ pub fn spatial(shape: &[usize]) -> Result<(usize, usize, &[usize])> {
     match shape {
         [batch, channels, spatial @ ..] if !spatial.is_empty() => Ok((*batch, *channels, spatial)),
         _ => Err(Error::input(format!(
-            "expected a batch, channels and at least one spatial axis, came the shape {shape:?}"
+            "expected a batch, channels and at least one spatial axis, got the shape {shape:?}"
         ))),
     }
 }

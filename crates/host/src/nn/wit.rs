@@ -191,7 +191,7 @@ impl graph::Host for NnView<'_> {
         let refused = Error::new(
             ErrorKind::Security,
             format!(
-                "this host computes graphs of its operator's alone, which `load-by-name` gives; came one of \
+                "this host computes graphs of its operator's alone, which `load-by-name` gives; got one of \
                  {bytes} bytes"
             ),
         );

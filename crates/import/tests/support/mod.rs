@@ -14,25 +14,25 @@ fn floats(bytes: &[u8]) -> Vec<f64> {
 /// How an image as it is prepared here differs from the reference, channels first, if it does by more than
 /// 2 of the 256 steps that a pixel has, or by more than a tenth of one on average.
 pub fn differences(name: &str, image: &[u8], spec: &ImageSpec, expected: &[u8]) -> Option<String> {
-    let came =
+    let actual =
         floats(&infer::input::image::to_tensor(image, spec, Datatype::Fp32, u64::MAX).unwrap());
     let expected = floats(expected);
-    if came.len() != expected.len() {
+    if actual.len() != expected.len() {
         return Some(format!(
             "{name}: {} values, expected {}",
-            came.len(),
+            actual.len(),
             expected.len()
         ));
     }
     let plane = (spec.height * spec.width) as usize;
-    let differences: Vec<f64> = came
+    let differences: Vec<f64> = actual
         .iter()
         .zip(&expected)
         .enumerate()
-        .map(|(index, (came, expected))| {
+        .map(|(index, (actual, expected))| {
             // Before it is normalized.
             let std = spec.std.get(index / plane).unwrap_or(&spec.std[0]);
-            (came - expected).abs() * f64::from(*std) / f64::from(spec.scale)
+            (actual - expected).abs() * f64::from(*std) / f64::from(spec.scale)
         })
         .collect();
     let largest = differences.iter().copied().fold(0.0, f64::max);

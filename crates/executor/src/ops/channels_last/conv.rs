@@ -77,7 +77,7 @@ pub struct Convolution {
 pub(super) fn fit(spec: &ConvSpec, pads: Pads, input: Images) -> Result<(ConvSpec, Images)> {
     if input.channels != spec.channels_in {
         return Err(Error::input(format!(
-            "expected {} channels, came {}",
+            "expected {} channels, got {}",
             spec.channels_in, input.channels
         )));
     }

@@ -22,7 +22,7 @@ fn sizes(tensor: &Tensor) -> Result<[usize; 4]> {
     let shape = tensor.shape();
     shape.try_into().map_err(|_| {
         Error::input(format!(
-            "expected images (four axes), came the shape {shape:?}"
+            "expected images (four axes), got the shape {shape:?}"
         ))
     })
 }

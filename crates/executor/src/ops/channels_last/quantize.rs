@@ -88,8 +88,8 @@ mod tests {
                 let moved = run(&TransposeChannels::Last, rounded).unwrap();
                 let mut expected = vec![0; count];
                 parameters.quantize(moved.elements::<f32>().unwrap(), &mut expected);
-                let came = run(&QuantizeToChannelsLast(parameters), images).unwrap();
-                if came.shape() != moved.shape() || came.elements::<u8>().unwrap() != expected {
+                let actual = run(&QuantizeToChannelsLast(parameters), images).unwrap();
+                if actual.shape() != moved.shape() || actual.elements::<u8>().unwrap() != expected {
                     wrong.push(format!("{shape:?}, {parameters:?}"));
                 }
             }
@@ -102,7 +102,7 @@ mod tests {
         )
         .unwrap_err();
         assert!(
-            error.to_string().contains("came the shape [2, 3]"),
+            error.to_string().contains("got the shape [2, 3]"),
             "{error}"
         );
     }

@@ -132,8 +132,8 @@ fn output(request: &Arc<Lease>, index: usize, info: &TensorInfo) -> Result<Tenso
     let tensor = request
         .get_output_tensor_by_index(index)
         .map_err(|error| failed(&error))?;
-    let came = tensor.get_element_type().map_err(|error| failed(&error))?;
-    if came != datatype.into() {
+    let actual = tensor.get_element_type().map_err(|error| failed(&error))?;
+    if actual != datatype.into() {
         return Err(unexpected("in another datatype than declared"));
     }
     let shape = tensor.get_shape().map_err(|error| failed(&error))?;
