@@ -59,12 +59,11 @@ fn differences(what: &str, actual: &[Vec<f64>], expected: &Value) -> Vec<String>
         .filter_map(|(text, (actual, expected))| {
             let expected = floats(expected);
             assert_eq!(actual.len(), expected.len(), "{what} {text}");
-            let largest = actual
-                .iter()
-                .zip(&expected)
-                .map(|(actual, expected)| (actual - expected).abs())
-                .fold(0.0, f64::max);
-            (largest > TOLERANCE).then(|| format!("{what} {text}: {largest}"))
+            // `f64::max` would skip a NaN.
+            let pairs = actual.iter().zip(&expected);
+            let mut errors = pairs.map(|(actual, expected)| (actual - expected).abs());
+            let far = errors.find(|error| error.is_nan() || *error > TOLERANCE);
+            far.map(|error| format!("{what} {text}: {error}"))
         })
         .collect()
 }
