@@ -103,3 +103,72 @@ impl Values {
             .map_or(0, |(_, value)| *value as usize)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(min: u32, max: u32) -> Parameter {
+        Parameter {
+            name: TOP_K,
+            description: "",
+            kind: Kind::Integer {
+                min,
+                max,
+                default: 5,
+            },
+        }
+    }
+
+    #[test]
+    fn a_value_is_an_integer_of_the_range() {
+        let rows = [
+            (None, Ok(5)),
+            (Some("1"), Ok(1)),
+            (Some("9"), Ok(9)),
+            (Some("0"), Err("`0`")),
+            (Some("10"), Err("`10`")),
+            (Some("-1"), Err("`-1`")),
+            (Some("1.0"), Err("`1.0`")),
+            (Some(""), Err("``")),
+            (Some("4294967296"), Err("`4294967296`")),
+        ];
+        let mut wrong = Vec::new();
+        for (text, expected) in rows {
+            let lookup = |_: &str| Ok(text.map(str::to_owned));
+            let parsed = Values::parse(&[declared(1, 9)], "m", lookup);
+            let actual = parsed.map(|values| values.integer(TOP_K));
+            let actual = actual.map_err(|error| (error.kind().status(), error.to_string()));
+            let expected = expected.map_err(|quoted| {
+                let text = format!("`top_k` is {quoted}, expected an integer from 1 to 9");
+                (400, text)
+            });
+            if actual != expected {
+                wrong.push(format!("{text:?}: {actual:?}, expected {expected:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn a_parameter_of_another_task_is_rejected() {
+        let set = |_: &str| Ok(Some("1".to_owned()));
+        let error = Values::parse(&[], "m", set).unwrap_err();
+        assert_eq!(error.kind().status(), 400);
+        assert_eq!(
+            error.to_string(),
+            "model `m` does not take `top_k`, which belongs to another task; leave it out"
+        );
+        let values = Values::parse(&[], "m", |_| Ok(None)).unwrap();
+        assert_eq!(values.integer(TOP_K), 0);
+    }
+
+    #[test]
+    fn an_error_of_the_request_is_returned() {
+        let failing = |_: &str| Err(ApiError::invalid("not percent-encoded"));
+        for parameters in [&[][..], &[declared(1, 9)]] {
+            let error = Values::parse(parameters, "m", failing).unwrap_err();
+            assert_eq!(error.to_string(), "not percent-encoded");
+        }
+    }
+}
