@@ -70,6 +70,7 @@ fn an_artifact_holds_the_code_of_its_kind_of_model() {
         if is_blessing {
             let listed = found.iter().filter(|(_, bytes)| **bytes >= LISTED_BYTES);
             let text: String = listed.map(|(group, _)| format!("{group}\n")).collect();
+            fs::create_dir_all(list.parent().unwrap()).unwrap();
             fs::write(&list, text).unwrap();
             continue;
         }
