@@ -123,7 +123,7 @@ const TABLE: &str = "\
 | Add | 3 | 1 | 1 not answered (`test_add_wide`: 400, input `a`: shape [1, 3] does not fit [-1, 2] (-1 is any size)); 1 with wrong values (`test_add_wrong`: `sum` is 4 at 1, expected 4.099999904632568) |
 | Add (expanded) | 1 | 1 |  |
 | Frobnicate | 1 | 0 | 1 not loaded (`nobody-has-it`: 501, the model cannot be loaded: node `second` (Frobnicate): operator `Frobnicate` of `ai.onnx` version 17 is not supported by the WebAssembly engine; a native backend may run it) |
-| Identity | 5 | 3 | 1 not answered (`none`: 400, input `x`: shape [0] has no elements); 1 not loaded (`int8`: [[input]] `x`: a graph cannot have INT8 tensors in wasi-nn) |
+| Identity | 5 | 3 | 1 not answered (`none`: 400, input `x`: shape [0] has no elements); 1 not loaded (`int8`: [[input]] `x`: wasi-nn has no INT8 tensors) |
 ";
 
 #[test]
