@@ -455,7 +455,7 @@ fn a_canceled_inference_ends() {
 }
 
 #[test]
-fn malformed_graphs_are_rejected_with_the_librarys_reason() {
+fn malformed_graphs_are_rejected_with_the_reason_of_the_library() {
     let data = tempfile::tempdir().unwrap();
     let good = std::fs::read(source("add", None).onnx.unwrap()).unwrap();
     let file = |name: &str, bytes: &[u8]| {
