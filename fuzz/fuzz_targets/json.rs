@@ -2,8 +2,8 @@
 
 #![no_main]
 
-use infer::protocols::{infer, v1};
-use infer::tensor::json;
+use ::infer::protocols::{infer, v1};
+use ::infer::tensor::json;
 use infer_fuzz::{check_decoded, check_refused, limits, with_model};
 use libfuzzer_sys::fuzz_target;
 
