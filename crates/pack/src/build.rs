@@ -27,7 +27,7 @@ use crate::trim::{self, Linked, References, TrimError, Trimmed, Why};
 const FOLDER: &str = "target/infer";
 
 /// Part of every stage's digest. Increment the number when this crate's output changes for the same inputs.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-4");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-5");
 
 /// Options of a build: its sources, its output folder and its profile.
 #[derive(Clone, Debug)]

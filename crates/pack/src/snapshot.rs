@@ -19,7 +19,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Config, Engine, Store, Trap};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{Deterministic, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
     Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
@@ -452,7 +452,11 @@ struct Wasi {
 impl Wasi {
     fn new(stderr: MemoryOutputPipe, Seed(seed): Seed) -> Self {
         let mut context = WasiCtx::builder();
-        context.stderr(stderr).insecure_random_seed(seed);
+        context
+            .stderr(stderr)
+            // tokenizers' hash maps take their seeds from here, the standard library's from the other.
+            .secure_random(Deterministic::new(seed.to_le_bytes().to_vec()))
+            .insecure_random_seed(seed);
         Self {
             context: context.build(),
             http: WasiHttpCtx::new(),
