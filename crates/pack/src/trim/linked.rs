@@ -9,7 +9,7 @@ use wasmparser::{
 };
 
 use super::TrimError;
-use super::module::{Module, rewritten};
+use super::module::{Module, leb, rewritten};
 use super::moved::{Moves, Space};
 use super::names::demangled;
 
@@ -221,12 +221,7 @@ impl Linked {
                 .map(|found| u32::from_le_bytes([found[0], found[1], found[2], found[3]])),
             FunctionIndexLeb | GlobalIndexLeb | MemoryAddrLeb | MemoryAddrRelSleb
             | MemoryAddrSleb | TableIndexRelSleb | TableIndexSleb => {
-                bytes.get(place..place + 5).map(|found| {
-                    let parts = found.iter().enumerate();
-                    parts
-                        .map(|(at, &byte)| u32::from(byte & 0x7f) << (7 * at))
-                        .sum()
-                })
+                bytes.get(place..).and_then(<[u8]>::first_chunk).map(leb)
             }
             RelocationType::TypeIndexLeb | RelocationType::TableNumberLeb => return Ok(None),
             other => {

@@ -38,7 +38,7 @@ pub(super) struct Module<'a> {
 }
 
 impl<'a> Module<'a> {
-    /// Read that of a component.
+    /// Read the own module of a component.
     pub(super) fn of(component: &'static str, bytes: &'a [u8]) -> Result<Self, TrimError> {
         Self::read(bytes).map_err(TrimError::read(component))
     }
@@ -158,10 +158,10 @@ impl<'a> Module<'a> {
     }
 }
 
-/// A section that replaces the one of the same kind: its number and its contents.
+/// A section that replaces the one of the same kind.
 pub(super) struct Replacement {
     id: u8,
-    /// The section with its number and its size.
+    /// The section with its id and its size.
     bytes: Vec<u8>,
 }
 
@@ -214,6 +214,14 @@ pub(super) fn rewritten(
         RawSection { id, data }.append_to(&mut component);
     }
     Ok(component)
+}
+
+/// The unsigned value of a LEB128 number that the linker padded to five bytes.
+pub(super) fn leb(bytes: &[u8; 5]) -> u32 {
+    let parts = bytes.iter().enumerate();
+    parts
+        .map(|(at, byte)| u32::from(byte & 0x7f) << (7 * at))
+        .sum()
 }
 
 /// The number that an offset or a global begins with.

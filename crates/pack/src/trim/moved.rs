@@ -8,14 +8,12 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
-use wasm_encoder::{
-    ConstExpr, DataSection, ElementSection, GlobalSection, MemorySection, TableSection,
-};
+use wasm_encoder::{ConstExpr, DataSection, ElementSection, GlobalSection, Section};
 use wasmparser::{Operator, Parser, Payload};
 
 use super::TrimError;
 use super::linked::Linked;
-use super::module::{Module, Replacement, rewritten};
+use super::module::{Module, Replacement, leb, rewritten};
 
 /// The distance of moved memory, in pages. Whole pages, so that the allocator begins in the same place of a page.
 const PAGES: u64 = 1;
@@ -24,7 +22,7 @@ const BYTES: u32 = 0x1_0000;
 /// The distance of moved functions in the table.
 const FUNCTIONS: u32 = 32;
 
-/// What an address is an address in.
+/// The space that an address belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Space {
     /// The address of a static, or of the stack or the heap.
@@ -116,37 +114,25 @@ impl Linked {
         };
         let mut sections = Vec::new();
         for payload in Parser::new(0).parse_all(module) {
-            match payload.map_err(TrimError::read(self.name))? {
+            let section = match payload.map_err(TrimError::read(self.name))? {
                 Payload::TableSection(section) => {
-                    let mut moved = TableSection::new();
-                    utils::parse_table_section(&mut mover, &mut moved, section).map_err(failed)?;
-                    sections.push(Replacement::new(&moved));
+                    moved(|to| utils::parse_table_section(&mut mover, to, section))
                 }
                 Payload::MemorySection(section) => {
-                    let mut moved = MemorySection::new();
-                    utils::parse_memory_section(&mut mover, &mut moved, section).map_err(failed)?;
-                    sections.push(Replacement::new(&moved));
+                    moved(|to| utils::parse_memory_section(&mut mover, to, section))
                 }
                 Payload::GlobalSection(section) => {
-                    let mut moved = GlobalSection::new();
-                    utils::parse_global_section(&mut mover, &mut moved, section).map_err(failed)?;
-                    sections.push(Replacement::new(&moved));
+                    moved(|to| utils::parse_global_section(&mut mover, to, section))
                 }
                 Payload::ElementSection(section) => {
-                    let mut moved = ElementSection::new();
-                    mover.distance = FUNCTIONS;
-                    utils::parse_element_section(&mut mover, &mut moved, section)
-                        .map_err(failed)?;
-                    sections.push(Replacement::new(&moved));
+                    moved(|to| utils::parse_element_section(&mut mover, to, section))
                 }
                 Payload::DataSection(section) => {
-                    let mut moved = DataSection::new();
-                    mover.distance = BYTES;
-                    utils::parse_data_section(&mut mover, &mut moved, section).map_err(failed)?;
-                    sections.push(Replacement::new(&moved));
+                    moved(|to| utils::parse_data_section(&mut mover, to, section))
                 }
-                _ => {}
-            }
+                _ => continue,
+            };
+            sections.push(section.map_err(failed)?);
         }
         Ok(sections)
     }
@@ -180,14 +166,19 @@ impl Linked {
     }
 }
 
-/// Adds to a LEB128 number of five bytes, which is positive.
-fn add_to_leb(leb: &mut [u8; 5], distance: u32) {
-    let parts = leb.iter().enumerate();
-    let number: u32 = parts
-        .map(|(at, byte)| u32::from(byte & 0x7f) << (7 * at))
-        .sum();
-    let number = number.wrapping_add(distance);
-    for (at, byte) in leb.iter_mut().enumerate() {
+/// Encode a section; `parse` adds the moved entries of the old one.
+fn moved<S: Section + Default>(
+    parse: impl FnOnce(&mut S) -> Result<(), Error>,
+) -> Result<Replacement, Error> {
+    let mut section = S::default();
+    parse(&mut section)?;
+    Ok(Replacement::new(&section))
+}
+
+/// Add to a LEB128 number of five bytes, which is positive.
+fn add_to_leb(bytes: &mut [u8; 5], distance: u32) {
+    let number = leb(bytes).wrapping_add(distance);
+    for (at, byte) in bytes.iter_mut().enumerate() {
         *byte = *byte & 0x80 | (number >> (7 * at)) as u8 & 0x7f;
     }
 }
@@ -195,7 +186,7 @@ fn add_to_leb(leb: &mut [u8; 5], distance: u32) {
 /// Writes sections with moved addresses.
 struct Mover<'a> {
     globals: &'a BTreeMap<u32, Space>,
-    /// Added to the next constant.
+    /// The distance that is added to the next constant.
     distance: u32,
 }
 
@@ -232,6 +223,24 @@ impl Reencode for Mover<'_> {
         let space = self.globals.get(&globals.len());
         self.distance = space.map_or(0, |space| space.distance());
         utils::parse_global(self, globals, global)
+    }
+
+    fn parse_element(
+        &mut self,
+        elements: &mut ElementSection,
+        element: wasmparser::Element<'_>,
+    ) -> Result<(), Error> {
+        self.distance = FUNCTIONS;
+        utils::parse_element(self, elements, element)
+    }
+
+    fn parse_data(
+        &mut self,
+        data: &mut DataSection,
+        datum: wasmparser::Data<'_>,
+    ) -> Result<(), Error> {
+        self.distance = BYTES;
+        utils::parse_data(self, data, datum)
     }
 
     fn const_expr(&mut self, expression: wasmparser::ConstExpr<'_>) -> Result<ConstExpr, Error> {
