@@ -1,6 +1,7 @@
 //! The build: runs every stage, from the toolchain to the composed artifact.
 
-use std::cell::OnceCell;
+mod snapshots;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,15 +14,14 @@ use crate::check::{self, CheckError};
 use crate::compile::{Component, Profile, compile};
 use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
-use crate::runtimes;
-use crate::snapshot::{
-    CardEntry, EngineModel, INFER_SETUP, ModelInfo, Seed, Snapshot, SnapshotError, snapshot_engine,
-    snapshot_infer,
-};
+use crate::snapshot::{EngineModel, Seed, SnapshotError, snapshot_engine};
 use crate::stage::{Inputs, Stage, WriteError};
 use crate::toolchain::run::CommandError;
 use crate::toolchain::{self, TARGET, ToolchainError};
-use crate::trim::{self, Linked, References, TrimError, Trimmed, Why};
+use crate::trim::{Linked, TrimError, Trimmed, Why};
+use snapshots::{
+    Engine, engine_exports, engine_stage, infer_exports, infer_stage, read_references, report_file,
+};
 
 /// Folder of the artifacts, relative to the workspace root. `spin.toml` names the composed artifact.
 const FOLDER: &str = "target/infer";
@@ -178,7 +178,7 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifact
                 .trim(&snapshot.bytes, snapshot.references.as_ref(), is_called)?;
         let bytes = compose(&infer.bytes, &bytes)?;
         check::check_composed(&bytes)?;
-        write_report(&engine_report, &report)?;
+        stage.write_beside(&engine_report, report.to_string().as_bytes())?;
         stage.write(&bytes)?;
     }
     Ok(Artifacts {
@@ -324,70 +324,6 @@ fn toolchain_step(
     Ok(())
 }
 
-/// The compiled engine.
-struct Engine {
-    code: Vec<u8>,
-    /// The engine with the linker's relocations, parsed on first use.
-    linked: OnceCell<Linked>,
-}
-
-impl Engine {
-    /// Compile the engine, which is the second of `steps` steps.
-    fn compile(
-        options: &BuildOptions,
-        progress: &dyn Progress,
-        steps: usize,
-    ) -> Result<Self, BuildError> {
-        progress.step(2, steps, &format!("engine: compiling to {TARGET}"));
-        Ok(Self {
-            code: code(options, Component::Engine, progress)?,
-            linked: OnceCell::new(),
-        })
-    }
-
-    fn linked(&self) -> Result<&Linked, TrimError> {
-        if let Some(linked) = self.linked.get() {
-            return Ok(linked);
-        }
-        let linked = Linked::read("engine", &self.code)?;
-        Ok(self.linked.get_or_init(|| linked))
-    }
-}
-
-/// Return a predicate for the engine's exports that this `infer` calls.
-fn engine_exports(infer: &[u8]) -> Result<impl Fn(&str) -> bool, TrimError> {
-    let imported = trim::imported("infer", infer)?;
-    Ok(move |export: &str| {
-        let export = trim::called(export);
-        match export.split_once('#') {
-            // Dropping a resource calls its destructor, which is not an import.
-            Some((_, function)) => function.starts_with("[dtor]") || imported.contains(export),
-            None => true,
-        }
-    })
-}
-
-/// Whether a host calls this export of `infer`: all exports but those of the setup.
-fn infer_exports(export: &str) -> bool {
-    !trim::called(export).starts_with(INFER_SETUP)
-}
-
-/// The path of the trim report, next to the component's file.
-fn report_file(component: &Path) -> PathBuf {
-    component.with_extension("trim.txt")
-}
-
-fn write_report(file: &Path, report: &trim::Report) -> Result<(), WriteError> {
-    write(file, report.to_string().as_bytes())
-}
-
-fn write(file: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    fs::write(file, bytes).map_err(|source| WriteError {
-        path: file.to_owned(),
-        source,
-    })
-}
-
 /// Compile a component and read its code.
 fn code(
     options: &BuildOptions,
@@ -401,184 +337,6 @@ fn code(
         options.relaxed_simd,
         progress,
     )?)
-}
-
-/// A stage's output file and its contents.
-struct Built {
-    file: PathBuf,
-    bytes: Vec<u8>,
-    /// The words of the snapshot that may be references. `None` if all may be: in local builds, which run the setup once.
-    references: Option<References>,
-}
-
-/// The file beside a snapshot with the addresses of its references.
-fn references_file(component: &Path) -> PathBuf {
-    component.with_extension("references")
-}
-
-fn read_references(component: &Path) -> Option<References> {
-    References::from_bytes(&fs::read(references_file(component)).ok()?)
-}
-
-fn write_references(component: &Path, references: &References) -> Result<(), WriteError> {
-    write(&references_file(component), &references.to_bytes())
-}
-
-/// Snapshot the engine with its models. A change to a model card reruns this stage only if it changes the card's
-/// runtime, placement or tensors.
-fn engine_stage(
-    folder: &Path,
-    engine: &Engine,
-    models: &[Model],
-    profile: Profile,
-    progress: &dyn Progress,
-) -> Result<(Built, BTreeMap<String, RuntimeChoice>), BuildError> {
-    let mut inputs = Inputs::new("engine", VERSION);
-    inputs.add("code", &engine.code);
-    let mut engine_models = BTreeMap::new();
-    for model in models {
-        let name = model.id.to_string();
-        let Some(onnx_path) = &model.onnx_path else {
-            return Err(BuildError::NoOnnx {
-                model: model.id.clone(),
-            });
-        };
-        let engine_model = if model.is_snapshot() {
-            let onnx = read(onnx_path)?;
-            inputs.add(&name, &onnx);
-            EngineModel::Snapshot(onnx)
-        } else {
-            inputs.add(&name, b"mount");
-            EngineModel::Mount
-        };
-        let runtime = model.card.runtime;
-        inputs.add("runtime", runtime.to_string().as_bytes());
-        engine_models.insert(name, (engine_model, runtime));
-        // The card's tensors are checked against the graph below, so the check must rerun when they change.
-        inputs.add(
-            "tensors",
-            format!("{:?}{:?}", model.card.inputs, model.card.outputs).as_bytes(),
-        );
-    }
-    let file = folder.join("engine.wasm");
-    let stage = Stage::new(file.clone(), &inputs);
-    let references = read_references(&file);
-    if (references.is_some() || profile == Profile::Local)
-        && let Some(bytes) = stage.read_fresh()
-        && let Some(runtimes) = runtimes::read(&file)
-    {
-        let built = Built {
-            file,
-            bytes,
-            references,
-        };
-        return Ok((built, runtimes));
-    }
-    let linked = engine.linked()?;
-    let code = linked.component();
-    let seed = Seed::random();
-    let (Snapshot { bytes, in_use }, infos) =
-        snapshot_engine(code, &engine_models, seed, |name| progress.detail(name))?;
-    check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
-    for model in models {
-        if let Some(info) = infos.get(&model.id.to_string()) {
-            check_card(model, info)?;
-        }
-    }
-    // Written before the stage, so that a fresh stage always has this file.
-    let runtimes = runtimes::write(&file, &infos)?;
-    let mut references = None;
-    if profile == Profile::Release {
-        for (name, (_, runtime)) in &mut engine_models {
-            if let Some(found) = runtimes.get(name) {
-                *runtime = *found;
-            }
-        }
-        let moved = linked.moved(&engine.code)?;
-        let (moved, _) = snapshot_engine(&moved, &engine_models, seed, |_| ())?;
-        let found = linked.references(&bytes, &moved.bytes)?;
-        write_references(&file, &found)?;
-        references = Some(found);
-    }
-    stage.write(&bytes)?;
-    let built = Built {
-        file,
-        bytes,
-        references,
-    };
-    Ok((built, runtimes))
-}
-
-/// Snapshot the component `infer` with its model cards, and trim it.
-fn infer_stage(
-    folder: &Path,
-    code: &[u8],
-    models: &[Model],
-    profile: Profile,
-) -> Result<Built, BuildError> {
-    let mut inputs = Inputs::new("infer", VERSION);
-    inputs.add("code", code);
-    let mut cards = BTreeMap::new();
-    for model in models {
-        let entry = CardEntry {
-            card: model.card_text.clone(),
-            labels: model.labels_text.clone(),
-            tokenizer: model.tokenizer_text.clone(),
-        };
-        let name = model.id.to_string();
-        inputs.add(&name, entry.card.as_bytes());
-        for (kind, text) in [("labels", &entry.labels), ("tokenizer", &entry.tokenizer)] {
-            inputs.add(kind, text.as_deref().unwrap_or_default().as_bytes());
-        }
-        cards.insert(name, entry);
-    }
-    let file = folder.join("infer.wasm");
-    let stage = Stage::new(file.clone(), &inputs);
-    let report_file = report_file(&file);
-    let references = read_references(&file);
-    if (references.is_some() || profile == Profile::Local)
-        && report_file.is_file()
-        && let Some(bytes) = stage.read_fresh()
-    {
-        return Ok(Built {
-            file,
-            bytes,
-            references,
-        });
-    }
-    let linked = Linked::read("infer", code)?;
-    let component = linked.component();
-    let seed = Seed::random();
-    let Snapshot { bytes, in_use } = snapshot_infer(component, &cards, seed)?;
-    check::check_size(bytes.len() as u64, component.len() as u64, in_use)?;
-    let mut references = None;
-    if profile == Profile::Release {
-        let moved = snapshot_infer(&linked.moved(code)?, &cards, seed)?;
-        let found = linked.references(&bytes, &moved.bytes)?;
-        write_references(&file, &found)?;
-        references = Some(found);
-    }
-    let Trimmed { bytes, report } = linked.trim(&bytes, references.as_ref(), infer_exports)?;
-    check::check_uncomposed(&bytes)?;
-    // Written before the stage, so that a fresh stage always has this file.
-    write_report(&report_file, &report)?;
-    stage.write(&bytes)?;
-    Ok(Built {
-        file,
-        bytes,
-        references,
-    })
-}
-
-/// Check a model card against its graph.
-fn check_card(model: &Model, info: &ModelInfo) -> Result<(), BuildError> {
-    model
-        .card
-        .check_graph(&info.signature())
-        .map_err(|source| BuildError::CardMismatch {
-            model: model.id.clone(),
-            source,
-        })
 }
 
 /// Lock the folder: builds in two processes, such as tests, would write the same files.

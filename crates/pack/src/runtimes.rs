@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use infer_model_card::RuntimeChoice;
 
 use crate::snapshot::ModelInfo;
-use crate::stage::WriteError;
+use crate::stage::{Stage, WriteError};
 
 /// Write the runtime of each model next to the snapshot.
 ///
 /// # Errors
 /// The operating system's error, with the path.
 pub(crate) fn write(
+    stage: &Stage,
     snapshot: &Path,
     infos: &BTreeMap<String, ModelInfo>,
 ) -> Result<BTreeMap<String, RuntimeChoice>, WriteError> {
@@ -25,12 +26,8 @@ pub(crate) fn write(
     let text: String = lines
         .map(|(name, runtime)| format!("{name} {runtime}\n"))
         .collect();
-    let path = file(snapshot);
-    let folder = path.parent().unwrap_or(Path::new("."));
-    match fs::create_dir_all(folder).and_then(|()| fs::write(&path, text)) {
-        Ok(()) => Ok(runtimes),
-        Err(source) => Err(WriteError { path, source }),
-    }
+    stage.write_beside(&file(snapshot), text.as_bytes())?;
+    Ok(runtimes)
 }
 
 /// Read the runtimes; `None` if the file is missing or malformed.
@@ -57,6 +54,7 @@ fn file(snapshot: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use crate::snapshot::Runtime;
+    use crate::stage::Inputs;
 
     #[test]
     fn runtimes_round_trip_and_malformed_files_are_ignored() {
@@ -70,7 +68,8 @@ mod tests {
         };
         let infos = [("a", Runtime::Executor), ("b/2", Runtime::Rten)];
         let infos = infos.map(|(name, runtime)| (name.to_owned(), info(runtime)));
-        let written = write(&snapshot, &infos.into()).unwrap();
+        let stage = Stage::new(snapshot.clone(), &Inputs::new("engine", "1"));
+        let written = write(&stage, &snapshot, &infos.into()).unwrap();
         assert_eq!(written["b/2"], RuntimeChoice::Rten);
         assert_eq!(read(&snapshot), Some(written));
         for wrong in ["a", "a wasm", "a executor\nb"] {

@@ -68,21 +68,39 @@ impl Stage {
     /// # Errors
     /// The operating system's error, with the path.
     pub fn write(&self, bytes: &[u8]) -> Result<(), WriteError> {
-        let folder = self.file.parent().unwrap_or(Path::new("."));
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(folder)?;
-            // Remove the old digest first, so that a build that is interrupted here leaves a stage that is not fresh.
-            match fs::remove_file(self.digest_file()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        self.writing(&self.file, |folder| {
             let mut file = temporary_file(folder)?;
             io::Write::write_all(&mut file, bytes)?;
             file.persist(&self.file).map_err(|error| error.error)?;
             fs::write(self.digest_file(), &self.digest)
-        };
-        write().map_err(|source| WriteError {
-            path: self.file.clone(),
+        })
+    }
+
+    /// Write a file that belongs to the one that [`Stage::write`] writes next. A fresh stage has both from one build.
+    ///
+    /// # Errors
+    /// The operating system's error, with the path.
+    pub fn write_beside(&self, path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+        self.writing(path, |_| fs::write(path, bytes))
+    }
+
+    /// Remove the old digest, so that a build that is interrupted from here on leaves a stage that is not fresh. Then
+    /// write to `path`; `write` gets its folder.
+    fn writing(
+        &self,
+        path: &Path,
+        write: impl FnOnce(&Path) -> io::Result<()>,
+    ) -> Result<(), WriteError> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let written = fs::create_dir_all(folder).and_then(|()| {
+            match fs::remove_file(self.digest_file()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            write(folder)
+        });
+        written.map_err(|source| WriteError {
+            path: path.to_owned(),
             source,
         })
     }
@@ -136,6 +154,19 @@ mod tests {
         }
         fs::remove_file(&file).unwrap();
         assert!(!stage.is_fresh(), "the file itself is gone");
+    }
+
+    #[test]
+    fn a_stage_with_a_newer_file_beside_it_is_not_fresh() {
+        let folder = tempfile::tempdir().unwrap();
+        let stage = Stage::new(folder.path().join("new/out"), &inputs(&[]));
+        let beside = folder.path().join("new/out.list");
+        stage.write_beside(&beside, b"list").unwrap();
+        stage.write(b"made").unwrap();
+        assert!(stage.is_fresh());
+        stage.write_beside(&beside, b"newer").unwrap();
+        assert!(!stage.is_fresh(), "an interrupted build leaves this");
+        assert_eq!(fs::read(&beside).unwrap(), b"newer");
     }
 
     /// A test cannot change the umask of its process, so this compares with a file created with default options.

@@ -1,0 +1,262 @@
+//! The two stages that snapshot a component.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use infer_model_card::{Model, RuntimeChoice};
+
+use super::{BuildError, VERSION, code, read};
+use crate::compile::{Component, Profile};
+use crate::progress::Progress;
+use crate::snapshot::{
+    CardEntry, EngineModel, INFER_SETUP, ModelInfo, Seed, Snapshot, SnapshotError, snapshot_engine,
+    snapshot_infer,
+};
+use crate::stage::{Inputs, Stage};
+use crate::toolchain::TARGET;
+use crate::trim::{self, Linked, References, TrimError, Trimmed};
+use crate::{BuildOptions, check, runtimes};
+
+/// The compiled engine.
+pub(super) struct Engine {
+    pub(super) code: Vec<u8>,
+    /// The engine with the linker's relocations, parsed on first use.
+    linked: OnceCell<Linked>,
+}
+
+impl Engine {
+    /// Compile the engine, which is the second of `steps` steps.
+    pub(super) fn compile(
+        options: &BuildOptions,
+        progress: &dyn Progress,
+        steps: usize,
+    ) -> Result<Self, BuildError> {
+        progress.step(2, steps, &format!("engine: compiling to {TARGET}"));
+        Ok(Self {
+            code: code(options, Component::Engine, progress)?,
+            linked: OnceCell::new(),
+        })
+    }
+
+    pub(super) fn linked(&self) -> Result<&Linked, TrimError> {
+        if let Some(linked) = self.linked.get() {
+            return Ok(linked);
+        }
+        let linked = Linked::read("engine", &self.code)?;
+        Ok(self.linked.get_or_init(|| linked))
+    }
+}
+
+/// Return a predicate for the engine's exports that this `infer` calls.
+pub(super) fn engine_exports(infer: &[u8]) -> Result<impl Fn(&str) -> bool, TrimError> {
+    let imported = trim::imported("infer", infer)?;
+    Ok(move |export: &str| {
+        let export = trim::called(export);
+        match export.split_once('#') {
+            // Dropping a resource calls its destructor, which is not an import.
+            Some((_, function)) => function.starts_with("[dtor]") || imported.contains(export),
+            None => true,
+        }
+    })
+}
+
+/// Whether a host calls this export of `infer`: all exports but those of the setup.
+pub(super) fn infer_exports(export: &str) -> bool {
+    !trim::called(export).starts_with(INFER_SETUP)
+}
+
+/// A stage's output file and its contents.
+pub(super) struct Built {
+    pub(super) file: PathBuf,
+    pub(super) bytes: Vec<u8>,
+    /// The words of the snapshot that may be references. `None` if all may be: in local builds, which run the setup once.
+    pub(super) references: Option<References>,
+}
+
+/// The path of the trim report, next to the component's file.
+pub(super) fn report_file(component: &Path) -> PathBuf {
+    component.with_extension("trim.txt")
+}
+
+/// The path of the addresses of a snapshot's references, next to the component's file.
+fn references_file(component: &Path) -> PathBuf {
+    component.with_extension("references")
+}
+
+pub(super) fn read_references(component: &Path) -> Option<References> {
+    References::from_bytes(&fs::read(references_file(component)).ok()?)
+}
+
+/// In a release build, find the words of a snapshot that may be references, and write them next to it. `set_up` runs the
+/// same setup on code with other addresses.
+fn find_references(
+    stage: &Stage,
+    file: &Path,
+    profile: Profile,
+    linked: &Linked,
+    code: &[u8],
+    snapshot: &[u8],
+    set_up: impl FnOnce(&[u8]) -> Result<Snapshot, SnapshotError>,
+) -> Result<Option<References>, BuildError> {
+    if profile == Profile::Local {
+        return Ok(None);
+    }
+    let moved = set_up(&linked.moved(code)?)?;
+    let references = linked.references(snapshot, &moved.bytes)?;
+    stage.write_beside(&references_file(file), &references.to_bytes())?;
+    Ok(Some(references))
+}
+
+/// Snapshot the engine with its models. A change to a model card reruns this stage only if it changes the card's
+/// runtime, placement or tensors.
+pub(super) fn engine_stage(
+    folder: &Path,
+    engine: &Engine,
+    models: &[Model],
+    profile: Profile,
+    progress: &dyn Progress,
+) -> Result<(Built, BTreeMap<String, RuntimeChoice>), BuildError> {
+    let mut inputs = Inputs::new("engine", VERSION);
+    inputs.add("code", &engine.code);
+    let mut engine_models = BTreeMap::new();
+    for model in models {
+        let name = model.id.to_string();
+        let Some(onnx_path) = &model.onnx_path else {
+            return Err(BuildError::NoOnnx {
+                model: model.id.clone(),
+            });
+        };
+        let engine_model = if model.is_snapshot() {
+            let onnx = read(onnx_path)?;
+            inputs.add(&name, &onnx);
+            EngineModel::Snapshot(onnx)
+        } else {
+            inputs.add(&name, b"mount");
+            EngineModel::Mount
+        };
+        let runtime = model.card.runtime;
+        inputs.add("runtime", runtime.to_string().as_bytes());
+        engine_models.insert(name, (engine_model, runtime));
+        // The card's tensors are checked against the graph below, so the check must rerun when they change.
+        inputs.add(
+            "tensors",
+            format!("{:?}{:?}", model.card.inputs, model.card.outputs).as_bytes(),
+        );
+    }
+    let file = folder.join("engine.wasm");
+    let stage = Stage::new(file.clone(), &inputs);
+    let references = read_references(&file);
+    if (references.is_some() || profile == Profile::Local)
+        && let Some(bytes) = stage.read_fresh()
+        && let Some(runtimes) = runtimes::read(&file)
+    {
+        let built = Built {
+            file,
+            bytes,
+            references,
+        };
+        return Ok((built, runtimes));
+    }
+    let linked = engine.linked()?;
+    let code = linked.component();
+    let seed = Seed::random();
+    let (Snapshot { bytes, in_use }, infos) =
+        snapshot_engine(code, &engine_models, seed, |name| progress.detail(name))?;
+    check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
+    for model in models {
+        if let Some(info) = infos.get(&model.id.to_string()) {
+            check_card(model, info)?;
+        }
+    }
+    let runtimes = runtimes::write(&stage, &file, &infos)?;
+    for (name, (_, runtime)) in &mut engine_models {
+        if let Some(found) = runtimes.get(name) {
+            *runtime = *found;
+        }
+    }
+    let references = find_references(
+        &stage,
+        &file,
+        profile,
+        linked,
+        &engine.code,
+        &bytes,
+        |code| snapshot_engine(code, &engine_models, seed, |_| ()).map(|(moved, _)| moved),
+    )?;
+    stage.write(&bytes)?;
+    let built = Built {
+        file,
+        bytes,
+        references,
+    };
+    Ok((built, runtimes))
+}
+
+/// Snapshot the component `infer` with its model cards, and trim it.
+pub(super) fn infer_stage(
+    folder: &Path,
+    code: &[u8],
+    models: &[Model],
+    profile: Profile,
+) -> Result<Built, BuildError> {
+    let mut inputs = Inputs::new("infer", VERSION);
+    inputs.add("code", code);
+    let mut cards = BTreeMap::new();
+    for model in models {
+        let entry = CardEntry {
+            card: model.card_text.clone(),
+            labels: model.labels_text.clone(),
+            tokenizer: model.tokenizer_text.clone(),
+        };
+        let name = model.id.to_string();
+        inputs.add(&name, entry.card.as_bytes());
+        for (kind, text) in [("labels", &entry.labels), ("tokenizer", &entry.tokenizer)] {
+            inputs.add(kind, text.as_deref().unwrap_or_default().as_bytes());
+        }
+        cards.insert(name, entry);
+    }
+    let file = folder.join("infer.wasm");
+    let stage = Stage::new(file.clone(), &inputs);
+    let report_file = report_file(&file);
+    let references = read_references(&file);
+    if (references.is_some() || profile == Profile::Local)
+        && report_file.is_file()
+        && let Some(bytes) = stage.read_fresh()
+    {
+        return Ok(Built {
+            file,
+            bytes,
+            references,
+        });
+    }
+    let linked = Linked::read("infer", code)?;
+    let component = linked.component();
+    let seed = Seed::random();
+    let Snapshot { bytes, in_use } = snapshot_infer(component, &cards, seed)?;
+    check::check_size(bytes.len() as u64, component.len() as u64, in_use)?;
+    let references = find_references(&stage, &file, profile, &linked, code, &bytes, |code| {
+        snapshot_infer(code, &cards, seed)
+    })?;
+    let Trimmed { bytes, report } = linked.trim(&bytes, references.as_ref(), infer_exports)?;
+    check::check_uncomposed(&bytes)?;
+    stage.write_beside(&report_file, report.to_string().as_bytes())?;
+    stage.write(&bytes)?;
+    Ok(Built {
+        file,
+        bytes,
+        references,
+    })
+}
+
+/// Check a model card against its graph.
+fn check_card(model: &Model, info: &ModelInfo) -> Result<(), BuildError> {
+    model
+        .card
+        .check_graph(&info.signature())
+        .map_err(|source| BuildError::CardMismatch {
+            model: model.id.clone(),
+            source,
+        })
+}
