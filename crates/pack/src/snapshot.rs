@@ -161,7 +161,7 @@ pub struct Snapshot {
     pub in_use: u64,
 }
 
-/// The seed of hash maps during a setup. Two setups with one seed allocate the same memory.
+/// The seed of all random numbers of a setup. Two setups with one seed allocate the same memory.
 #[derive(Clone, Copy, Debug)]
 pub struct Seed(u128);
 
@@ -171,6 +171,15 @@ impl Seed {
     pub fn random() -> Self {
         let half = || u128::from(RandomState::new().build_hasher().finish());
         Self(half() << 64 | half())
+    }
+
+    /// The bytes of `wasi:random/random`, repeated after the last: more than the seeds of all hash maps.
+    fn stream(self) -> Deterministic {
+        let mut bytes = vec![0; 4096];
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.0.to_le_bytes());
+        hasher.finalize_xof().fill(&mut bytes);
+        Deterministic::new(bytes)
     }
 }
 
@@ -450,13 +459,13 @@ struct Wasi {
 }
 
 impl Wasi {
-    fn new(stderr: MemoryOutputPipe, Seed(seed): Seed) -> Self {
+    fn new(stderr: MemoryOutputPipe, seed: Seed) -> Self {
         let mut context = WasiCtx::builder();
         context
             .stderr(stderr)
             // tokenizers' hash maps take their seeds from here, the standard library's from the other.
-            .secure_random(Deterministic::new(seed.to_le_bytes().to_vec()))
-            .insecure_random_seed(seed);
+            .secure_random(seed.stream())
+            .insecure_random_seed(seed.0);
         Self {
             context: context.build(),
             http: WasiHttpCtx::new(),
