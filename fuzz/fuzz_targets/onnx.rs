@@ -9,7 +9,7 @@
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
 
-use infer_engine::{Graph, Tensor, onnx};
+use infer_engine::{Graph, Tensor};
 use infer_fuzz::pass_over;
 use infer_model_card::RuntimeChoice;
 use infer_tensor::{Dim, TensorInfo};
@@ -42,7 +42,7 @@ fn input(info: &TensorInfo) -> Option<(String, Tensor)> {
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
     HOOK.call_once(|| pass_over("rten"));
-    _ = onnx::summary(bytes);
+    _ = infer_onnx::describe(bytes);
     let run = |runtime| {
         let Ok(graph) = Graph::load(&runtime, bytes.to_vec()) else {
             return;

@@ -3,7 +3,6 @@
 use infer_model_card::RuntimeChoice;
 use infer_tensor::{Signature, TensorInfo};
 
-use crate::onnx;
 use crate::runtime::{LoadedModel, Runtime};
 use crate::{Error, Tensor};
 
@@ -20,7 +19,7 @@ impl Graph {
     /// `InvalidEncoding` for bytes that cannot be read; `UnsupportedOperation` for an operator or a datatype that
     /// the runtime lacks, and for weights in other files.
     pub fn load(runtime: &dyn Runtime, bytes: Vec<u8>) -> Result<Self, Error> {
-        let info = onnx::read(&bytes)?;
+        let info = infer_onnx::read(&bytes)?;
         let model = runtime.load(bytes, &info)?;
         Ok(Self { info, model })
     }

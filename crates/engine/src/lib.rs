@@ -9,8 +9,7 @@
 //! 4. [`runtime`] is the trait behind which a library runs the graph: the project's own executor
 //!    ([`executor_runtime`]), or rten ([`rten_runtime`], whose datatypes [`convert`] converts). [`select`] selects one.
 //!
-//! [`onnx`] reads a graph's signature from its file, after `wire` has checked that the file is well-formed. rten's own
-//! metadata cannot be used, because it declares INT64 as INT32.
+//! The crate `infer-onnx` reads a graph's signature from its file.
 //!
 //! All modules but the glue are tested natively.
 
@@ -19,12 +18,10 @@ mod component;
 pub mod convert;
 pub mod executor_runtime;
 pub mod graph;
-pub mod onnx;
 pub mod registry;
 pub mod rten_runtime;
 pub mod runtime;
 pub mod select;
-mod wire;
 
 pub use graph::Graph;
 pub use infer_tensor::{Error, ErrorKind, Tensor};

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use infer_engine::rten_runtime::Rten;
-use infer_engine::{Error, ErrorKind, Graph, Registry, Tensor, onnx};
+use infer_engine::{Error, ErrorKind, Graph, Registry, Tensor};
 use infer_model_card::RuntimeChoice;
+use infer_onnx::describe;
 use infer_tensor::Datatype;
 
 fn bytes(name: &str) -> Vec<u8> {
@@ -357,7 +358,7 @@ fn models_that_cannot_run_are_refused_in_words() {
 
 #[test]
 fn a_file_says_what_it_is_made_of() {
-    let summary = onnx::summary(&bytes("unknown-operator")).unwrap();
+    let summary = describe(&bytes("unknown-operator")).unwrap().summary;
     assert_eq!(summary.opsets, [(String::new(), 17)]);
     let operators: Vec<_> = summary
         .operators
@@ -366,7 +367,7 @@ fn a_file_says_what_it_is_made_of() {
         .collect();
     assert_eq!(operators, [("Frobnicate", 1), ("Relu", 1)]);
     assert_eq!(summary.last_operators, ["Frobnicate"]);
-    let summary = onnx::summary(&bytes("tokens")).unwrap();
+    let summary = describe(&bytes("tokens")).unwrap().summary;
     assert_eq!(summary.last_operators, ["Cast", "ReduceMean"]);
     let metadata: Vec<(&str, &str)> = summary
         .metadata
@@ -378,7 +379,7 @@ fn a_file_says_what_it_is_made_of() {
         [("task", "mean"), ("names", "{0: 'a',\n 1: 'b'}")]
     );
     for nothing in [&b""[..], b"garbage"] {
-        let error = onnx::summary(nothing).unwrap_err();
+        let error = describe(nothing).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidEncoding);
     }
 }
@@ -396,7 +397,7 @@ fn a_damaged_file_never_panics() {
             for &change in changes {
                 let mut damaged = whole.clone();
                 damaged[position] = change;
-                _ = onnx::summary(&damaged);
+                _ = describe(&damaged);
                 for runtime in [RuntimeChoice::Executor, RuntimeChoice::Rten] {
                     if let Ok(graph) = Graph::load(&runtime, damaged.clone()) {
                         let inputs = vec![("a".to_owned(), floats(&[1, 2], &[1.0, 2.0]))];

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use infer_tensor::{Datatype, Dim, ErrorKind, Signature, TensorInfo};
+use infer_tensor::{Datatype, Dim, Error, ErrorKind, Signature, TensorInfo};
 use rten_onnx::onnx::{ModelProto, NodeProto, ValueInfoProto};
 
-use crate::{Error, wire};
+use crate::outline::{ReadAt, outline};
+use crate::{tables, wire};
 
 /// The metadata of an ONNX file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,12 +23,42 @@ pub struct Summary {
     pub last_operators: Vec<String>,
 }
 
-/// Read a file's metadata.
+/// What an ONNX file declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Description {
+    /// The inputs and outputs of the graph.
+    pub signature: Signature,
+    /// The metadata.
+    pub summary: Summary,
+    /// The inputs whose values are indices of rows of a table in the file, with the number of rows: token ids and the size
+    /// of the vocabulary.
+    pub table_rows: BTreeMap<String, u64>,
+}
+
+/// Read what a file declares.
 ///
 /// # Errors
-/// `InvalidEncoding` if it is no ONNX file.
-pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
-    let model = parse(onnx)?;
+/// As [`read`].
+pub fn describe(onnx: &[u8]) -> Result<Description, Error> {
+    describe_source(&mut &*onnx)
+}
+
+/// Read what a file declares, without reading its weights.
+///
+/// # Errors
+/// As [`read`], and `InvalidEncoding` with the reason if the source cannot be read.
+pub fn describe_source(source: &mut dyn ReadAt) -> Result<Description, Error> {
+    let model = parse(source)?;
+    let signature = signature(&model, source.size())?;
+    let table_rows = model.graph.as_ref().map(tables::rows).unwrap_or_default();
+    Ok(Description {
+        signature,
+        summary: summary(model),
+        table_rows,
+    })
+}
+
+fn summary(model: ModelProto) -> Summary {
     let graph = model.graph.unwrap_or_default();
     let name = |node: &NodeProto| {
         let name = node.op_type.as_deref().unwrap_or_default();
@@ -45,7 +76,7 @@ pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
         maker(&graph.node, output).map(name).unwrap_or_default()
     });
     let parts = [model.producer_name, model.producer_version];
-    Ok(Summary {
+    Summary {
         producer: parts.into_iter().flatten().collect::<Vec<_>>().join(" "),
         opsets: model
             .opset_import
@@ -69,7 +100,7 @@ pub fn summary(onnx: &[u8]) -> Result<Summary, Error> {
             .collect(),
         last_operators: last_operators.collect(),
         operators,
-    })
+    }
 }
 
 /// The node that computes a tensor's values, looking through nodes that only pass them on.
@@ -93,33 +124,42 @@ fn maker<'a>(nodes: &'a [NodeProto], tensor: &str) -> Option<&'a NodeProto> {
     Some(node)
 }
 
-fn unreadable(onnx: &[u8], reason: &str) -> Error {
+fn unreadable(bytes: u64, reason: &str) -> Error {
     Error::new(
         ErrorKind::InvalidEncoding,
-        format!("not a readable ONNX file of {} bytes: {reason}", onnx.len()),
+        format!("not a readable ONNX file of {bytes} bytes: {reason}"),
     )
 }
 
-fn parse(onnx: &[u8]) -> Result<ModelProto, Error> {
-    if onnx.is_empty() {
-        return Err(unreadable(onnx, "it is empty"));
+fn parse(source: &mut dyn ReadAt) -> Result<ModelProto, Error> {
+    let bytes = source.size();
+    if bytes == 0 {
+        return Err(unreadable(0, "it is empty"));
     }
-    wire::check(onnx).map_err(|reason| unreadable(onnx, &reason))?;
-    ModelProto::parse_buf(onnx).map_err(|error| unreadable(onnx, &error.to_string()))
+    let outline = outline(source).map_err(|error| unreadable(bytes, &error.to_string()))?;
+    wire::check(&outline).map_err(|reason| unreadable(bytes, &reason))?;
+    ModelProto::parse_buf(&outline).map_err(|error| unreadable(bytes, &error.to_string()))
 }
 
-/// Read a file's signature.
+/// Read a file's signature, and check that the whole file is well-formed protobuf, so that a library can read it.
 ///
 /// # Errors
 /// `InvalidEncoding` if it is no ONNX file or its graph has no output, `UnsupportedOperation` for weights in other
 /// files and for an input or output that is not a tensor.
 pub fn read(onnx: &[u8]) -> Result<Signature, Error> {
-    let model = parse(onnx)?;
+    let bytes = onnx.len() as u64;
+    if bytes > 0 {
+        wire::check(onnx).map_err(|reason| unreadable(bytes, &reason))?;
+    }
+    signature(&parse(&mut &*onnx)?, bytes)
+}
+
+fn signature(model: &ModelProto, bytes: u64) -> Result<Signature, Error> {
     let graph = model
         .graph
         .as_ref()
         .filter(|graph| !graph.output.is_empty())
-        .ok_or_else(|| unreadable(onnx, "it has no graph with an output"))?;
+        .ok_or_else(|| unreadable(bytes, "it has no graph with an output"))?;
     if let Some(tensor) = graph
         .initializer
         .iter()

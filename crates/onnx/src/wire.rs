@@ -108,7 +108,7 @@ fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], String> {
     Ok(taken)
 }
 
-fn varint(bytes: &mut &[u8]) -> Result<u64, String> {
+pub(crate) fn varint(bytes: &mut &[u8]) -> Result<u64, String> {
     let mut value = 0u64;
     for (at, &byte) in bytes.iter().take(VARINT_BYTES).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * at).min(63);
