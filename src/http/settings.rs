@@ -2,6 +2,8 @@
 //!
 //! They are read for each request: the environment of the snapshot's build is not that of the host.
 
+use std::collections::BTreeMap;
+
 use infer_model_card::ModelName;
 use infer_tensor::Datatype;
 
@@ -13,6 +15,9 @@ pub const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
 pub const NN_DATATYPES: &str = "INFER_NN_DATATYPES";
 /// The environment variable that turns the page on or off.
 pub const PLAYGROUND: &str = "INFER_PLAYGROUND";
+/// The environment variable with the models of the repository that are not served as they are there: a JSON object of their
+/// names with the reason. A host that watches the repository sets it.
+pub const UNAVAILABLE_MODELS: &str = "INFER_UNAVAILABLE_MODELS";
 
 /// The settings of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub struct Settings {
     pub nn_datatypes: Option<Vec<Datatype>>,
     /// Whether the page is served.
     pub playground: bool,
+    /// The models that are not served as they are in the repository, with the reason.
+    pub unavailable_models: BTreeMap<String, String>,
 }
 
 /// An invalid setting. The client gets 500, and the log this message.
@@ -43,6 +50,7 @@ impl Default for Settings {
             limits: Limits::default(),
             nn_datatypes: None,
             playground: true,
+            unavailable_models: BTreeMap::new(),
         }
     }
 }
@@ -98,6 +106,14 @@ impl Settings {
                     });
                 }
             };
+        }
+        if let Some(value) = read(UNAVAILABLE_MODELS) {
+            settings.unavailable_models =
+                serde_json::from_str(&value).map_err(|_| SettingsError {
+                    variable: UNAVAILABLE_MODELS,
+                    value,
+                    expected: "a JSON object of names and reasons".to_owned(),
+                })?;
         }
         Ok(settings)
     }

@@ -129,7 +129,13 @@ impl<'a> Plan<'a> {
             Action::Embeddings(action) => {
                 action.respond(&body, self.models, self.settings, backend, timing)?
             }
-            Action::RepositoryIndex => repository::index(&body, limits, self.models, backend)?,
+            Action::RepositoryIndex => repository::index(
+                &body,
+                limits,
+                self.models,
+                &self.settings.unavailable_models,
+                backend,
+            )?,
             Action::Read(read) => self.read(read, backend)?,
         };
         let bytes = response.body.len();

@@ -1,9 +1,9 @@
 //! The state that all requests share.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
+use crate::control::Control;
 use crate::drain::Drain;
 use crate::instance::compile::{self, CompileError};
 use crate::instance::imports;
@@ -31,6 +32,9 @@ const SETTINGS: &str = "INFER_";
 /// The setting that names the default model.
 const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
 
+/// The setting with the models of the repository that are not served as they are there, by name with the reason, in JSON.
+const UNAVAILABLE_MODELS: &str = "INFER_UNAVAILABLE_MODELS";
+
 /// The component to serve, and its configuration.
 #[derive(Clone)]
 pub struct AppOptions {
@@ -46,6 +50,8 @@ pub struct AppOptions {
     pub graphs: Option<Arc<Graphs>>,
     /// Log, metrics and traces.
     pub observe: ObserveOptions,
+    /// Loads and unloads models at a client's request; `None` if nothing does.
+    pub control: Option<Control>,
 }
 
 /// Why the component cannot be served.
@@ -66,13 +72,16 @@ pub enum LoadError {
     },
 }
 
-/// A component that is ready to be instantiated, and its limits.
+/// What all requests share: the limits, and the component that new requests are served by.
 pub struct App {
-    pub(crate) manifest: Manifest,
-    pub(crate) environment: BTreeMap<String, String>,
+    /// The component; [`App::replace`] puts another one here.
+    served: RwLock<Arc<Served>>,
     pub(crate) limits: Limits,
-    pub(crate) graphs: Option<Arc<Graphs>>,
-    pub(crate) proxy: ProxyPre<State>,
+    cache_dir: PathBuf,
+    /// The user's settings, which override a manifest's.
+    settings: BTreeMap<String, String>,
+    /// Loads and unloads models at a client's request.
+    pub(crate) control: Option<Control>,
     /// One permit per instance.
     pub(crate) instances: Arc<Semaphore>,
     /// One permit per running or queued request.
@@ -82,6 +91,60 @@ pub struct App {
     pub(crate) drain: Arc<Drain>,
     pub(crate) observer: Arc<Observer>,
     ticker: Ticker,
+}
+
+/// A component that is ready to be instantiated. A request keeps the one that it began with.
+pub(crate) struct Served {
+    pub(crate) manifest: Manifest,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) graphs: Option<Arc<Graphs>>,
+    pub(crate) proxy: ProxyPre<State>,
+}
+
+/// A component to serve in place of another.
+#[derive(Clone)]
+pub struct Replacement {
+    /// The component's file.
+    pub source: PathBuf,
+    /// Graphs for guests that import wasi:nn.
+    pub graphs: Option<Arc<Graphs>>,
+    /// The operator's models, which logs and metrics name.
+    pub models: BTreeSet<String>,
+}
+
+impl Served {
+    fn load(
+        engine: &Engine,
+        cache_dir: &Path,
+        manifest: Manifest,
+        graphs: Option<Arc<Graphs>>,
+        settings: &BTreeMap<String, String>,
+    ) -> Result<Self, LoadError> {
+        if let Some(mount) = manifest.mounts.iter().find(|mount| !mount.source.is_dir()) {
+            return Err(LoadError::Mount {
+                path: mount.source.clone(),
+            });
+        }
+        let component = compile::load(engine, &manifest.source, cache_dir)?;
+        let mut linker = Linker::new(engine);
+        let proxy = imports::add_to_linker(&mut linker)
+            .and_then(|()| match &graphs {
+                Some(_) => crate::nn::wit::add_to_linker(&mut linker, State::nn),
+                None => Ok(()),
+            })
+            .and_then(|()| linker.instantiate_pre(&component))
+            .and_then(ProxyPre::new)
+            .map_err(LoadError::Wasmtime)?;
+        let mut environment = manifest.environment.clone();
+        environment.extend(settings.clone());
+        environment.retain(|name, _| name.starts_with(SETTINGS));
+        Ok(Self {
+            manifest,
+            environment,
+            graphs,
+            proxy,
+        })
+    }
 }
 
 impl App {
@@ -98,33 +161,18 @@ impl App {
             environment,
             graphs,
             observe,
+            control,
         } = options;
-        if let Some(mount) = manifest.mounts.iter().find(|mount| !mount.source.is_dir()) {
-            return Err(LoadError::Mount {
-                path: mount.source.clone(),
-            });
-        }
         let engine = compile::engine(&limits).map_err(LoadError::Wasmtime)?;
-        let component = compile::load(&engine, &manifest.source, &cache_dir)?;
-        let mut linker = Linker::new(&engine);
-        let proxy = imports::add_to_linker(&mut linker)
-            .and_then(|()| match &graphs {
-                Some(_) => crate::nn::wit::add_to_linker(&mut linker, State::nn),
-                None => Ok(()),
-            })
-            .and_then(|()| linker.instantiate_pre(&component))
-            .and_then(ProxyPre::new)
-            .map_err(LoadError::Wasmtime)?;
-        let mut merged = manifest.environment.clone();
-        merged.extend(environment);
-        merged.retain(|name, _| name.starts_with(SETTINGS));
-        let observer = Observer::new(observe, merged.get(DEFAULT_MODEL).map(String::as_str));
-        for (name, took) in graphs.iter().flat_map(|graphs| graphs.load_times()) {
-            observer.metrics.graph(name, took);
-        }
+        let served = Served::load(&engine, &cache_dir, manifest, graphs, &environment)?;
+        let default_model = served.environment.get(DEFAULT_MODEL).map(String::as_str);
+        let observer = Observer::new(observe, default_model);
+        observe_graphs(&observer, &served);
         Ok(Arc::new(Self {
-            environment: merged,
-            proxy,
+            served: RwLock::new(Arc::new(served)),
+            cache_dir,
+            settings: environment,
+            control,
             instances: Arc::new(Semaphore::new(limits.max_instances)),
             places: Arc::new(Semaphore::new(
                 limits.max_instances.saturating_add(limits.max_waiting),
@@ -133,10 +181,55 @@ impl App {
             drain: Arc::default(),
             observer: Arc::new(observer),
             ticker: Ticker::start(engine),
-            manifest,
             limits,
-            graphs,
         }))
+    }
+
+    /// The component for a new request.
+    pub(crate) fn served(&self) -> Arc<Served> {
+        let served = self.served.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&served)
+    }
+
+    /// Serve later requests by another component. It is compiled first, so that no request waits for it; running requests
+    /// end with the old one.
+    ///
+    /// # Errors
+    /// As [`App::load`]; the old component then stays.
+    pub fn replace(&self, replacement: Replacement) -> Result<(), LoadError> {
+        let mut manifest = self.served().manifest.clone();
+        manifest.source = replacement.source;
+        let (engine, graphs) = (self.engine(), replacement.graphs);
+        let served = Served::load(engine, &self.cache_dir, manifest, graphs, &self.settings)?;
+        observe_graphs(&self.observer, &served);
+        let default_model = served.environment.get(DEFAULT_MODEL).map(String::as_str);
+        self.observer.set_models(replacement.models, default_model);
+        self.put(served);
+        self.observer.metrics.reload(true);
+        Ok(())
+    }
+
+    /// Tell clients which models of the repository are not served as they are there, by name with the reason. `is_failure`
+    /// counts a failed reload.
+    pub fn set_unavailable(&self, models: &BTreeMap<String, String>, is_failure: bool) {
+        if is_failure {
+            self.observer.metrics.reload(false);
+        }
+        let served = self.served();
+        let mut environment = served.environment.clone();
+        let text = serde_json::to_string(models).unwrap_or_default();
+        environment.insert(UNAVAILABLE_MODELS.to_owned(), text);
+        self.put(Served {
+            environment,
+            manifest: served.manifest.clone(),
+            graphs: served.graphs.clone(),
+            proxy: served.proxy.clone(),
+        });
+    }
+
+    fn put(&self, served: Served) {
+        let mut slot = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = Arc::new(served);
     }
 
     /// The current values of the gauges.
@@ -154,7 +247,7 @@ impl App {
             instances,
             waiting: places.saturating_sub(instances),
             connections: taken(&self.connections, max_connections),
-            computing: self.graphs.as_ref().map_or(0, |graphs| graphs.computing()),
+            computing: (self.served().graphs.as_ref()).map_or(0, |graphs| graphs.computing()),
         }
     }
 
@@ -163,6 +256,13 @@ impl App {
     pub fn engine(&self) -> &Engine {
         &self.ticker.engine
     }
+}
+
+fn observe_graphs(observer: &Observer, served: &Served) {
+    let graphs = served.graphs.iter();
+    observer
+        .metrics
+        .graphs(graphs.flat_map(|graphs| graphs.load_times()));
 }
 
 /// Increments the engine's epoch until it is dropped.

@@ -19,6 +19,7 @@
 //! memory, and the host holds no lock while a guest runs.
 
 pub mod app;
+pub mod control;
 mod drain;
 pub mod http;
 pub mod instance;
@@ -29,7 +30,8 @@ pub mod observe;
 mod response;
 mod worker;
 
-pub use app::{App, AppOptions, LoadError};
+pub use app::{App, AppOptions, LoadError, Replacement};
+pub use control::{Control, ControlError, Controller};
 pub use http::admin::Admin;
 pub use http::server::Server;
 pub use instance::compile;

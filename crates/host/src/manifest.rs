@@ -99,6 +99,25 @@ struct Component {
 const NOT_SERVED: [&str; 3] = ["application", "build", "description"];
 
 impl Manifest {
+    /// Every route to a component whose file is not known yet, with a model repository mounted as `/models`.
+    #[must_use]
+    pub fn of_models(models: PathBuf, environment: BTreeMap<String, String>) -> Self {
+        Self {
+            component: "infer".to_owned(),
+            source: PathBuf::new(),
+            routes: vec![Route {
+                prefix: String::new(),
+                is_wildcard: true,
+            }],
+            environment,
+            mounts: vec![Mount {
+                source: models,
+                destination: "/models".to_owned(),
+            }],
+            ignored: Vec::new(),
+        }
+    }
+
     /// Read the manifest at `path`. Paths in it are relative to its folder.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ pub use image::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
 pub use labels::{Labels, LabelsError};
 pub use name::{InvalidModelName, ModelId, ModelName};
 pub use native::{BatchingSpec, Precision};
-pub use repository::{Model, RepositoryError, read_repository};
+pub use repository::{Model, RepositoryError, read_repository, read_repository_without};
 pub use runtime::RuntimeChoice;
 pub use tasks::{Activation, ClassificationSpec, EmbeddingSpec, Pooling, Task, TensorsSpec};
 pub use text::{Side, TextSpec, TokenInput};

@@ -1,5 +1,6 @@
 //! The model repository on disk.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -95,6 +96,20 @@ pub enum RepositoryError {
     },
 }
 
+impl RepositoryError {
+    /// The name of the folder that is at fault in the repository `dir`, if it is one.
+    #[must_use]
+    pub fn model(&self, dir: &Path) -> Option<String> {
+        match self {
+            Self::Both { model, .. } | Self::NoGraph { model, .. } => Some(model.to_string()),
+            Self::Read { path, .. } | Self::Name { path, .. } | Self::Card { path, .. } => {
+                let folder = path.strip_prefix(dir).ok()?.components().next()?;
+                Some(folder.as_os_str().to_string_lossy().into_owned())
+            }
+        }
+    }
+}
+
 /// Read every model of a repository, ordered by name and version. Files and hidden folders are ignored. A
 /// model is `<name>/model.onnx`, or several versions, `<name>/<version>/model.onnx`. A graph in OpenVINO's
 /// format, `model.xml` and `model.bin`, may stand beside `model.onnx` or replace it.
@@ -102,9 +117,23 @@ pub enum RepositoryError {
 /// # Errors
 /// At the first model that cannot be used: see [`RepositoryError`].
 pub fn read_repository(dir: &Path) -> Result<Vec<Model>, RepositoryError> {
+    read_repository_without(dir, &BTreeSet::new())
+}
+
+/// Read a repository like [`read_repository`], but not these models.
+///
+/// # Errors
+/// At the first other model that cannot be used.
+pub fn read_repository_without(
+    dir: &Path,
+    without: &BTreeSet<ModelName>,
+) -> Result<Vec<Model>, RepositoryError> {
     let mut models = Vec::new();
     for folder in folders(dir)? {
         let name = name(&folder)?;
+        if without.contains(&name) {
+            continue;
+        }
         let mut versions = Vec::new();
         for folder in folders(&folder)? {
             if has_graph(&folder) {

@@ -1,5 +1,7 @@
 //! Triton's model repository extension: the index of models.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Models;
@@ -19,6 +21,7 @@ pub fn index(
     body: &[u8],
     limits: &Limits,
     models: &Models,
+    unavailable: &BTreeMap<String, String>,
     backend: &dyn Backend,
 ) -> Result<Response, ApiError> {
     #[derive(Default, Deserialize)]
@@ -39,11 +42,29 @@ pub fn index(
         json::check(body, limits)?;
         serde_json::from_slice(body).map_err(json::malformed)?
     };
+    let is_served = |name: &str| models.all().any(|model| model.name.as_str() == name);
+    let not_served =
+        unavailable
+            .iter()
+            .filter(|(name, _)| !is_served(name))
+            .map(|(name, reason)| Entry {
+                name,
+                version: "",
+                state: "UNAVAILABLE",
+                reason: reason.clone(),
+            });
     let entries: Vec<Entry> = models
         .all()
         .map(|model| {
             let (state, reason) = match readiness::check(model, backend) {
-                Ok(()) => ("READY", String::new()),
+                // An older state of the model is served.
+                Ok(()) => (
+                    "READY",
+                    unavailable
+                        .get(model.name.as_str())
+                        .cloned()
+                        .unwrap_or_default(),
+                ),
                 Err(error) => ("UNAVAILABLE", error.to_string()),
             };
             Entry {
@@ -53,6 +74,7 @@ pub fn index(
                 reason,
             }
         })
+        .chain(not_served)
         .filter(|entry| !filter.ready || entry.state == "READY")
         .collect();
     response(&entries)

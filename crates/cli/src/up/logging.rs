@@ -39,7 +39,11 @@ impl Log {
             .lossy(true)
             .finish(Gathering(BufWriter::new(stderr())));
         let lost = writer.error_counter();
-        let default = format!("warn,{}=info", access_log::TARGET);
+        let default = format!(
+            "warn,{}=info,{}=info",
+            access_log::TARGET,
+            super::reload::TARGET
+        );
         let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
             Ok(directives) if !directives.trim().is_empty() => EnvFilter::new(directives),
             _ => EnvFilter::new(default),

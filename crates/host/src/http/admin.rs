@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use wasmtime_wasi_http::io::TokioIo;
 
 use crate::app::App;
+use crate::control::{self, Call};
 use crate::http::timer::TokioTimer;
 use crate::observe::METRICS_CONTENT_TYPE;
 
@@ -79,9 +80,17 @@ impl Admin {
 }
 
 async fn connection(app: Arc<App>, stream: TcpStream) {
-    let service = service_fn(move |request| {
-        let response = respond(&app, &request);
-        async move { Ok::<_, Infallible>(response) }
+    let service = service_fn(move |request: Request<Incoming>| {
+        let app = Arc::clone(&app);
+        async move {
+            Ok::<_, Infallible>(match Call::of(request.method(), request.uri().path()) {
+                Some(call) => control::answer(call.map(|call| (call, app)), request).await,
+                None => respond(&app, &request).map(|body| {
+                    let body = body.map_err(|never| match never {});
+                    body.boxed_unsync()
+                }),
+            })
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer)

@@ -12,7 +12,8 @@ use wasmtime::Store;
 use wasmtime_wasi_http::WasiHttpView;
 use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Scheme};
 
-use crate::app::App;
+use crate::app::{App, Served};
+use crate::control::{self, Call};
 use crate::http::body::{Failed, RequestBody, ResponseBody, Stalled};
 use crate::http::connection::Serving;
 use crate::http::expect::Wanted;
@@ -97,7 +98,17 @@ async fn respond(
         );
         return refuse(request, response);
     }
-    if !app.manifest.has_route(path) {
+    if app
+        .control
+        .as_ref()
+        .is_some_and(|control| control.is_public)
+        && let Some(call) = Call::of(request.method(), path)
+    {
+        let call = call.map(|call| (call, Arc::clone(app)));
+        return control::answer(call, request).await;
+    }
+    let served = app.served();
+    if !served.manifest.has_route(path) {
         let sentence = format!("no route for `{path}`");
         return refuse(request, response::error(StatusCode::NOT_FOUND, &sentence));
     }
@@ -133,7 +144,16 @@ async fn respond(
         let failed = failed.clone();
         async move {
             let log = GuestLog::new(&id);
-            let running = run(&app, log, request, sender, &failed, instantiated, thread);
+            let running = run(
+                &app,
+                &served,
+                log,
+                request,
+                sender,
+                &failed,
+                instantiated,
+                thread,
+            );
             let ended = tokio::select! {
                 biased;
                 () = stalled.notified() => Ended::Stalled,
@@ -229,8 +249,13 @@ fn prepare(
 }
 
 /// Run the request in an instance of its own. Returns the store of a guest that returned.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "all of them belong to one request"
+)]
 async fn run(
     app: &App,
+    served: &Served,
     log: GuestLog,
     request: Request<RequestBody>,
     sender: oneshot::Sender<Handed>,
@@ -241,11 +266,11 @@ async fn run(
     let begun = std::time::Instant::now();
     let state = State::new(
         log,
-        &app.environment,
-        &app.manifest.mounts,
+        &served.environment,
+        &served.manifest.mounts,
         app.limits.instance_memory_bytes,
         app.observer.metrics.memory(),
-        app.graphs.clone(),
+        served.graphs.clone(),
         thread,
     )?;
     let mut store = Store::new(app.engine(), state);
@@ -260,7 +285,7 @@ async fn run(
         .http()
         .new_incoming_request(Scheme::Http, request)?;
     let out = store.data_mut().http().new_response_outparam(sender)?;
-    let proxy = app.proxy.instantiate_async(&mut store).await?;
+    let proxy = served.proxy.instantiate_async(&mut store).await?;
     instantiated.since(begun);
     let called = proxy
         .wasi_http_incoming_handler()

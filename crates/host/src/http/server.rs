@@ -62,7 +62,7 @@ impl Server {
     /// The operating system's.
     pub async fn bind(address: SocketAddr, app: Arc<App>) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let workers = (app.graphs.as_ref())
+        let workers = (app.served().graphs.as_ref())
             .map(|graphs| Workers::start(graphs.concurrency()))
             .transpose()?;
         Ok(Self {

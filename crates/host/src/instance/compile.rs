@@ -1,10 +1,9 @@
 //! Compiles the component to machine code, and caches the code by content.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 use std::{fs, io};
 
+use infer_machine_code::Cache;
 use wasmtime::component::Component;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
@@ -28,12 +27,10 @@ const RESIDENT_BYTES: usize = 64 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompileError {
-    /// The component's file, or the cache.
-    #[error("cannot {action} `{}`: {source}", path.display())]
-    File {
-        /// The operation that failed.
-        action: &'static str,
-        /// The file or folder.
+    /// The component's file cannot be read.
+    #[error("cannot read `{}`: {source}", path.display())]
+    Read {
+        /// The file.
         path: PathBuf,
         /// The operating system's error.
         source: io::Error,
@@ -84,80 +81,17 @@ pub fn engine(limits: &Limits) -> wasmtime::Result<Engine> {
 
 /// Load the component's machine code from `cache_dir`, or compile it.
 ///
-/// The name of a cached file contains a hash of the component's bytes and of Wasmtime's version and configuration.
-/// A cached file that cannot be loaded is compiled again.
-///
 /// # Errors
-/// When the component cannot be read or compiled, or the cache cannot be written.
+/// When the component cannot be read or compiled.
 pub fn load(engine: &Engine, path: &Path, cache_dir: &Path) -> Result<Component, CompileError> {
-    let wasm = fs::read(path).map_err(file_error("read", path))?;
-    let mut compatibility = DefaultHasher::new();
-    engine
-        .precompile_compatibility_hash()
-        .hash(&mut compatibility);
-    let cached = cache_dir.join(format!(
-        "{}-{:016x}.cwasm",
-        blake3::hash(&wasm).to_hex(),
-        compatibility.finish()
-    ));
-    if cached.is_file() {
-        // SAFETY: the cache folder belongs to the user, like this program itself. Only `store` writes into it,
-        // atomically, and only Wasmtime's own output.
-        match unsafe { Component::deserialize_file(engine, &cached) } {
-            Ok(component) => {
-                // `prune` keeps the newest files.
-                if let Ok(file) = fs::File::open(&cached) {
-                    _ = file.set_modified(SystemTime::now());
-                }
-                return Ok(component);
-            }
-            Err(error) => tracing::warn!(
-                "cannot load `{}`, compiling again: {error:#}",
-                cached.display()
-            ),
-        }
-    }
-    let wasmtime_error = |source| CompileError::Wasmtime {
+    let wasm = fs::read(path).map_err(|source| CompileError::Read {
         path: path.to_owned(),
         source,
-    };
-    let code = engine.precompile_component(&wasm).map_err(wasmtime_error)?;
-    store(&cached, &code).map_err(file_error("write", &cached))?;
-    prune(cache_dir);
-    // SAFETY: the file holds `code`, which `precompile_component` of this engine returned just now.
-    unsafe { Component::deserialize_file(engine, &cached) }.map_err(wasmtime_error)
-}
-
-fn store(path: &Path, code: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    io::Write::write_all(&mut file, code)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
-}
-
-/// Remove all but the newest artifacts. A file that cannot be removed stays until the next build.
-fn prune(cache_dir: &Path) {
-    let mut files: Vec<(SystemTime, PathBuf)> = fs::read_dir(cache_dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.path().extension().is_some_and(|end| end == "cwasm"))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    files.sort();
-    let surplus = files.len().saturating_sub(KEPT_ARTIFACTS);
-    for (_, path) in files.into_iter().take(surplus) {
-        _ = fs::remove_file(path);
-    }
-}
-
-fn file_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> CompileError {
-    let path = path.to_owned();
-    move |source| CompileError::File {
-        action,
-        path,
-        source,
-    }
+    })?;
+    Cache::new(cache_dir.to_owned(), KEPT_ARTIFACTS)
+        .load(engine, blake3::hash(&wasm), || Ok(wasm))
+        .map_err(|source| CompileError::Wasmtime {
+            path: path.to_owned(),
+            source,
+        })
 }

@@ -46,6 +46,11 @@ struct LimitLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct GraphLabels {
     graph: String,
 }
@@ -96,6 +101,7 @@ pub(crate) struct Metrics {
     phases: Family<PhaseLabels, Histogram, fn() -> Histogram>,
     cut_off: Counter,
     limits: Family<LimitLabels, Counter>,
+    reloads: Family<ReloadLabels, Counter>,
     memory: Histogram,
     graph_loads: Family<GraphLabels, Gauge<f64, std::sync::atomic::AtomicU64>>,
     graphs: Gauge,
@@ -134,6 +140,7 @@ impl Metrics {
             phases: Family::new_with_constructor(seconds),
             cut_off: Counter::default(),
             limits: Family::default(),
+            reloads: Family::default(),
             memory: Histogram::new(exponential_buckets(MEMORY_BUCKETS.0, 2.0, MEMORY_BUCKETS.1)),
             graph_loads: Family::default(),
             graphs: Gauge::default(),
@@ -165,6 +172,11 @@ impl Metrics {
             "infer_limits_reached",
             "Times that each limit was exceeded",
             self.limits.clone(),
+        );
+        registry.register(
+            "infer_reloads",
+            "Times that the model repository changed, by what came of it",
+            self.reloads.clone(),
         );
         registry.register_with_unit(
             "infer_instance_memory",
@@ -247,15 +259,27 @@ impl Metrics {
         self.limits.get_or_create_owned(&labels).inc();
     }
 
-    /// Record a loaded graph.
-    pub(crate) fn graph(&self, name: &str, took: Duration) {
-        let labels = GraphLabels {
-            graph: name.to_owned(),
-        };
-        self.graph_loads
-            .get_or_create_owned(&labels)
-            .set(took.as_secs_f64());
-        self.graphs.inc();
+    /// Count a change of the model repository that is served, or that is not.
+    pub(crate) fn reload(&self, is_served: bool) {
+        let outcome = if is_served { "served" } else { "failed" };
+        self.reloads
+            .get_or_create_owned(&ReloadLabels { outcome })
+            .inc();
+    }
+
+    /// Record the loaded graphs, in place of those before.
+    pub(crate) fn graphs<'a>(&self, graphs: impl Iterator<Item = (&'a str, Duration)>) {
+        self.graph_loads.clear();
+        let mut count = 0;
+        for (name, took) in graphs {
+            let labels = GraphLabels {
+                graph: name.to_owned(),
+            };
+            let load = self.graph_loads.get_or_create_owned(&labels);
+            load.set(took.as_secs_f64());
+            count += 1;
+        }
+        self.graphs.set(count);
     }
 
     /// The histogram that records an instance's peak memory.

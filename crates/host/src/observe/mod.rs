@@ -11,9 +11,9 @@ mod server_timing;
 mod trace;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use hyper::Request;
+use hyper::{Request, Uri};
 
 pub(crate) use body::ObservedBody;
 pub(crate) use metrics::{CONTENT_TYPE as METRICS_CONTENT_TYPE, Limit, Metrics, Now};
@@ -32,7 +32,7 @@ pub struct ObserveOptions {
 
 /// Reports finished requests.
 pub(crate) struct Observer {
-    names: route::Labels,
+    names: RwLock<route::Labels>,
     ids: request_id::Ids,
     pub(crate) metrics: Metrics,
     traces: Option<Traces>,
@@ -42,11 +42,22 @@ impl Observer {
     /// `default_model` is the setting `INFER_DEFAULT_MODEL`.
     pub(crate) fn new(options: ObserveOptions, default_model: Option<&str>) -> Self {
         Self {
-            names: route::Labels::new(options.models, default_model),
+            names: RwLock::new(route::Labels::new(options.models, default_model)),
             ids: request_id::Ids::default(),
             metrics: Metrics::new(),
             traces: options.traces,
         }
+    }
+
+    /// Label the requests to these models from now on.
+    pub(crate) fn set_models(&self, models: BTreeSet<String>, default_model: Option<&str>) {
+        let mut names = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        *names = route::Labels::new(models, default_model);
+    }
+
+    fn call(&self, uri: &Uri) -> route::Called {
+        let names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        names.call(uri)
     }
 
     /// Start the record of a request.

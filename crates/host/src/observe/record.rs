@@ -90,7 +90,7 @@ impl Record {
         Self {
             id: observer.ids.of(request.headers()),
             method: known_method(request.method()),
-            called: observer.names.call(request.uri()),
+            called: observer.call(request.uri()),
             parent: trace::parent(request.headers()),
             begun: Instant::now(),
             begun_at: SystemTime::now(),

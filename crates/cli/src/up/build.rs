@@ -1,0 +1,129 @@
+//! What `up` serves: the component and, with a native backend, the graphs in its library.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use infer_host::nn::{Backend as Computes, Graphs, Library};
+use infer_model_card::Model;
+use infer_pack::{BuildOptions, Progress, Uncomposed};
+
+use super::Backend;
+use crate::backend::choose::{self, Computing};
+use crate::command;
+
+/// The component to serve, its models' names, and the graphs that the host runs for it.
+pub(super) struct Served {
+    pub component: PathBuf,
+    pub models: BTreeSet<String>,
+    pub graphs: Option<Arc<Graphs>>,
+    /// What the models run in: [`Backend::Auto`] is decided.
+    pub backend: Backend,
+}
+
+/// How a native library computes.
+#[derive(Clone, Debug)]
+pub(super) struct Builder {
+    pub device: String,
+    pub threads: Option<NonZeroUsize>,
+}
+
+impl Builder {
+    /// Build for a backend, and load the graphs into its library.
+    pub fn build(
+        &self,
+        backend: Backend,
+        options: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Served> {
+        match backend {
+            Backend::Wasm => composed(options, progress),
+            Backend::Onnx => self.native(Library::OnnxRuntime, options, progress),
+            Backend::Openvino => self.native(Library::OpenVino, options, progress),
+            Backend::Auto => self.automatic(options, progress),
+        }
+    }
+
+    /// Build the component alone, with a native library as its backend.
+    fn native(
+        &self,
+        library: Library,
+        options: &BuildOptions,
+        progress: &dyn Progress,
+    ) -> Result<Served> {
+        // Load the library before the slow build, so that a missing one is reported at once.
+        let backend = choose::load(library, self.computing())?;
+        let built = infer_pack::build_uncomposed(options, progress)?;
+        self.served(library, backend, built)
+    }
+
+    /// Select the first installed library that loads all models, else the engine. Logs the libraries that it skipped.
+    fn automatic(&self, options: &BuildOptions, progress: &dyn Progress) -> Result<Served> {
+        let mut installed = choose::installed().peekable();
+        if installed.peek().is_none() {
+            eprintln!(
+                "no native library is installed: running models in WebAssembly; `{} backend add onnx` installs ONNX \
+                 Runtime, which is several times as fast",
+                command()
+            );
+            return composed(options, progress);
+        }
+        // An invalid model card fails here, before any library is tried.
+        let built = infer_pack::build_uncomposed(options, progress)?;
+        for library in installed {
+            let served = choose::load(library, self.computing())
+                .and_then(|backend| self.served(library, backend, built.clone()));
+            match served {
+                Ok(served) => return Ok(served),
+                Err(error) => eprintln!("skipped {}: {}", library.name(), crate::sentence(&error)),
+            }
+        }
+        composed(options, progress)
+    }
+
+    fn computing(&self) -> Computing<'_> {
+        Computing {
+            device: &self.device,
+            threads: self.threads,
+        }
+    }
+
+    /// Load the models' graphs into the library.
+    fn served(
+        &self,
+        library: Library,
+        backend: Box<dyn Computes>,
+        built: Uncomposed,
+    ) -> Result<Served> {
+        let graphs = choose::graphs(backend, &built.models, self.computing())?;
+        Ok(Served {
+            component: built.file,
+            models: names(&built.models),
+            graphs: Some(Arc::new(graphs)),
+            backend: match library {
+                Library::OnnxRuntime => Backend::Onnx,
+                Library::OpenVino => Backend::Openvino,
+            },
+        })
+    }
+}
+
+/// The composed artifact, which contains the engine.
+fn composed(options: &BuildOptions, progress: &dyn Progress) -> Result<Served> {
+    let built = infer_pack::build(options, progress)?;
+    Ok(Served {
+        component: built.composed,
+        models: names(&built.models),
+        graphs: None,
+        backend: Backend::Wasm,
+    })
+}
+
+fn names(models: &[Model]) -> BTreeSet<String> {
+    models
+        .iter()
+        .map(|model| model.id.name.to_string())
+        .collect()
+}
