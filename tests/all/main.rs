@@ -6,6 +6,8 @@
 mod artifact;
 mod book;
 mod clients;
+mod hub;
+mod installed;
 mod isolation;
 mod kernels;
 mod limits;
@@ -17,6 +19,7 @@ mod parity;
 mod playground;
 mod protocol;
 mod recipes;
+mod reload;
 mod security;
 mod service;
 #[path = "../support/mod.rs"]

@@ -69,6 +69,7 @@ fn host(graphs: Graphs) -> Host {
     );
     std::fs::write(&manifest, text).unwrap();
     let app = App::load(AppOptions {
+        control: None,
         manifest: Manifest::read(&manifest).unwrap(),
         cache_dir: data.path().join("cache"),
         limits: Limits {

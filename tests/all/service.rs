@@ -560,7 +560,7 @@ fn command_line_errors_are_one_sentence() {
             root.as_path(),
             "invalid value '0'",
         ),
-        (vec!["build"], empty.path(), "no `spin.toml` in "),
+        (vec!["build"], empty.path(), "there is no model in "),
     ];
     for (arguments, folder, sentence) in cases {
         let (success, stderr) = run(&arguments, folder);

@@ -40,6 +40,7 @@ pub fn command(folder: &Path, component: &Path) -> Command {
 /// Serve the manifest until a signal arrives, and print the address in the first line.
 pub fn serve(manifest: &Path) {
     let app = App::load(AppOptions {
+        control: None,
         manifest: Manifest::read(manifest).unwrap(),
         cache_dir: manifest.with_file_name("cache"),
         limits: Limits {

@@ -30,6 +30,7 @@ pub fn start(component: &Path, limits: Limits) -> Host {
     );
     std::fs::write(&manifest, text).unwrap();
     let app = App::load(AppOptions {
+        control: None,
         manifest: Manifest::read(&manifest).unwrap(),
         cache_dir: data.path().join("cache"),
         limits,

@@ -8,6 +8,7 @@ pub mod client;
 pub mod guests;
 pub mod host;
 pub mod models;
+pub mod packaged;
 pub mod parity;
 pub mod process;
 pub mod python;

@@ -2,10 +2,12 @@
 
 mod bench;
 mod conformance;
+mod dist;
 mod generated;
 mod infer;
 mod loopback;
 mod operators;
+mod package;
 mod project;
 mod wit;
 
@@ -25,7 +27,9 @@ struct Cli {
 enum Command {
     Bench(bench::Bench),
     Conformance(conformance::Conformance),
+    Dist(dist::Dist),
     Operators(operators::Operators),
+    Package(package::Package),
     Wit(wit::Wit),
 }
 
@@ -33,7 +37,9 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(bench) => bench.run(),
         Command::Conformance(conformance) => conformance.run(),
+        Command::Dist(dist) => dist.run(),
         Command::Operators(operators) => operators.run(),
+        Command::Package(package) => package.run(),
         Command::Wit(wit) => wit.run(),
     };
     match result {

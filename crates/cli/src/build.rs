@@ -1,14 +1,14 @@
-//! `cargo infer build`
+//! `infer build`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use infer_pack::trim::Why;
-use infer_pack::{Artifacts, BuildOptions, Profile};
+use infer_pack::{Artifacts, Profile, fit};
 
 use crate::progress::Terminal;
-use crate::workspace;
+use crate::project::{self, Project};
 
 /// Build the artifacts: composed for any host with wasi:http 0.2, uncomposed for hosts with wasi-nn
 #[derive(Args)]
@@ -22,6 +22,9 @@ pub struct Build {
     /// Model repository [default: models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
+    /// File for the composed artifact [default: the component's file in spin.toml, else infer.wasm]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// Print what keeps functions in the artifact: those whose names contain SYMBOL
     #[arg(long, value_name = "SYMBOL")]
     why: Option<String>,
@@ -33,10 +36,13 @@ const MAX_CHAINS: usize = 20;
 impl Build {
     /// Build outdated artifacts and print their paths.
     pub fn run(self) -> Result<()> {
-        let root = workspace::root()?;
-        let mut options = BuildOptions::new(root);
+        let project = Project::find()?;
+        let mut options = project.build_options()?;
+        let mut output = project.output()?;
         if let Some(models) = self.models {
-            options = options.with_models(models);
+            // Another repository's artifact must not replace the project's own.
+            output = None;
+            options = options.with_models(project::absolute(&models)?);
         }
         options.relaxed_simd = !self.no_relaxed_simd;
         if self.local {
@@ -48,8 +54,30 @@ impl Build {
             return Ok(());
         }
         let artifacts = infer_pack::build(&options, &Terminal::new())?;
-        print(&artifacts)
+        let output = self.output.or(output);
+        if let Some(output) = &output {
+            copy(&artifacts.composed, output)?;
+        }
+        print(&artifacts, output.as_deref())
     }
+}
+
+/// Copy the artifact. The file is replaced at once, so that a host never reads half of it.
+fn copy(artifact: &Path, output: &Path) -> Result<()> {
+    let folder = match output.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let written = || -> std::io::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.prefix(".infer-").tempfile_in(folder)?;
+        std::io::copy(&mut std::fs::File::open(artifact)?, &mut file)?;
+        file.persist(output).map_err(|error| error.error)?;
+        Ok(())
+    };
+    written().with_context(|| format!("cannot write `{}`", output.display()))
 }
 
 fn print_why(why: &Why, symbol: &str) {
@@ -70,14 +98,15 @@ fn print_why(why: &Why, symbol: &str) {
     println!();
 }
 
-fn print(artifacts: &Artifacts) -> Result<()> {
+fn print(artifacts: &Artifacts, output: Option<&Path>) -> Result<()> {
     for (kind, path) in [
-        ("composed", &artifacts.composed),
-        ("uncomposed", &artifacts.uncomposed),
+        ("composed", output.unwrap_or(&artifacts.composed)),
+        ("uncomposed", artifacts.uncomposed.as_path()),
     ] {
         let mib = std::fs::metadata(path)?.len() as f64 / (1024.0 * 1024.0);
         println!("{kind:<10}  {mib:6.1} MiB  {}", path.display());
     }
+    print_fits(&artifacts.composed)?;
     for report in &artifacts.reports {
         println!("code kept   by module: {}", report.display());
     }
@@ -86,6 +115,22 @@ fn print(artifacts: &Artifacts) -> Result<()> {
         match artifacts.runtimes.get(&name) {
             Some(runtime) => println!("model       {name}, in the snapshot, run by {runtime}"),
             None => println!("model       {name}, mounted"),
+        }
+    }
+    Ok(())
+}
+
+/// The memory of the composed artifact, and the hosts whose limits it meets or exceeds.
+fn print_fits(composed: &Path) -> Result<()> {
+    let bytes =
+        std::fs::read(composed).with_context(|| format!("cannot read `{}`", composed.display()))?;
+    let needs = fit::needs(&bytes)?;
+    let mib = needs.memory_bytes as f64 / (1024.0 * 1024.0);
+    println!("memory      {mib:6.1} MiB  before a request; an inference takes more");
+    for fit in fit::fits(&needs) {
+        match fit.exceeds.as_slice() {
+            [] => println!("fits        {}", fit.host),
+            exceeds => println!("too large   {}: {}", fit.host, exceeds.join("; ")),
         }
     }
     Ok(())

@@ -1,19 +1,24 @@
-//! The command line, `cargo infer`: a dispatcher with one file or folder per subcommand.
+//! The command line, `infer`: a dispatcher with one file or folder per subcommand.
 
 mod backend;
 mod build;
+mod cache;
+mod engine;
 mod models;
+mod new;
+mod prebuilt;
 mod progress;
+mod project;
+mod registry;
 mod up;
-mod workspace;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Inference as a WebAssembly component
 #[derive(Parser)]
-#[command(name = "cargo infer", bin_name = "cargo infer", version)]
+#[command(name = "infer", version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -22,7 +27,10 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Up(up::Up),
+    New(new::New),
     Build(build::Build),
+    Push(registry::Push),
+    Pull(registry::Pull),
     Add(models::Add),
     Inspect(models::Inspect),
     List(models::List),
@@ -31,10 +39,23 @@ enum Command {
     Backend(backend::Backend),
 }
 
+/// What the user typed to run this program: `cargo infer` in a checkout, where cargo runs it, else `infer`.
+fn command() -> &'static str {
+    match std::env::var_os("CARGO") {
+        Some(_) => "cargo infer",
+        None => "infer",
+    }
+}
+
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let matches = Cli::command().bin_name(command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let result = match cli.command {
         Command::Up(up) => up.run(),
+        Command::New(new) => new.run(),
         Command::Build(build) => build.run(),
+        Command::Push(push) => push.run(),
+        Command::Pull(pull) => pull.run(),
         Command::Add(add) => add.run(),
         Command::Inspect(inspect) => inspect.run(),
         Command::List(list) => list.run(),

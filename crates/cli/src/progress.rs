@@ -67,3 +67,40 @@ impl Progress for Terminal {
         self.is_terminal
     }
 }
+
+/// A bar for bytes that are transferred, on standard error if that is a terminal.
+pub struct Transfer {
+    bar: ProgressBar,
+}
+
+impl Transfer {
+    /// A bar that starts with `text`.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        // indicatif draws nothing unless standard error is a terminal.
+        let bar = ProgressBar::new(0);
+        let template = "{msg} {bytes} of {total_bytes} {wide_bar} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(text.to_owned());
+        Self { bar }
+    }
+
+    /// Show how many of all bytes are transferred.
+    pub fn update(&mut self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+
+    /// Remove the bar.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,32 +1,43 @@
-//! `cargo infer up`
+//! `infer up`
 
+mod build;
 mod limits;
 mod logging;
+mod reload;
+mod served;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use infer_host::limits::STOP_TIMEOUT;
-use infer_host::nn::{Backend as Computes, Graphs, Library};
-use infer_host::{Admin, App, AppOptions, Manifest, ObserveOptions, Server, Traces};
-use infer_model_card::Model;
-use infer_pack::{BuildOptions, Profile, Uncomposed};
+use infer_host::{Admin, App, AppOptions, Control, Manifest, ObserveOptions, Server, Traces};
+use infer_pack::{BuildOptions, Profile};
 
+use self::build::{Builder, Served};
 use self::limits::LimitFlags;
 use self::logging::{Log, LogFormat};
-use crate::backend::choose::{self, Computing};
+use self::reload::{Events, Reloader};
+use self::served::Served as Found;
+use crate::models::ImportOptions;
+use crate::models::source::SourceName;
 use crate::progress::Terminal;
-use crate::workspace;
+use crate::project::{self, Project};
+use crate::{cache, command};
 
-/// Build what is out of date, then serve.
+/// Build what is out of date, then serve: the project's models, or a source.
 #[derive(Args)]
 pub struct Up {
+    /// ONNX file, folder with one, hf:OWNER/NAME, model repository, or artifact [default: the project's models]
+    #[arg(value_name = "SOURCE", conflicts_with = "models")]
+    source: Option<SourceName>,
+    #[command(flatten)]
+    import: ImportOptions,
     /// Address to listen on (port 0 picks a free one)
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3000")]
     listen: SocketAddr,
@@ -59,6 +70,12 @@ pub struct Up {
     /// Send traces to this OTLP/HTTP collector, for example http://127.0.0.1:4318
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
+    /// Serve the models as they are now, and do not watch the repository for changes
+    #[arg(long)]
+    no_watch: bool,
+    /// Let clients load and unload models; without it, only the admin address can
+    #[arg(long)]
+    allow_model_control: bool,
     #[command(flatten)]
     limits: LimitFlags,
 }
@@ -76,112 +93,100 @@ enum Backend {
     Openvino,
 }
 
-/// The component to serve, its models' names, and the graphs that the host runs for it.
-struct Served {
-    component: PathBuf,
-    models: BTreeSet<String>,
-    graphs: Option<Arc<Graphs>>,
-}
-
 impl Up {
     /// Build and serve; return after a signal, when the requests have ended.
     pub fn run(self) -> Result<()> {
         // Dropping the log writes its remaining lines.
         let _log = Log::begin(self.log_format);
         let traces = self.otlp.as_deref().map(Traces::export_to).transpose()?;
-        let root = workspace::root()?;
-        let manifest = Manifest::read(&root.join(workspace::MANIFEST))?;
-        let mut options = BuildOptions::new(root.clone());
+        let (mut options, mut manifest) = match &self.source {
+            None => self.project()?,
+            Some(source) => match served::find(
+                source,
+                self.import.variant.as_deref(),
+                &self.import.options(),
+            )? {
+                Found::Artifact(component) => return self.artifact(component, traces),
+                Found::Repository(models) => (
+                    project::options_for(models.clone())?,
+                    Manifest::of_models(models, BTreeMap::new()),
+                ),
+            },
+        };
         if !self.release {
             options.profile = Profile::Local;
         }
-        let mut mounts = manifest.mounts;
+        let builder = Builder {
+            device: self.device.clone(),
+            threads: self
+                .threads
+                .and_then(|threads| NonZeroUsize::new(threads.into())),
+        };
+        let served = builder.build(self.backend, &options, &Terminal::new())?;
+        if served.graphs.is_some() {
+            // The host reads the models in this case, and opening a folder for each request takes as long as
+            // creating its instance.
+            manifest.mounts.clear();
+        }
+        manifest.source.clone_from(&served.component);
+        let cache_dir = options.cache.clone();
+        self.serve(
+            cache_dir,
+            manifest,
+            served,
+            traces,
+            Some((builder, options)),
+        )
+    }
+
+    /// The project's models, or those of `--models`.
+    fn project(&self) -> Result<(BuildOptions, Manifest)> {
+        let project = Project::find()?;
+        let mut options = project.build_options()?;
+        let mut manifest = project.manifest()?;
         if let Some(models) = &self.models {
             let models = models
                 .canonicalize()
                 .with_context(|| format!("cannot read `{}`", models.display()))?;
-            for mount in &mut mounts {
+            for mount in &mut manifest.mounts {
                 if mount.source == options.models {
                     mount.source.clone_from(&models);
                 }
             }
             options = options.with_models(models);
         }
-        let served = match self.backend {
-            Backend::Wasm => composed(&options)?,
-            Backend::Onnx => self.native(Library::OnnxRuntime, &options)?,
-            Backend::Openvino => self.native(Library::OpenVino, &options)?,
-            Backend::Auto => self.automatic(&options)?,
-        };
-        if served.graphs.is_some() {
-            // The host reads the models in this case, and opening a folder for each request takes as long as
-            // creating its instance.
-            mounts.clear();
-        }
-        let manifest = Manifest {
-            source: served.component.clone(),
-            mounts,
-            ..manifest
-        };
-        self.serve(&root, manifest, served, traces)
+        Ok((options, manifest))
     }
 
-    /// Build the component alone, with a native library as its backend.
-    fn native(&self, library: Library, options: &BuildOptions) -> Result<Served> {
-        // Load the library before the slow build, so that a missing one is reported at once.
-        let backend = choose::load(library, self.computing())?;
-        let built = infer_pack::build_uncomposed(options, &Terminal::new())?;
-        self.served(backend, built)
-    }
-
-    /// Select the first installed library that loads all models, else the engine. Logs the libraries that it skipped.
-    fn automatic(&self, options: &BuildOptions) -> Result<Served> {
-        let mut installed = choose::installed().peekable();
-        if installed.peek().is_none() {
-            eprintln!(
-                "no native library is installed: running models in WebAssembly; `cargo infer backend add onnx` \
-                 installs ONNX Runtime, which is several times as fast"
+    /// Serve an artifact that a build made elsewhere.
+    fn artifact(self, component: PathBuf, traces: Option<Traces>) -> Result<()> {
+        if !matches!(self.backend, Backend::Auto | Backend::Wasm) {
+            bail!(
+                "an artifact contains the engine and is served in WebAssembly; a native backend needs the models: \
+                 `{} up FOLDER`",
+                command()
             );
-            return composed(options);
         }
-        // An invalid model card fails here, before any library is tried.
-        let built = infer_pack::build_uncomposed(options, &Terminal::new())?;
-        for library in installed {
-            let served = choose::load(library, self.computing())
-                .and_then(|backend| self.served(backend, built.clone()));
-            match served {
-                Ok(served) => return Ok(served),
-                Err(error) => eprintln!("skipped {}: {}", library.name(), crate::sentence(&error)),
-            }
-        }
-        composed(options)
-    }
-
-    fn computing(&self) -> Computing<'_> {
-        Computing {
-            device: &self.device,
-            threads: self
-                .threads
-                .and_then(|threads| NonZeroUsize::new(threads.into())),
-        }
-    }
-
-    /// Load the models' graphs into the library.
-    fn served(&self, backend: Box<dyn Computes>, built: Uncomposed) -> Result<Served> {
-        let graphs = choose::graphs(backend, &built.models, self.computing())?;
-        Ok(Served {
-            component: built.file,
-            models: names(&built.models),
-            graphs: Some(Arc::new(graphs)),
-        })
+        let mut manifest = Manifest::of_models(PathBuf::new(), BTreeMap::new());
+        manifest.mounts.clear();
+        manifest.source.clone_from(&component);
+        let served = Served {
+            component,
+            models: BTreeSet::new(),
+            graphs: None,
+            backend: Backend::Wasm,
+        };
+        let cache = cache::folder()?.join("machine-code");
+        self.serve(cache, manifest, served, traces, None)
     }
 
     fn serve(
         self,
-        root: &Path,
+        cache_dir: PathBuf,
         manifest: Manifest,
         served: Served,
         traces: Option<Traces>,
+        building: Option<(Builder, BuildOptions)>,
     ) -> Result<()> {
         let computes = match &served.graphs {
             Some(graphs) => graphs.describe(),
@@ -190,7 +195,7 @@ impl Up {
         for key in &manifest.ignored {
             tracing::warn!(
                 "ignored `{key}` in {}: this host does not support it",
-                workspace::MANIFEST
+                project::SPIN
             );
         }
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
@@ -198,17 +203,31 @@ impl Up {
             runtime.worker_threads(threads.into());
         }
         let runtime = runtime.enable_all().build()?;
+        let events = Events::new();
         let app = App::load(AppOptions {
             manifest,
-            cache_dir: root.join("target/infer/cache"),
+            cache_dir,
             limits: self.limits.limits(),
             environment: settings(),
-            graphs: served.graphs,
+            graphs: served.graphs.clone(),
             observe: ObserveOptions {
-                models: served.models,
+                models: served.models.clone(),
                 traces: traces.clone(),
             },
+            control: building.is_some().then(|| Control {
+                controller: events.controller(),
+                is_public: self.allow_model_control,
+            }),
         })?;
+        // Dropping the watcher ends its events.
+        let mut watcher = None;
+        if let Some((builder, options)) = building {
+            if !self.no_watch {
+                watcher = Some(events.watch(&options.models)?);
+            }
+            let reloader = Reloader::new(Arc::clone(&app), builder, &served, options);
+            events.start(reloader)?;
+        }
         let served = runtime.block_on(async {
             let stop = stop_signal()?;
             let server = Server::bind(self.listen, Arc::clone(&app))
@@ -232,6 +251,7 @@ impl Up {
             server.serve(stop).await;
             Ok(())
         });
+        drop(watcher);
         // An inference that does not react to cancellation must not keep the process alive.
         runtime.shutdown_timeout(STOP_TIMEOUT);
         if let Some(traces) = traces {
@@ -239,23 +259,6 @@ impl Up {
         }
         served
     }
-}
-
-/// The composed artifact, which contains the engine.
-fn composed(options: &BuildOptions) -> Result<Served> {
-    let built = infer_pack::build(options, &Terminal::new())?;
-    Ok(Served {
-        component: built.composed,
-        models: names(&built.models),
-        graphs: None,
-    })
-}
-
-fn names(models: &[Model]) -> BTreeSet<String> {
-    models
-        .iter()
-        .map(|model| model.id.name.to_string())
-        .collect()
 }
 
 /// The user's `INFER_*` variables, which override the manifest's.

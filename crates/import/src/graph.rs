@@ -1,13 +1,37 @@
-//! A graph's declarations, and a trial inference in the engine, natively.
+//! A graph's declarations, and a trial inference in the engine that will serve it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use infer_engine::onnx::Summary;
-use infer_engine::select::OnDemand;
-use infer_engine::{Error, ErrorKind, Graph, Tensor};
-use infer_model_card::{RuntimeChoice, TensorSpec};
-use infer_tensor::{Dim, Signature, TensorInfo};
+use infer_model_card::{ImageSpec, RuntimeChoice, TensorSpec};
+use infer_onnx::{Description, Summary};
+use infer_tensor::{Error, ErrorKind, Signature, Tensor, TensorInfo};
+
+pub use crate::trial_inputs::Shapes;
+use crate::trial_inputs::{Known, TRIALS};
+
+/// Loads graphs for a trial. A user's is the engine in WebAssembly.
+pub trait Engine {
+    /// Load a graph from an ONNX file's bytes.
+    ///
+    /// # Errors
+    /// The engine's.
+    fn load<'a>(&'a self, onnx: Vec<u8>) -> Result<Box<dyn LoadedGraph + 'a>, Error>;
+
+    /// What inferences run on, for the report: `in WebAssembly on this machine`.
+    fn place(&self) -> &'static str;
+}
+
+/// A graph that an [`Engine`] has loaded.
+pub trait LoadedGraph {
+    /// The runtime that the engine selected; `auto` if it has not decided.
+    fn runtime(&self) -> RuntimeChoice;
+
+    /// Run the graph.
+    ///
+    /// # Errors
+    /// The engine's.
+    fn compute(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>, Error>;
+}
 
 /// A graph that loads and, if its input sizes are known, computes.
 #[derive(Clone, Debug)]
@@ -20,49 +44,65 @@ pub struct Tried {
     pub info: Signature,
     /// The graph's producer, opsets and operators.
     pub summary: Summary,
-    /// The runtime in the engine; `auto` if only a measurement in WebAssembly can tell.
+    /// The runtime in the engine.
     pub runtime: RuntimeChoice,
-    /// The time of one warm inference, natively on this machine, or the reason why none succeeded.
-    pub warm: Result<Duration, Error>,
+    /// The time of one warm inference in the engine on this machine, or the reason why none succeeded.
+    pub warm: Result<Duration, NotRun>,
 }
 
-/// Sizes of inputs by name, from `--shape` or from a card.
-pub type Shapes = BTreeMap<String, Vec<u32>>;
-
-/// The graph's inputs, without loading the graph.
-///
-/// # Errors
-/// The errors of [`try_out`] that follow from the file alone.
-pub fn declared_inputs(onnx: &[u8]) -> Result<Vec<TensorSpec>, Error> {
-    let info = infer_engine::onnx::read(onnx)?;
-    info.inputs.iter().map(|info| spec(info, None)).collect()
+/// Why no inference of a trial succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotRun {
+    /// The graph was not tried.
+    NotTried,
+    /// Sizes had to be guessed, and none of the guesses worked. The error is that of the first.
+    Sizes(Error),
+    /// The graph fails on the values of the trial.
+    Values(Error),
 }
 
-/// The inputs, outputs and operators that a file declares. The graph is not loaded, so the engine need not support
-/// its operators.
+/// The inputs of a graph as tensors of a card.
 ///
 /// # Errors
-/// `InvalidEncoding` when the file is not ONNX; `UnsupportedOperation` for external weights and for inputs or outputs
-/// that are not tensors.
-pub fn declared(onnx: &[u8]) -> Result<(Signature, Summary), Error> {
-    let signature = infer_engine::onnx::read(onnx)?;
-    Ok((signature, infer_engine::onnx::summary(onnx)?))
+/// `UnsupportedOperation` for an unknown datatype.
+pub fn input_specs(signature: &Signature) -> Result<Vec<TensorSpec>, Error> {
+    let inputs = signature.inputs.iter();
+    inputs.map(|info| spec(info, None)).collect()
 }
 
-/// Load a graph and run it on zeros. `shapes` gives the sizes of dynamic dimensions; inputs without an entry are
-/// tried with common sizes. If none of those works, there is no inference, but the graph may still be valid: only
-/// its users know the sizes of its inputs.
+/// What is known about a graph before it is tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    /// What the file declares.
+    pub description: &'a Description,
+    /// The sizes of dynamic dimensions. Inputs without an entry are tried with common sizes.
+    pub shapes: &'a Shapes,
+    /// The name and the preprocessing of the input that takes images.
+    pub image: Option<(&'a str, &'a ImageSpec)>,
+}
+
+/// Load a graph and run it on inputs of the kind that it expects. If it fails on them, there is no inference, but the graph
+/// may still be valid: only its users know the sizes and values of its inputs.
 ///
 /// # Errors
-/// `UnsupportedOperation` for an operator, a datatype, external weights or a sequence that the engine does not
-/// support; `Runtime` when the inference fails although all sizes are known; `InvalidArgument` for shapes that do
-/// not fit.
-pub fn try_out(onnx: Vec<u8>, shapes: &Shapes) -> Result<Tried, Error> {
-    let summary = infer_engine::onnx::summary(&onnx)?;
-    let graph = Graph::load(&OnDemand, onnx)?;
-    let info = graph.info().clone();
-    check_names(&info, shapes)?;
-    let first = first_that_runs(&graph, &info, shapes)?;
+/// The engine's if it does not load the graph; `UnsupportedOperation` and `Timeout` of an inference; `InvalidArgument` for
+/// shapes that do not fit.
+pub fn try_out(engine: &dyn Engine, onnx: Vec<u8>, trial: Trial) -> Result<Tried, Error> {
+    let Trial {
+        description,
+        shapes,
+        image,
+    } = trial;
+    let info = &description.signature;
+    check_names(info, shapes)?;
+    let mut graph = engine.load(onnx)?;
+    let known = Known {
+        signature: info,
+        shapes,
+        table_rows: &description.table_rows,
+        image,
+    };
+    let first = first_that_runs(&mut *graph, &known)?;
     let (outputs, inputs) = match &first {
         Ok((outputs, inputs)) => (outputs.as_slice(), inputs.as_slice()),
         Err(_) => (&[][..], &[][..]),
@@ -80,29 +120,41 @@ pub fn try_out(onnx: Vec<u8>, shapes: &Shapes) -> Result<Tried, Error> {
         inputs: specs.collect::<Result<_, _>>()?,
         outputs: output_specs.collect::<Result<_, _>>()?,
         warm: match &first {
-            Ok((_, inputs)) => Ok(warm(&graph, inputs)?),
-            Err(error) => Err(error.clone()),
+            Ok((_, inputs)) => Ok(warm(&mut *graph, inputs)?),
+            Err(not_run) => Err(not_run.clone()),
         },
-        runtime: match graph.is_plain() {
-            true => RuntimeChoice::Auto,
-            false => graph.runtime(),
-        },
-        info,
-        summary,
+        runtime: graph.runtime(),
+        info: info.clone(),
+        summary: description.summary.clone(),
     })
 }
 
-/// The median time of three inferences.
-fn warm(graph: &Graph, inputs: &Tensors) -> Result<Duration, Error> {
-    let mut times: Vec<Duration> = (0..3)
-        .map(|_| {
-            let inputs = inputs.to_vec();
-            let start = Instant::now();
-            graph.compute(inputs).map(|_| start.elapsed())
-        })
-        .collect::<Result<_, _>>()?;
-    times.sort();
-    Ok(times.get(1).copied().unwrap_or_default())
+/// What a graph declares, without a trial.
+///
+/// # Errors
+/// `InvalidArgument` for shapes of unknown inputs, `UnsupportedOperation` for an unknown datatype.
+pub fn not_tried(trial: Trial) -> Result<Tried, Error> {
+    let info = &trial.description.signature;
+    check_names(info, trial.shapes)?;
+    Ok(Tried {
+        inputs: input_specs(info)?,
+        outputs: (info.outputs.iter())
+            .map(|info| spec(info, None))
+            .collect::<Result<_, _>>()?,
+        info: info.clone(),
+        summary: trial.description.summary.clone(),
+        runtime: RuntimeChoice::Auto,
+        warm: Err(NotRun::NotTried),
+    })
+}
+
+/// The time of the faster of two inferences.
+fn warm(graph: &mut dyn LoadedGraph, inputs: &Tensors) -> Result<Duration, Error> {
+    let mut time = || {
+        let start = Instant::now();
+        graph.compute(inputs).map(|_| start.elapsed())
+    };
+    Ok(time()?.min(time()?))
 }
 
 fn check_names(info: &Signature, shapes: &Shapes) -> Result<(), Error> {
@@ -126,129 +178,43 @@ fn check_names(info: &Signature, shapes: &Shapes) -> Result<(), Error> {
     }
 }
 
-/// The sizes of dynamic dimensions in a trial with a batch of one.
-#[derive(Clone, Copy)]
-struct Sizes {
-    /// The second of four dimensions: an image's channels.
-    channels: u32,
-    /// The third and fourth of four dimensions: an image's height and width.
-    pixels: u32,
-    /// Any other dimension: tokens, steps, samples.
-    other: u32,
-}
-
-/// Common sizes of images and short texts, the minimum of most convolutions, a single item, lines of text, and
-/// audio in frames and in samples.
-const TRIALS: [Sizes; 9] = {
-    const fn sizes(channels: u32, pixels: u32, other: u32) -> Sizes {
-        Sizes {
-            channels,
-            pixels,
-            other,
-        }
-    }
-    [
-        sizes(3, 224, 16),
-        sizes(1, 224, 16),
-        sizes(3, 32, 512),
-        sizes(1, 32, 512),
-        sizes(1, 1, 1),
-        sizes(3, 48, 576),
-        sizes(1, 64, 100),
-        sizes(1, 28, 3000),
-        sizes(3, 640, 16_000),
-    ]
-};
-
-/// The limit of an input in a trial.
-const MAX_TRIAL_BYTES: usize = 64 * 1024 * 1024;
-
 type Tensors = [(String, Tensor)];
 type Ran = (Vec<(String, Tensor)>, Vec<(String, Tensor)>);
 
 /// The outputs and inputs of the first inference that succeeds, or the error of the first that failed.
 fn first_that_runs(
-    graph: &Graph,
-    info: &Signature,
-    shapes: &Shapes,
-) -> Result<Result<Ran, Error>, Error> {
-    let is_guess = |input: &TensorInfo| {
-        let dims = input.shape.iter().flatten().skip(1);
-        !shapes.contains_key(&input.name)
-            && dims.into_iter().any(|dim| !matches!(dim, Dim::Fixed(_)))
-    };
-    let has_guess = info.inputs.iter().any(is_guess);
+    graph: &mut dyn LoadedGraph,
+    known: &Known,
+) -> Result<Result<Ran, NotRun>, Error> {
+    let has_guess = known.has_guess();
     let trials = if has_guess { &TRIALS[..] } else { &TRIALS[..1] };
     let mut first_error = None;
     for sizes in trials {
-        let Some(inputs) = zeros(info, *sizes, shapes) else {
+        let Some(inputs) = known.inputs(*sizes) else {
             continue;
         };
-        match graph.compute(inputs.clone()) {
+        if !known.shapes.is_empty() {
+            known.check(&inputs)?;
+        }
+        match graph.compute(&inputs) {
             Ok(outputs) => return Ok(Ok((outputs, inputs))),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::UnsupportedOperation | ErrorKind::Timeout
+                ) =>
+            {
+                return Err(error);
+            }
             Err(error) => first_error = first_error.or(Some(error)),
         }
     }
-    let error = first_error.unwrap_or_else(|| {
-        Error::new(
-            ErrorKind::InvalidArgument,
-            "its inputs are too large for a trial on zeros",
-        )
-    });
-    if has_guess {
-        Ok(Err(error))
-    } else {
-        Err(error)
-    }
-}
-
-fn zeros(info: &Signature, sizes: Sizes, shapes: &Shapes) -> Option<Vec<(String, Tensor)>> {
-    // A symbol that is the batch of one input is the batch of all inputs.
-    let batch: BTreeSet<&str> = info
-        .inputs
-        .iter()
-        .filter_map(|input| match input.shape.as_deref()?.first()? {
-            Dim::Symbolic(name) => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
-    info.inputs
-        .iter()
-        .map(|input| {
-            let dims = input.shape.as_deref().unwrap_or_default();
-            let is_image = dims.len() == 4;
-            let size = |(place, dim): (usize, &Dim)| match dim {
-                Dim::Fixed(size) => *size,
-                Dim::Symbolic(name) if batch.contains(name.as_str()) => 1,
-                _ if place == 0 => 1,
-                _ if is_image && place == 1 => sizes.channels,
-                _ if is_image => sizes.pixels,
-                // In the state of recurrent networks, the second of three dimensions is the batch.
-                _ if place == 1
-                    && dims.len() == 3
-                    && matches!(dims.first(), Some(Dim::Fixed(_))) =>
-                {
-                    1
-                }
-                _ => sizes.other,
-            };
-            let shape = match shapes.get(&input.name) {
-                Some(shape) => shape.clone(),
-                None => dims.iter().enumerate().map(size).collect(),
-            };
-            let datatype = input.wasi_nn_datatype().ok()?;
-            let bytes = datatype.tensor_bytes(&shape)?;
-            if bytes > MAX_TRIAL_BYTES {
-                return None;
-            }
-            let tensor = Tensor {
-                datatype,
-                shape,
-                data: vec![0; bytes],
-            };
-            Some((input.name.clone(), tensor))
-        })
-        .collect()
+    let error =
+        first_error.unwrap_or_else(|| Error::invalid("its inputs are too large for a trial"));
+    Ok(Err(match has_guess {
+        true => NotRun::Sizes(error),
+        false => NotRun::Values(error),
+    }))
 }
 
 /// An input of the card, with the sizes of the trial if the graph has dynamic dimensions.

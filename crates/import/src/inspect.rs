@@ -4,16 +4,14 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use infer_engine::onnx::Summary;
-use infer_model_card::{
-    Activation, CardError, LabelsError, ModelCard, Placement, RuntimeChoice, TensorSpec,
-};
+use infer_model_card::{Activation, CardError, LabelsError, ModelCard, Placement, TensorSpec};
+use infer_onnx::{Description, Summary};
 
 use crate::card::{self, Parts};
-use crate::graph::{self, Shapes};
+use crate::graph::{self, Engine, NotRun, Shapes, Trial};
 use crate::labels::{Config, ConfigError};
 use crate::processor::ProcessorError;
-use crate::source::{Source, SourceError};
+use crate::source::Source;
 use crate::tasks;
 use crate::tensors::image;
 use crate::text::{self, TextError};
@@ -21,8 +19,6 @@ use crate::text::{self, TextError};
 /// The user's settings for a source.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The variant, if the source has several graphs.
-    pub variant: Option<String>,
     /// A label file with one label per line.
     pub labels: Option<PathBuf>,
     /// The width and height of images, which are preprocessed like torchvision's for ImageNet.
@@ -46,10 +42,11 @@ pub struct Found {
     pub name: String,
     /// The graph's producer, opsets and operators.
     pub summary: Summary,
-    /// The time of one warm inference, natively on this machine; `None` if none succeeded, which a note explains.
+    /// The time of one warm inference in the engine on this machine; `None` if none succeeded, or if the graph was not
+    /// tried. A note explains it.
     pub warm: Option<std::time::Duration>,
-    /// The contents of the card.
-    parts: Parts,
+    /// What that inference ran on.
+    pub place: &'static str,
     /// The text of `model.toml`.
     pub card_text: String,
     /// The parsed card.
@@ -66,16 +63,13 @@ pub struct Found {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// The source has no usable graph.
-    #[error(transparent)]
-    Source(#[from] SourceError),
     /// The engine does not support the graph.
     #[error("`{}` is not supported: {source}", path.display())]
     Graph {
         /// The graph's file.
         path: PathBuf,
         /// The engine's error.
-        source: infer_engine::Error,
+        source: infer_tensor::Error,
     },
     /// `config.json` is not valid.
     #[error(transparent)]
@@ -134,19 +128,50 @@ pub enum InspectError {
     },
 }
 
-/// Inspect a source: run its graph once and derive its card. Nothing is written.
+/// Inspect a source: run its graph in the engine and derive its card. Nothing is written.
 ///
 /// # Errors
 /// At the first problem: see [`InspectError`].
-pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
-    let source = Source::find(path, options.variant.as_deref())?;
+pub fn inspect(
+    source: Source,
+    options: &Options,
+    engine: &dyn Engine,
+) -> Result<Found, InspectError> {
     let onnx = fs::read(&source.onnx).map_err(|error| read_error(&source.onnx, error))?;
-    let onnx_bytes = onnx.len() as u64;
+    let bytes = onnx.len() as u64;
+    let description = infer_onnx::describe(&onnx).map_err(|source_error| InspectError::Graph {
+        path: source.onnx.clone(),
+        source: source_error,
+    })?;
+    derive(source, options, &description, bytes, Some((engine, onnx)))
+}
+
+/// Derive a card from a graph's declarations and the files beside it. The graph is not tried, since its weights are
+/// elsewhere.
+///
+/// # Errors
+/// At the first problem: see [`InspectError`].
+pub fn inspect_declared(
+    source: Source,
+    options: &Options,
+    description: &Description,
+    onnx_bytes: u64,
+) -> Result<Found, InspectError> {
+    derive(source, options, description, onnx_bytes, None)
+}
+
+fn derive(
+    source: Source,
+    options: &Options,
+    description: &Description,
+    onnx_bytes: u64,
+    trial: Option<(&dyn Engine, Vec<u8>)>,
+) -> Result<Found, InspectError> {
     let failed = |error| InspectError::Graph {
         path: source.onnx.clone(),
         source: error,
     };
-    let declared = graph::declared_inputs(&onnx).map_err(failed)?;
+    let declared = graph::input_specs(&description.signature).map_err(failed)?;
     let image = image(&source, options, &declared)?;
     let mut shapes = options.shapes.clone();
     if let Some((image, _, input)) = &image {
@@ -158,7 +183,17 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
             .entry(input.name.clone())
             .or_insert_with(|| sizes.to_vec());
     }
-    let mut tried = graph::try_out(onnx, &shapes).map_err(failed)?;
+    let known = Trial {
+        description,
+        shapes: &shapes,
+        image: (image.as_ref()).map(|(image, _, input)| (input.name.as_str(), image)),
+    };
+    let place = trial.as_ref().map_or("", |(engine, _)| engine.place());
+    let mut tried = match trial {
+        Some((engine, onnx)) => graph::try_out(engine, onnx, known),
+        None => graph::not_tried(known),
+    }
+    .map_err(failed)?;
     for spec in &mut tried.inputs {
         // The section `[image]` already gives this shape.
         let is_image = |(_, _, input): &(_, _, &TensorSpec)| input.name == spec.name;
@@ -172,12 +207,7 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     };
     let texts = text::read(&source, &config, &tried.inputs)?;
     let mut notes = texts.notes;
-    if let Err(error) = &tried.warm {
-        notes.push(format!(
-            "no inference succeeded: the graph has dynamic dimensions, and it fails with common sizes ({error}); \
-             set the sizes with `--shape NAME=1,2,3`, which the readiness probe uses too"
-        ));
-    }
+    notes.extend(tried.warm.as_ref().err().map(not_run_note));
     if !Placement::Auto.is_snapshot(onnx_bytes) {
         notes.push(
             "the model is too large for the snapshot on some hosts, so each request reads it again; \
@@ -193,9 +223,10 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
         takes_text: texts.text.is_some(),
         pooling: texts.pooling,
     })?;
+    let name = &source.name;
     let description = match config.architecture.as_str() {
-        "" => source.name.clone(),
-        architecture => format!("{}, {architecture}", source.name),
+        "" => name.clone(),
+        architecture => format!("{name}, {architecture}"),
     };
     let parts = Parts {
         version: options.version.clone().unwrap_or_else(|| "1".to_owned()),
@@ -209,26 +240,32 @@ pub fn inspect(path: &Path, options: &Options) -> Result<Found, InspectError> {
     };
     let card_text = card::write(&parts);
     Ok(Found {
-        parts,
         card: ModelCard::parse(&card_text)?,
         card_text,
         labels_text: task.labels,
         tokenizer_text: texts.tokenizer,
         notes,
+        name: as_name(name),
         onnx: source.onnx,
         onnx_bytes,
-        name: as_name(&source.name),
         summary: tried.summary,
         warm: tried.warm.ok(),
+        place,
     })
 }
 
-impl Found {
-    /// Set the runtime in the card.
-    pub fn set_runtime(&mut self, runtime: RuntimeChoice) {
-        self.parts.runtime = runtime;
-        self.card_text = card::write(&self.parts);
-        self.card.runtime = runtime;
+/// What the user can do about a trial without an inference.
+fn not_run_note(not_run: &NotRun) -> String {
+    match not_run {
+        NotRun::NotTried => "the graph was not run, since its weights are not here".to_owned(),
+        NotRun::Sizes(error) => format!(
+            "no inference succeeded: the graph has dynamic dimensions, and it fails with common sizes ({error}); \
+             set the sizes with `--shape NAME=1,2,3`, which the readiness probe uses too"
+        ),
+        NotRun::Values(error) => format!(
+            "no inference succeeded: the graph fails on the values of a trial ({error}); send it a request with \
+             real values to see whether it is right"
+        ),
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`inspect`] reads a source in this order:
 //!
 //! 1. [`source`] finds the graph and its accompanying files.
-//! 2. [`graph`] reads the graph's declarations and runs the graph once in the engine.
+//! 2. `infer-onnx` reads the graph's declarations, and [`graph`] runs the graph in the engine on `trial_inputs`.
 //! 3. [`processor`] reads the preprocessing of images, [`text`] that of texts, and [`labels`] the labels.
 //!    `tensors` finds the image input, and `tasks` detects the task.
 //! 4. [`card`] writes the model card, with comments.
@@ -22,6 +22,7 @@ pub mod source;
 mod tasks;
 mod tensors;
 pub mod text;
+mod trial_inputs;
 
 pub use add::{AddError, add};
-pub use inspect::{Found, InspectError, Options, inspect};
+pub use inspect::{Found, InspectError, Options, inspect, inspect_declared};

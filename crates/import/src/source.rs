@@ -29,6 +29,19 @@ pub enum SourceError {
         /// The operating system's error.
         source: std::io::Error,
     },
+    /// The graph's file is larger than an ONNX file can be.
+    #[error(
+        "`{}` has {:.1} GB, expected at most {:.1} GB, the limit of its format (protobuf)",
+        path.display(),
+        *bytes as f64 / 1e9,
+        MAX_ONNX_BYTES as f64 / 1e9
+    )]
+    TooLarge {
+        /// The graph's file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
     /// The folder has no graph.
     #[error("`{}` has no `.onnx` file, and neither has its folder `onnx`", folder.display())]
     NoGraph {
@@ -68,6 +81,21 @@ pub enum SourceError {
     },
 }
 
+/// The largest message of protobuf.
+const MAX_ONNX_BYTES: u64 = (1 << 31) - 1;
+
+/// The files beside a graph that are read.
+const ACCOMPANYING: [&str; 8] = [
+    "1_Pooling/config.json",
+    "config.json",
+    "config_sentence_transformers.json",
+    "modules.json",
+    "preprocessor_config.json",
+    "sentence_bert_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+];
+
 /// The file stem of a graph without a variant.
 const PLAIN: &str = "model";
 
@@ -84,6 +112,7 @@ impl Source {
         };
         let path = path.canonicalize().map_err(read_error)?;
         if path.is_file() {
+            check_size(&path)?;
             return Ok(Self {
                 name: file_name(&path),
                 onnx: path,
@@ -93,12 +122,70 @@ impl Source {
         let folders = [path.clone(), path.join("onnx")];
         let graphs = graphs(&folders)?;
         let onnx = pick(&path, &graphs, variant)?;
+        check_size(&onnx)?;
         let beside = onnx.parent().unwrap_or(&path).to_owned();
         Ok(Self {
             name: folder_name(&path),
             folders: vec![path, beside],
             onnx,
         })
+    }
+
+    /// The graph and the accompanying files of a listing: paths relative to the root of `repository`, with `/`. The graph
+    /// is the first.
+    ///
+    /// # Errors
+    /// As [`Source::find`].
+    pub fn choose(
+        repository: &str,
+        paths: &[&str],
+        variant: Option<&str>,
+    ) -> Result<Vec<PathBuf>, SourceError> {
+        let parent = |path: &Path| path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let is_graph = |path: &PathBuf| {
+            path.extension()
+                .is_some_and(|extension| extension == "onnx")
+                && [Path::new(""), Path::new("onnx")].contains(&parent(path).as_path())
+        };
+        let mut graphs: Vec<PathBuf> = paths.iter().map(PathBuf::from).filter(is_graph).collect();
+        graphs.sort_by_key(|path| (path.components().count(), path.clone()));
+        let graph = pick(Path::new(repository), &graphs, variant)?;
+        let beside = parent(&graph);
+        let is_read = |path: &PathBuf| {
+            let is = |name: &str| *path == Path::new(name) || *path == beside.join(name);
+            ACCOMPANYING.iter().any(|name| is(name))
+        };
+        let accompanying = paths.iter().map(PathBuf::from).filter(is_read);
+        let mut chosen: Vec<PathBuf> = accompanying.collect();
+        chosen.insert(0, graph);
+        Ok(chosen)
+    }
+
+    /// The source of a graph that [`Source::choose`] chose, with the accompanying files in `folder`.
+    #[must_use]
+    pub fn chosen(folder: &Path, graph: &Path, name: &str) -> Self {
+        let onnx = folder.join(graph);
+        let beside = onnx.parent().unwrap_or(folder).to_owned();
+        Self {
+            name: name.to_owned(),
+            folders: vec![folder.to_owned(), beside],
+            onnx,
+        }
+    }
+
+    /// The graph, and every accompanying file that may be read.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let mut files = vec![self.onnx.clone()];
+        for folder in &self.folders {
+            let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+            let paths = entries.map(|entry| entry.path());
+            files.extend(paths.filter(|path| {
+                let extension = path.extension().unwrap_or_default();
+                path.is_file() && (extension == "json" || extension == "txt")
+            }));
+        }
+        files[1..].sort();
+        files.into_iter()
     }
 
     /// The path of an accompanying file, if it exists.
@@ -108,6 +195,20 @@ impl Source {
             .iter()
             .map(|folder| folder.join(name))
             .find(|file| file.is_file())
+    }
+}
+
+fn check_size(path: &Path) -> Result<(), SourceError> {
+    let metadata = path.metadata().map_err(|source| SourceError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    match metadata.len() {
+        bytes if bytes > MAX_ONNX_BYTES => Err(SourceError::TooLarge {
+            path: path.to_owned(),
+            bytes,
+        }),
+        _ => Ok(()),
     }
 }
 

@@ -1,9 +1,13 @@
 //! What a folder says of texts becomes a card's `[text]` and `[embedding]`; what cannot be done as it says
 //! is refused.
 
+#[path = "support/engine.rs"]
+mod engine;
+
 use std::path::{Path, PathBuf};
 
 use infer_import::Options;
+use infer_import::source::Source;
 use infer_model_card::{Activation, Pooling, Side, Task};
 
 fn texts() -> PathBuf {
@@ -41,7 +45,9 @@ fn folder(name: &str, files: Files) -> tempfile::TempDir {
 
 fn inspect(name: &str, files: Files) -> Result<infer_import::Found, String> {
     let folder = folder(name, files);
-    infer_import::inspect(folder.path(), &Options::default()).map_err(|error| error.to_string())
+    let source = Source::find(folder.path(), None).unwrap();
+    infer_import::inspect(source, &Options::default(), &engine::Native)
+        .map_err(|error| error.to_string())
 }
 
 #[test]

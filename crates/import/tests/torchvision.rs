@@ -1,11 +1,14 @@
 //! `--image` prepares images as torchvision does: whole tensors, of images that are wide, tall and smaller
 //! than what they become.
 
+#[path = "support/engine.rs"]
+mod engine;
 mod support;
 
 use std::path::PathBuf;
 
 use infer_import::Options;
+use infer_import::source::Source;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -32,7 +35,12 @@ fn tensors_are_those_of_torchvision() {
             ..Options::default()
         };
         let model = file("../../tests/models/one/model.onnx");
-        let found = infer_import::inspect(&model, &options).unwrap();
+        let found = infer_import::inspect(
+            Source::find(&model, None).unwrap(),
+            &options,
+            &engine::Native,
+        )
+        .unwrap();
         let (spec, _) = found.card.image_input().unwrap();
         let image = file("../../tests/preprocessing/images").join(&case.image);
         let image = std::fs::read(image).unwrap();

@@ -2,68 +2,84 @@
 
 mod snapshots;
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use infer_model_card::{
-    GraphMismatch, Model, ModelId, RepositoryError, RuntimeChoice, read_repository,
+    GraphMismatch, Model, ModelId, ModelName, RepositoryError, RuntimeChoice,
+    read_repository_without,
 };
 
 use crate::check::{self, CheckError};
-use crate::compile::{Component, Profile, compile};
+use crate::compile::{Component, Profile};
+use crate::components::{Code, Components, ComponentsError};
 use crate::compose::{ComposeError, compose};
 use crate::progress::Progress;
-use crate::snapshot::{EngineModel, Seed, SnapshotError, snapshot_engine};
+use crate::snapshot::SnapshotError;
 use crate::stage::{Inputs, Stage, WriteError};
-use crate::toolchain::run::CommandError;
-use crate::toolchain::{self, TARGET, ToolchainError};
+use crate::toolchain::ToolchainError;
 use crate::trim::{Linked, TrimError, Trimmed, Why};
-use snapshots::{
-    Engine, engine_exports, engine_stage, infer_exports, infer_stage, read_references, report_file,
-};
+use snapshots::{Engine, Stages, engine_exports, infer_exports, read_references, report_file};
 
-/// Folder of the artifacts, relative to the workspace root. `spin.toml` names the composed artifact.
+/// Folder of a checkout's artifacts, relative to its root. Its `spin.toml` names the composed artifact.
 const FOLDER: &str = "target/infer";
 
 /// Part of every stage's digest. Increment the number when this crate's output changes for the same inputs.
-const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-5");
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-6");
 
-/// Options of a build: its sources, its output folder and its profile.
+/// Options of a build: its components, its models, its output folder and its profile.
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
-    /// The workspace root, which contains `spin.toml`.
-    pub root: PathBuf,
-    /// The model repository; by default, the folder `models` of the workspace root.
+    /// Where the components' code comes from.
+    pub components: Components,
+    /// The model repository.
     pub models: PathBuf,
     /// The output folder for the artifacts.
     pub folder: PathBuf,
+    /// The folder for machine code, which may be shared by all builds.
+    pub cache: PathBuf,
     /// Whether to use relaxed SIMD. Turn it off for hosts that lack it; the same models then run slower.
     pub relaxed_simd: bool,
     /// How much to optimize the components. Each profile has its own folder of artifacts.
     pub profile: Profile,
+    /// Models of the repository that are left out.
+    pub without: BTreeSet<ModelName>,
 }
 
 impl BuildOptions {
-    /// Use another model repository than the workspace's. Its artifacts go to a separate folder.
+    /// Use another model repository. Its artifacts go to a folder of their own below `folder`.
     #[must_use]
     pub fn with_models(mut self, models: PathBuf) -> Self {
         let name = blake3::hash(models.as_os_str().as_encoded_bytes()).to_hex();
-        self.folder = self.root.join(FOLDER).join("models").join(&name[..16]);
+        self.folder = self.folder.join("models").join(&name[..16]);
         self.models = models;
         self
     }
 
-    /// Options to build the workspace at `root` with its own models, with relaxed SIMD and the release profile.
+    /// Options to build the checkout at `root` with its own models, with relaxed SIMD and the release profile.
     #[must_use]
     pub fn new(root: PathBuf) -> Self {
+        let folder = root.join(FOLDER);
         Self {
             models: root.join("models"),
-            folder: root.join(FOLDER),
-            root,
+            cache: folder.join("cache"),
+            folder,
+            components: Components::Checkout(root),
             relaxed_simd: true,
             profile: Profile::Release,
+            without: BTreeSet::new(),
         }
+    }
+
+    /// The code of a component.
+    pub(crate) fn code(
+        &self,
+        component: Component,
+        progress: &dyn Progress,
+    ) -> Result<Code, ComponentsError> {
+        self.components
+            .code(component, self.profile, self.relaxed_simd, progress)
     }
 }
 
@@ -92,7 +108,7 @@ pub enum BuildError {
     #[error(transparent)]
     Repository(#[from] RepositoryError),
     /// The model repository is empty.
-    #[error("there is no model in `{}`: expected a folder with `model.onnx` and `model.toml`", path.display())]
+    #[error("there is no model in `{}`: expected a folder with `model.onnx` and `model.toml`, as `infer add` writes it", path.display())]
     NoModels {
         /// The repository.
         path: PathBuf,
@@ -114,7 +130,7 @@ pub enum BuildError {
         /// The difference.
         source: GraphMismatch,
     },
-    /// A file could not be read, or the output folder could not be locked.
+    /// A file could not be read.
     #[error("cannot read `{}`: {source}", path.display())]
     Read {
         /// The file.
@@ -125,9 +141,17 @@ pub enum BuildError {
     /// The target's standard library is missing.
     #[error(transparent)]
     Toolchain(#[from] ToolchainError),
-    /// A component could not be compiled.
+    /// A component is not available.
     #[error(transparent)]
-    Compile(#[from] CommandError),
+    Components(#[from] ComponentsError),
+    /// The output folder could not be created or locked.
+    #[error("cannot write `{}`: {source}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's error.
+        source: std::io::Error,
+    },
     /// A component could not be set up or snapshotted.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
@@ -145,6 +169,24 @@ pub enum BuildError {
     Write(#[from] WriteError),
 }
 
+impl BuildError {
+    /// The name of the model that is at fault in the repository `dir`, if it is one.
+    #[must_use]
+    pub fn model(&self, dir: &Path) -> Option<String> {
+        match self {
+            Self::NoOnnx { model } | Self::CardMismatch { model, .. } => {
+                Some(model.name.to_string())
+            }
+            Self::Repository(error) => error.model(dir),
+            // The name of a version follows that of its model.
+            Self::Snapshot(SnapshotError::Model { model, .. }) => {
+                model.split('/').next().map(str::to_owned)
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Build all artifacts. Stages whose inputs are unchanged are skipped.
 ///
 /// # Errors
@@ -157,17 +199,18 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifact
         _lock,
     } = Workplace::enter(options, progress, STEPS)?;
     let engine = Engine::compile(options, progress, STEPS)?;
-    progress.step(3, STEPS, &format!("infer: compiling to {TARGET}"));
-    let infer_code = code(options, Component::Infer, progress)?;
+    progress.step(3, STEPS, &options.components.described(Component::Infer));
+    let infer_code = options.code(Component::Infer, progress)?;
     progress.step(4, STEPS, "snapshot: loading the models");
-    let (snapshot, runtimes) = engine_stage(&folder, &engine, &models, options.profile, progress)?;
-    let infer = infer_stage(&folder, &infer_code, &models, options.profile)?;
+    let stages = Stages::new(options, &folder);
+    let (snapshot, runtimes) = stages.engine(&engine, &models, progress)?;
+    let infer = stages.infer(&infer_code, &models)?;
     progress.step(5, STEPS, "compose: the engine into infer");
     let composed = folder.join("infer.composed.wasm");
     let mut inputs = Inputs::new("composed", VERSION);
     inputs.add("infer", &infer.bytes);
     inputs.add("engine", &snapshot.bytes);
-    inputs.add("engine code", &engine.code);
+    inputs.add("engine code", engine.code.digest().as_bytes());
     let stage = Stage::new(composed.clone(), &inputs);
     let engine_report = report_file(&snapshot.file);
     if !stage.is_fresh() || !engine_report.is_file() {
@@ -206,40 +249,16 @@ pub fn why(
     let engine = read(&artifacts.engine)?;
     // `infer` is trimmed and the engine is not, but both contain the snapshot's memory. The references come from the
     // code before trimming.
-    let linked = Linked::read("infer", &code(options, Component::Infer, progress)?)?;
+    let code = options.code(Component::Infer, progress)?;
+    let linked = Linked::read("infer", &code.read()?)?;
     let references = read_references(&artifacts.uncomposed);
     let why_infer = linked.why(&infer, references.as_ref(), infer_exports, symbol)?;
-    let linked = Linked::read("engine", &code(options, Component::Engine, progress)?)?;
+    let code = options.code(Component::Engine, progress)?;
+    let linked = Linked::read("engine", &code.read()?)?;
     let references = read_references(&artifacts.engine);
     let is_called = engine_exports(&infer)?;
     let why_engine = linked.why(&engine, references.as_ref(), is_called, symbol)?;
     Ok([why_infer, why_engine])
-}
-
-/// Find which of the engine's runtimes `auto` selects for a graph. The engine times both runtimes if the graph alone
-/// does not decide.
-///
-/// # Errors
-/// If the engine cannot be compiled, or rejects the graph.
-pub fn measure_runtime(
-    options: &BuildOptions,
-    name: &str,
-    onnx: Vec<u8>,
-    progress: &dyn Progress,
-) -> Result<RuntimeChoice, BuildError> {
-    const STEPS: usize = 3;
-    toolchain_step(options, progress, STEPS)?;
-    let engine = Engine::compile(options, progress, STEPS)?;
-    progress.step(3, STEPS, "runtime: measuring which is faster");
-    let model = (EngineModel::Snapshot(onnx), RuntimeChoice::Auto);
-    let models = BTreeMap::from([(name.to_owned(), model)]);
-    let code = engine.linked()?.component();
-    let (_, infos) = snapshot_engine(code, &models, Seed::random(), |name| {
-        progress.detail(name);
-    })?;
-    Ok(infos
-        .get(name)
-        .map_or(RuntimeChoice::Auto, |info| info.runtime.into()))
 }
 
 /// The uncomposed artifact, for hosts that implement wasi:nn, and its models.
@@ -265,10 +284,10 @@ pub fn build_uncomposed(
         folder,
         _lock,
     } = Workplace::enter(options, progress, STEPS)?;
-    progress.step(2, STEPS, &format!("infer: compiling to {TARGET}"));
-    let code = code(options, Component::Infer, progress)?;
+    progress.step(2, STEPS, &options.components.described(Component::Infer));
+    let code = options.code(Component::Infer, progress)?;
     progress.step(3, STEPS, "snapshot: reading the model cards");
-    let infer = infer_stage(&folder, &code, &models, options.profile)?;
+    let infer = Stages::new(options, &folder).infer(&code, &models)?;
     Ok(Uncomposed {
         file: infer.file,
         models,
@@ -289,7 +308,10 @@ impl Workplace {
         progress: &dyn Progress,
         steps: usize,
     ) -> Result<Self, BuildError> {
-        let models = read_repository(&options.models)?;
+        let models = match options.models.exists() {
+            true => read_repository_without(&options.models, &options.without)?,
+            false => Vec::new(),
+        };
         if models.is_empty() {
             return Err(BuildError::NoModels {
                 path: options.models.clone(),
@@ -302,8 +324,9 @@ impl Workplace {
         if !options.relaxed_simd {
             folder.push("no-relaxed-simd");
         }
-        let lock = lock(&folder)?;
-        toolchain_step(options, progress, steps)?;
+        let lock = lock(&folder, progress)?;
+        progress.step(1, steps, "components: what compiles them");
+        options.components.prepare(progress)?;
         Ok(Self {
             models,
             folder,
@@ -312,43 +335,23 @@ impl Workplace {
     }
 }
 
-/// Make the standard library available, which is the first of `steps` steps.
-fn toolchain_step(
-    options: &BuildOptions,
-    progress: &dyn Progress,
-    steps: usize,
-) -> Result<(), ToolchainError> {
-    let text = format!("toolchain: the {TARGET} standard library");
-    progress.step(1, steps, &text);
-    toolchain::ensure(&options.root, progress)?;
-    Ok(())
-}
-
-/// Compile a component and read its code.
-fn code(
-    options: &BuildOptions,
-    component: Component,
-    progress: &dyn Progress,
-) -> Result<Vec<u8>, BuildError> {
-    read(&compile(
-        &options.root,
-        component,
-        options.profile,
-        options.relaxed_simd,
-        progress,
-    )?)
-}
-
-/// Lock the folder: builds in two processes, such as tests, would write the same files.
-fn lock(folder: &Path) -> Result<File, BuildError> {
+/// Lock the folder: builds in two processes would write the same files. This waits for the other build.
+fn lock(folder: &Path, progress: &dyn Progress) -> Result<File, BuildError> {
     let path = folder.join("lock");
     let open = || -> std::io::Result<File> {
         fs::create_dir_all(folder)?;
         let file = File::create(&path)?;
-        file.lock()?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                progress.detail("waiting for another build in the same folder");
+                file.lock()?;
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+            Ok(()) => {}
+        }
         Ok(file)
     };
-    open().map_err(|source| BuildError::Read {
+    open().map_err(|source| BuildError::Lock {
         path: path.clone(),
         source,
     })

@@ -18,6 +18,16 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// The profile of the engine that tries graphs: for development, so that a trial does not wait for link-time optimization,
+    /// unless the environment variable `COMPONENT_PROFILE` is `release`. CI sets it, to compile the components once.
+    #[must_use]
+    pub fn of_trial() -> Self {
+        match std::env::var_os("COMPONENT_PROFILE") {
+            Some(profile) if profile == "release" => Self::Release,
+            _ => Self::Local,
+        }
+    }
+
     /// The cargo profile in the workspace's `Cargo.toml`.
     const fn name(self) -> &'static str {
         match self {
@@ -48,7 +58,16 @@ pub enum Component {
 }
 
 impl Component {
-    const ALL: [Self; 2] = [Self::Infer, Self::Engine];
+    pub(crate) const ALL: [Self; 2] = [Self::Infer, Self::Engine];
+
+    /// The component's name in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Infer => "infer",
+            Self::Engine => "engine",
+        }
+    }
 
     fn package(self) -> &'static str {
         match self {

@@ -8,28 +8,17 @@
 //! would contain file descriptors that are no longer valid afterwards.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 
 use infer_model_card::RuntimeChoice;
 use infer_tensor::{Dim, Signature};
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{
-    Component, ComponentNamedList, ComponentType, Instance, Lift, Linker, Lower, ResourceTable,
-    ResourceType, WasmList,
-};
-use wasmtime::{Config, Engine, Store, Trap};
-use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
-use wasmtime_wasi::{Deterministic, WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{
-    Error, RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime::component::{ComponentType, Lift, Lower, WasmList};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
-/// Captured bytes of a component's standard error; the rest is dropped.
-const STDERR_BYTES: usize = 4096;
+use crate::machine::Machine;
+use crate::setup::{Refusal, Seed, Setup};
 
 /// The engine's setup interface, declared in `crates/engine/wit`.
-const ENGINE_SETUP: &str = "infer:engine/setup";
+pub(crate) const ENGINE_SETUP: &str = "infer:engine/setup";
 /// The setup interface of the component `infer`, declared in `wit`.
 pub(crate) const INFER_SETUP: &str = "infer:component/setup";
 
@@ -161,42 +150,21 @@ pub struct Snapshot {
     pub in_use: u64,
 }
 
-/// The seed of all random numbers of a setup. Two setups with one seed allocate the same memory.
-#[derive(Clone, Copy, Debug)]
-pub struct Seed(u128);
-
-impl Seed {
-    /// A random seed: hash maps of the snapshot keep it, so that it must not be known.
-    #[must_use]
-    pub fn random() -> Self {
-        let half = || u128::from(RandomState::new().build_hasher().finish());
-        Self(half() << 64 | half())
-    }
-
-    /// The bytes of `wasi:random/random`, repeated after the last: more than the seeds of all hash maps.
-    fn stream(self) -> Deterministic {
-        let mut bytes = vec![0; 4096];
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&self.0.to_le_bytes());
-        hasher.finalize_xof().fill(&mut bytes);
-        Deterministic::new(bytes)
-    }
-}
-
 /// Load models into the engine. Returns its snapshot, and the engine's description of each model in it. `before` is
 /// called with each model's name before the model is loaded.
 ///
 /// # Errors
 /// If the engine rejects a model, or is not a component with the setup interface.
-pub fn snapshot_engine(
-    wasm: &[u8],
+pub(crate) fn snapshot_engine(
+    machine: &Machine,
+    wasm: &Keyed,
     models: &BTreeMap<String, (EngineModel, RuntimeChoice)>,
     seed: Seed,
     mut before: impl FnMut(&str),
 ) -> Result<(Snapshot, BTreeMap<String, ModelInfo>), SnapshotError> {
     let component = "engine";
     let mut infos = BTreeMap::new();
-    let snapshot = run(wasm, component, seed, |setup| {
+    let snapshot = run(machine, wasm, component, seed, |setup| {
         for (name, (model, runtime)) in models {
             let runtime = Runtime::from(*runtime);
             before(name);
@@ -228,12 +196,13 @@ pub fn snapshot_engine(
 ///
 /// # Errors
 /// If it rejects a card, or is not a component with the setup interface.
-pub fn snapshot_infer(
-    wasm: &[u8],
+pub(crate) fn snapshot_infer(
+    machine: &Machine,
+    wasm: &Keyed,
     cards: &BTreeMap<String, CardEntry>,
     seed: Seed,
 ) -> Result<Snapshot, SnapshotError> {
-    run(wasm, "infer", seed, |setup| {
+    run(machine, wasm, "infer", seed, |setup| {
         for (name, entry) in cards {
             let arguments = (
                 name.as_str(),
@@ -250,122 +219,45 @@ pub fn snapshot_infer(
     })
 }
 
-/// The name of a rejected model, and the component's reason.
-type Refusal = (String, String);
+/// A component's bytes, and the hash of what they were made of, by which their machine code is cached.
+pub(crate) struct Keyed<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) key: blake3::Hash,
+}
+
+/// Rewrite a component so that its memory can be read.
+pub(crate) fn instrumented(wasm: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    Ok(wizer().instrument_component(wasm)?.1)
+}
+
+fn wizer() -> Wizer {
+    let mut wizer = Wizer::new();
+    // Otherwise wizer would remove the export from the core module but not the component's alias of it.
+    wizer.keep_init_func(true);
+    wizer
+}
 
 /// Instrument and instantiate a component, set it up, and return its snapshot.
 fn run(
-    wasm: &[u8],
+    machine: &Machine,
+    wasm: &Keyed,
     component: &'static str,
     seed: Seed,
     set_up: impl FnOnce(&mut Setup) -> wasmtime::Result<Result<u64, Refusal>>,
 ) -> Result<Snapshot, SnapshotError> {
     let failed = |source| SnapshotError::Component { component, source };
-    let mut wizer = Wizer::new();
-    // Otherwise wizer would remove the export from the core module but not the component's alias of it.
-    wizer.keep_init_func(true);
-    let (context, instrumented) = wizer.instrument_component(wasm).map_err(failed)?;
-    let mut setup = Setup::new(&instrumented, seed).map_err(failed)?;
+    let wizer = wizer();
+    let (context, instrumented) = wizer.instrument_component(wasm.bytes).map_err(failed)?;
+    let compiled = machine
+        .component(wasm.key, || Ok(instrumented))
+        .map_err(failed)?;
+    let mut setup = Setup::new(machine, &compiled, seed).map_err(failed)?;
     let in_use = set_up(&mut setup)
         .map_err(failed)?
         .map_err(|(model, reason)| SnapshotError::Model { model, reason })?;
     let bytes =
         pollster::block_on(wizer.snapshot_component(&context, &mut setup)).map_err(failed)?;
     Ok(Snapshot { bytes, in_use })
-}
-
-/// An instance that is being set up.
-struct Setup {
-    store: Store<Wasi>,
-    instance: Instance,
-    stderr: MemoryOutputPipe,
-}
-
-impl Setup {
-    fn new(instrumented: &[u8], seed: Seed) -> wasmtime::Result<Self> {
-        let mut config = Config::new();
-        // Each component is compiled for a single run, and the default compiler is still fast enough: Cranelift compiles
-        // Wasm's SIMD in about the time that the models then take to load.
-        config.wasm_component_model(true);
-        let engine = Engine::new(&config)?;
-        let component = Component::new(&engine, instrumented)?;
-        let mut linker = Linker::new(&engine);
-        wasmtime_wasi::p2::add_to_linker_sync(&mut linker)?;
-        wasmtime_wasi_http::p2::add_only_http_to_linker_sync(&mut linker)?;
-        refuse_wasi_nn(&mut linker, &component)?;
-        let stderr = MemoryOutputPipe::new(STDERR_BYTES);
-        let mut store = Store::new(&engine, Wasi::new(stderr.clone(), seed));
-        // Hostcall fuel limits how much a hostile guest can make the host copy. Here the input is the user's own
-        // models, and the output is the whole memory, so there is no limit.
-        store.set_hostcall_fuel(usize::MAX);
-        let instance = linker.instantiate(&mut store, &component)?;
-        Ok(Self {
-            store,
-            instance,
-            stderr,
-        })
-    }
-
-    fn call<Params, Return>(
-        &mut self,
-        interface: &str,
-        function: &str,
-        params: Params,
-    ) -> wasmtime::Result<Return>
-    where
-        Params: ComponentNamedList + Lower,
-        Return: ComponentNamedList + Lift + 'static,
-    {
-        let missing = || wasmtime::format_err!("it does not export `{interface}.{function}`");
-        let interface_index = self
-            .instance
-            .get_export_index(&mut self.store, None, interface)
-            .ok_or_else(missing)?;
-        let index = self
-            .instance
-            .get_export_index(&mut self.store, Some(&interface_index), function)
-            .ok_or_else(missing)?;
-        self.instance
-            .get_typed_func::<Params, Return>(&mut self.store, index)?
-            .call(&mut self.store, params)
-    }
-
-    /// End the setup and return the bytes in use.
-    fn seal(&mut self, interface: &str) -> wasmtime::Result<Result<u64, Refusal>> {
-        let (in_use,) = self.call(interface, "seal", ())?;
-        Ok(Ok(in_use))
-    }
-
-    /// Let the component load a model. A malformed file can make a library in the component panic, so a trap counts as
-    /// a rejected model, with the panic's message as the reason.
-    fn add_model<Params, Found>(
-        &mut self,
-        interface: &str,
-        params: Params,
-    ) -> wasmtime::Result<Result<Found, String>>
-    where
-        Params: ComponentNamedList + Lower,
-        Found: ComponentType + Lift + 'static,
-    {
-        match self.call::<_, (Result<Found, String>,)>(interface, "add-model", params) {
-            Ok((result,)) => Ok(result),
-            Err(error) => match error.downcast_ref::<Trap>() {
-                Some(trap) => {
-                    let stderr = self.stderr.contents();
-                    Ok(Err(trap_reason(&String::from_utf8_lossy(&stderr), trap)))
-                }
-                None => Err(error),
-            },
-        }
-    }
-
-    /// Call an accessor that the instrumentation added.
-    fn access<Return: Lift + 'static>(&mut self, interface: &str, function: &str) -> Return {
-        let (value,) = self
-            .call::<(), (Return,)>(interface, function, ())
-            .expect("wizer's accessors do not trap");
-        value
-    }
 }
 
 impl ComponentInstanceState for Setup {
@@ -393,157 +285,5 @@ impl ComponentInstanceState for Setup {
 
     async fn call_func_ret_f64(&mut self, instance: &str, func: &str) -> u64 {
         self.access::<f64>(instance, func).to_bits()
-    }
-}
-
-/// Describe a trap in one sentence, from the component's standard error: the panic's message without its source
-/// location, or the size of the failed allocation.
-fn trap_reason(stderr: &str, trap: &Trap) -> String {
-    let message: Vec<&str> = stderr
-        .lines()
-        .map(str::trim)
-        .filter(|line| {
-            let is_location = line.starts_with("thread ") && line.contains(" panicked at ");
-            !line.is_empty() && !is_location && !line.starts_with("note: ")
-        })
-        .collect();
-    let reason = if message.is_empty() {
-        trap.to_string()
-    } else {
-        message.join("; ")
-    };
-    format!(
-        "the component trapped while loading it, probably because the file is damaged: {reason}"
-    )
-}
-
-/// Define the wasi:nn imports of `infer` so that it can be instantiated. There are no graphs during the setup, so each
-/// function returns an error.
-fn refuse_wasi_nn(linker: &mut Linker<Wasi>, component: &Component) -> wasmtime::Result<()> {
-    let engine = component.engine();
-    for (interface, item) in component.component_type().imports(engine) {
-        let ComponentItem::ComponentInstance(instance) = item.ty else {
-            continue;
-        };
-        if !interface.starts_with("wasi:nn/") {
-            continue;
-        }
-        let mut linked = linker.instance(interface)?;
-        for (name, item) in instance.exports(engine) {
-            match item.ty {
-                ComponentItem::ComponentFunc(_) => {
-                    let call = format!("{interface}#{name}");
-                    linked.func_new(name, move |_, _, _, _| {
-                        Err(wasmtime::format_err!("the setup called `{call}`"))
-                    })?;
-                }
-                ComponentItem::Resource(_) => {
-                    linked.resource(name, ResourceType::host::<NoResource>(), |_, _| Ok(()))?;
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Type of wasi:nn's resources during a setup, which creates none.
-struct NoResource;
-
-/// WASI with a captured standard error and nothing else: no environment, no files, no arguments, no outbound HTTP.
-struct Wasi {
-    context: WasiCtx,
-    http: WasiHttpCtx,
-    hooks: NoOutboundHttp,
-    table: ResourceTable,
-}
-
-impl Wasi {
-    fn new(stderr: MemoryOutputPipe, seed: Seed) -> Self {
-        let mut context = WasiCtx::builder();
-        context
-            .stderr(stderr)
-            // tokenizers' hash maps take their seeds from here, the standard library's from the other.
-            .secure_random(seed.stream())
-            .insecure_random_seed(seed.0);
-        Self {
-            context: context.build(),
-            http: WasiHttpCtx::new(),
-            hooks: NoOutboundHttp,
-            table: ResourceTable::new(),
-        }
-    }
-}
-
-struct NoOutboundHttp;
-
-type Sent = (
-    http::Response<WasiBody>,
-    Box<dyn Future<Output = Result<(), Error>> + Send>,
-);
-
-impl WasiHttpHooks for NoOutboundHttp {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _sent: Box<dyn Future<Output = Result<(), Error>> + Send>,
-    ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
-    }
-}
-
-impl WasiHttpView for Wasi {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            ctx: &mut self.http,
-            table: &mut self.table,
-            hooks: &mut self.hooks,
-        }
-    }
-}
-
-impl WasiView for Wasi {
-    fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.context,
-            table: &mut self.table,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn trap_reason_is_one_sentence() {
-        let cases = [
-            ("", "wasm trap: wasm `unreachable` instruction executed"),
-            (
-                "\nthread '<unnamed>' (1) panicked at /registry/rten-0.27.0/src/model.rs:12:5:\n\
-                 index out of bounds: the len is 1 but the index is 1\n\
-                 note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
-                "index out of bounds: the len is 1 but the index is 1",
-            ),
-            (
-                "thread 'main' panicked at src/a.rs:1:1:\nassertion `left == right` failed\n  left: 1\n \
-                 right: 2\n",
-                "assertion `left == right` failed; left: 1; right: 2",
-            ),
-            (
-                "memory allocation of 4294967288 bytes failed\n",
-                "memory allocation of 4294967288 bytes failed",
-            ),
-        ];
-        for (stderr, expected) in cases {
-            assert_eq!(
-                trap_reason(stderr, &Trap::UnreachableCodeReached),
-                format!(
-                    "the component trapped while loading it, probably because the file is damaged: {expected}"
-                ),
-                "{stderr}"
-            );
-        }
     }
 }

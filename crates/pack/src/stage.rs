@@ -28,8 +28,9 @@ impl Inputs {
         }
     }
 
-    fn digest(&self) -> String {
-        self.0.finalize().to_hex().to_string()
+    /// The digest.
+    pub(crate) fn hash(&self) -> blake3::Hash {
+        self.0.finalize()
     }
 }
 
@@ -46,7 +47,7 @@ impl Stage {
     pub fn new(file: PathBuf, inputs: &Inputs) -> Self {
         Self {
             file,
-            digest: inputs.digest(),
+            digest: inputs.hash().to_hex().to_string(),
         }
     }
 
@@ -191,8 +192,8 @@ mod tests {
 
     #[test]
     fn digests_depend_on_input_boundaries() {
-        let one = inputs(&[("a", b"bc")]).digest();
-        assert_ne!(one, inputs(&[("ab", b"c")]).digest());
-        assert_ne!(one, inputs(&[("a", b"b"), ("", b"c")]).digest());
+        let one = inputs(&[("a", b"bc")]).hash();
+        assert_ne!(one, inputs(&[("ab", b"c")]).hash());
+        assert_ne!(one, inputs(&[("a", b"b"), ("", b"c")]).hash());
     }
 }

@@ -10,9 +10,12 @@ use crate::support::client::get;
 use crate::support::service::Service;
 
 /// The commands of `cargo infer`, as words after it.
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 14] = [
     "up",
+    "new",
     "build",
+    "push",
+    "pull",
     "add",
     "inspect",
     "list",

@@ -55,6 +55,7 @@ pub fn app(folder: &Path, component: &Path, limits: Limits) -> Result<Arc<App>, 
     )
     .unwrap();
     App::load(AppOptions {
+        control: None,
         manifest: Manifest::read(&manifest).unwrap(),
         cache_dir: folder.join("cache"),
         graphs: None,

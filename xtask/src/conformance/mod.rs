@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use infer_onnx::Description;
 use infer_pack::BuildOptions;
 
 use self::case::Case;
@@ -163,7 +164,9 @@ fn run(dir: &Path) -> Result<Vec<Row>> {
 
 /// Make a model of a case, and record its operators.
 fn prepare(name: &str, case: Case, graphs: &mut BTreeMap<String, Operators>) -> Result<Prepared> {
-    let (signature, summary) = infer_import::graph::declared(&case.onnx)?;
+    let Description {
+        signature, summary, ..
+    } = infer_onnx::describe(&case.onnx)?;
     let operators = Operators {
         last: summary
             .last_operators

@@ -30,10 +30,11 @@ pub(super) struct Service {
 impl Service {
     /// Build the models of `options`, and serve them as `cargo infer up --backend wasm` does.
     pub(super) fn start(options: &BuildOptions) -> Result<Self> {
+        let root = project::root();
         let artifacts = infer_pack::build(options, &Steps)?;
-        let mut manifest = Manifest::read(&options.root.join(project::MANIFEST))?;
+        let mut manifest = Manifest::read(&root.join(project::MANIFEST))?;
         manifest.source = artifacts.composed;
-        let models = options.root.join("models");
+        let models = root.join("models");
         for mount in &mut manifest.mounts {
             if mount.source == models {
                 mount.source.clone_from(&options.models);
@@ -41,8 +42,9 @@ impl Service {
         }
         let settings = ["INFER_MAX_BODY_BYTES", "INFER_MAX_RESPONSE_BYTES"];
         let app = App::load(AppOptions {
+            control: None,
             manifest,
-            cache_dir: options.root.join("target/infer/cache"),
+            cache_dir: options.cache.clone(),
             limits: Limits::default(),
             graphs: None,
             observe: Default::default(),

@@ -1,4 +1,4 @@
-//! `cargo infer backend add`
+//! `infer backend add`
 
 use anyhow::Result;
 use clap::Args;

@@ -1,4 +1,4 @@
-//! `cargo infer backend check`
+//! `infer backend check`
 
 use std::io::Write;
 
@@ -43,8 +43,8 @@ impl Check {
         };
         if names.is_empty() {
             bail!(
-                "no native library is installed; install one with `cargo infer backend add onnx` or `cargo infer \
-                 backend add openvino`"
+                "no native library is installed; install one with `{0} backend add onnx` or `{0} backend add openvino`",
+                crate::command()
             );
         }
         let mut bad = 0;

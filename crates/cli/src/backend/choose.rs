@@ -35,8 +35,9 @@ impl Computing<'_> {
 pub fn load(library: Library, computing: Computing) -> Result<Box<dyn Backend>> {
     let path = library.find(&install::folder(library)?).with_context(|| {
         format!(
-            "{} is not installed (`cargo infer backend add {}` installs it)",
+            "{} is not installed (`{} backend add {}` installs it)",
             library.name(),
+            crate::command(),
             match library {
                 Library::OnnxRuntime => "onnx",
                 Library::OpenVino => "openvino",

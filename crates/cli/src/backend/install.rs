@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use infer_host::nn::Library;
 
 /// A wheel from the Python package index. The library in it does not depend on Python, so one wheel per version is
@@ -100,18 +100,9 @@ fn wheel(library: Library) -> Option<&'static Wheel> {
     WHEELS.iter().find(|wheel| wheel.package == package)
 }
 
-/// This program's folder in the user's cache folder (XDG Base Directory Specification).
+/// The folder of all installed libraries.
 fn cache() -> Result<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let cache = match variable("XDG_CACHE_HOME") {
-        Some(cache) => PathBuf::from(cache),
-        None => {
-            let home = variable("HOME")
-                .ok_or_else(|| anyhow!("no cache folder: set HOME or XDG_CACHE_HOME"))?;
-            PathBuf::from(home).join(".cache")
-        }
-    };
-    Ok(cache.join("infer/backends"))
+    Ok(crate::cache::folder()?.join("backends"))
 }
 
 /// Download, verify and unpack the library's wheel with pip, unless it is installed.

@@ -1,4 +1,4 @@
-//! `cargo infer backend list`
+//! `infer backend list`
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -18,7 +18,11 @@ impl List {
             let folder = install::folder(library)?;
             let place = match library.find(&folder) {
                 Ok(path) => path.display().to_string(),
-                Err(_) => format!("not installed (cargo infer backend add {})", name.text()),
+                Err(_) => format!(
+                    "not installed ({} backend add {})",
+                    crate::command(),
+                    name.text()
+                ),
             };
             println!("{:8}  {}, {place}", name.text(), library.name());
         }

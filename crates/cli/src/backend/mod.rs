@@ -1,4 +1,4 @@
-//! `cargo infer backend`: native libraries.
+//! `infer backend`: native libraries.
 //!
 //! [`install`] downloads their official wheels into the user's cache folder, [`choose`] selects one to serve with.
 

@@ -1,20 +1,19 @@
-//! `cargo infer add`
+//! `infer add`
 
 use anyhow::Result;
 use clap::Args;
-use infer_import::{Found, Options};
-use infer_model_card::RuntimeChoice;
-use infer_pack::{BuildOptions, measure_runtime};
+use infer_import::Options;
 
-use crate::progress::Terminal;
-use crate::workspace;
+use crate::command;
+use crate::engine::WasmEngine;
+use crate::project::Project;
 
 use super::report::{self, curl};
 use super::{Repository, SourceOptions};
 
-/// Add a model to the repository: an ONNX file, or a folder with one.
+/// Add a model to the repository: an ONNX file, a folder with one, or a model of the Hugging Face hub.
 ///
-/// The graph is run once before anything is copied; an unsupported model is rejected with the reason.
+/// The graph is run in the engine before anything is copied; an unsupported model is rejected with the reason.
 #[derive(Args)]
 pub struct Add {
     #[command(flatten)]
@@ -35,36 +34,21 @@ impl Add {
         let repository = self.repository.path()?;
         let options = Options {
             version: self.version.clone(),
-            ..self.source.options()
+            ..self.source.options.options()
         };
-        let mut found = infer_import::inspect(&self.source.source, &options)?;
-        if found.card.runtime == RuntimeChoice::Auto {
-            measure(&mut found);
-        }
+        let engine = WasmEngine::new(Project::find()?.build_options()?);
+        let variant = self.source.options.variant.as_deref();
+        let source = self.source.source.find(variant)?;
+        let found = infer_import::inspect(source, &options, &engine)?;
         let (name, version) = (self.name.as_deref(), self.version.as_deref());
         let (id, folder) = infer_import::add(&found, &repository, name, version)?;
         report::print(&found);
         println!("\nadded as {}", folder.display());
         println!(
-            "\n    cargo infer up\n    {}",
+            "\n    {} up\n    {}",
+            command(),
             curl(id.name.as_str(), &found.card)
         );
         Ok(())
-    }
-}
-
-/// Measure which runtime is faster in WebAssembly and write it into the card. If that fails, each build measures.
-fn measure(found: &mut Found) {
-    let measured = || {
-        let onnx = std::fs::read(&found.onnx)?;
-        let options = BuildOptions::new(workspace::root()?);
-        let runtime = measure_runtime(&options, &found.name, onnx, &Terminal::new())?;
-        anyhow::Ok(runtime)
-    };
-    match measured() {
-        Ok(runtime) => found.set_runtime(runtime),
-        Err(error) => found.notes.push(format!(
-            "the faster runtime could not be measured, so each build measures it: {error:#}"
-        )),
     }
 }

@@ -1,11 +1,16 @@
-//! `cargo infer check`
+//! `infer check`
+
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use infer_import::graph::{NotRun, Trial, try_out};
 use infer_model_card::Model;
 
 use super::Repository;
 use super::report::milliseconds;
+use crate::engine::WasmEngine;
+use crate::project::Project;
 
 /// Check every model of the repository: its card, its graph, and one inference
 #[derive(Args)]
@@ -18,12 +23,17 @@ impl Check {
     /// Print one line per model; fail if a model is not valid.
     pub fn run(self) -> Result<()> {
         let models = infer_model_card::read_repository(&self.repository.path()?)?;
+        let engine = WasmEngine::new(Project::find()?.build_options()?);
         let mut bad = 0;
         for model in &models {
-            match check(model) {
-                Ok(Some(warm)) => println!("ok      {}  {}", model.id, milliseconds(warm)),
-                Ok(None) => println!(
+            match check(model, &engine) {
+                Ok(Ok(warm)) => println!("ok      {}  {}", model.id, milliseconds(warm)),
+                Ok(Err(NotRun::NotTried | NotRun::Sizes(_))) => println!(
                     "ok      {}  not run: its card has no `example_shape` for its dynamic dimensions",
+                    model.id
+                ),
+                Ok(Err(NotRun::Values(error))) => println!(
+                    "ok      {}  loaded, but it fails on the values of a trial: {error}",
                     model.id
                 ),
                 Err(error) => {
@@ -39,8 +49,8 @@ impl Check {
     }
 }
 
-/// The time of one inference, if the sizes of the inputs are known.
-fn check(model: &Model) -> Result<Option<std::time::Duration>> {
+/// The time of one inference, or why there was none.
+fn check(model: &Model, engine: &WasmEngine) -> Result<Result<Duration, NotRun>> {
     let Some(path) = &model.onnx_path else {
         bail!("the model has only OpenVINO's files, which `up --backend openvino` checks");
     };
@@ -49,7 +59,13 @@ fn check(model: &Model) -> Result<Option<std::time::Duration>> {
         let example = model.card.known_shape(spec)?;
         Some((spec.name.clone(), example))
     });
-    let tried = infer_import::graph::try_out(onnx, &shapes.collect())?;
-    model.card.check_graph(&tried.info)?;
-    Ok(tried.warm.ok())
+    let shapes = shapes.collect();
+    let description = infer_onnx::describe(&onnx)?;
+    model.card.check_graph(&description.signature)?;
+    let trial = Trial {
+        description: &description,
+        shapes: &shapes,
+        image: (model.card.image_input()).map(|(image, input)| (input.name.as_str(), image)),
+    };
+    Ok(try_out(engine, onnx, trial)?.warm)
 }

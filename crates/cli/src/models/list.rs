@@ -1,4 +1,4 @@
-//! `cargo infer list`
+//! `infer list`
 
 use anyhow::Result;
 use clap::Args;

@@ -5,7 +5,8 @@ mod check;
 mod inspect;
 mod list;
 mod remove;
-mod report;
+pub mod report;
+pub mod source;
 
 pub use add::Add;
 pub use check::Check;
@@ -20,7 +21,8 @@ use clap::{Args, ValueEnum};
 use infer_import::Options;
 use infer_model_card::Activation;
 
-use crate::workspace;
+use self::source::SourceName;
+use crate::project::Project;
 
 /// The option for the model repository.
 #[derive(Args)]
@@ -34,20 +36,27 @@ impl Repository {
     fn path(&self) -> Result<PathBuf> {
         match &self.models {
             Some(path) => Ok(path.clone()),
-            None => Ok(workspace::root()?.join("models")),
+            None => Ok(Project::find()?.models()),
         }
     }
 }
 
-/// The options for a model's source.
+/// A model's source, and its options.
 #[derive(Args)]
 struct SourceOptions {
-    /// ONNX file, or a folder from `optimum-cli export onnx`
+    /// ONNX file, folder from `optimum-cli export onnx`, or hf:OWNER/NAME[@REVISION][:VARIANT]
     #[arg(value_name = "SOURCE")]
-    source: PathBuf,
+    source: SourceName,
+    #[command(flatten)]
+    options: ImportOptions,
+}
+
+/// The options for a model's source.
+#[derive(Args)]
+pub struct ImportOptions {
     /// Variant, if there are several graphs: `quantized` for `model_quantized.onnx`
     #[arg(long, value_name = "V")]
-    variant: Option<String>,
+    pub variant: Option<String>,
     /// Label file with one label per line
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
@@ -73,10 +82,10 @@ enum ActivationName {
     Sigmoid,
 }
 
-impl SourceOptions {
-    fn options(&self) -> Options {
+impl ImportOptions {
+    /// The options as the import takes them.
+    pub fn options(&self) -> Options {
         Options {
-            variant: self.variant.clone(),
             labels: self.labels.clone(),
             image: self.image,
             activation: self.activation.map(|name| match name {

@@ -1,4 +1,4 @@
-//! `cargo infer remove`
+//! `infer remove`
 
 use std::path::Path;
 

@@ -59,14 +59,23 @@ pub(super) fn print(found: &Found) {
             format!(", on {}", shapes.join(", "))
         };
         let warm = milliseconds(warm);
-        row(
-            "inference",
-            &format!("{warm} warm, natively on this machine{on}"),
-        );
+        row("inference", &format!("{warm} warm, {}{on}", found.place));
     }
     for note in &found.notes {
         row("note", note);
     }
+}
+
+/// The model's name, its task and the time of an inference in one line.
+pub fn one_line_summary(found: &Found) -> String {
+    let mut parts = vec![format!("model {}", found.name)];
+    if let Some((key, summary)) = found.card.task.summary() {
+        parts.push(format!("{key} {summary}"));
+    }
+    if let Some(warm) = found.warm {
+        parts.push(format!("{} {}", milliseconds(warm), found.place));
+    }
+    parts.join(", ")
 }
 
 /// Shorten a metadata value; some models have whole lists of classes there.
@@ -102,7 +111,7 @@ pub(super) fn described(specs: &[TensorSpec]) -> String {
     specs.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     if bytes < 1_000_000 {
         format!("{:.1} kB", bytes as f64 / 1e3)
     } else {

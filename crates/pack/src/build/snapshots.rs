@@ -7,21 +7,23 @@ use std::path::{Path, PathBuf};
 
 use infer_model_card::{Model, RuntimeChoice};
 
-use super::{BuildError, VERSION, code, read};
+use super::{BuildError, VERSION, read};
 use crate::compile::{Component, Profile};
+use crate::components::Code;
+use crate::machine::{self, Machine};
 use crate::progress::Progress;
+use crate::setup::Seed;
 use crate::snapshot::{
-    CardEntry, EngineModel, INFER_SETUP, ModelInfo, Seed, Snapshot, SnapshotError, snapshot_engine,
-    snapshot_infer,
+    CardEntry, EngineModel, INFER_SETUP, Keyed, ModelInfo, Snapshot, SnapshotError,
+    snapshot_engine, snapshot_infer,
 };
 use crate::stage::{Inputs, Stage};
-use crate::toolchain::TARGET;
 use crate::trim::{self, Linked, References, TrimError, Trimmed};
 use crate::{BuildOptions, check, runtimes};
 
 /// The compiled engine.
 pub(super) struct Engine {
-    pub(super) code: Vec<u8>,
+    pub(super) code: Code,
     /// The engine with the linker's relocations, parsed on first use.
     linked: OnceCell<Linked>,
 }
@@ -33,18 +35,18 @@ impl Engine {
         progress: &dyn Progress,
         steps: usize,
     ) -> Result<Self, BuildError> {
-        progress.step(2, steps, &format!("engine: compiling to {TARGET}"));
+        progress.step(2, steps, &options.components.described(Component::Engine));
         Ok(Self {
-            code: code(options, Component::Engine, progress)?,
+            code: options.code(Component::Engine, progress)?,
             linked: OnceCell::new(),
         })
     }
 
-    pub(super) fn linked(&self) -> Result<&Linked, TrimError> {
+    pub(super) fn linked(&self) -> Result<&Linked, BuildError> {
         if let Some(linked) = self.linked.get() {
             return Ok(linked);
         }
-        let linked = Linked::read("engine", &self.code)?;
+        let linked = Linked::read("engine", &self.code.read()?)?;
         Ok(self.linked.get_or_init(|| linked))
     }
 }
@@ -89,165 +91,219 @@ pub(super) fn read_references(component: &Path) -> Option<References> {
     References::from_bytes(&fs::read(references_file(component)).ok()?)
 }
 
-/// In a release build, find the words of a snapshot that may be references, and write them next to it. `set_up` runs the
-/// same setup on code with other addresses.
-fn find_references(
-    stage: &Stage,
-    file: &Path,
-    profile: Profile,
-    linked: &Linked,
-    code: &[u8],
-    snapshot: &[u8],
-    set_up: impl FnOnce(&[u8]) -> Result<Snapshot, SnapshotError>,
-) -> Result<Option<References>, BuildError> {
-    if profile == Profile::Local {
-        return Ok(None);
-    }
-    let moved = set_up(&linked.moved(code)?)?;
-    let references = linked.references(snapshot, &moved.bytes)?;
-    stage.write_beside(&references_file(file), &references.to_bytes())?;
-    Ok(Some(references))
+/// The stages that snapshot the two components.
+pub(super) struct Stages<'a> {
+    options: &'a BuildOptions,
+    folder: &'a Path,
+    /// Runs the engine, which times its runtimes.
+    measuring: OnceCell<Machine>,
+    /// Runs every other setup.
+    once: OnceCell<Machine>,
 }
 
-/// Snapshot the engine with its models. A change to a model card reruns this stage only if it changes the card's
-/// runtime, placement or tensors.
-pub(super) fn engine_stage(
-    folder: &Path,
-    engine: &Engine,
-    models: &[Model],
-    profile: Profile,
-    progress: &dyn Progress,
-) -> Result<(Built, BTreeMap<String, RuntimeChoice>), BuildError> {
-    let mut inputs = Inputs::new("engine", VERSION);
-    inputs.add("code", &engine.code);
-    let mut engine_models = BTreeMap::new();
-    for model in models {
-        let name = model.id.to_string();
-        let Some(onnx_path) = &model.onnx_path else {
-            return Err(BuildError::NoOnnx {
-                model: model.id.clone(),
-            });
-        };
-        let engine_model = if model.is_snapshot() {
-            let onnx = read(onnx_path)?;
-            inputs.add(&name, &onnx);
-            EngineModel::Snapshot(onnx)
-        } else {
-            inputs.add(&name, b"mount");
-            EngineModel::Mount
-        };
-        let runtime = model.card.runtime;
-        inputs.add("runtime", runtime.to_string().as_bytes());
-        engine_models.insert(name, (engine_model, runtime));
-        // The card's tensors are checked against the graph below, so the check must rerun when they change.
-        inputs.add(
-            "tensors",
-            format!("{:?}{:?}", model.card.inputs, model.card.outputs).as_bytes(),
-        );
+impl<'a> Stages<'a> {
+    /// Stages that write to `folder`.
+    pub(super) fn new(options: &'a BuildOptions, folder: &'a Path) -> Self {
+        Self {
+            options,
+            folder,
+            measuring: OnceCell::new(),
+            once: OnceCell::new(),
+        }
     }
-    let file = folder.join("engine.wasm");
-    let stage = Stage::new(file.clone(), &inputs);
-    let references = read_references(&file);
-    if (references.is_some() || profile == Profile::Local)
-        && let Some(bytes) = stage.read_fresh()
-        && let Some(runtimes) = runtimes::read(&file)
-    {
+
+    fn is_local(&self) -> bool {
+        self.options.profile == Profile::Local
+    }
+
+    /// Wasmtime, which only a stage that is not fresh needs.
+    fn machine(&self, code: machine::Code) -> Result<&Machine, BuildError> {
+        let slot = match code {
+            machine::Code::Fast => &self.measuring,
+            machine::Code::Once => &self.once,
+        };
+        if let Some(machine) = slot.get() {
+            return Ok(machine);
+        }
+        let machine =
+            Machine::new(&self.options.cache, code).map_err(|source| SnapshotError::Component {
+                component: "setup",
+                source,
+            })?;
+        Ok(slot.get_or_init(|| machine))
+    }
+
+    /// In a release build, find the words of a snapshot that may be references, and write them next to it. `set_up` runs
+    /// the same setup on code with other addresses.
+    fn find_references(
+        &self,
+        stage: &Stage,
+        file: &Path,
+        linked: &Linked,
+        code: &Code,
+        snapshot: &[u8],
+        set_up: impl FnOnce(&Keyed) -> Result<Snapshot, SnapshotError>,
+    ) -> Result<Option<References>, BuildError> {
+        if self.is_local() {
+            return Ok(None);
+        }
+        let bytes = linked.moved(&code.read()?)?;
+        let mut inputs = Inputs::new("moved", VERSION);
+        inputs.add("code", code.digest().as_bytes());
+        let moved = set_up(&Keyed {
+            bytes: &bytes,
+            key: inputs.hash(),
+        })?;
+        let references = linked.references(snapshot, &moved.bytes)?;
+        stage.write_beside(&references_file(file), &references.to_bytes())?;
+        Ok(Some(references))
+    }
+
+    /// Snapshot the engine with its models. A change to a model card reruns this stage only if it changes the card's
+    /// runtime, placement or tensors.
+    pub(super) fn engine(
+        &self,
+        engine: &Engine,
+        models: &[Model],
+        progress: &dyn Progress,
+    ) -> Result<(Built, BTreeMap<String, RuntimeChoice>), BuildError> {
+        let mut inputs = Inputs::new("engine", VERSION);
+        inputs.add("code", engine.code.digest().as_bytes());
+        let mut engine_models = BTreeMap::new();
+        for model in models {
+            let engine_model = engine_model(model, &mut inputs)?;
+            engine_models.insert(model.id.to_string(), (engine_model, model.card.runtime));
+        }
+        let file = self.folder.join("engine.wasm");
+        let stage = Stage::new(file.clone(), &inputs);
+        let references = read_references(&file);
+        if (references.is_some() || self.is_local())
+            && let Some(bytes) = stage.read_fresh()
+            && let Some(runtimes) = runtimes::read(&file)
+        {
+            let built = Built {
+                file,
+                bytes,
+                references,
+            };
+            return Ok((built, runtimes));
+        }
+        let (linked, machine) = (engine.linked()?, self.machine(machine::Code::Fast)?);
+        let code = Keyed {
+            bytes: linked.component(),
+            key: engine.code.digest(),
+        };
+        let seed = Seed::random();
+        let (Snapshot { bytes, in_use }, infos) =
+            snapshot_engine(machine, &code, &engine_models, seed, |name| {
+                progress.detail(name);
+            })?;
+        check::check_size(bytes.len() as u64, code.bytes.len() as u64, in_use)?;
+        for model in models {
+            if let Some(info) = infos.get(&model.id.to_string()) {
+                check_card(model, info)?;
+            }
+        }
+        let runtimes = runtimes::write(&stage, &file, &infos)?;
+        for (name, (_, runtime)) in &mut engine_models {
+            if let Some(found) = runtimes.get(name) {
+                *runtime = *found;
+            }
+        }
+        // The runtimes are decided, so nothing is measured any more.
+        let machine = self.machine(machine::Code::Once)?;
+        let references =
+            self.find_references(&stage, &file, linked, &engine.code, &bytes, |code| {
+                snapshot_engine(machine, code, &engine_models, seed, |_| ()).map(|(moved, _)| moved)
+            })?;
+        stage.write(&bytes)?;
         let built = Built {
             file,
             bytes,
             references,
         };
-        return Ok((built, runtimes));
+        Ok((built, runtimes))
     }
-    let linked = engine.linked()?;
-    let code = linked.component();
-    let seed = Seed::random();
-    let (Snapshot { bytes, in_use }, infos) =
-        snapshot_engine(code, &engine_models, seed, |name| progress.detail(name))?;
-    check::check_size(bytes.len() as u64, code.len() as u64, in_use)?;
-    for model in models {
-        if let Some(info) = infos.get(&model.id.to_string()) {
-            check_card(model, info)?;
-        }
-    }
-    let runtimes = runtimes::write(&stage, &file, &infos)?;
-    for (name, (_, runtime)) in &mut engine_models {
-        if let Some(found) = runtimes.get(name) {
-            *runtime = *found;
-        }
-    }
-    let references = find_references(
-        &stage,
-        &file,
-        profile,
-        linked,
-        &engine.code,
-        &bytes,
-        |code| snapshot_engine(code, &engine_models, seed, |_| ()).map(|(moved, _)| moved),
-    )?;
-    stage.write(&bytes)?;
-    let built = Built {
-        file,
-        bytes,
-        references,
-    };
-    Ok((built, runtimes))
-}
 
-/// Snapshot the component `infer` with its model cards, and trim it.
-pub(super) fn infer_stage(
-    folder: &Path,
-    code: &[u8],
-    models: &[Model],
-    profile: Profile,
-) -> Result<Built, BuildError> {
-    let mut inputs = Inputs::new("infer", VERSION);
-    inputs.add("code", code);
-    let mut cards = BTreeMap::new();
-    for model in models {
-        let entry = CardEntry {
-            card: model.card_text.clone(),
-            labels: model.labels_text.clone(),
-            tokenizer: model.tokenizer_text.clone(),
-        };
-        let name = model.id.to_string();
-        inputs.add(&name, entry.card.as_bytes());
-        for (kind, text) in [("labels", &entry.labels), ("tokenizer", &entry.tokenizer)] {
-            inputs.add(kind, text.as_deref().unwrap_or_default().as_bytes());
+    /// Snapshot the component `infer` with its model cards, and trim it.
+    pub(super) fn infer(&self, code: &Code, models: &[Model]) -> Result<Built, BuildError> {
+        let mut inputs = Inputs::new("infer", VERSION);
+        inputs.add("code", code.digest().as_bytes());
+        let mut cards = BTreeMap::new();
+        for model in models {
+            let entry = CardEntry {
+                card: model.card_text.clone(),
+                labels: model.labels_text.clone(),
+                tokenizer: model.tokenizer_text.clone(),
+            };
+            let name = model.id.to_string();
+            inputs.add(&name, entry.card.as_bytes());
+            for (kind, text) in [("labels", &entry.labels), ("tokenizer", &entry.tokenizer)] {
+                inputs.add(kind, text.as_deref().unwrap_or_default().as_bytes());
+            }
+            cards.insert(name, entry);
         }
-        cards.insert(name, entry);
-    }
-    let file = folder.join("infer.wasm");
-    let stage = Stage::new(file.clone(), &inputs);
-    let report_file = report_file(&file);
-    let references = read_references(&file);
-    if (references.is_some() || profile == Profile::Local)
-        && report_file.is_file()
-        && let Some(bytes) = stage.read_fresh()
-    {
-        return Ok(Built {
+        let file = self.folder.join("infer.wasm");
+        let stage = Stage::new(file.clone(), &inputs);
+        let report_file = report_file(&file);
+        let references = read_references(&file);
+        if (references.is_some() || self.is_local())
+            && report_file.is_file()
+            && let Some(bytes) = stage.read_fresh()
+        {
+            return Ok(Built {
+                file,
+                bytes,
+                references,
+            });
+        }
+        let machine = self.machine(machine::Code::Once)?;
+        let linked = Linked::read("infer", &code.read()?)?;
+        let component = Keyed {
+            bytes: linked.component(),
+            key: code.digest(),
+        };
+        let seed = Seed::random();
+        let Snapshot { bytes, in_use } = snapshot_infer(machine, &component, &cards, seed)?;
+        check::check_size(bytes.len() as u64, component.bytes.len() as u64, in_use)?;
+        let references = self.find_references(&stage, &file, &linked, code, &bytes, |code| {
+            snapshot_infer(machine, code, &cards, seed)
+        })?;
+        let Trimmed { bytes, report } = linked.trim(&bytes, references.as_ref(), infer_exports)?;
+        check::check_uncomposed(&bytes)?;
+        stage.write_beside(&report_file, report.to_string().as_bytes())?;
+        stage.write(&bytes)?;
+        Ok(Built {
             file,
             bytes,
             references,
-        });
+        })
     }
-    let linked = Linked::read("infer", code)?;
-    let component = linked.component();
-    let seed = Seed::random();
-    let Snapshot { bytes, in_use } = snapshot_infer(component, &cards, seed)?;
-    check::check_size(bytes.len() as u64, component.len() as u64, in_use)?;
-    let references = find_references(&stage, &file, profile, &linked, code, &bytes, |code| {
-        snapshot_infer(code, &cards, seed)
-    })?;
-    let Trimmed { bytes, report } = linked.trim(&bytes, references.as_ref(), infer_exports)?;
-    check::check_uncomposed(&bytes)?;
-    stage.write_beside(&report_file, report.to_string().as_bytes())?;
-    stage.write(&bytes)?;
-    Ok(Built {
-        file,
-        bytes,
-        references,
-    })
+}
+
+/// What the engine gets of a model, which is also added to the stage's inputs.
+fn engine_model(model: &Model, inputs: &mut Inputs) -> Result<EngineModel, BuildError> {
+    let name = model.id.to_string();
+    let Some(onnx_path) = &model.onnx_path else {
+        return Err(BuildError::NoOnnx {
+            model: model.id.clone(),
+        });
+    };
+    let engine_model = if model.is_snapshot() {
+        let onnx = read(onnx_path)?;
+        inputs.add(&name, &onnx);
+        EngineModel::Snapshot(onnx)
+    } else {
+        inputs.add(&name, b"mount");
+        EngineModel::Mount
+    };
+    inputs.add("runtime", model.card.runtime.to_string().as_bytes());
+    // The card's tensors are checked against the graph, so the check must rerun when they change.
+    inputs.add(
+        "tensors",
+        format!("{:?}{:?}", model.card.inputs, model.card.outputs).as_bytes(),
+    );
+    Ok(engine_model)
 }
 
 /// Check a model card against its graph.

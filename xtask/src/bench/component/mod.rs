@@ -62,6 +62,7 @@ impl Component {
         let limits = Limits::default();
         let engine = Alone::load(&artifacts.engine, &cache_dir, &limits)?;
         let app = App::load(AppOptions {
+            control: None,
             manifest,
             cache_dir,
             limits,

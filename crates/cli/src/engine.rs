@@ -1,0 +1,62 @@
+//! The engine in WebAssembly, for trials of graphs.
+
+use std::cell::OnceCell;
+
+use infer_import::graph::{Engine, LoadedGraph};
+use infer_model_card::RuntimeChoice;
+use infer_pack::trial::{TrialEngine, TrialGraph};
+use infer_pack::{BuildOptions, Profile};
+use infer_tensor::{Error, ErrorKind, Tensor};
+
+use crate::progress::Terminal;
+
+/// The engine of a build. A trial that loads no graph does not compile it.
+pub struct WasmEngine {
+    options: BuildOptions,
+    engine: OnceCell<TrialEngine>,
+}
+
+impl WasmEngine {
+    /// The engine that these options build.
+    #[must_use]
+    pub fn new(options: BuildOptions) -> Self {
+        Self {
+            options: BuildOptions {
+                profile: Profile::of_trial(),
+                ..options
+            },
+            engine: OnceCell::new(),
+        }
+    }
+
+    fn engine(&self) -> Result<&TrialEngine, Error> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine);
+        }
+        let engine = TrialEngine::new(&self.options, &Terminal::new())
+            .map_err(|error| Error::new(ErrorKind::Unknown, error.to_string()))?;
+        Ok(self.engine.get_or_init(|| engine))
+    }
+}
+
+impl Engine for WasmEngine {
+    fn load<'a>(&'a self, onnx: Vec<u8>) -> Result<Box<dyn LoadedGraph + 'a>, Error> {
+        Ok(Box::new(Loaded(self.engine()?.load(onnx)?)))
+    }
+
+    fn place(&self) -> &'static str {
+        "in WebAssembly on this machine"
+    }
+}
+
+struct Loaded<'a>(TrialGraph<'a>);
+
+impl LoadedGraph for Loaded<'_> {
+    fn runtime(&self) -> RuntimeChoice {
+        self.0.runtime()
+    }
+
+    fn compute(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
+        self.0.compute(inputs)
+    }
+}
