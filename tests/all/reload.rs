@@ -9,6 +9,7 @@ use std::thread;
 
 use crate::support;
 use crate::support::client::{get, send};
+use crate::support::models;
 use crate::support::service::Service;
 
 /// The clients that send requests while models change.
@@ -17,16 +18,8 @@ const CLIENTS: usize = 8;
 /// A repository with the digits model.
 fn repository(folder: &Path) -> PathBuf {
     let repository = folder.join("models");
-    copy_digits(&repository.join("digits"));
+    models::digits(&repository, "digits", "");
     repository
-}
-
-fn copy_digits(to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for file in ["model.onnx", "model.toml", "labels.txt"] {
-        let from = support::root().join("models/digits").join(file);
-        std::fs::copy(from, to.join(file)).unwrap();
-    }
 }
 
 fn add(repository: &Path, graph: &str) {
@@ -117,12 +110,12 @@ fn models_come_and_go_while_requests_are_served() {
         std::fs::remove_dir_all(repository.join("sum")).unwrap();
         wait_for(address, "sum", |state| state.is_none());
         assert_eq!(sum().status, 404);
-        copy_digits(&repository.join("broken"));
+        models::digits(&repository, "broken", "");
         std::fs::write(repository.join("broken/model.onnx"), b"garbage").unwrap();
         wait_for(address, "broken", |state| {
             state.is_some_and(|(state, reason)| state == "UNAVAILABLE" && reason.contains("ONNX"))
         });
-        copy_digits(&repository.join("broken"));
+        models::digits(&repository, "broken", "");
         wait_for(address, "broken", |state| {
             state.is_some_and(|(state, reason)| state == "READY" && reason.is_empty())
         });
@@ -154,8 +147,8 @@ fn admin(service: &Service) -> SocketAddr {
 fn clients_load_and_unload_models_where_they_may() {
     let folder = tempfile::tempdir().unwrap();
     let repository = repository(folder.path());
-    copy_digits(&repository.join("again"));
-    let models = [
+    models::digits(&repository, "again", "");
+    let arguments = [
         "--models",
         repository.to_str().unwrap(),
         "--admin",
@@ -165,7 +158,7 @@ fn clients_load_and_unload_models_where_they_may() {
         let path = format!("/v2/repository/models/{model}/{action}");
         send(address, "POST", &path, &[], body.as_bytes())
     };
-    let service = Service::start_with(&models, &[]);
+    let service = Service::start_with(&arguments, &[]);
     let (address, admin) = (service.address, admin(&service));
     assert_eq!(
         post(address, "again", "unload", "").status,
@@ -208,6 +201,8 @@ fn clients_load_and_unload_models_where_they_may() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let ready = Some(("READY".to_owned(), String::new()));
+    assert_eq!(state(address, "digits"), ready, "it stays loaded");
     assert_eq!(get(admin, "/v2/repository/models/again/load").status, 405);
     assert_eq!(post(admin, "again", "load", "").status, 200);
     assert_eq!(
@@ -215,7 +210,7 @@ fn clients_load_and_unload_models_where_they_may() {
         Some(("READY".to_owned(), String::new()))
     );
     drop(service);
-    let public = [&models[..], &["--allow-model-control", "--no-watch"]].concat();
+    let public = [&arguments[..], &["--allow-model-control", "--no-watch"]].concat();
     let service = Service::start_with(&public, &[]);
     assert_eq!(post(service.address, "again", "unload", "").status, 200);
     assert_eq!(state(service.address, "again"), unloaded);

@@ -6,7 +6,7 @@ mod logging;
 mod reload;
 mod served;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -73,7 +73,7 @@ pub struct Up {
     /// Serve the models as they are now, and do not watch the repository for changes
     #[arg(long)]
     no_watch: bool,
-    /// Let clients load and unload models; without it, only the admin address can
+    /// Let clients load and unload models at this address, and not only at the admin address
     #[arg(long)]
     allow_model_control: bool,
     #[command(flatten)]
@@ -172,7 +172,7 @@ impl Up {
         manifest.source.clone_from(&component);
         let served = Served {
             component,
-            models: BTreeSet::new(),
+            models: Vec::new(),
             graphs: None,
             backend: Backend::Wasm,
         };
@@ -211,7 +211,7 @@ impl Up {
             environment: settings(),
             graphs: served.graphs.clone(),
             observe: ObserveOptions {
-                models: served.models.clone(),
+                models: served.names(),
                 traces: traces.clone(),
             },
             control: building.is_some().then(|| Control {

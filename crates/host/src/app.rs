@@ -32,7 +32,7 @@ const SETTINGS: &str = "INFER_";
 /// The setting that names the default model.
 const DEFAULT_MODEL: &str = "INFER_DEFAULT_MODEL";
 
-/// The setting with the models of the repository that are not served as they are there, by name with the reason, in JSON.
+/// The setting with the names and reasons of [`App::set_unavailable`], in JSON.
 const UNAVAILABLE_MODELS: &str = "INFER_UNAVAILABLE_MODELS";
 
 /// The component to serve, and its configuration.
@@ -72,7 +72,7 @@ pub enum LoadError {
     },
 }
 
-/// What all requests share: the limits, and the component that new requests are served by.
+/// The state that all requests share: the limits, and the component for new requests.
 pub struct App {
     /// The component; [`App::replace`] puts another one here.
     served: RwLock<Arc<Served>>,
@@ -94,6 +94,7 @@ pub struct App {
 }
 
 /// A component that is ready to be instantiated. A request keeps the one that it began with.
+#[derive(Clone)]
 pub(crate) struct Served {
     pub(crate) manifest: Manifest,
     pub(crate) environment: BTreeMap<String, String>,
@@ -110,6 +111,8 @@ pub struct Replacement {
     pub graphs: Option<Arc<Graphs>>,
     /// The operator's models, which logs and metrics name.
     pub models: BTreeSet<String>,
+    /// As in [`App::set_unavailable`].
+    pub unavailable: BTreeMap<String, String>,
 }
 
 impl Served {
@@ -144,6 +147,11 @@ impl Served {
             graphs,
             proxy,
         })
+    }
+
+    fn set_unavailable(&mut self, models: &BTreeMap<String, String>) {
+        let text = serde_json::to_string(models).unwrap_or_default();
+        self.environment.insert(UNAVAILABLE_MODELS.to_owned(), text);
     }
 }
 
@@ -200,7 +208,8 @@ impl App {
         let mut manifest = self.served().manifest.clone();
         manifest.source = replacement.source;
         let (engine, graphs) = (self.engine(), replacement.graphs);
-        let served = Served::load(engine, &self.cache_dir, manifest, graphs, &self.settings)?;
+        let mut served = Served::load(engine, &self.cache_dir, manifest, graphs, &self.settings)?;
+        served.set_unavailable(&replacement.unavailable);
         observe_graphs(&self.observer, &served);
         let default_model = served.environment.get(DEFAULT_MODEL).map(String::as_str);
         self.observer.set_models(replacement.models, default_model);
@@ -209,22 +218,18 @@ impl App {
         Ok(())
     }
 
-    /// Tell clients which models of the repository are not served as they are there, by name with the reason. `is_failure`
-    /// counts a failed reload.
-    pub fn set_unavailable(&self, models: &BTreeMap<String, String>, is_failure: bool) {
-        if is_failure {
-            self.observer.metrics.reload(false);
-        }
-        let served = self.served();
-        let mut environment = served.environment.clone();
-        let text = serde_json::to_string(models).unwrap_or_default();
-        environment.insert(UNAVAILABLE_MODELS.to_owned(), text);
-        self.put(Served {
-            environment,
-            manifest: served.manifest.clone(),
-            graphs: served.graphs.clone(),
-            proxy: served.proxy.clone(),
-        });
+    /// Tell clients, in the repository index, the models that are not served as they are in the repository: their names
+    /// with the reason.
+    pub fn set_unavailable(&self, models: &BTreeMap<String, String>) {
+        let mut served = Served::clone(&self.served());
+        served.set_unavailable(models);
+        self.put(served);
+    }
+
+    /// Count a change of the repository that cannot be served, and tell clients like [`App::set_unavailable`].
+    pub fn reload_failed(&self, unavailable: &BTreeMap<String, String>) {
+        self.observer.metrics.reload(false);
+        self.set_unavailable(unavailable);
     }
 
     fn put(&self, served: Served) {

@@ -18,7 +18,7 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 
 const PREFIX: &str = "/v2/repository/models/";
 
-/// Who loads models, and which address takes the calls.
+/// The controller of models, and the addresses that take calls.
 #[derive(Clone)]
 pub struct Control {
     /// Loads and unloads models.

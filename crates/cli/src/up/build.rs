@@ -1,4 +1,4 @@
-//! What `up` serves: the component and, with a native backend, the graphs in its library.
+//! The build of `up`: the component and, with a native backend, the graphs in its library.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
@@ -14,13 +14,21 @@ use super::Backend;
 use crate::backend::choose::{self, Computing};
 use crate::command;
 
-/// The component to serve, its models' names, and the graphs that the host runs for it.
+/// The component to serve, its models, and the graphs that the host runs for it.
 pub(super) struct Served {
     pub component: PathBuf,
-    pub models: BTreeSet<String>,
+    pub models: Vec<Model>,
     pub graphs: Option<Arc<Graphs>>,
-    /// What the models run in: [`Backend::Auto`] is decided.
+    /// The backend of the models, never [`Backend::Auto`].
     pub backend: Backend,
+}
+
+impl Served {
+    /// The names of the models, for the host's labels.
+    pub fn names(&self) -> BTreeSet<String> {
+        let models = self.models.iter();
+        models.map(|model| model.id.name.to_string()).collect()
+    }
 }
 
 /// How a native library computes.
@@ -100,7 +108,7 @@ impl Builder {
         let graphs = choose::graphs(backend, &built.models, self.computing())?;
         Ok(Served {
             component: built.file,
-            models: names(&built.models),
+            models: built.models,
             graphs: Some(Arc::new(graphs)),
             backend: match library {
                 Library::OnnxRuntime => Backend::Onnx,
@@ -115,15 +123,8 @@ fn composed(options: &BuildOptions, progress: &dyn Progress) -> Result<Served> {
     let built = infer_pack::build(options, progress)?;
     Ok(Served {
         component: built.composed,
-        models: names(&built.models),
+        models: built.models,
         graphs: None,
         backend: Backend::Wasm,
     })
-}
-
-fn names(models: &[Model]) -> BTreeSet<String> {
-    models
-        .iter()
-        .map(|model| model.id.name.to_string())
-        .collect()
 }

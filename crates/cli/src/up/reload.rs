@@ -4,7 +4,7 @@
 //! requests by the result. If the build fails, the service stays as it is, and the log, the metrics and the repository index
 //! say why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -70,7 +70,7 @@ impl Controller for Caller {
     }
 }
 
-/// What clients call, and where the thread receives it.
+/// The channel from clients and the watcher to the thread.
 pub(super) struct Events {
     sender: Sender<Event>,
     receiver: Receiver<Event>,
@@ -82,7 +82,7 @@ impl Events {
         Self { sender, receiver }
     }
 
-    /// What loads and unloads models.
+    /// The receiver of clients' calls.
     pub fn controller(&self) -> Arc<dyn Controller> {
         Arc::new(Caller(self.sender.clone()))
     }
@@ -122,10 +122,10 @@ impl Events {
 
 /// Builds again.
 pub(super) struct Reloader {
-    pub app: Arc<App>,
-    pub builder: Builder,
-    pub backend: Backend,
-    pub options: BuildOptions,
+    app: Arc<App>,
+    builder: Builder,
+    backend: Backend,
+    options: BuildOptions,
     /// The digest of what is served.
     digest: Option<blake3::Hash>,
     /// The models that the last build could not serve, with the reason.
@@ -135,16 +135,14 @@ pub(super) struct Reloader {
 impl Reloader {
     /// A reloader of what is served now.
     pub fn new(app: Arc<App>, builder: Builder, served: &Served, options: BuildOptions) -> Self {
-        let mut reloader = Self {
+        Self {
             app,
             builder,
             backend: served.backend,
             options,
-            digest: None,
+            digest: digest_of(served).ok(),
             broken: BTreeMap::new(),
-        };
-        reloader.digest = reloader.digest_of(&served.component).ok();
-        reloader
+        }
     }
 
     /// Handle events until their senders are gone.
@@ -153,7 +151,7 @@ impl Reloader {
             match event {
                 Event::Changed => {
                     let calls = wait_for_quiet(&events);
-                    _ = self.reload();
+                    _ = self.reload(self.options.without.clone());
                     for (model, is_load, done) in calls {
                         _ = done.send(self.call(&model, is_load));
                     }
@@ -167,35 +165,26 @@ impl Reloader {
         }
     }
 
-    /// Build again and serve the result, unless it is the same.
-    fn reload(&mut self) -> Result<(), String> {
+    /// Build again without these models and serve the result, unless it is the same. If that fails, the service and the
+    /// models that it is without stay as they are.
+    fn reload(&mut self, without: BTreeSet<ModelName>) -> Result<(), String> {
         let begun = Instant::now();
-        let built = self.builder.build(self.backend, &self.options, &Silent);
-        let replaced = built.and_then(|served| {
-            let digest = self.digest_of(&served.component)?;
-            if self.digest == Some(digest) {
-                return Ok(false);
-            }
-            self.app.replace(Replacement {
-                source: served.component,
-                graphs: served.graphs,
-                models: served.models,
-            })?;
-            self.digest = Some(digest);
-            Ok(true)
-        });
-        match replaced {
+        let options = BuildOptions {
+            without,
+            ..self.options.clone()
+        };
+        match self.build_and_replace(&options) {
             Ok(is_new) => {
+                self.options = options;
+                let was_broken = !std::mem::take(&mut self.broken).is_empty();
                 if is_new {
                     tracing::info!(
                         target: TARGET,
                         "serving the changed models, built in {:.1} s",
                         begun.elapsed().as_secs_f64()
                     );
-                }
-                if is_new || !self.broken.is_empty() {
-                    self.broken.clear();
-                    self.app.set_unavailable(&self.unavailable(), false);
+                } else if was_broken {
+                    self.app.set_unavailable(&self.unavailable());
                 }
                 Ok(())
             }
@@ -207,14 +196,30 @@ impl Reloader {
                 );
                 let fault = error
                     .downcast_ref::<BuildError>()
-                    .and_then(|error| error.model(&self.options.models));
-                self.broken.clear();
-                self.broken
-                    .extend(fault.map(|model| (model, reason.clone())));
-                self.app.set_unavailable(&self.unavailable(), true);
+                    .and_then(|error| error.model(&options.models));
+                let fault = fault.map(|model| (model, reason.clone()));
+                self.broken = fault.into_iter().collect();
+                self.app.reload_failed(&self.unavailable());
                 Err(reason)
             }
         }
+    }
+
+    /// Build, and serve the result. Returns whether it differs from what was served.
+    fn build_and_replace(&mut self, options: &BuildOptions) -> Result<bool> {
+        let served = self.builder.build(self.backend, options, &Silent)?;
+        let digest = digest_of(&served)?;
+        if self.digest == Some(digest) {
+            return Ok(false);
+        }
+        self.app.replace(Replacement {
+            models: served.names(),
+            source: served.component,
+            graphs: served.graphs,
+            unavailable: unloaded(&options.without),
+        })?;
+        self.digest = Some(digest);
+        Ok(true)
     }
 
     /// Load or unload a model.
@@ -228,45 +233,44 @@ impl Reloader {
                 "there is no model of that name in the repository".to_owned(),
             ));
         }
-        let before = self.options.without.clone();
+        let mut without = self.options.without.clone();
         match is_load {
-            true => _ = self.options.without.remove(&name),
-            false => _ = self.options.without.insert(name),
+            true => _ = without.remove(&name),
+            false => _ = without.insert(name),
         }
-        self.reload().map_err(|reason| {
-            self.options.without = before;
-            failed(reason)
-        })
+        self.reload(without).map_err(failed)
     }
 
-    /// The models that clients are told about.
+    /// The models that are not served as they are in the repository, with the reason.
     fn unavailable(&self) -> BTreeMap<String, String> {
-        let unloaded = self.options.without.iter();
-        let mut models: BTreeMap<String, String> = unloaded
-            .map(|name| (name.to_string(), "unloaded".to_owned()))
-            .collect();
+        let mut models = unloaded(&self.options.without);
         models.extend(self.broken.clone());
         models
     }
+}
 
-    /// The digest of a component and, with a native backend, of the graphs that it does not contain.
-    fn digest_of(&self, component: &Path) -> Result<blake3::Hash> {
-        let mut hasher = blake3::Hasher::new();
-        let mut add = |path: &Path| -> Result<()> {
-            let read =
-                std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(drop));
-            read.with_context(|| format!("cannot read `{}`", path.display()))
-        };
-        add(component)?;
-        let models =
-            infer_model_card::read_repository_without(&self.options.models, &self.options.without)?;
-        for model in models {
-            if self.backend != Backend::Wasm || !model.is_snapshot() {
-                model.onnx_path.iter().try_for_each(|path| add(path))?;
-            }
+/// The models that clients unloaded, with that as the reason.
+fn unloaded(without: &BTreeSet<ModelName>) -> BTreeMap<String, String> {
+    without
+        .iter()
+        .map(|name| (name.to_string(), "unloaded".to_owned()))
+        .collect()
+}
+
+/// The digest of a component and of the graphs that it does not contain.
+fn digest_of(served: &Served) -> Result<blake3::Hash> {
+    let mut hasher = blake3::Hasher::new();
+    let mut add = |path: &Path| -> Result<()> {
+        let read = std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(drop));
+        read.with_context(|| format!("cannot read `{}`", path.display()))
+    };
+    add(&served.component)?;
+    for model in &served.models {
+        if served.backend != Backend::Wasm || !model.is_snapshot() {
+            model.onnx_path.iter().try_for_each(|path| add(path))?;
         }
-        Ok(hasher.finalize())
     }
+    Ok(hasher.finalize())
 }
 
 /// A call that came while files changed.

@@ -14,7 +14,7 @@ use crate::models::report;
 use crate::models::source::SourceName;
 use crate::{cache, command, project};
 
-/// What a source is.
+/// The kind of a source.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Served {
     /// A component that a build made.
