@@ -1,33 +1,12 @@
 //! The installed program: any folder, no toolchain, no checkout.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::support;
-use crate::support::client::{get, send};
-use crate::support::packaged;
+use crate::support::client::get;
+use crate::support::packaged::{self, answer, digits};
 use crate::support::service::Service;
-
-/// A digit of eight by eight pixels, as JSON.
-fn digit() -> String {
-    let pixels: Vec<f32> = (0..64_u8).map(|pixel| f32::from(pixel % 17)).collect();
-    serde_json::json!({
-        "inputs": [{"name": "image", "datatype": "FP32", "shape": [1, 1, 8, 8], "data": pixels}]
-    })
-    .to_string()
-}
-
-fn digits() -> PathBuf {
-    support::root().join("models/digits/model.onnx")
-}
-
-/// What the model of the checkout answers.
-fn expected(service: &Service, model: &str) -> serde_json::Value {
-    let path = format!("/v2/models/{model}/infer");
-    let response = send(service.address, "POST", &path, &[], digit().as_bytes());
-    assert_eq!(response.status, 200, "{}", response.text());
-    response.json()["outputs"][0]["data"].clone()
-}
 
 fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -46,16 +25,8 @@ fn bare_root(root: &Path) {
         let to = root.join("bin/components").join(path.file_name().unwrap());
         std::fs::copy(path, to).unwrap();
     }
-    let libraries = Command::new("ldd")
-        .arg(program.join("infer"))
-        .output()
-        .unwrap();
-    let libraries = String::from_utf8(libraries.stdout).unwrap();
-    for path in libraries
-        .split_whitespace()
-        .filter(|word| word.starts_with('/'))
-    {
-        let to = root.join(path.trim_start_matches('/'));
+    for path in infer_packages::libraries(&program.join("infer")) {
+        let to = root.join(path.strip_prefix("/").unwrap());
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
         std::fs::copy(path, to).unwrap();
     }
@@ -116,13 +87,13 @@ fn a_root_with_the_program_alone_does_everything() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let checkout = Service::start();
-    let right = expected(&checkout, "digits");
+    let right = answer(&checkout);
     // The model, the repository, and the artifact.
     for source in [Some("digits.onnx"), Some("models"), None, Some("app.wasm")] {
         let mut arguments = vec!["up", "--listen", "127.0.0.1:0"];
         arguments.extend(source);
         let service = Service::spawn(bare(root.path(), &arguments));
-        assert_eq!(expected(&service, "digits"), right, "{source:?}");
+        assert_eq!(answer(&service), right, "{source:?}");
     }
 }
 

@@ -2,12 +2,16 @@
 
 #![cfg(target_os = "linux")]
 
-use std::io::{BufRead, BufReader};
+#[allow(dead_code, reason = "the registry's own tests use the rest")]
+#[path = "../../crates/oci/tests/oci/registry.rs"]
+mod registry;
+
 use std::path::Path;
-use std::process::{Child, Stdio};
 
 use infer_packages::{DebianTools, Packages};
 use serde_json::Value;
+
+use self::registry::{Registry, Setup};
 
 use crate::support::packaged;
 use crate::support::python::succeed;
@@ -16,49 +20,6 @@ use crate::{answer, available, cache, maker, package, right};
 
 /// The most that an image of a release may have, compressed, in bytes.
 const LARGEST: u64 = 40_000_000;
-
-/// A `docker-registry` on a free port of loopback.
-struct Registry {
-    process: Child,
-    address: String,
-}
-
-impl Registry {
-    fn start(tools: &DebianTools, folder: &Path) -> Self {
-        let config = folder.join("registry.yml");
-        let text = format!(
-            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:0\n",
-            folder.join("registry").display()
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut process = tools
-            .command("docker-registry")
-            .arg("serve")
-            .arg(&config)
-            .env("OTEL_TRACES_EXPORTER", "none")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, rest) = line.split_once("listening on ")?;
-            Some(rest.split(['"', ',', ' ']).next()?.to_owned())
-        });
-        // It must not wait for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        let address = address.expect("docker-registry prints its address");
-        Self { process, address }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        _ = self.process.kill();
-        _ = self.process.wait();
-    }
-}
 
 /// An artifact of the digits model.
 fn artifact(folder: &Path) -> std::path::PathBuf {
@@ -97,11 +58,13 @@ fn the_image_is_pushed_pulled_and_run() {
     };
     let folder = folder.path();
     let tools = &maker().tools;
-    let needed = ["umoci", "skopeo", "docker-registry", "bubblewrap"];
+    let needed = ["umoci", "skopeo", "bubblewrap"];
     let Some(tools) = available(DebianTools::get(tools, &needed)) else {
         return;
     };
-    let registry = Registry::start(&tools, folder);
+    let Some(registry) = Registry::start(&Setup::default()) else {
+        return;
+    };
     let remote = format!("docker://{}/tests/infer:1", registry.address);
     let layout = folder.join("pulled");
     let local = format!("oci:{}:1", layout.display());

@@ -12,12 +12,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use infer_packages::Packages;
-use support::client::send;
-use support::packaged;
+use support::packaged::{self, answer, digits};
 use support::python::succeed;
 use support::service::Service;
 
-/// What makes the packages, of a program without its symbols, as that of a release.
+/// The packages of a program without its symbols, as in a release.
 fn maker() -> &'static Packages {
     static MAKER: OnceLock<Packages> = OnceLock::new();
     MAKER.get_or_init(|| {
@@ -74,30 +73,13 @@ fn cache() -> &'static Path {
     })
 }
 
-fn digits() -> PathBuf {
-    support::root().join("models/digits/model.onnx")
-}
-
-/// What a service answers about a digit.
-fn answer(service: &Service) -> serde_json::Value {
-    let pixels: Vec<f32> = (0..64_u8).map(|pixel| f32::from(pixel % 17)).collect();
-    let digit = serde_json::json!({
-        "inputs": [{"name": "image", "datatype": "FP32", "shape": [1, 1, 8, 8], "data": pixels}]
-    });
-    let body = digit.to_string();
-    let path = "/v2/models/digits/infer";
-    let response = send(service.address, "POST", path, &[], body.as_bytes());
-    assert_eq!(response.status, 200, "{}", response.text());
-    response.json()["outputs"][0]["data"].clone()
-}
-
-/// What the checkout's service answers about it.
+/// The response of the checkout's service to a digit.
 fn right() -> &'static serde_json::Value {
     static RIGHT: OnceLock<serde_json::Value> = OnceLock::new();
     RIGHT.get_or_init(|| answer(&Service::start()))
 }
 
-/// What a command that succeeds prints.
+/// The output of a command that succeeds.
 fn printed(command: &mut Command) -> String {
     String::from_utf8(succeed(command).unwrap().stdout).unwrap()
 }

@@ -123,7 +123,8 @@ fn write(path: &Path, text: impl AsRef<[u8]>) -> Result<(), Error> {
 }
 
 /// The libraries that a program is linked with and its dynamic linker; none for a static program.
-fn libraries(program: &Path) -> Vec<PathBuf> {
+#[must_use]
+pub fn libraries(program: &Path) -> Vec<PathBuf> {
     // ldd fails for a static program, or prints no path.
     let printed = run::run(Command::new("ldd").arg(program)).unwrap_or_default();
     let paths = printed

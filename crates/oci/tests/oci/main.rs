@@ -2,7 +2,6 @@
 
 mod client_faults;
 mod components;
-mod debian;
 mod faulty;
 mod kinds;
 mod login;

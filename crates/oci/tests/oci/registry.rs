@@ -2,15 +2,27 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use infer_packages::DebianTools;
 use tempfile::TempDir;
 
-use crate::debian;
+/// The program, and Debian's package that has it.
+const PROGRAM: &str = "docker-registry";
+
+/// Debian's package, unpacked below `target/tools`, or the reason why it is missing.
+fn tools() -> Result<&'static DebianTools, String> {
+    static TOOLS: OnceLock<Result<DebianTools, String>> = OnceLock::new();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("tools");
+    let tools = TOOLS
+        .get_or_init(|| DebianTools::get(&folder, &[PROGRAM]).map_err(|error| error.to_string()));
+    tools.as_ref().map_err(Clone::clone)
+}
 
 /// A registry on a free port of 127.0.0.1, which ends with this value.
 pub struct Registry {
@@ -28,7 +40,7 @@ struct Log {
     changed: Condvar,
 }
 
-/// What a registry requires.
+/// The requirements of a registry.
 #[derive(Default)]
 pub struct Setup<'a> {
     /// Lines of an htpasswd file.
@@ -40,8 +52,8 @@ pub struct Setup<'a> {
 impl Registry {
     /// Start a registry. `None`, with a message, if Debian's package cannot be had, except in CI.
     pub fn start(setup: &Setup<'_>) -> Option<Self> {
-        let program = match debian::docker_registry() {
-            Ok(program) => program,
+        let tools = match tools() {
+            Ok(tools) => tools,
             Err(problem) if std::env::var_os("CI").is_some() => {
                 panic!("Debian's docker-registry is missing: {problem}")
             }
@@ -70,7 +82,8 @@ impl Registry {
             config += &format!("auth:\n  htpasswd:\n    realm: tests\n    path: {users}\n");
         }
         let config = file("config.yml", &config);
-        let mut process = Command::new(program)
+        let mut process = tools
+            .command(PROGRAM)
             .args(["serve", &config])
             .env("OTEL_TRACES_EXPORTER", "none")
             .stdin(Stdio::null())
