@@ -55,29 +55,14 @@ impl Build {
         }
         let artifacts = infer_pack::build(&options, &Terminal::new())?;
         let output = self.output.or(output);
+        let composed = std::fs::read(&artifacts.composed)
+            .with_context(|| format!("cannot read `{}`", artifacts.composed.display()))?;
         if let Some(output) = &output {
-            copy(&artifacts.composed, output)?;
+            infer_pack::stage::replace(output, &composed)
+                .with_context(|| format!("cannot write `{}`", output.display()))?;
         }
-        print(&artifacts, output.as_deref())
+        print(&artifacts, output.as_deref(), &composed)
     }
-}
-
-/// Copy the artifact. The file is replaced at once, so that a host never reads half of it.
-fn copy(artifact: &Path, output: &Path) -> Result<()> {
-    let folder = match output.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let written = || -> std::io::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let mut file = builder.prefix(".infer-").tempfile_in(folder)?;
-        std::io::copy(&mut std::fs::File::open(artifact)?, &mut file)?;
-        file.persist(output).map_err(|error| error.error)?;
-        Ok(())
-    };
-    written().with_context(|| format!("cannot write `{}`", output.display()))
 }
 
 fn print_why(why: &Why, symbol: &str) {
@@ -98,7 +83,7 @@ fn print_why(why: &Why, symbol: &str) {
     println!();
 }
 
-fn print(artifacts: &Artifacts, output: Option<&Path>) -> Result<()> {
+fn print(artifacts: &Artifacts, output: Option<&Path>, composed: &[u8]) -> Result<()> {
     for (kind, path) in [
         ("composed", output.unwrap_or(&artifacts.composed)),
         ("uncomposed", artifacts.uncomposed.as_path()),
@@ -106,7 +91,7 @@ fn print(artifacts: &Artifacts, output: Option<&Path>) -> Result<()> {
         let mib = std::fs::metadata(path)?.len() as f64 / (1024.0 * 1024.0);
         println!("{kind:<10}  {mib:6.1} MiB  {}", path.display());
     }
-    print_fits(&artifacts.composed)?;
+    print_fits(composed)?;
     for report in &artifacts.reports {
         println!("code kept   by module: {}", report.display());
     }
@@ -121,10 +106,8 @@ fn print(artifacts: &Artifacts, output: Option<&Path>) -> Result<()> {
 }
 
 /// The memory of the composed artifact, and the hosts whose limits it meets or exceeds.
-fn print_fits(composed: &Path) -> Result<()> {
-    let bytes =
-        std::fs::read(composed).with_context(|| format!("cannot read `{}`", composed.display()))?;
-    let needs = fit::needs(&bytes)?;
+fn print_fits(composed: &[u8]) -> Result<()> {
+    let needs = fit::needs(composed)?;
     let mib = needs.memory_bytes as f64 / (1024.0 * 1024.0);
     println!("memory      {mib:6.1} MiB  before a request; an inference takes more");
     for fit in fit::fits(&needs) {

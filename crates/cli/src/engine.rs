@@ -43,10 +43,6 @@ impl Engine for WasmEngine {
     fn load<'a>(&'a self, onnx: Vec<u8>) -> Result<Box<dyn LoadedGraph + 'a>, Error> {
         Ok(Box::new(Loaded(self.engine()?.load(onnx)?)))
     }
-
-    fn place(&self) -> &'static str {
-        "in WebAssembly on this machine"
-    }
 }
 
 struct Loaded<'a>(TrialGraph<'a>);

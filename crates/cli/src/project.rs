@@ -3,13 +3,13 @@
 //! A project is the nearest folder upwards with `infer.toml` or `spin.toml`, else the current folder. A checkout of this
 //! program's sources is a project whose components cargo compiles.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use infer_host::Manifest;
-use infer_pack::{BuildOptions, Components, Profile};
+use infer_pack::{BuildOptions, Components};
 use serde::Deserialize;
 
 use crate::{cache, prebuilt};
@@ -79,7 +79,7 @@ impl Project {
         self.root.join(&self.settings.models)
     }
 
-    /// What the host serves: `spin.toml`, else every route of a component that a build writes.
+    /// The host's manifest: `spin.toml`, or else all routes of the built component.
     ///
     /// # Errors
     /// When `spin.toml` cannot be read or has something that the host does not support.
@@ -135,15 +135,8 @@ impl Project {
 /// When there are no components, or no cache folder.
 pub fn options_for(models: PathBuf) -> Result<BuildOptions> {
     let cache = cache::folder()?;
-    let options = BuildOptions {
-        components: components(None)?,
-        models: PathBuf::new(),
-        folder: cache.join("builds"),
-        cache: cache.join("machine-code"),
-        relaxed_simd: true,
-        profile: Profile::Release,
-        without: BTreeSet::new(),
-    };
+    let (machine_code, builds) = (cache.join("machine-code"), cache.join("builds"));
+    let options = BuildOptions::with(components(None)?, machine_code, builds);
     Ok(options.with_models(absolute(&models)?))
 }
 

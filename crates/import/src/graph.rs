@@ -16,9 +16,6 @@ pub trait Engine {
     /// # Errors
     /// The engine's.
     fn load<'a>(&'a self, onnx: Vec<u8>) -> Result<Box<dyn LoadedGraph + 'a>, Error>;
-
-    /// What inferences run on, for the report: `in WebAssembly on this machine`.
-    fn place(&self) -> &'static str;
 }
 
 /// A graph that an [`Engine`] has loaded.
@@ -70,10 +67,10 @@ pub fn input_specs(signature: &Signature) -> Result<Vec<TensorSpec>, Error> {
     inputs.map(|info| spec(info, None)).collect()
 }
 
-/// What is known about a graph before it is tried.
+/// The facts about a graph before its trial.
 #[derive(Clone, Copy, Debug)]
 pub struct Trial<'a> {
-    /// What the file declares.
+    /// The declarations of the file.
     pub description: &'a Description,
     /// The sizes of dynamic dimensions. Inputs without an entry are tried with common sizes.
     pub shapes: &'a Shapes,
@@ -129,7 +126,7 @@ pub fn try_out(engine: &dyn Engine, onnx: Vec<u8>, trial: Trial) -> Result<Tried
     })
 }
 
-/// What a graph declares, without a trial.
+/// The declarations of a graph, without a trial.
 ///
 /// # Errors
 /// `InvalidArgument` for shapes of unknown inputs, `UnsupportedOperation` for an unknown datatype.

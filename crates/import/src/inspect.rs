@@ -45,8 +45,6 @@ pub struct Found {
     /// The time of one warm inference in the engine on this machine; `None` if none succeeded, or if the graph was not
     /// tried. A note explains it.
     pub warm: Option<std::time::Duration>,
-    /// What that inference ran on.
-    pub place: &'static str,
     /// The text of `model.toml`.
     pub card_text: String,
     /// The parsed card.
@@ -188,7 +186,6 @@ fn derive(
         shapes: &shapes,
         image: (image.as_ref()).map(|(image, _, input)| (input.name.as_str(), image)),
     };
-    let place = trial.as_ref().map_or("", |(engine, _)| engine.place());
     let mut tried = match trial {
         Some((engine, onnx)) => graph::try_out(engine, onnx, known),
         None => graph::not_tried(known),
@@ -250,11 +247,10 @@ fn derive(
         onnx_bytes,
         summary: tried.summary,
         warm: tried.warm.ok(),
-        place,
     })
 }
 
-/// What the user can do about a trial without an inference.
+/// Advice about a trial without an inference.
 fn not_run_note(not_run: &NotRun) -> String {
     match not_run {
         NotRun::NotTried => "the graph was not run, since its weights are not here".to_owned(),

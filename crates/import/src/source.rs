@@ -123,12 +123,7 @@ impl Source {
         let graphs = graphs(&folders)?;
         let onnx = pick(&path, &graphs, variant)?;
         check_size(&onnx)?;
-        let beside = onnx.parent().unwrap_or(&path).to_owned();
-        Ok(Self {
-            name: folder_name(&path),
-            folders: vec![path, beside],
-            onnx,
-        })
+        Ok(Self::chosen(&path, &onnx, &folder_name(&path)))
     }
 
     /// The graph and the accompanying files of a listing: paths relative to the root of `repository`, with `/`. The graph
@@ -161,7 +156,8 @@ impl Source {
         Ok(chosen)
     }
 
-    /// The source of a graph that [`Source::choose`] chose, with the accompanying files in `folder`.
+    /// The source of a graph, with the accompanying files in `folder` and beside the graph. The path of the graph is absolute
+    /// or, as [`Source::choose`] returns it, relative to `folder`.
     #[must_use]
     pub fn chosen(folder: &Path, graph: &Path, name: &str) -> Self {
         let onnx = folder.join(graph);

@@ -31,7 +31,7 @@ const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "-6");
 /// Options of a build: its components, its models, its output folder and its profile.
 #[derive(Clone, Debug)]
 pub struct BuildOptions {
-    /// Where the components' code comes from.
+    /// The origin of the components' code.
     pub components: Components,
     /// The model repository.
     pub models: PathBuf,
@@ -63,9 +63,19 @@ impl BuildOptions {
         let folder = root.join(FOLDER);
         Self {
             models: root.join("models"),
-            cache: folder.join("cache"),
+            ..Self::with(Components::Checkout(root), folder.join("cache"), folder)
+        }
+    }
+
+    /// Options for these components, with relaxed SIMD and the release profile, but without a model repository:
+    /// [`BuildOptions::with_models`] names one.
+    #[must_use]
+    pub fn with(components: Components, cache: PathBuf, folder: PathBuf) -> Self {
+        Self {
+            components,
+            models: PathBuf::new(),
             folder,
-            components: Components::Checkout(root),
+            cache,
             relaxed_simd: true,
             profile: Profile::Release,
             without: BTreeSet::new(),

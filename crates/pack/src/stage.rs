@@ -69,10 +69,8 @@ impl Stage {
     /// # Errors
     /// The operating system's error, with the path.
     pub fn write(&self, bytes: &[u8]) -> Result<(), WriteError> {
-        self.writing(&self.file, |folder| {
-            let mut file = temporary_file(folder)?;
-            io::Write::write_all(&mut file, bytes)?;
-            file.persist(&self.file).map_err(|error| error.error)?;
+        self.writing(&self.file, |_| {
+            replace(&self.file, bytes)?;
             fs::write(self.digest_file(), &self.digest)
         })
     }
@@ -111,6 +109,20 @@ impl Stage {
         name.push(".inputs");
         name.into()
     }
+}
+
+/// Write a file at once: a host reads the old file or the new one, and never half of it.
+///
+/// # Errors
+/// The operating system's.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut file = temporary_file(folder.unwrap_or(Path::new(".")))?;
+    io::Write::write_all(&mut file, bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 /// Create a temporary file with the mode of a normal new file (0666 & !umask). Temporary files are private by default, but

@@ -5,6 +5,9 @@ use std::time::Duration;
 use infer_import::Found;
 use infer_model_card::{ModelCard, TensorSpec};
 
+/// The place of a trial's inferences.
+const PLACE: &str = "in WebAssembly on this machine";
+
 /// Print a table with the model's properties.
 pub(super) fn print(found: &Found) {
     let row = |key: &str, value: &str| {
@@ -59,7 +62,7 @@ pub(super) fn print(found: &Found) {
             format!(", on {}", shapes.join(", "))
         };
         let warm = milliseconds(warm);
-        row("inference", &format!("{warm} warm, {}{on}", found.place));
+        row("inference", &format!("{warm} warm, {PLACE}{on}"));
     }
     for note in &found.notes {
         row("note", note);
@@ -73,7 +76,7 @@ pub fn one_line_summary(found: &Found) -> String {
         parts.push(format!("{key} {summary}"));
     }
     if let Some(warm) = found.warm {
-        parts.push(format!("{} {}", milliseconds(warm), found.place));
+        parts.push(format!("{} {PLACE}", milliseconds(warm)));
     }
     parts.join(", ")
 }

@@ -14,10 +14,6 @@ impl Engine for Native {
     fn load<'a>(&'a self, onnx: Vec<u8>) -> Result<Box<dyn LoadedGraph + 'a>, Error> {
         Ok(Box::new(Loaded(Graph::load(&OnDemand, onnx)?)))
     }
-
-    fn place(&self) -> &'static str {
-        "natively"
-    }
 }
 
 impl LoadedGraph for Loaded {
