@@ -39,7 +39,7 @@ enum Command {
     Backend(backend::Backend),
 }
 
-/// What the user typed to run this program: `cargo infer` in a checkout, where cargo runs it, else `infer`.
+/// The command that runs this program: `cargo infer` if cargo runs it, as in a checkout, else `infer`.
 fn command() -> &'static str {
     match std::env::var_os("CARGO") {
         Some(_) => "cargo infer",

@@ -17,7 +17,7 @@ use crate::project::Project;
 /// `docker login` and `podman login`.
 #[derive(Args)]
 pub struct Push {
-    /// Where to push
+    /// Reference for the artifact
     #[arg(value_name = "REGISTRY/NAME:TAG")]
     reference: Reference,
     /// Artifact to push [default: the project's, built first]
@@ -33,7 +33,7 @@ pub struct Push {
 /// Pull an artifact from an OCI registry
 #[derive(Args)]
 pub struct Pull {
-    /// What to pull
+    /// Reference of the artifact
     #[arg(value_name = "REGISTRY/NAME[:TAG|@DIGEST]")]
     reference: Reference,
     /// File to write [default: the last part of NAME, with `.wasm`]

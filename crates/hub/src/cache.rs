@@ -40,9 +40,9 @@ pub enum CacheError {
     Kind {
         /// The file or folder.
         path: PathBuf,
-        /// What it is.
+        /// Its kind.
         found: &'static str,
-        /// What it must be.
+        /// The expected kind.
         expected: &'static str,
     },
     /// Another process has held the lock for too long.

@@ -9,7 +9,7 @@ use crate::listing::{ListedFile, Listing};
 use crate::lock::Lock;
 use crate::request_error::RequestError;
 
-/// What a download reports. Its methods are called often, and in the thread that downloads.
+/// An observer of a download. Its methods are called often, in the downloading thread.
 pub trait Progress {
     /// The cache has `received` of a file's `total` bytes. A file that is complete from the start is reported once.
     ///
@@ -36,7 +36,7 @@ pub enum DownloadError {
     Request {
         /// The file.
         path: String,
-        /// What went wrong.
+        /// The problem.
         source: RequestError,
     },
     /// The cache cannot be used.

@@ -42,7 +42,7 @@ pub(crate) struct Range {
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    /// Where the response came from, after the redirects.
+    /// The address of the response, after the redirects.
     pub(crate) url: Url,
     body: BodyReader<'static>,
     connect_timeout: Duration,

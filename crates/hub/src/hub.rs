@@ -12,7 +12,7 @@ use crate::http::Client;
 use crate::request_error::RequestError;
 use crate::settings::{Settings, SettingsError};
 
-/// What Python's `quote(…, safe="")` escapes.
+/// The characters that Python's `quote(…, safe="")` escapes.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')

@@ -77,7 +77,7 @@ pub enum ListError {
         url: String,
         /// The response's content type.
         content_type: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// The listing is larger than the limit.
@@ -163,7 +163,7 @@ struct Entry {
     lfs: Option<LargeFile>,
 }
 
-/// What git stores elsewhere. `oid` of the entry is then the digest of a pointer.
+/// A file that git stores elsewhere. Its entry's `oid` is the digest of a pointer.
 #[derive(Deserialize)]
 struct LargeFile {
     oid: String,

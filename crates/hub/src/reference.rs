@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::path::{PathProblem, check_path};
 
-/// What a reference starts with.
+/// The prefix of a reference.
 const SCHEME: &str = "hf:";
 /// The hub's default branch.
 const DEFAULT_REVISION: &str = "main";

@@ -26,7 +26,7 @@ pub struct RemoteFile {
     source: Source,
     /// The bytes of the latest request.
     buffer: Vec<u8>,
-    /// Where they are in the file.
+    /// Their range in the file.
     buffer_start: u64,
 }
 
@@ -36,7 +36,7 @@ enum Source {
     Server {
         /// The hub's address of the file.
         url: Url,
-        /// Where the hub redirected the latest request to. The address is temporary.
+        /// The target of the latest redirect, a temporary address.
         storage: Option<Url>,
     },
 }
@@ -50,7 +50,7 @@ pub enum ReadError {
     Request {
         /// The file.
         path: String,
-        /// What went wrong.
+        /// The problem.
         source: RequestError,
     },
     /// The file cannot be opened.
@@ -74,7 +74,7 @@ pub enum ReadError {
         url: String,
         /// The file.
         path: String,
-        /// What it sends, in words.
+        /// Its response, in words.
         got: String,
         /// The first byte requested.
         first: u64,

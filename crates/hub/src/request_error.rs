@@ -1,4 +1,4 @@
-//! What goes wrong between a request and the end of its response.
+//! Errors between a request and the end of its response.
 
 use std::time::Duration;
 
@@ -176,7 +176,7 @@ pub enum RequestError {
     Interrupted {
         /// The host and the port.
         host: String,
-        /// What was missing.
+        /// The missing object.
         reason: String,
     },
     /// The redirects do not end.
@@ -243,7 +243,7 @@ fn later(retry_after: Option<Duration>) -> String {
     }
 }
 
-/// What a request is about, for the words of its errors.
+/// The subject of a request, which its errors name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) endpoint: &'a Url,
@@ -262,7 +262,7 @@ impl Subject<'_> {
     pub(crate) fn error(&self, url: &Url, status: StatusCode, headers: &HeaderMap) -> RequestError {
         let endpoint = self.endpoint.as_str().trim_end_matches('/');
         let message = message(status, headers);
-        // What another host says about a file is no statement about the repository.
+        // The status of another host concerns the file, not the repository.
         let is_endpoint = is_same_origin(url, self.endpoint);
         match text(headers, "x-error-code").filter(|_| is_endpoint) {
             Some("GatedRepo") => return self.gated(endpoint),

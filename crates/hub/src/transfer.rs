@@ -64,7 +64,7 @@ impl Hub {
             is_second = true;
             incomplete.clear()?;
             if is_last {
-                // What is left of it has no use.
+                // Its rest has no use.
                 let _ = fs::remove_file(&incomplete.path);
                 return Err(DownloadError::Digest {
                     path: file.path.clone(),

@@ -105,7 +105,7 @@ impl Manifest {
     }
 }
 
-/// What an artifact is.
+/// The kind of an artifact.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Wasm,
@@ -130,7 +130,7 @@ pub(crate) struct Config {
     pub(crate) component: Option<Component>,
 }
 
-/// What a config says about its component.
+/// The component's description in a config.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Component {
     #[serde(flatten)]

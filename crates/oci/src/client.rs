@@ -23,7 +23,7 @@ const MAX_REDIRECTS: usize = 5;
 /// curl's.
 const EXPECT_BYTES: usize = 1 << 20;
 
-/// What a client does in its repository.
+/// A client's action in its repository.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
     Pull,
@@ -54,7 +54,7 @@ pub(crate) struct Request<'a> {
     pub(crate) url: Url,
     pub(crate) headers: Vec<(HeaderName, &'a str)>,
     pub(crate) body: Option<&'a [u8]>,
-    /// What is requested, as a noun for messages.
+    /// The requested object, as a noun for messages.
     pub(crate) subject: &'a str,
 }
 

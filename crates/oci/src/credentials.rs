@@ -11,7 +11,7 @@ use docker_credential::{CredentialRetrievalError, DockerCredential, get_credenti
 
 use crate::options::CredentialSource;
 
-/// What docker's credential helpers print if they have no credentials for a registry.
+/// The output of docker's credential helpers without credentials for a registry.
 const HELPER_HAS_NONE: &str = "credentials not found";
 
 /// Credentials for a registry.
@@ -61,7 +61,7 @@ pub enum CredentialsError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// A credential helper could not be started or failed.
@@ -69,7 +69,7 @@ pub enum CredentialsError {
     Helper {
         /// The file that names the helper.
         path: PathBuf,
-        /// What went wrong.
+        /// The problem.
         problem: String,
     },
 }

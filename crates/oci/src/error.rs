@@ -52,7 +52,7 @@ pub enum RegistryError {
     Timeout {
         /// The host and port.
         host: String,
-        /// What took too long, such as `connecting`.
+        /// The slow phase, such as `connecting`.
         phase: &'static str,
     },
     /// The registry wants credentials, and there are none.
@@ -96,7 +96,7 @@ pub enum RegistryError {
     Challenge {
         /// The registry.
         registry: String,
-        /// What is unsupported.
+        /// The unsupported part.
         problem: String,
     },
     /// Credentials could not be read.
@@ -110,7 +110,7 @@ pub enum RegistryError {
     NotFound {
         /// The registry.
         registry: String,
-        /// What was asked for.
+        /// The requested reference.
         subject: String,
         /// The registry's message.
         message: String,
@@ -123,7 +123,7 @@ pub enum RegistryError {
     TooLarge {
         /// The registry.
         registry: String,
-        /// What was uploaded.
+        /// The uploaded object.
         subject: String,
         /// The registry's message.
         message: String,
@@ -148,7 +148,7 @@ pub enum RegistryError {
         registry: String,
         /// The status code, 500 or above.
         status: u16,
-        /// What was requested.
+        /// The requested object.
         subject: String,
         /// The registry's message.
         message: String,
@@ -163,7 +163,7 @@ pub enum RegistryError {
         registry: String,
         /// The status code.
         status: u16,
-        /// What was requested.
+        /// The requested object.
         subject: String,
         /// The registry's message.
         message: String,
@@ -173,7 +173,7 @@ pub enum RegistryError {
     NotARegistry {
         /// The host and port.
         host: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// A redirect cannot be followed.
@@ -181,7 +181,7 @@ pub enum RegistryError {
     Redirect {
         /// The host and port.
         host: String,
-        /// What was requested.
+        /// The requested object.
         subject: String,
         /// Why it is not followed.
         problem: String,
@@ -189,7 +189,7 @@ pub enum RegistryError {
     /// A body ended early.
     #[error("{subject} from `{host}` ended after {got} of {expected} bytes; try again")]
     Truncated {
-        /// What was requested.
+        /// The requested object.
         subject: String,
         /// The host and port.
         host: String,
@@ -201,7 +201,7 @@ pub enum RegistryError {
     /// A body is longer than announced, or than the limit.
     #[error("{subject} has more than {limit} bytes")]
     TooLong {
-        /// What was requested.
+        /// The requested object.
         subject: String,
         /// The announced length, or the limit.
         limit: u64,
@@ -211,7 +211,7 @@ pub enum RegistryError {
         "{subject} has the digest `{got}`, expected `{expected}`; the registry or a proxy changed it"
     )]
     WrongDigest {
-        /// What was requested or uploaded.
+        /// The requested or uploaded object.
         subject: String,
         /// The digest of the content.
         got: String,
@@ -251,7 +251,7 @@ pub enum PullError {
         document: &'static str,
         /// The reference.
         reference: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// The artifact is a container image.
@@ -326,7 +326,7 @@ pub enum PullError {
     NotAComponent {
         /// The reference.
         reference: String,
-        /// What it is.
+        /// Its kind.
         problem: NotAComponent,
     },
     /// The component could not be written.

@@ -17,7 +17,7 @@ pub enum Scheme {
     Http,
 }
 
-/// Where credentials come from.
+/// The source of credentials.
 #[derive(Clone, Debug, Default)]
 pub enum CredentialSource {
     /// The files that `docker login` and `podman login` write, and the credential helpers that they name. They are read
@@ -41,7 +41,7 @@ pub enum CredentialSource {
 pub struct Options {
     /// The protocol.
     pub scheme: Scheme,
-    /// Where credentials come from.
+    /// The source of credentials.
     pub credentials: CredentialSource,
     /// Certificates of authorities in PEM form, to trust in place of the system's.
     pub authorities: Option<Vec<u8>>,

@@ -33,7 +33,7 @@ pub enum InvalidReference {
     Registry {
         /// The registry's part of the text.
         registry: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
     /// The repository's name is empty or malformed.

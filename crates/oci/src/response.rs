@@ -1,4 +1,4 @@
-//! What a registry sends: headers, bodies with a limit, and errors.
+//! Responses of a registry: headers, bodies with a limit, and errors.
 
 use std::io::{self, Read, Write};
 use std::time::Duration;

@@ -23,7 +23,7 @@ pub struct Summary {
     pub last_operators: Vec<String>,
 }
 
-/// What an ONNX file declares.
+/// The declarations of an ONNX file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
     /// The inputs and outputs of the graph.
@@ -35,7 +35,7 @@ pub struct Description {
     pub table_rows: BTreeMap<String, u64>,
 }
 
-/// Read what a file declares.
+/// Read the declarations of a file.
 ///
 /// # Errors
 /// As [`read`].
@@ -43,7 +43,7 @@ pub fn describe(onnx: &[u8]) -> Result<Description, Error> {
     describe_source(&mut &*onnx)
 }
 
-/// Read what a file declares, without reading its weights.
+/// Read the declarations of a file, without reading its weights.
 ///
 /// # Errors
 /// As [`read`], and `InvalidEncoding` with the reason if the source cannot be read.

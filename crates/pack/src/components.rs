@@ -1,4 +1,4 @@
-//! Where the components' code comes from: cargo, or this program.
+//! The origin of the components' code: cargo, or this program.
 
 use std::borrow::Cow;
 use std::fs;
@@ -130,7 +130,7 @@ impl Components {
         }
     }
 
-    /// What the step that calls [`Components::code`] does, in words.
+    /// The text of the step that calls [`Components::code`].
     pub(crate) fn described(&self, component: Component) -> String {
         let component = component.name();
         match self {
@@ -183,7 +183,7 @@ fn read(path: &Path) -> Result<Vec<u8>, ComponentsError> {
     })
 }
 
-/// What the components are compiled from, relative to the root of a checkout.
+/// The sources of the components, relative to the root of a checkout.
 const SOURCES: [&str; 5] = ["Cargo.lock", "Cargo.toml", "crates", "src", "wit"];
 
 /// A digest of all sources of a checkout, in hexadecimal digits: of their paths and contents.

@@ -1,10 +1,10 @@
-//! Where an artifact fits: its size and memory beside the limits that hosts publish.
+//! The fit of an artifact: its size and memory, compared with the limits that hosts publish.
 
 use wasmparser::{Parser, Payload};
 
 use crate::check::CheckError;
 
-/// What an artifact takes before its first request.
+/// The resources of an artifact before its first request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// The file's size in bytes.
@@ -56,7 +56,7 @@ pub struct Fit {
     pub exceeds: Vec<String>,
 }
 
-/// Read what a component takes.
+/// Read the resources that a component takes.
 ///
 /// # Errors
 /// If it is not a component.

@@ -23,7 +23,7 @@ const STDERR_BYTES: usize = 4096;
 /// An epoch that the clock does not reach in a billion years.
 const NO_DEADLINE: u64 = u64::MAX / 2;
 
-/// What a component says that rejects a model: the model's name, and the reason.
+/// A component's refusal of a model: the model's name, and the reason.
 pub(crate) type Refusal = (String, String);
 
 /// The seed of all random numbers of a setup. Two setups with one seed allocate the same memory.

@@ -65,7 +65,7 @@ impl Packages {
     }
 }
 
-/// What both kinds have in common.
+/// The common part of both manifests.
 fn manifest(name: &str) -> Value {
     json!({
         "name": name,

@@ -11,7 +11,7 @@ pub enum Error {
     /// A file could not be read or written.
     #[error("cannot {action} `{}`: {source}", path.display())]
     File {
-        /// What failed.
+        /// The failed action.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub enum Error {
     Tool {
         /// The tool's name.
         tool: String,
-        /// What happened, with the tool's output.
+        /// The failure, with the tool's output.
         reason: String,
     },
     /// Packages are not made for this architecture.

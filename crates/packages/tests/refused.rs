@@ -1,4 +1,4 @@
-//! What cannot be packaged is refused with the file's name, before a tool is called.
+//! Unusable files are refused by name before a tool is called.
 
 use std::path::Path;
 

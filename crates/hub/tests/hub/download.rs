@@ -94,7 +94,7 @@ fn a_snapshot_has_the_layout_of_the_cache() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(names.len(), contents().len(), "{names:?}");
-    // What is there is not requested again.
+    // Cached files are not requested again.
     fixture.hub.take_requests();
     client.download(&listing, &paths, &()).unwrap();
     assert_eq!(fixture.hub.take_requests().len(), 0);

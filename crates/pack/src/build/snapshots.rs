@@ -281,7 +281,7 @@ impl<'a> Stages<'a> {
     }
 }
 
-/// What the engine gets of a model, which is also added to the stage's inputs.
+/// The engine's part of a model, which also becomes part of the stage's inputs.
 fn engine_model(model: &Model, inputs: &mut Inputs) -> Result<EngineModel, BuildError> {
     let name = model.id.to_string();
     let Some(onnx_path) = &model.onnx_path else {
