@@ -53,8 +53,8 @@ fn no_route(head: &Head, segments: &[&str]) -> ApiError {
     if let ["v2", "repository", "models", _, "load" | "unload"] = segments {
         return ApiError::new(
             ErrorKind::Unsupported,
-            "models are neither loaded nor unloaded while the service runs: they are part of its \
-             artifact, which `cargo infer build` makes",
+            "models are neither loaded nor unloaded at this address; `infer up` does both at its admin address, and here \
+             with `--allow-model-control`",
         );
     }
     ApiError::not_found(format!(
