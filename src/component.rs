@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 
+use infer_routes::ErrorForm;
 use infer_snapshot_alloc::ClearingAllocator;
 use spin_sdk::http::{
     Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
@@ -74,7 +75,7 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
         if error.kind().status() == 500 {
             eprintln!("request {id}: {error}");
         }
-        error.into_response(&id)
+        error.into_response(&id, ErrorForm::of(&head.path))
     });
     if let Some(header) = timing.header() {
         response = response.with("Server-Timing", header);

@@ -155,6 +155,8 @@ impl Models {
                 quoted(name),
                 self.listed()
             ))
+            .of_param("model")
+            .with_code("model_not_found")
         })
     }
 

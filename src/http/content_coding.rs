@@ -327,7 +327,7 @@ mod tests {
         ] {
             let error = of_request(&head("content-encoding", values)).unwrap_err();
             assert_eq!(error.to_string(), message);
-            let response = error.into_response("1");
+            let response = error.into_response("1", infer_routes::ErrorForm::Sentence);
             assert_eq!(response.status, 415);
             assert_eq!(response.header("accept-encoding"), Some(KNOWN));
         }

@@ -1,5 +1,7 @@
 //! Errors of a request, and the responses that report them.
 
+use infer_routes::ErrorForm;
+
 use crate::http::response::Response;
 
 /// An error of a request: a kind, which decides the status, and one sentence for the client.
@@ -13,6 +15,10 @@ pub struct ApiError {
     message: String,
     /// The client's part of an internal error.
     public: Option<String>,
+    /// The member of the request that is wrong, for OpenAI's form.
+    param: Option<&'static str>,
+    /// What is wrong in one word, for OpenAI's form.
+    code: Option<&'static str>,
 }
 
 /// The kinds of errors; each has one status.
@@ -88,7 +94,23 @@ impl ApiError {
             kind,
             message,
             public: None,
+            param: None,
+            code: None,
         }
+    }
+
+    /// Name the member of the request that is wrong.
+    #[must_use]
+    pub fn of_param(mut self, param: &'static str) -> Self {
+        self.param = Some(param);
+        self
+    }
+
+    /// Add OpenAI's code of the error.
+    #[must_use]
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
     }
 
     /// 400.
@@ -131,22 +153,28 @@ impl ApiError {
         self.kind
     }
 
-    /// The response, always `{"error": "…"}`. The text of a 500 has `request_id` in place of the cause.
+    /// The response, in the form of the requested route. The text of a 500 has `request_id` in place of the cause.
     #[must_use]
-    pub fn into_response(self, request_id: &str) -> Response {
-        #[derive(serde::Serialize)]
-        struct Body {
-            error: String,
-        }
-        let error = if self.kind == ErrorKind::Internal {
+    pub fn into_response(self, request_id: &str, form: ErrorForm) -> Response {
+        let message = if self.kind == ErrorKind::Internal {
             let public = self.public.as_deref().unwrap_or("internal error");
             format!("{public}; the cause is in the log under request id {request_id}")
         } else {
             self.message
         };
-        // Serializing one string into memory does not fail; an empty body would still be a valid response.
+        let status = self.kind.status();
+        let error = match form {
+            ErrorForm::Sentence => Error::Sentence(message),
+            ErrorForm::OpenAi => Error::OpenAi {
+                message,
+                kind: ErrorForm::openai_type(status),
+                param: self.param,
+                code: self.code,
+            },
+        };
+        // Serializing strings into memory does not fail; an empty body would still be a valid response.
         let body = serde_json::to_vec(&Body { error }).unwrap_or_default();
-        let response = Response::new(self.kind.status(), "application/json", body);
+        let response = Response::new(status, "application/json", body);
         match self.kind {
             ErrorKind::MethodNotAllowed { allow } => response.with("Allow", allow),
             ErrorKind::Unavailable => response.with("Retry-After", RETRY_AFTER_S),
@@ -155,6 +183,25 @@ impl ApiError {
             _ => response,
         }
     }
+}
+
+#[derive(serde::Serialize)]
+struct Body {
+    error: Error,
+}
+
+/// The forms of [`ErrorForm`].
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+enum Error {
+    Sentence(String),
+    OpenAi {
+        message: String,
+        #[serde(rename = "type")]
+        kind: &'static str,
+        param: Option<&'static str>,
+        code: Option<&'static str>,
+    },
 }
 
 /// Quote a client's text for a message: in backticks, cut at 60 characters.
@@ -185,7 +232,8 @@ mod tests {
 
     #[test]
     fn the_response_of_a_500_hides_its_cause() {
-        let response = ApiError::internal("/home/x/secret: permission denied").into_response("7f");
+        let response = ApiError::internal("/home/x/secret: permission denied")
+            .into_response("7f", ErrorForm::Sentence);
         assert_eq!(response.status, 500);
         assert_eq!(
             String::from_utf8(response.body).unwrap(),
@@ -200,17 +248,61 @@ mod tests {
             error.to_string(),
             "model `x` is unreadable: /secret: denied"
         );
-        let body = String::from_utf8(error.into_response("7f").body).unwrap();
+        let body = String::from_utf8(error.into_response("7f", ErrorForm::Sentence).body).unwrap();
         let expected =
             r#"{"error":"model `x` is unreadable; the cause is in the log under request id 7f"}"#;
         assert_eq!(body, expected);
     }
 
     #[test]
+    fn openais_form_has_the_type_the_parameter_and_the_code() {
+        let invalid = ErrorKind::Invalid;
+        let cases = [
+            (
+                ApiError::new(invalid, "no").of_param("input"),
+                r#"{"error":{"message":"no","type":"invalid_request_error","param":"input","code":null}}"#,
+            ),
+            (
+                ApiError::not_found("no")
+                    .of_param("model")
+                    .with_code("model_not_found"),
+                r#"{"error":{"message":"no","type":"invalid_request_error","param":"model","code":"model_not_found"}}"#,
+            ),
+            (
+                ApiError::too_large("no"),
+                r#"{"error":{"message":"no","type":"invalid_request_error","param":null,"code":null}}"#,
+            ),
+            (
+                ApiError::internal("/secret"),
+                r#"{"error":{"message":"internal error; the cause is in the log under request id 7f","type":"server_error","param":null,"code":null}}"#,
+            ),
+            (
+                ApiError::new(ErrorKind::Unavailable, "no"),
+                r#"{"error":{"message":"no","type":"server_error","param":null,"code":null}}"#,
+            ),
+        ];
+        let mut wrong = Vec::new();
+        for (error, expected) in cases {
+            let response = error.into_response("7f", ErrorForm::OpenAi);
+            let actual = String::from_utf8(response.body).unwrap();
+            if actual != expected {
+                wrong.push(format!("{actual}, expected {expected}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
     fn statuses_have_their_headers() {
         let refused = ApiError::new(ErrorKind::MethodNotAllowed { allow: "POST" }, "no");
-        assert_eq!(refused.into_response("1").header("allow"), Some("POST"));
-        let later = ApiError::new(ErrorKind::Unavailable, "no").into_response("1");
+        assert_eq!(
+            refused
+                .into_response("1", ErrorForm::Sentence)
+                .header("allow"),
+            Some("POST")
+        );
+        let later =
+            ApiError::new(ErrorKind::Unavailable, "no").into_response("1", ErrorForm::Sentence);
         assert_eq!(
             (later.status, later.header("retry-after")),
             (503, Some("1"))

@@ -61,6 +61,7 @@ fn no_route(head: &Head, segments: &[&str]) -> ApiError {
         "there is no route {}; there are {ROUTES}",
         quoted(&head.path)
     ))
+    .with_code("unknown_url")
 }
 
 fn check_method(head: &Head, methods: Methods) -> Result<(), ApiError> {
@@ -75,7 +76,8 @@ fn check_method(head: &Head, methods: Methods) -> Result<(), ApiError> {
             quoted(&head.method),
             quoted(&head.path)
         ),
-    ))
+    )
+    .with_code("method_not_supported"))
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ pub fn document(models: &Models, settings: &Settings) -> Value {
 fn description(models: &Models, settings: &Settings) -> String {
     let mut text = format!(
         "Bodies of up to {} bytes; gzip and deflate both ways. An error is always \
-         `{{\"error\": \"one sentence\"}}`. `HEAD` works wherever `GET` does.",
+         `{{\"error\": \"one sentence\"}}`, on OpenAI's routes `{{\"error\": {{\"message\": \"one sentence\", …}}}}`. `HEAD` works wherever `GET` does.",
         settings.limits.max_body_bytes
     );
     if let Err(error) = models.default(settings) {

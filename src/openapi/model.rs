@@ -2,7 +2,7 @@
 //! cannot describe the binary data of the protocols.
 
 use infer_model_card::{Channels, Layout, TensorSpec};
-use infer_routes::{Handler, Route};
+use infer_routes::{ErrorForm, Handler, Route};
 use serde_json::{Map, Value, json};
 
 use super::body::{bodies, v1_request, v2_request};
@@ -216,7 +216,7 @@ fn v1_predict(model: &Model, limits: &Limits) -> Option<Value> {
 }
 
 fn described(description: &str, bodies: Value, content: Value) -> Value {
-    let mut responses = schema::errors(&ERRORS);
+    let mut responses = schema::errors(&ERRORS, ErrorForm::Sentence);
     responses.insert(
         "200".to_owned(),
         json!({

@@ -1,6 +1,7 @@
 //! Schemas of the parts of bodies, in JSON Schema 2020-12, which OpenAPI 3.1 uses.
 
 use infer_model_card::TensorSpec;
+use infer_routes::ErrorForm;
 use infer_tensor::Datatype;
 use serde_json::{Value, json};
 
@@ -40,10 +41,16 @@ const ERRORS: [(u16, &str); 10] = [
 
 /// The named components of the document.
 pub fn components(models: &Models) -> Value {
-    let errors: serde_json::Map<String, Value> = ERRORS
+    let forms = [ErrorForm::Sentence, ErrorForm::OpenAi];
+    let errors: serde_json::Map<String, Value> = forms
         .iter()
-        .map(|(status, meaning)| {
-            let content = json!({ "application/json": { "schema": reference("Error") } });
+        .flat_map(|form| ERRORS.iter().map(move |error| (*form, error)))
+        .map(|(form, (status, meaning))| {
+            let schema = match form {
+                ErrorForm::Sentence => "Error",
+                ErrorForm::OpenAi => "OpenAiError",
+            };
+            let content = json!({ "application/json": { "schema": reference(schema) } });
             let mut response = json!({ "description": meaning, "content": content });
             let header = match status {
                 405 => Some("Allow"),
@@ -54,7 +61,7 @@ pub fn components(models: &Models) -> Value {
             if let Some(header) = header {
                 response["headers"] = json!({ header: { "schema": { "type": "string" } } });
             }
-            (status.to_string(), response)
+            (error_name(*status, form), response)
         })
         .collect();
     let mut components = json!({
@@ -76,6 +83,40 @@ pub fn components(models: &Models) -> Value {
                     "minLength": 1,
                     "description": "One sentence: what is wrong, what was expected, what to do",
                 } },
+            },
+            "OpenAiError": {
+                "type": "object",
+                "required": ["error"],
+                "additionalProperties": false,
+                "properties": { "error": {
+                    "type": "object",
+                    "required": ["message", "type", "param", "code"],
+                    "additionalProperties": false,
+                    "properties": {
+                        "message": {
+                            "type": "string",
+                            "minLength": 1,
+                            "description": "One sentence: what is wrong, what was expected, what to do",
+                        },
+                        "type": { "enum": ["invalid_request_error", "server_error"] },
+                        "param": {
+                            "type": ["string", "null"],
+                            "description": "The member of the request that is wrong, where one is",
+                        },
+                        "code": { "enum": ["model_not_found", "unknown_url", "method_not_supported", null] },
+                    },
+                } },
+            },
+            "OpenAiModel": {
+                "type": "object",
+                "required": ["id", "object", "created", "owned_by"],
+                "additionalProperties": false,
+                "properties": {
+                    "id": { "type": "string" },
+                    "object": { "const": "model" },
+                    "created": { "const": 0, "description": "Unknown: an artifact has no dates" },
+                    "owned_by": { "type": "string" },
+                },
             },
             "Tensor": {
                 "type": "object",
@@ -115,14 +156,22 @@ pub fn reference(name: &str) -> Value {
 }
 
 /// The error responses of an operation.
-pub fn errors(statuses: &[u16]) -> serde_json::Map<String, Value> {
+pub fn errors(statuses: &[u16], form: ErrorForm) -> serde_json::Map<String, Value> {
     statuses
         .iter()
         .map(|status| {
-            let reference = format!("#/components/responses/{status}");
+            let reference = format!("#/components/responses/{}", error_name(*status, form));
             (status.to_string(), json!({ "$ref": reference }))
         })
         .collect()
+}
+
+/// The name of an error response among the components.
+fn error_name(status: u16, form: ErrorForm) -> String {
+    match form {
+        ErrorForm::Sentence => status.to_string(),
+        ErrorForm::OpenAi => format!("OpenAI-{status}"),
+    }
 }
 
 /// An element of a datatype; `None` if JSON cannot represent it.

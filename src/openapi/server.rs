@@ -1,6 +1,6 @@
 //! The operations that do not depend on the model.
 
-use infer_routes::{Handler, Route};
+use infer_routes::{ErrorForm, Handler, Route};
 use serde_json::{Map, Value, json};
 
 use super::operation::{operation_id, tag};
@@ -48,14 +48,25 @@ pub fn item(route: &Route, models: &Models, settings: &Settings) -> Option<Value
         Handler::ModelConfig => json_content(json!({
             "type": "object", "required": ["name", "platform", "max_batch_size", "input", "output"],
         })),
-        Handler::V1Models => json_content(record(
-            json!({ "models": { "type": "array", "items": text } }),
-        )),
-        Handler::V1Model => json_content(record(json!({
-            "name": text,
-            "ready": ready,
-            "model_version_status": { "type": "array", "items": { "type": "object" } },
+        Handler::V1Models => json_content(record(json!({
+            "models": { "type": "array", "items": text },
+            "object": { "const": "list" },
+            "data": { "type": "array", "items": reference("OpenAiModel") },
         }))),
+        Handler::V1Model => {
+            let mut status = json!({
+                "name": text,
+                "ready": ready,
+                "model_version_status": { "type": "array", "items": { "type": "object" } },
+            });
+            if !route.has_version() {
+                status["id"] = text;
+                status["object"] = json!({ "const": "model" });
+                status["created"] = json!({ "const": 0 });
+                status["owned_by"] = json!({ "type": "string" });
+            }
+            json_content(record(status))
+        }
     };
     Some(reading(route, content, parameters(route.pattern, models)))
 }
@@ -73,7 +84,7 @@ fn reading(route: &Route, content: Value, parameters: Vec<Value>) -> Value {
     } else {
         &MODEL_ERRORS
     };
-    let mut responses = schema::errors(statuses);
+    let mut responses = schema::errors(statuses, ErrorForm::of(route.pattern));
     let mut heads: Map<String, Value> = statuses
         .iter()
         .map(|status| {
@@ -134,7 +145,7 @@ fn repository_index(route: &Route) -> Value {
         "state": { "enum": ["READY", "UNAVAILABLE"] },
         "reason": { "type": "string" },
     }));
-    let mut responses = schema::errors(&POST_ERRORS);
+    let mut responses = schema::errors(&POST_ERRORS, ErrorForm::of(route.pattern));
     responses.insert(
         "200".to_owned(),
         json!({
@@ -166,7 +177,7 @@ fn embeddings(route: &Route, models: &Models, limits: &Limits) -> Option<Value> 
         { "type": "array", "items": { "type": "number" } },
         { "type": "string", "contentEncoding": "base64" },
     ] });
-    let mut responses = schema::errors(&POST_ERRORS);
+    let mut responses = schema::errors(&POST_ERRORS, ErrorForm::of(route.pattern));
     responses.insert(
         "200".to_owned(),
         json!({

@@ -62,7 +62,8 @@ enum Read<'a> {
     ModelReady(&'a Model),
     ModelConfig(&'a Model),
     V1Models,
-    V1Model(Vec<&'a Model>),
+    /// The versions, and whether the path names one.
+    V1Model(Vec<&'a Model>, bool),
     OpenApi,
     /// The asset, and whether the client already has it.
     Page(&'static Asset, bool),
@@ -160,7 +161,9 @@ impl<'a> Plan<'a> {
             Read::ModelReady(model) => health::model_ready(model, backend),
             Read::ModelConfig(model) => metadata::config(model, self.settings),
             Read::V1Models => v1::models::list(self.models),
-            Read::V1Model(versions) => v1::models::status(versions, backend),
+            Read::V1Model(versions, is_versioned) => {
+                v1::models::status(versions, *is_versioned, backend)
+            }
             Read::OpenApi => json::response(&openapi::document(self.models, self.settings)),
             Read::Page(asset, is_known) => Ok(playground::respond(asset, *is_known)),
         }
@@ -212,10 +215,13 @@ impl<'a> Action<'a> {
             }
             Handler::V1Model => {
                 let model = model()?;
-                Self::Read(Read::V1Model(match found.version {
-                    Some(_) => vec![model],
-                    None => models.versions(model.name.as_str()).collect(),
-                }))
+                let is_versioned = found.version.is_some();
+                let versions = if is_versioned {
+                    vec![model]
+                } else {
+                    models.versions(model.name.as_str()).collect()
+                };
+                Self::Read(Read::V1Model(versions, is_versioned))
             }
             Handler::Model => Self::Read(Read::Model(model()?)),
             Handler::ModelReady => Self::Read(Read::ModelReady(model()?)),

@@ -311,7 +311,7 @@ fn a_mounted_model_that_cannot_be_read_is_named() {
         .respond(b"[1]".to_vec(), &Engine(registry), &mut Timing::default())
         .unwrap_err();
     let cause = error.to_string();
-    let response = error.into_response("7f");
+    let response = error.into_response("7f", infer_routes::ErrorForm::Sentence);
     assert_eq!(response.status, 500);
     let body = String::from_utf8(response.body).unwrap();
     let sentence = "model `gone` could not be read from `INFER_MODELS_DIR`";

@@ -4,6 +4,7 @@ mod engine;
 mod infer;
 mod layers;
 mod limits;
+mod openai;
 mod playground;
 mod properties;
 pub(crate) mod support;

@@ -88,22 +88,30 @@ fn encoded_images_are_the_image_itself() {
 #[test]
 fn lists_and_status() {
     let list = send("GET", "/v1/models", &[], b"").unwrap();
-    assert_eq!(json(&list)["models"][1], "digits");
-    for target in ["/v1/models/digits", "/v1/models/digits/versions/1"] {
-        let status = json(&send("GET", target, &[], b"").unwrap());
-        assert_eq!(
-            status,
-            serde_json::json!({
-                "name": "digits",
-                "ready": true,
-                "model_version_status": [{
-                    "version": "1",
-                    "state": "AVAILABLE",
-                    "status": {"error_code": "OK", "error_message": ""},
-                }],
-            })
-        );
+    let list = json(&list);
+    assert_eq!(list["models"][1], "digits");
+    assert_eq!(list["object"], "list");
+    let openai = serde_json::json!({
+        "id": "digits", "object": "model", "created": 0, "owned_by": "infer",
+    });
+    assert_eq!(list["data"][1], openai);
+    let count = |member: &str| list[member].as_array().map(Vec::len);
+    assert_eq!(count("data"), count("models"));
+    let mut expected = serde_json::json!({
+        "name": "digits",
+        "ready": true,
+        "model_version_status": [{
+            "version": "1",
+            "state": "AVAILABLE",
+            "status": {"error_code": "OK", "error_message": ""},
+        }],
+    });
+    let status = |target| json(&send("GET", target, &[], b"").unwrap());
+    assert_eq!(status("/v1/models/digits/versions/1"), expected);
+    for (name, value) in openai.as_object().unwrap() {
+        expected[name] = value.clone();
     }
+    assert_eq!(status("/v1/models/digits"), expected);
 }
 
 #[test]

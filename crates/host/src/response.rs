@@ -5,6 +5,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
+use infer_routes::ErrorForm;
 use wasmtime_wasi_http::Error;
 
 /// A response body, the guest's or the host's.
@@ -16,9 +17,10 @@ const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 /// An error response: `{"error": "<sentence>"}`.
 #[must_use]
 pub fn error(status: StatusCode, sentence: &str) -> Response<Body> {
-    let body = serde_json::json!({ "error": sentence }).to_string();
-    let body = Full::new(Bytes::from(body)).map_err(|never| match never {});
-    let mut response = Response::new(body.boxed_unsync());
+    let mut response = Response::new(json(&serde_json::json!({ "error": sentence })));
+    response
+        .extensions_mut()
+        .insert(Sentence(sentence.to_owned()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -26,6 +28,29 @@ pub fn error(status: StatusCode, sentence: &str) -> Response<Body> {
         headers.insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
     response
+}
+
+/// The sentence of a response that [`error`] made.
+#[derive(Clone)]
+struct Sentence(String);
+
+/// Give an error of the host the form of the route that was requested. Other responses stay as they are.
+pub(crate) fn in_form(mut response: Response<Body>, form: ErrorForm) -> Response<Body> {
+    let sentence = response.extensions_mut().remove::<Sentence>();
+    if let (ErrorForm::OpenAi, Some(Sentence(sentence))) = (form, sentence) {
+        *response.body_mut() = json(&serde_json::json!({ "error": {
+            "message": sentence,
+            "type": ErrorForm::openai_type(response.status().as_u16()),
+            "param": null,
+            "code": null,
+        } }));
+    }
+    response
+}
+
+fn json(value: &serde_json::Value) -> Body {
+    let body = Full::new(Bytes::from(value.to_string())).map_err(|never| match never {});
+    body.boxed_unsync()
 }
 
 /// The response to a failure of the component or the host. The log has the cause under `id`.
@@ -37,4 +62,45 @@ pub fn internal_error(id: &str) -> Response<Body> {
             "internal error, not caused by the request; the server's log has the details under request id {id}"
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_host_have_the_form_of_the_route() {
+        let openai = |kind: &str| {
+            format!(r#"{{"error":{{"code":null,"message":"no","param":null,"type":"{kind}"}}}}"#)
+        };
+        let sentence = r#"{"error":"no"}"#.to_owned();
+        let busy = StatusCode::SERVICE_UNAVAILABLE;
+        let cases = [
+            ("/infer", busy, sentence.clone()),
+            ("/v1/models/m:predict", busy, sentence),
+            ("/v1/embeddings", busy, openai("server_error")),
+            (
+                "/v1/models",
+                StatusCode::REQUEST_TIMEOUT,
+                openai("invalid_request_error"),
+            ),
+        ];
+        let wrong: Vec<_> = cases
+            .into_iter()
+            .filter_map(|(path, status, expected)| {
+                let response = in_form(error(status, "no"), ErrorForm::of(path));
+                let has_retry = response.headers().contains_key(RETRY_AFTER);
+                assert_eq!(has_retry, status == busy, "{path}");
+                let body = body_text(response);
+                (body != expected).then(|| format!("{path}: {body}, expected {expected}"))
+            })
+            .collect();
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    fn body_text(response: Response<Body>) -> String {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let collected = runtime.unwrap().block_on(response.into_body().collect());
+        String::from_utf8(collected.unwrap().to_bytes().to_vec()).unwrap()
+    }
 }

@@ -4,6 +4,10 @@
 //! patterns. To add a route, add a row here and handle its [`Handler`] in `src/protocols/dispatch.rs`; the compiler
 //! names both places that match on it.
 
+mod error_form;
+
+pub use error_form::ErrorForm;
+
 /// A route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Route {

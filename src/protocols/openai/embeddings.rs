@@ -35,9 +35,9 @@ struct Body<'a> {
     #[serde(borrow, default)]
     input: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    model: Option<Cow<'a, str>>,
+    model: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    encoding_format: Option<Cow<'a, str>>,
+    encoding_format: Option<&'a RawValue>,
     #[serde(borrow, default)]
     dimensions: Option<&'a RawValue>,
 }
@@ -136,38 +136,40 @@ fn decode<'a>(
 ) -> Result<Request<'a>, ApiError> {
     json::check(body, &settings.limits)?;
     let Object(body) = serde_json::from_slice::<Object<Body>>(body).map_err(json::malformed)?;
-    let model = model(body.model.as_deref(), models, settings)?;
+    let name = body.model.map(|value| {
+        serde_json::from_str::<Cow<str>>(value.get())
+            .map_err(|_| wrong("model", value, "the name of a model"))
+    });
+    let model = model(name.transpose()?.as_deref(), models, settings)?;
     let input = body.input.ok_or_else(|| {
         ApiError::invalid("the JSON body has no `input`, expected a text or a list of texts")
+            .of_param("input")
     })?;
-    let encoding = match body.encoding_format.as_deref() {
-        None | Some("float") => Encoding::Float,
-        Some("base64") => Encoding::Base64,
-        Some(other) => {
-            return Err(ApiError::invalid(format!(
-                "`encoding_format` is {}, expected float or base64",
-                quoted(other)
-            )));
-        }
+    let encoding = match body.encoding_format {
+        None => Encoding::Float,
+        Some(value) => match serde_json::from_str::<Cow<str>>(value.get()).as_deref() {
+            Ok("float") => Encoding::Float,
+            Ok("base64") => Encoding::Base64,
+            _ => return Err(wrong("encoding_format", value, "float or base64")),
+        },
     };
     let dimensions = body
         .dimensions
         .map(|value| match value.get().parse() {
             Ok(dimensions) if dimensions > 0 => Ok(dimensions),
-            _ => Err(ApiError::invalid(format!(
-                "`dimensions` is {}, expected a whole number from 1",
-                quoted(value.get())
-            ))),
+            _ => Err(wrong("dimensions", value, "a whole number from 1")),
         })
         .transpose()?;
     if is_tokens(input) {
         return Err(ApiError::invalid(
             "`input` has token ids, expected texts: the ids of another tokenizer have another \
              meaning here (in LangChain, set `check_embedding_ctx_length=False`)",
-        ));
+        )
+        .of_param("input"));
     }
-    let texts = text::from_json("input", input)?;
-    let texts = text::encode(model.accepts(), &texts, None, &settings.limits)?;
+    let texts = text::from_json("input", input)
+        .and_then(|texts| text::encode(model.accepts(), &texts, None, &settings.limits))
+        .map_err(|error| error.of_param("input"))?;
     Ok(Request {
         tokens: texts.tokens(),
         texts,
@@ -175,6 +177,15 @@ fn decode<'a>(
         encoding,
         dimensions,
     })
+}
+
+/// The error of a member whose value is wrong.
+fn wrong(param: &'static str, value: &RawValue, expected: &str) -> ApiError {
+    ApiError::invalid(format!(
+        "`{param}` is {}, expected {expected}",
+        quoted(value.get().trim_matches('"'))
+    ))
+    .of_param(param)
 }
 
 /// Whether the input is a list of token ids, or a list of such lists, which OpenAI accepts too.
@@ -213,15 +224,16 @@ fn model<'a>(
                     "model {} computes no embeddings; {}",
                     quoted(name),
                     choices()
-                )));
+                ))
+                .of_param("model"));
             }
             Ok(model)
         }
         (None, [only]) => models.get(only),
-        (None, _) => Err(ApiError::invalid(format!(
-            "the JSON body has no `model`; {}",
-            choices()
-        ))),
+        (None, _) => Err(
+            ApiError::invalid(format!("the JSON body has no `model`; {}", choices()))
+                .of_param("model"),
+        ),
     }
 }
 
@@ -236,7 +248,8 @@ fn encode(
         return Err(ApiError::invalid(format!(
             "`dimensions` is {dimensions}, expected at most {size}, the dimensions of model `{}`",
             request.model.name
-        )));
+        ))
+        .of_param("dimensions"));
     }
     let data = values
         .chunks(size.max(1))
@@ -253,7 +266,8 @@ fn encode(
                 return Err(ApiError::invalid(format!(
                     "the embedding of text {index} has a component {value}, which JSON cannot represent; ask \
                      for `encoding_format` base64"
-                )));
+                ))
+                .of_param("encoding_format"));
             }
             Ok(Item {
                 object: "embedding",

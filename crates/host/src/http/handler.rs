@@ -6,6 +6,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use infer_routes::ErrorForm;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
@@ -42,7 +43,9 @@ pub(crate) async fn handle(
     let in_flight = app.drain.serve();
     let mut record = app.observer.begin(&request);
     let is_about_health = request.uri().path().starts_with(HEALTH);
-    let mut response = respond(&app, request, &mut record, serving.thread()).await;
+    let form = ErrorForm::of(request.uri().path());
+    let response = respond(&app, request, &mut record, serving.thread()).await;
+    let mut response = response::in_form(response, form);
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
     if app.drain.is_closing() && !is_about_health {
@@ -63,10 +66,9 @@ pub(crate) async fn turn_away(
         "overloaded: {} connections are open",
         app.limits.max_connections
     );
-    let mut response = refuse(
-        request,
-        response::error(StatusCode::SERVICE_UNAVAILABLE, &sentence),
-    );
+    let form = ErrorForm::of(request.uri().path());
+    let response = response::error(StatusCode::SERVICE_UNAVAILABLE, &sentence);
+    let mut response = refuse(request, response::in_form(response, form));
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
     record.answered(&response);
