@@ -128,7 +128,8 @@ pub fn sniff(body: &[u8], accepts: Accepts) -> Result<BodyKind, ApiError> {
 /// Whether a body that begins like JSON, but is malformed, is meant as JSON: no other body that the model takes begins
 /// like that. A text may begin like an array, but not like an object.
 fn is_broken_json(body: &[u8], accepts: Accepts) -> bool {
-    let after = body.trim_ascii_start().strip_prefix(b"{");
+    let text = json::without_mark(body).trim_ascii_start();
+    let after = text.strip_prefix(b"{");
     let begins_object = after.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""));
     !raw::is_possible(accepts.card) && (accepts.text.is_none() || begins_object)
 }

@@ -1,7 +1,10 @@
 //! Encoded images become the input of a model: one image, or a batch.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use infer_model_card::{ImageSpec, TensorSpec};
 
 use super::accepts::Accepts;
@@ -97,10 +100,65 @@ fn refused(error: ImageError, index: usize, count: usize) -> ApiError {
     }
 }
 
-/// The bytes of a text in base64 (RFC 4648, section 4).
+/// The standard alphabet, with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The bytes of a text in base64, in the standard alphabet or in that of URLs (RFC 4648, sections 4 and 5), with or without
+/// padding, line breaks and spaces: encoders differ in these.
 ///
 /// # Errors
 /// The text is not base64.
 pub fn from_base64(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
-    BASE64_STANDARD.decode(text.trim())
+    let is_plain = |byte: u8| !byte.is_ascii_whitespace() && !matches!(byte, b'-' | b'_');
+    let plain = if text.bytes().all(is_plain) {
+        Cow::Borrowed(text.as_bytes())
+    } else {
+        let bytes = text.bytes().filter(|byte| !byte.is_ascii_whitespace());
+        let standard = bytes.map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            _ => byte,
+        });
+        Cow::Owned(standard.collect())
+    };
+    BASE64.decode(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_of_every_encoder() {
+        let bytes: &[u8] = b"\xfb\xff\xbf\x01";
+        let cases: [(&str, Option<&[u8]>); 18] = [
+            ("+/+/AQ==", Some(bytes)),
+            ("+/+/AQ", Some(bytes)),
+            ("-_-_AQ==", Some(bytes)),
+            ("-_-_AQ", Some(bytes)),
+            ("+_-/AQ", Some(bytes)),
+            ("+/+/\nAQ==\n", Some(bytes)),
+            ("+/+/\r\nAQ\r\n==", Some(bytes)),
+            (" \t+ / + / A Q = = ", Some(bytes)),
+            ("", Some(b"")),
+            ("\n", Some(b"")),
+            ("+/+/AQ=", Some(bytes)),
+            ("+/+/AQ===", None),
+            ("+/+/A", None),
+            ("+/=+/AQ", None),
+            ("%%%%", None),
+            ("+/+/\u{a0}AQ==", None),
+            ("+/+/,AQ==", None),
+            ("=", None),
+        ];
+        let wrong: Vec<_> = cases
+            .iter()
+            .map(|(text, expected)| (text, expected, from_base64(text).ok()))
+            .filter(|(_, expected, actual)| actual.as_deref() != **expected)
+            .collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
 }

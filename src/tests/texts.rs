@@ -250,3 +250,49 @@ fn invalid_texts_have_their_errors() {
     });
     check_refused(rows.into_iter().collect());
 }
+
+#[test]
+fn a_text_that_was_cut_within_a_pair_has_a_replacement_character() {
+    let whole = |target: &str, body: &str| {
+        let headers = [("content-type", "application/json")];
+        json(&post(target, &headers, body.as_bytes()))
+    };
+    let rows = [
+        (
+            "/v1/embeddings",
+            r#"{"model":"passages","input":"cut TEXT"}"#,
+        ),
+        (
+            "/v1/embeddings",
+            r#"{"model":"passages","input":["fine","cut TEXT"]}"#,
+        ),
+        ("/infer/sentiment", r#"{"text":"cut TEXT"}"#),
+        (
+            "/infer/sentiment",
+            r#"{"text":["a"],"text_pair":["TEXT cut"]}"#,
+        ),
+        ("/infer/sentiment", r#"{"instances":["cut TEXT"]}"#),
+        (
+            "/v1/models/sentiment:predict",
+            r#"{"instances":["cut TEXT"]}"#,
+        ),
+        (
+            "/v2/models/sentiment/infer",
+            r#"{"id":"TEXT","inputs":[{"name":"text","datatype":"BYTES","shape":[1],"data":["TEXT"]}]}"#,
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (target, body) in rows {
+        let expected = whole(target, &body.replace("TEXT", "\u{fffd}"));
+        for cut in [r"\ud83d", r"\uDE00"] {
+            let body = body.replace("TEXT", cut);
+            for body in [body.clone(), format!("\u{feff}{body}")] {
+                let actual = whole(target, &body);
+                if actual != expected {
+                    wrong.push(format!("{target} {body}: {actual}, expected {expected}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

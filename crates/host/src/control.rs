@@ -116,7 +116,8 @@ fn check_parameters(body: &[u8]) -> Result<(), String> {
         return Ok(());
     }
     let body: serde_json::Value =
-        serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+        serde_json::from_slice(body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body))
+            .map_err(|error| format!("the body is not JSON: {error}"))?;
     let parameters = match body.get("parameters") {
         None => return Ok(()),
         Some(parameters) => parameters

@@ -14,6 +14,7 @@ use crate::input::text;
 use crate::protocols::oip;
 use crate::run::inference::InferenceRequest;
 use crate::tensor::inputs::check_batch;
+use crate::tensor::json::without_mark;
 use crate::tensor::npy;
 use crate::tensor::raw;
 
@@ -74,7 +75,7 @@ impl<'a> Reader<'a> {
         let input = match kind {
             BodyKind::Json => return json::decode(&body, model, limits),
             BodyKind::Text => {
-                let text = Cow::Borrowed(text::from_bytes(&body)?);
+                let text = Cow::Borrowed(text::from_bytes(without_mark(&body))?);
                 let texts = text::encode(model.accepts(), &[text], None, limits)?;
                 return Ok(InferenceRequest::of_texts(texts));
             }

@@ -36,11 +36,11 @@ pub fn index(
         state: &'static str,
         reason: String,
     }
-    let Object(filter): Object<Filter> = if body.trim_ascii().is_empty() {
+    let source = json::source(body, limits)?;
+    let Object(filter): Object<Filter> = if source.trim_ascii().is_empty() {
         Object::default()
     } else {
-        json::check(body, limits)?;
-        serde_json::from_slice(body).map_err(json::malformed)?
+        serde_json::from_slice(&source).map_err(json::malformed)?
     };
     let is_served = |name: &str| models.all().any(|model| model.name.as_str() == name);
     let not_served =

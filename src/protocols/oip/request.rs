@@ -78,8 +78,8 @@ pub fn decode(
             (json, Some(Tensors(tensors)))
         }
     };
-    json::check(json, limits)?;
-    let Object(body) = serde_json::from_slice::<Object<Body>>(json).map_err(json::malformed)?;
+    let source = json::source(json, limits)?;
+    let Object(body) = serde_json::from_slice::<Object<Body>>(&source).map_err(json::malformed)?;
     from_body(body, tensors, model, limits)
 }
 

@@ -134,8 +134,8 @@ fn decode<'a>(
     models: &'a Models,
     settings: &Settings,
 ) -> Result<Request<'a>, ApiError> {
-    json::check(body, &settings.limits)?;
-    let Object(body) = serde_json::from_slice::<Object<Body>>(body).map_err(json::malformed)?;
+    let source = json::source(body, &settings.limits)?;
+    let Object(body) = serde_json::from_slice::<Object<Body>>(&source).map_err(json::malformed)?;
     let name = body.model.map(|value| {
         serde_json::from_str::<Cow<str>>(value.get())
             .map_err(|_| wrong("model", value, "the name of a model"))

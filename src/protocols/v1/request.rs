@@ -52,8 +52,8 @@ type Row<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 /// # Errors
 /// 400 for malformed JSON and values that do not fit the inputs, 413 for a body over a limit.
 pub fn decode(body: &[u8], model: &Model, limits: &Limits) -> Result<Request, ApiError> {
-    json::check(body, limits)?;
-    let Object(body) = serde_json::from_slice::<Object<Body>>(body).map_err(json::malformed)?;
+    let source = json::source(body, limits)?;
+    let Object(body) = serde_json::from_slice::<Object<Body>>(&source).map_err(json::malformed)?;
     match (body.instances, body.inputs) {
         (Some(rows), None) => instances(model, rows, limits),
         (None, Some(columns)) => columnar(model, columns, limits),

@@ -6,6 +6,7 @@ mod datatype;
 mod extent;
 mod float;
 pub mod object;
+mod source;
 pub mod values;
 
 use infer_model_card::TensorSpec;
@@ -17,18 +18,19 @@ use super::{Tensor, add_batch, check_shape};
 use crate::http::error::ApiError;
 pub(crate) use array::Array;
 pub(crate) use datatype::check as check_datatype;
-pub use extent::check;
+pub use source::{read as source, without_mark};
 
 /// Whether a body begins like a JSON object or array.
 #[must_use]
 pub fn begins(body: &[u8]) -> bool {
-    matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
+    let text = without_mark(body).trim_ascii_start();
+    matches!(text.first(), Some(b'{' | b'['))
 }
 
 /// Whether a body is well-formed JSON.
 #[must_use]
 pub fn is_well_formed(body: &[u8]) -> bool {
-    serde_json::from_slice::<&RawValue>(body).is_ok()
+    serde_json::from_slice::<&RawValue>(without_mark(body)).is_ok()
 }
 
 /// The error of a body that is malformed, or not of the expected form.

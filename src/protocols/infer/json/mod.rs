@@ -43,7 +43,8 @@ struct Body<'a> {
 /// 400 for malformed JSON; for an unknown, repeated or missing input; for a shape, datatype, count or value that does
 /// not fit the input; for an unknown output. 413 for JSON, images and texts over their limits.
 pub fn decode(body: &[u8], model: &Model, limits: &Limits) -> Result<InferenceRequest, ApiError> {
-    json::check(body, limits)?;
+    let source = json::source(body, limits)?;
+    let body = &*source;
     match body.trim_ascii_start().first() {
         Some(b'[') => {
             let array: &RawValue = serde_json::from_slice(body).map_err(json::malformed)?;
