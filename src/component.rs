@@ -13,6 +13,7 @@ use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::bindings;
 use crate::catalog::{Files, Models};
+use crate::http::cors;
 use crate::http::error::ApiError;
 use crate::http::limits::{self, MAX_BODY_BYTES};
 use crate::http::request::Head;
@@ -67,7 +68,13 @@ const WRITE_BYTES: u64 = 64 * 1024;
 async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     let head = read_head(&request);
     let mut timing = Timing::default();
-    let result = MODELS.with_borrow(|models| serve(&head, request, models, &mut timing));
+    let settings =
+        Settings::read(environment_variable).map_err(|error| ApiError::internal(error.to_string()));
+    let origins = settings.as_ref().ok();
+    let origins = origins.and_then(|settings| settings.cors_origins.clone());
+    let result = settings.and_then(|settings| {
+        MODELS.with_borrow(|models| serve(&head, request, models, &settings, &mut timing))
+    });
     let mut response = result.unwrap_or_else(|error| {
         let id = head
             .request_id()
@@ -80,20 +87,19 @@ async fn handle(request: IncomingRequest, out: ResponseOutparam) {
     if let Some(header) = timing.header() {
         response = response.with("Server-Timing", header);
     }
-    send(response, out);
+    send(cors::allow(response, &head, origins.as_ref()), out);
 }
 
 fn serve(
     head: &Head,
     request: IncomingRequest,
     models: &Models,
+    settings: &Settings,
     timing: &mut Timing,
 ) -> Result<Response, ApiError> {
-    let settings = Settings::read(environment_variable)
-        .map_err(|error| ApiError::internal(error.to_string()))?;
-    let plan = Plan::new(head, models, &settings)?;
+    let plan = Plan::new(head, models, settings)?;
     let body = if plan.takes_body() {
-        read_body(request, head, &settings)?
+        read_body(request, head, settings)?
     } else {
         Vec::new()
     };
@@ -188,8 +194,8 @@ fn send(response: Response, out: ResponseOutparam) {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.into_bytes()))
         .collect();
-    // The length of a 304 would be that of the response which it replaces.
-    if response.status != 304 {
+    // The length of a 304 would be that of the response which it replaces, and a 204 has none (RFC 9110, section 8.6).
+    if !matches!(response.status, 204 | 304) {
         let length = response.body.len().to_string();
         headers.push(("Content-Length".to_owned(), length.into_bytes()));
     }

@@ -3,6 +3,7 @@
 //! Nothing here knows what a tensor or a model is.
 
 pub mod content_coding;
+pub mod cors;
 pub mod error;
 pub mod json;
 pub mod limits;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use infer_model_card::ModelName;
+use infer_routes::cors::{self, Origins};
 use infer_tensor::Datatype;
 
 use crate::http::limits::Limits;
@@ -22,6 +23,8 @@ pub const UNAVAILABLE_MODELS: &str = "INFER_UNAVAILABLE_MODELS";
 /// The settings of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// The origins whose pages may send requests; if they are not set, no other than the service's own.
+    pub cors_origins: Option<Origins>,
     /// The model of `POST /infer`; if it is not set, the only model.
     pub default_model: Option<ModelName>,
     /// The resource limits.
@@ -46,6 +49,7 @@ pub struct SettingsError {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            cors_origins: None,
             default_model: None,
             limits: Limits::default(),
             nn_datatypes: None,
@@ -71,6 +75,14 @@ impl Settings {
             limits,
             ..Self::default()
         };
+        if let Some(value) = read(cors::VARIABLE) {
+            let origins = Origins::parse(&value).ok_or_else(|| SettingsError {
+                variable: cors::VARIABLE,
+                value,
+                expected: cors::EXPECTED.to_owned(),
+            })?;
+            settings.cors_origins = Some(origins);
+        }
         if let Some(value) = read(DEFAULT_MODEL) {
             let name = ModelName::new(&value).map_err(|_| SettingsError {
                 variable: DEFAULT_MODEL,
@@ -153,6 +165,13 @@ mod tests {
             );
         }
         assert!(read(&[(DEFAULT_MODEL, "../x")]).is_err());
+        let any = read(&[(cors::VARIABLE, "*")]).unwrap();
+        assert_eq!(any.cors_origins, Some(Origins::Any));
+        assert_eq!(
+            read(&[(cors::VARIABLE, "example.org")]).unwrap_err(),
+            "the environment variable `INFER_CORS_ORIGINS` is `example.org`, expected `*`, or origins such as \
+             `https://example.org:8443` without a path, separated by commas"
+        );
         let few = read(&[(NN_DATATYPES, "FP32, INT64")]).unwrap();
         assert_eq!(
             few.nn_datatypes,

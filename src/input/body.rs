@@ -15,7 +15,7 @@ use crate::tensor::raw;
 pub enum BodyKind {
     /// An encoded image of any format.
     Image,
-    /// `multipart/form-data` with this boundary: one image a part.
+    /// `multipart/form-data` with this boundary: images, and parameters in text fields.
     Multipart(String),
     /// `application/x-npy`: one NumPy array.
     Npy,

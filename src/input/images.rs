@@ -9,17 +9,51 @@ use infer_model_card::{ImageSpec, TensorSpec};
 
 use super::accepts::Accepts;
 use super::image::ImageError;
-use crate::http::error::ApiError;
+use super::multipart::Form;
+use crate::http::error::{ApiError, quoted};
 use crate::http::limits::{self, Limits, MAX_BATCH, MAX_IMAGE_PIXELS, MAX_IMAGES_BYTES};
 use crate::tensor::{Tensor, check_shape, elements};
 
 /// Decode and prepare images, and stack them into a tensor of shape `[n, C, H, W]` or `[n, H, W, C]`.
 ///
 /// # Errors
-/// 415 if the model takes no images; 400 if there are none, if one cannot be decoded, or if their number does not fit
+/// 415 if the model takes no images, or if one has a format that is not decoded; 400 if there are none, if one cannot be decoded, or if their number does not fit
 /// the input; 413 if one has too many pixels, or if all together are over a limit.
 pub fn to_input(
     images: &[&[u8]],
+    accepts: Accepts,
+    limits: &Limits,
+) -> Result<(String, Tensor), ApiError> {
+    let which = |index: usize| match images.len() {
+        1 => String::new(),
+        _ => format!("image {index}: "),
+    };
+    named_to_input(images, which, accepts, limits)
+}
+
+/// Prepare the images of a form as [`to_input`] does; errors name the field of an image.
+///
+/// # Errors
+/// Those of [`to_input`].
+pub fn form_to_input(
+    form: &Form,
+    accepts: Accepts,
+    limits: &Limits,
+) -> Result<(String, Tensor), ApiError> {
+    let images: Vec<&[u8]> = form.images.iter().map(|(_, image)| &image[..]).collect();
+    let which = |index: usize| {
+        let name = form.images.get(index).map_or("", |(name, _)| name);
+        match images.len() {
+            1 => format!("field {}: ", quoted(name)),
+            _ => format!("image {index}, field {}: ", quoted(name)),
+        }
+    };
+    named_to_input(&images, which, accepts, limits)
+}
+
+fn named_to_input(
+    images: &[&[u8]],
+    which: impl Fn(usize) -> String,
     accepts: Accepts,
     limits: &Limits,
 ) -> Result<(String, Tensor), ApiError> {
@@ -32,7 +66,7 @@ pub fn to_input(
     let mut data = Vec::new();
     for (index, bytes) in images.iter().enumerate() {
         let prepared = to_tensor(bytes, spec, input.datatype, limits.max_image_pixels)
-            .map_err(|error| refused(error, index, images.len()))?;
+            .map_err(|error| refused(error, &which(index)))?;
         if data.is_empty() {
             // Most requests have one image, whose bytes are the tensor.
             data = prepared;
@@ -86,12 +120,7 @@ fn shape(
     Ok(checked)
 }
 
-fn refused(error: ImageError, index: usize, count: usize) -> ApiError {
-    let which = if count == 1 {
-        String::new()
-    } else {
-        format!("image {index}: ")
-    };
+fn refused(error: ImageError, which: &str) -> ApiError {
     match error {
         ImageError::TooManyPixels { .. } => {
             limits::exceeded(format_args!("{which}{error}"), MAX_IMAGE_PIXELS)

@@ -42,20 +42,7 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
                 "schema": { "type": "string", "minLength": 1 },
                 "examples": { "text": example("A text", json!(TEXT)) },
             }),
-            "multipart/form-data" => json!({
-                "schema": {
-                    "type": "object",
-                    "description": "A batch: one image in each part, whatever the name of the part",
-                    "properties": { "image": {
-                        "type": "array",
-                        "items": { "type": "string", "format": "binary" },
-                        "minItems": 1,
-                    } },
-                    "required": ["image"],
-                    "additionalProperties": false,
-                },
-                "encoding": { "image": { "contentType": "image/png" } },
-            }),
+            "multipart/form-data" => form(model),
             "application/x-npy" => binary(npy_example(model), media_type, "One array"),
             "application/octet-stream" => binary(
                 example::raw_zeros(model),
@@ -68,6 +55,32 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
         content.insert(media_type.to_owned(), body);
     }
     Value::Object(content)
+}
+
+/// A form: a batch of images, and the parameters of the query.
+fn form(model: &Model) -> Value {
+    let mut properties = json!({
+        "image": {
+            "type": "array",
+            "items": { "type": "string", "format": "binary" },
+            "minItems": 1,
+        },
+        "outputs": { "enum": ["true", "false"] },
+    });
+    for parameter in model.pipeline.parameters() {
+        properties[parameter.name] = parameter.schema();
+    }
+    json!({
+        "schema": {
+            "type": "object",
+            "description": "A batch: one image in each file, whatever the name of its field. A text field is a parameter \
+                            of the query, which overrides it",
+            "properties": properties,
+            "required": ["image"],
+            "additionalProperties": false,
+        },
+        "encoding": { "image": { "contentType": "image/png" } },
+    })
 }
 
 /// A binary body. The bytes of the example are in its URL.
@@ -231,7 +244,7 @@ pub fn v2_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Va
                     "datatype": { "const": "BYTES" },
                     "shape": { "const": [count] },
                     "data": { "type": "array", "items": element, "minItems": count, "maxItems": count },
-                    "parameters": reference("Parameters"),
+                    "parameters": reference("TensorParameters"),
                 },
             },
         })
@@ -290,7 +303,7 @@ pub fn v2_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Va
                     "required": ["name"],
                     "properties": {
                         "name": { "enum": outputs },
-                        "parameters": reference("Parameters"),
+                        "parameters": reference("TensorParameters"),
                     },
                 },
             },

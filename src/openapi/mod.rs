@@ -16,10 +16,12 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use infer_routes::cors::Origins;
 use infer_routes::{Handler, ROUTES};
 use serde_json::{Map, Value, json};
 
 use crate::catalog::Models;
+use crate::http::error::listed;
 use crate::http::settings::Settings;
 
 /// Groups of operations, in the order of the page.
@@ -84,6 +86,14 @@ fn description(models: &Models, settings: &Settings) -> String {
          `{{\"error\": \"one sentence\"}}`, on OpenAI's routes `{{\"error\": {{\"message\": \"one sentence\", …}}}}`. `HEAD` works wherever `GET` does.",
         settings.limits.max_body_bytes
     );
+    match &settings.cors_origins {
+        None => {}
+        Some(Origins::Any) => text.push_str(" Pages of every origin may send requests (CORS)."),
+        Some(Origins::Only(origins)) => {
+            let origins = listed(origins.iter().map(String::as_str), "and");
+            text.push_str(&format!(" Pages of {origins} may send requests (CORS)."));
+        }
+    }
     if let Err(error) = models.default(settings) {
         text.push_str(" `POST /infer` without a model is refused here: ");
         text.push_str(&error.to_string());

@@ -141,6 +141,15 @@ pub fn components(models: &Models) -> Value {
                 "type": ["object", "null"],
                 "description": "Unknown parameters are ignored",
             },
+            "TensorParameters": {
+                "type": ["object", "null"],
+                "description": "Unknown parameters are ignored. The service shares no memory with its clients",
+                "properties": {
+                    "shared_memory_region": { "type": "null" },
+                    "shared_memory_byte_size": { "type": "null" },
+                    "shared_memory_offset": { "type": "null" },
+                },
+            },
         },
     });
     // The schemas of the predictions of all tasks that the models have.
@@ -224,7 +233,7 @@ pub fn tensor(spec: &TensorSpec) -> Option<Value> {
             "datatype": { "const": spec.datatype.name() },
             "shape": { "const": shape },
             "data": { "type": "array", "items": element, "minItems": count, "maxItems": count },
-            "parameters": reference("Parameters"),
+            "parameters": reference("TensorParameters"),
         },
     });
     if spec.shape.contains(&-1) {

@@ -14,6 +14,7 @@ use super::v1;
 use super::v1::predict::V1Predict;
 use crate::catalog::{Model, Models};
 use crate::http::content_coding::{self, Coding};
+use crate::http::cors;
 use crate::http::error::ApiError;
 use crate::http::json;
 use crate::http::limits::{self, Limits, MAX_BODY_BYTES};
@@ -65,6 +66,8 @@ enum Read<'a> {
     /// The versions, and whether the path names one.
     V1Model(Vec<&'a Model>, bool),
     OpenApi,
+    /// The response to a preflight.
+    Preflight(Response),
     /// The asset, and whether the client already has it.
     Page(&'static Asset, bool),
 }
@@ -76,6 +79,17 @@ impl<'a> Plan<'a> {
     /// 404 and 405 for the route, 404 for the model, 413 for the declared length, 415 and 406 for the media types and
     /// codings, 400 for the query.
     pub fn new(head: &Head, models: &'a Models, settings: &'a Settings) -> Result<Self, ApiError> {
+        if let Some(origins) = &settings.cors_origins
+            && cors::is_preflight(head)
+        {
+            return Ok(Self {
+                action: Action::Read(Read::Preflight(cors::preflight(head, origins))),
+                models,
+                settings,
+                request_codings: Vec::new(),
+                response_coding: None,
+            });
+        }
         let page = |path: &str| playground::asset(path).filter(|_| settings.playground);
         let found = route(head, |path| page(path).is_some())?;
         let action = Action::new(head, &found, page(&head.path), models, settings)?;
@@ -165,6 +179,7 @@ impl<'a> Plan<'a> {
                 v1::models::status(versions, *is_versioned, backend)
             }
             Read::OpenApi => json::response(&openapi::document(self.models, self.settings)),
+            Read::Preflight(response) => Ok(response.clone()),
             Read::Page(asset, is_known) => Ok(playground::respond(asset, *is_known)),
         }
     }

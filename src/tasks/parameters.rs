@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::http::error::{ApiError, quoted};
 
 /// The names of all tasks' parameters. A request for a model of another task is rejected if it sets one.
-const NAMES: [&str; 1] = [TOP_K];
+pub(crate) const NAMES: [&str; 1] = [TOP_K];
 
 /// The number of classes in a response.
 pub(super) const TOP_K: &str = "top_k";

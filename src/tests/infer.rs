@@ -329,3 +329,112 @@ fn a_mounted_model_that_cannot_be_read_is_named() {
         "{body} {cause}"
     );
 }
+
+/// A form with the sample and these parts: name, file name, content.
+fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
+    let sample = file("models/digits/samples/7.png");
+    let image: (&str, Option<&str>, &[u8]) = ("image", Some("7.png"), &sample);
+    let mut body = Vec::new();
+    for (name, file_name, content) in std::iter::once(&image).chain(parts) {
+        body.extend(format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"").bytes());
+        if let Some(file_name) = file_name {
+            body.extend(format!("; filename=\"{file_name}\"").bytes());
+        }
+        body.extend(b"\r\n\r\n");
+        body.extend(*content);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--x--\r\n");
+    body
+}
+
+#[test]
+fn text_fields_of_a_form_are_parameters() {
+    type Parts = &'static [(&'static str, Option<&'static str>, &'static [u8])];
+    const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=x");
+    let rows: [(&str, Parts, Result<(usize, bool), &str>); 15] = [
+        ("", &[], Ok((5, false))),
+        ("", &[("top_k", None, b"2")], Ok((2, false))),
+        ("", &[("outputs", None, b"true")], Ok((5, true))),
+        (
+            "",
+            &[("top_k", None, b"1"), ("outputs", None, b"")],
+            Ok((1, true)),
+        ),
+        // The query wins.
+        ("?top_k=3", &[("top_k", None, b"2")], Ok((3, false))),
+        (
+            "?outputs=false",
+            &[("outputs", None, b"true")],
+            Ok((5, false)),
+        ),
+        (
+            "",
+            &[("top_k", None, b"2"), ("top_k", None, b"3")],
+            Ok((2, false)),
+        ),
+        ("", &[("other", Some(""), b"")], Ok((5, false))),
+        (
+            "",
+            &[("top_k", None, b"0")],
+            Err("`top_k` is `0`, expected an integer from 1"),
+        ),
+        (
+            "?top_k=3",
+            &[("top_k", None, b"x")],
+            Err("`top_k` is `x`, expected an integer from 1"),
+        ),
+        (
+            "",
+            &[("outputs", None, b"yes")],
+            Err("`outputs` is `yes`, expected true or false"),
+        ),
+        (
+            "",
+            &[("threshold", None, b"0.5")],
+            Err(
+                "the field `threshold` of the multipart body is a text of 3 bytes, expected images; the text \
+                 fields of this model are `top_k` and `outputs`",
+            ),
+        ),
+        (
+            "",
+            &[("top_k", None, b"\xff\xfe")],
+            Err("the field `top_k` of the multipart body is not UTF-8"),
+        ),
+        (
+            "",
+            &[("other", Some("a.txt"), b"hello")],
+            Err("image 1, field `other`: the 5 bytes are not an image"),
+        ),
+        (
+            "",
+            &[("other", Some("a.png"), b"")],
+            Err("image 1, field `other`: the 0 bytes are not an image"),
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (query, parts, expected) in rows {
+        let target = format!("/infer/digits{query}");
+        let actual = send("POST", &target, &[FORM], &form(parts)).map(|response| {
+            let answer = json(&response);
+            let classes = answer["predictions"][0].as_array().map_or(0, Vec::len);
+            (classes, answer.get("outputs").is_some())
+        });
+        let is_expected = match (&actual, expected) {
+            (Ok(actual), Ok(expected)) => *actual == expected,
+            (Err(error), Err(message)) => {
+                error.kind().status() == 400 && error.to_string().starts_with(message)
+            }
+            _ => false,
+        };
+        if !is_expected {
+            wrong.push(format!(
+                "{query} {parts:?}: {actual:?}, expected {expected:?}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let input = |parts| send("POST", "/infer/digits/input", &[FORM], &form(parts)).unwrap();
+    assert_eq!(input(&[("top_k", None, b"2")]).body, input(&[]).body);
+}

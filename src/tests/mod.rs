@@ -1,5 +1,6 @@
 //! Complete requests, natively on the engine itself: a file for each protocol.
 
+mod cors;
 mod engine;
 mod infer;
 mod layers;

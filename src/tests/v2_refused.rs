@@ -1,6 +1,6 @@
 //! The Open Inference Protocol: every way to send an inconsistent request.
 
-use super::{Refused, check_refused};
+use super::{Refused, check_refused, send};
 
 const HEADER: &str = "inference-header-content-length";
 
@@ -477,4 +477,61 @@ fn invalid_heads() {
             "the body has more than 10485760 bytes",
         ),
     ]);
+}
+
+#[test]
+fn shared_memory_is_refused_by_name() {
+    let region = r#"{"shared_memory_region":"region0","shared_memory_byte_size":8}"#;
+    let rest = "is unsupported, because the service shares no memory with its clients";
+    let sentence = |place: &str, name: &str| -> &'static str {
+        format!("{place}: the parameter `{name}` {rest}").leak()
+    };
+    let both = x(&format!(r#","data":[1,2],"parameters":{region}"#));
+    let text = format!(
+        r#"{{"inputs":[{{"name":"text","datatype":"BYTES","shape":[1],"parameters":{region}}}]}}"#
+    );
+    let mut rows = vec![
+        invalid(
+            output(region),
+            sentence("output `y`", "shared_memory_region"),
+        ),
+        invalid(
+            output(r#"{"shared_memory_byte_size":8}"#),
+            sentence("output `y`", "shared_memory_byte_size"),
+        ),
+        invalid(
+            output(r#"{"binary_data":true,"shared_memory_offset":0}"#),
+            sentence("output `y`", "shared_memory_offset"),
+        ),
+        invalid(
+            x(&format!(r#","parameters":{region}"#)),
+            sentence("input `x`", "shared_memory_region"),
+        ),
+        invalid(both.clone(), sentence("input `x`", "shared_memory_region")),
+        invalid(
+            x(r#","data":[1,2],"parameters":{"shared_memory_offset":8}"#),
+            sentence("input `x`", "shared_memory_offset"),
+        ),
+        Refused {
+            target: "/infer/identity-fp32".to_owned(),
+            ..invalid(both, sentence("input `x`", "shared_memory_region"))
+        },
+        Refused {
+            target: "/v2/models/sentiment/infer".to_owned(),
+            ..invalid(text, sentence("input `text`", "shared_memory_region"))
+        },
+    ];
+    for row in &mut rows {
+        row.headers
+            .push(("content-type", "application/json".to_owned()));
+    }
+    check_refused(rows);
+    let unset = output(r#"{"shared_memory_region":null,"unknown":1}"#);
+    let answer = send(
+        "POST",
+        "/v2/models/identity-fp32/infer",
+        &[],
+        unset.as_bytes(),
+    );
+    assert_eq!(answer.map(|response| response.status), Ok(200));
 }

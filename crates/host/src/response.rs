@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Response, StatusCode};
+use hyper::header::{CONTENT_TYPE, HeaderValue, ORIGIN, RETRY_AFTER};
+use hyper::{Request, Response, StatusCode};
 use infer_routes::ErrorForm;
+use infer_routes::cors::Origins;
 use wasmtime_wasi_http::Error;
 
 /// A response body, the guest's or the host's.
@@ -34,10 +35,43 @@ pub fn error(status: StatusCode, sentence: &str) -> Response<Body> {
 #[derive(Clone)]
 struct Sentence(String);
 
-/// Give an error of the host the form of the route that was requested. Other responses stay as they are.
-pub(crate) fn in_form(mut response: Response<Body>, form: ErrorForm) -> Response<Body> {
-    let sentence = response.extensions_mut().remove::<Sentence>();
-    if let (ErrorForm::OpenAi, Some(Sentence(sentence))) = (form, sentence) {
+/// What an error of the host needs of its request.
+pub(crate) struct Asked {
+    form: ErrorForm,
+    origin: Option<HeaderValue>,
+}
+
+impl Asked {
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        Self {
+            form: ErrorForm::of(request.uri().path()),
+            origin: request.headers().get(ORIGIN).cloned(),
+        }
+    }
+}
+
+/// Give an error of the host the form of the route that was requested, and let the pages read it that `origins`, the
+/// component's setting, allows. The component's responses stay as they are.
+pub(crate) fn for_request(
+    mut response: Response<Body>,
+    asked: &Asked,
+    origins: Option<&String>,
+) -> Response<Body> {
+    let Some(Sentence(sentence)) = response.extensions_mut().remove::<Sentence>() else {
+        return response;
+    };
+    if let Some(origins) = origins.and_then(|value| Origins::parse(value)) {
+        let origin = asked
+            .origin
+            .as_ref()
+            .and_then(|origin| origin.to_str().ok());
+        for (name, value) in origins.headers(origin) {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().append(name, value);
+            }
+        }
+    }
+    if asked.form == ErrorForm::OpenAi {
         *response.body_mut() = json(&serde_json::json!({ "error": {
             "message": sentence,
             "type": ErrorForm::openai_type(response.status().as_u16()),
@@ -88,7 +122,16 @@ mod tests {
         let wrong: Vec<_> = cases
             .into_iter()
             .filter_map(|(path, status, expected)| {
-                let response = in_form(error(status, "no"), ErrorForm::of(path));
+                let request = Request::get(path)
+                    .header(ORIGIN, "http://page.example")
+                    .body(());
+                let asked = Asked::of(&request.unwrap());
+                let origins = "http://page.example".to_owned();
+                let response = for_request(error(status, "no"), &asked, Some(&origins));
+                let allowed = response.headers().get("access-control-allow-origin");
+                assert_eq!(allowed, asked.origin.as_ref(), "{path}");
+                let closed = for_request(error(status, "no"), &asked, None);
+                assert!(!closed.headers().contains_key("access-control-allow-origin"));
                 let has_retry = response.headers().contains_key(RETRY_AFTER);
                 assert_eq!(has_retry, status == busy, "{path}");
                 let body = body_text(response);

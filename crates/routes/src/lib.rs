@@ -4,6 +4,7 @@
 //! patterns. To add a route, add a row here and handle its [`Handler`] in `src/protocols/dispatch.rs`; the compiler
 //! names both places that match on it.
 
+pub mod cors;
 mod error_form;
 
 pub use error_form::ErrorForm;

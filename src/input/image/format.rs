@@ -52,6 +52,12 @@ impl fmt::Display for Format {
     }
 }
 
+/// Whether bytes begin like an encoded image.
+#[must_use]
+pub fn is_image(bytes: &[u8]) -> bool {
+    sniff(bytes).is_some()
+}
+
 /// Detect the format of an encoded image.
 #[must_use]
 pub fn sniff(bytes: &[u8]) -> Option<Format> {

@@ -12,7 +12,7 @@ mod pixels;
 mod resize;
 
 pub use error::ImageError;
-pub use format::{Format, sniff};
+pub use format::{Format, is_image, sniff};
 
 use infer_model_card::ImageSpec;
 use infer_tensor::Datatype;

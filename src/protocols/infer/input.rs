@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::reader::Reader;
+use super::reader::{Decoded, Reader};
 use super::tensors;
 use crate::catalog::Model;
 use crate::http::error::ApiError;
@@ -73,7 +73,8 @@ impl<'a> Input<'a> {
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
         let (inputs, texts) = timing.measure(Phase::Decode, || {
-            let request = self.reader.decode(body, limits)?;
+            // The parameters say nothing about the input.
+            let Decoded { request, .. } = self.reader.decode(body, limits)?;
             let inputs = match &request.texts {
                 Some(texts) => self.of_texts(texts)?,
                 None => request.inputs,

@@ -2,11 +2,12 @@
 
 pub mod input;
 pub mod json;
+pub mod query;
 pub mod reader;
 mod tensors;
 
 use crate::catalog::Model;
-use crate::http::error::{ApiError, quoted};
+use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::negotiate::{ResponseType, response_type};
 use crate::http::request::Head;
@@ -16,9 +17,9 @@ use crate::protocols::oip::response;
 use crate::run::compute;
 use crate::run::inference::InferenceRequest;
 use crate::run::nn::Backend;
-use crate::tasks::parameters::Values;
 use crate::tasks::{Outcome, Outputs, Wanted};
-use reader::Reader;
+use query::Parameters;
+use reader::{Decoded, Reader};
 
 /// A request of `/infer`, as far as its head says.
 #[derive(Clone, Debug)]
@@ -26,8 +27,7 @@ pub struct Infer<'a> {
     model: &'a Model,
     reader: Reader<'a>,
     response: ResponseType,
-    values: Values,
-    with_outputs: bool,
+    parameters: Parameters,
 }
 
 impl<'a> Infer<'a> {
@@ -36,13 +36,11 @@ impl<'a> Infer<'a> {
     /// # Errors
     /// 415 and 406 for the media types, 400 for the query.
     pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
-        let lookup = |name: &str| head.query_parameter(name);
         Ok(Self {
             model,
             reader: Reader::new(head, model)?,
             response: response_type(head, &ResponseType::ALL)?,
-            values: Values::parse(&model.pipeline.parameters(), model.name.as_str(), lookup)?,
-            with_outputs: flag(head, "outputs")?,
+            parameters: Parameters::new(head, model)?,
         })
     }
 
@@ -57,9 +55,13 @@ impl<'a> Infer<'a> {
         backend: &dyn Backend,
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
-        let mut request = timing.measure(Phase::Decode, || self.reader.decode(body, limits))?;
+        let (mut request, parameters) = timing.measure(Phase::Decode, || {
+            let Decoded { request, fields } = self.reader.decode(body, limits)?;
+            let parameters = self.parameters.with_fields(&fields, self.model)?;
+            Ok::<_, ApiError>((request, parameters))
+        })?;
         let is_json = self.response == ResponseType::Json;
-        let outputs = match (self.with_outputs, is_json) {
+        let outputs = match (parameters.with_outputs, is_json) {
             (true, _) => Outputs::All,
             (false, true) => Outputs::Needed,
             (false, false) => Outputs::Default,
@@ -69,13 +71,17 @@ impl<'a> Infer<'a> {
             outputs: request.needed_outputs(outputs),
         };
         let inputs = request.take_inputs();
-        let outcome = compute::infer(self.model, inputs, wanted, &self.values, backend, timing)?;
-        timing.measure(Phase::Encode, || self.encode(&request, outcome, limits))
+        let values = &parameters.values;
+        let outcome = compute::infer(self.model, inputs, wanted, values, backend, timing)?;
+        timing.measure(Phase::Encode, || {
+            self.encode(&request, parameters.with_outputs, outcome, limits)
+        })
     }
 
     fn encode(
         &self,
         request: &InferenceRequest,
+        with_outputs: bool,
         outcome: Outcome,
         limits: &Limits,
     ) -> Result<Response, ApiError> {
@@ -95,20 +101,8 @@ impl<'a> Infer<'a> {
                 _ => Ok(tensors::raw(tensor)),
             };
         }
-        let with_outputs =
-            self.with_outputs || !request.outputs.is_empty() || predictions.is_none();
+        let with_outputs = with_outputs || !request.outputs.is_empty() || predictions.is_none();
         let outputs = with_outputs.then_some(outputs.as_slice());
         response::encode(self.model, request, predictions.as_deref(), outputs, limits)
-    }
-}
-
-fn flag(head: &Head, name: &str) -> Result<bool, ApiError> {
-    match head.query_parameter(name)?.as_deref() {
-        None | Some("false") => Ok(false),
-        Some("true" | "") => Ok(true),
-        Some(other) => Err(ApiError::invalid(format!(
-            "`{name}` is {}, expected true or false",
-            quoted(other)
-        ))),
     }
 }

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use super::json;
+use super::query;
 use crate::catalog::Model;
 use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::request::Head;
 use crate::input::body::{self, BodyKind, Declared};
 use crate::input::images;
-use crate::input::multipart;
+use crate::input::multipart::Form;
 use crate::input::text;
 use crate::protocols::oip;
 use crate::run::inference::InferenceRequest;
@@ -25,6 +26,15 @@ pub struct Reader<'a> {
     declared: Declared,
     /// The length of the JSON before binary tensor data.
     header_length: Option<u64>,
+}
+
+/// A request, and the text fields of its form.
+#[derive(Debug)]
+pub struct Decoded {
+    /// The request.
+    pub request: InferenceRequest,
+    /// The parameters in the form, by name.
+    pub fields: Vec<(String, String)>,
 }
 
 impl<'a> Reader<'a> {
@@ -50,13 +60,19 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// 400 for a body that does not fit the model, 413 for a body over a limit, 415 for images.
-    pub fn decode(&self, body: Vec<u8>, limits: &Limits) -> Result<InferenceRequest, ApiError> {
-        let request = self.read(body, limits)?;
+    pub fn decode(&self, body: Vec<u8>, limits: &Limits) -> Result<Decoded, ApiError> {
+        let mut fields = Vec::new();
+        let request = self.read(body, &mut fields, limits)?;
         check_batch(&self.model.card, &request.inputs, limits)?;
-        Ok(request)
+        Ok(Decoded { request, fields })
     }
 
-    fn read(&self, body: Vec<u8>, limits: &Limits) -> Result<InferenceRequest, ApiError> {
+    fn read(
+        &self,
+        body: Vec<u8>,
+        fields: &mut Vec<(String, String)>,
+        limits: &Limits,
+    ) -> Result<InferenceRequest, ApiError> {
         let model = self.model;
         if body.is_empty() {
             return Err(ApiError::invalid(format!(
@@ -83,9 +99,10 @@ impl<'a> Reader<'a> {
             BodyKind::Npy => npy::decode(&body, &model.card)?,
             BodyKind::Image => images::to_input(&[&body], model.accepts(), limits)?,
             BodyKind::Multipart(boundary) => {
-                let parts = multipart::parts(body, &boundary, limits)?;
-                let images: Vec<&[u8]> = parts.iter().map(|part| &part[..]).collect();
-                images::to_input(&images, model.accepts(), limits)?
+                let names: Vec<&str> = query::names(model).collect();
+                let mut form = Form::read(body, &boundary, &names, limits)?;
+                *fields = std::mem::take(&mut form.fields);
+                images::form_to_input(&form, model.accepts(), limits)?
             }
         };
         Ok(InferenceRequest::of(input))

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::http::error::quoted;
+use super::shared_memory;
+use crate::http::error::{ApiError, quoted};
 use crate::tensor::json::object::Object;
 
 #[derive(Deserialize)]
@@ -22,6 +23,25 @@ pub(crate) struct Input<'a> {
 }
 
 impl Input<'_> {
+    /// Check that the data are in the request.
+    ///
+    /// # Errors
+    /// 400 for data in shared memory.
+    pub(super) fn check_parameters(&self) -> Result<(), ApiError> {
+        let Some(Object(parameters)) = &self.parameters else {
+            return Ok(());
+        };
+        shared_memory::refuse([
+            ("shared_memory_region", parameters.shared_memory_region),
+            (
+                "shared_memory_byte_size",
+                parameters.shared_memory_byte_size,
+            ),
+            ("shared_memory_offset", parameters.shared_memory_offset),
+        ])
+        .map_err(|problem| ApiError::invalid(format!("input {}: {problem}", quoted(&self.name))))
+    }
+
     /// The parameter `binary_data_size`, if it is present.
     ///
     /// # Errors
@@ -41,4 +61,10 @@ impl Input<'_> {
 struct InputParameters<'a> {
     #[serde(borrow, default)]
     binary_data_size: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    shared_memory_region: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    shared_memory_byte_size: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    shared_memory_offset: Option<&'a RawValue>,
 }

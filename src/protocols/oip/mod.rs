@@ -10,4 +10,5 @@ pub mod metadata;
 pub mod repository;
 pub mod request;
 pub mod response;
+mod shared_memory;
 mod texts;

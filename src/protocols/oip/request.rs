@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::binary::{self, HEADER, Tensors};
 pub(crate) use super::input::Input;
-use super::texts;
+use super::{shared_memory, texts};
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::Limits;
@@ -58,6 +58,12 @@ struct OutputParameters<'a> {
     binary_data: Option<&'a RawValue>,
     #[serde(borrow, default)]
     classification: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    shared_memory_region: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    shared_memory_byte_size: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    shared_memory_offset: Option<&'a RawValue>,
 }
 
 /// Read a request for a model; `header_length` is what [`binary::header_length`] found.
@@ -93,6 +99,9 @@ pub(crate) fn from_body(
     let inputs = body.inputs.take().ok_or_else(|| {
         ApiError::invalid("the JSON body has no `inputs`, expected a list of tensors")
     })?;
+    for Object(input) in &inputs {
+        input.check_parameters()?;
+    }
     if let [Object(input)] = inputs.as_slice()
         && texts::is_texts(input, model)
     {
@@ -131,6 +140,15 @@ pub(crate) fn requested(body: Body, model: &Model) -> Result<InferenceRequest, A
 
 fn requested_output(output: Output) -> Result<RequestedOutput, ApiError> {
     let Object(parameters) = output.parameters.unwrap_or_default();
+    shared_memory::refuse([
+        ("shared_memory_region", parameters.shared_memory_region),
+        (
+            "shared_memory_byte_size",
+            parameters.shared_memory_byte_size,
+        ),
+        ("shared_memory_offset", parameters.shared_memory_offset),
+    ])
+    .map_err(|problem| ApiError::invalid(format!("output {}: {problem}", quoted(&output.name))))?;
     let of = |parameter| format!("output {}: `{parameter}`", quoted(&output.name));
     let classes = parameters
         .classification

@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HOST, HeaderValue};
 use hyper::{Request, Response, StatusCode};
-use infer_routes::ErrorForm;
+use infer_routes::cors;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use wasmtime::Store;
@@ -23,7 +23,7 @@ use crate::instance::guest::{Ended, Guest, drop_later};
 use crate::instance::guest_log::GuestLog;
 use crate::instance::state::State;
 use crate::observe::{Instantiated, Limit, ObservedBody, REQUEST_ID, Record};
-use crate::response::{self, Body};
+use crate::response::{self, Asked, Body};
 use crate::worker::Thread;
 
 /// The readiness route, which the host answers itself while the server drains.
@@ -43,9 +43,9 @@ pub(crate) async fn handle(
     let in_flight = app.drain.serve();
     let mut record = app.observer.begin(&request);
     let is_about_health = request.uri().path().starts_with(HEALTH);
-    let form = ErrorForm::of(request.uri().path());
+    let asked = Asked::of(&request);
     let response = respond(&app, request, &mut record, serving.thread()).await;
-    let mut response = response::in_form(response, form);
+    let mut response = for_request(&app, response, &asked);
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
     if app.drain.is_closing() && !is_about_health {
@@ -66,13 +66,18 @@ pub(crate) async fn turn_away(
         "overloaded: {} connections are open",
         app.limits.max_connections
     );
-    let form = ErrorForm::of(request.uri().path());
+    let asked = Asked::of(&request);
     let response = response::error(StatusCode::SERVICE_UNAVAILABLE, &sentence);
-    let mut response = refuse(request, response::in_form(response, form));
+    let mut response = refuse(request, for_request(&app, response, &asked));
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, record.id().clone());
     record.answered(&response);
     response.map(|body| ObservedBody::new(body, record, serving).boxed_unsync())
+}
+
+fn for_request(app: &App, response: Response<Body>, asked: &Asked) -> Response<Body> {
+    let served = app.served();
+    response::for_request(response, asked, served.environment.get(cors::VARIABLE))
 }
 
 async fn respond(
