@@ -10,7 +10,10 @@ use std::time::Duration;
 /// Longer than any log line takes to arrive, so that a test fails instead of hanging.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A running `infer up`. It is killed when dropped, and its log is printed if the test failed.
+/// The lines of the log that are printed if the test failed. More would hide the reason.
+const LOG_LINES: usize = 100;
+
+/// A running `infer up`. It is killed when dropped, and the end of its log is printed if the test failed.
 pub struct Service {
     child: Child,
     pub address: SocketAddr,
@@ -94,7 +97,9 @@ impl Service {
         let (log, waited) = written
             .wait_timeout_while(log, TIMEOUT, is_missing)
             .unwrap();
-        assert!(!waited.timed_out(), "no `{text}` in the log:\n{log}");
+        // Dropping the service prints the log.
+        drop(log);
+        assert!(!waited.timed_out(), "no `{text}` in the log");
     }
 
     /// Send a signal by its name.
@@ -124,7 +129,10 @@ impl Drop for Service {
             _ = reader.join();
         }
         if std::thread::panicking() {
-            eprintln!("--- the service's log ---\n{}", self.log());
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let end = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+            eprintln!("--- the end of the service's log ---\n{end}");
         }
     }
 }
