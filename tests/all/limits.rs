@@ -429,7 +429,12 @@ fn request_time_and_instance_memory_are_limited() {
             ..unlimited()
         },
     );
-    assert_eq!(get(host.address, "/hog").status, 500);
+    let response = get(host.address, "/hog");
+    assert_eq!(response.status, 507);
+    assert_eq!(
+        response.error(),
+        "the request needs more memory than an instance may have; send a smaller input or batch"
+    );
     expect_reached(&host, "memory", 1);
     expect_well(&host);
 }

@@ -215,6 +215,10 @@ async fn respond(
             match guest.ended() {
                 Some(Ended::TimedOut) => timed_out(app),
                 Some(Ended::Stalled) => stalled_body(app),
+                Some(Ended::Trapped(error)) if error.is::<MemoryExceeded>() => response::error(
+                    StatusCode::INSUFFICIENT_STORAGE,
+                    "the request needs more memory than an instance may have; send a smaller input or batch",
+                ),
                 Some(Ended::Trapped(_)) => response::internal_error(&id),
                 Some(Ended::Panicked) => {
                     tracing::error!(request = id, "the host panicked while it ran the component");
@@ -254,6 +258,11 @@ fn prepare(
         )
     })
 }
+
+/// An instance that reached its memory limit, which is in bytes.
+#[derive(Debug, thiserror::Error)]
+#[error("it exceeded its memory limit of {0} bytes (raise it with --instance-memory-mib)")]
+struct MemoryExceeded(usize);
 
 /// Run the request in an instance of its own. Returns the store of a guest that returned.
 #[expect(
@@ -303,10 +312,7 @@ async fn run(
         Ok(()) => Ok(store),
         Err(error) if store.data().memory.is_reached => {
             app.observer.metrics.limit(Limit::Memory);
-            Err(error.context(format!(
-                "it exceeded its memory limit of {} bytes (raise it with --instance-memory-mib)",
-                app.limits.instance_memory_bytes
-            )))
+            Err(error.context(MemoryExceeded(app.limits.instance_memory_bytes)))
         }
         Err(error) => Err(error),
     }
