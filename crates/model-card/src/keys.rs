@@ -42,6 +42,8 @@ const TEXT: &[&str] = &[
     "max_tokens",
     "pad_id",
     "padding_side",
+    "position_ids",
+    "prompt",
     "token_type_ids",
     "tokenizer",
     "truncation_side",

@@ -34,6 +34,12 @@ pub struct TextSpec {
     /// The input that takes 0 for the first text of a pair and 1 for the second; optional in the graph.
     #[serde(default = "token_type_ids")]
     pub token_type_ids: String,
+    /// The input that takes the place of each token in its text, from 0, and 1 for padding; optional in the graph.
+    #[serde(default = "position_ids")]
+    pub position_ids: String,
+    /// A text before every text: the default prompt of `sentence-transformers`.
+    #[serde(default)]
+    pub prompt: String,
 }
 
 impl Default for TextSpec {
@@ -48,6 +54,8 @@ impl Default for TextSpec {
             input_ids: input_ids(),
             attention_mask: attention_mask(),
             token_type_ids: token_type_ids(),
+            position_ids: position_ids(),
+            prompt: String::new(),
         }
     }
 }
@@ -73,6 +81,10 @@ fn token_type_ids() -> String {
     "token_type_ids".to_owned()
 }
 
+fn position_ids() -> String {
+    "position_ids".to_owned()
+}
+
 /// An end of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -93,6 +105,8 @@ pub enum TokenInput {
     Mask,
     /// The text of a pair that has the token: 0 or 1.
     Types,
+    /// The token's place in its text, from 0; 1 for padding, as `transformers` makes it of the mask.
+    Positions,
 }
 
 impl TextSpec {
@@ -106,6 +120,7 @@ impl TextSpec {
             (&self.input_ids, TokenInput::Ids),
             (&self.attention_mask, TokenInput::Mask),
             (&self.token_type_ids, TokenInput::Types),
+            (&self.position_ids, TokenInput::Positions),
         ]
         .into_iter()
         .find_map(|(name, role)| (name == input).then_some(role))
@@ -149,7 +164,7 @@ impl ModelCard {
             if text.role(&spec.name).is_none() {
                 return Err(CardError::value(
                     place(),
-                    "a text does not fill this input, only `input_ids`, `attention_mask` and `token_type_ids`",
+                    "a text does not fill this input, only `input_ids`, `attention_mask`, `token_type_ids` and `position_ids`",
                 ));
             }
             if !matches!(spec.datatype, Datatype::Int64 | Datatype::Int32) {

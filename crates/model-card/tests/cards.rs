@@ -389,7 +389,9 @@ fn cards_of_text_models_are_parsed() {
     );
     assert_eq!(text.role("ids"), Some(TokenInput::Ids));
     assert_eq!(text.role("attention_mask"), Some(TokenInput::Mask));
-    assert_eq!(text.role("position_ids"), None);
+    assert_eq!(text.role("position_ids"), Some(TokenInput::Positions));
+    assert_eq!(text.role("pixel_values"), None);
+    assert_eq!(text.prompt, "");
     assert_eq!(card.task_name, Some("feature-extraction"));
     let Task::Embedding(embedding) = card.task else {
         panic!("{:?}", card.task);
@@ -439,8 +441,8 @@ fn invalid_cards_of_text_models_are_rejected() {
         ),
         (
             "name = \"attention_mask\"",
-            "name = \"position_ids\"",
-            "[text] input `position_ids`: a text does not fill this input, only `input_ids`, `attention_mask` and ",
+            "name = \"inputs_embeds\"",
+            "[text] input `inputs_embeds`: a text does not fill this input, only `input_ids`, `attention_mask`, ",
         ),
         (
             "\"INT32\"",

@@ -136,6 +136,7 @@ fn tensor(rows: &[Tokens], width: usize, spec: &TextSpec, input: &TensorSpec) ->
                 push(match role {
                     TokenInput::Ids => spec.pad_id,
                     TokenInput::Mask | TokenInput::Types => 0,
+                    TokenInput::Positions => 1,
                 });
             }
         };
@@ -146,6 +147,7 @@ fn tensor(rows: &[Tokens], width: usize, spec: &TextSpec, input: &TensorSpec) ->
             TokenInput::Ids => row.ids.iter().copied().for_each(&mut push),
             TokenInput::Mask => row.ids.iter().for_each(|_| push(1)),
             TokenInput::Types => row.types.iter().copied().for_each(&mut push),
+            TokenInput::Positions => (0..).take(row.ids.len()).for_each(&mut push),
         }
         if spec.padding_side == Side::Right {
             fill(&mut push);

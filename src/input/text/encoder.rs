@@ -10,7 +10,11 @@ use tokenizers::{
 };
 
 /// A loaded tokenizer.
-pub struct Encoder(Box<dyn Tokenize>);
+pub struct Encoder {
+    tokenizer: Box<dyn Tokenize>,
+    /// Before every text.
+    prompt: String,
+}
 
 /// The operations of a tokenizer. They are called through a pointer, so that a snapshot without a tokenizer contains
 /// nothing of the library.
@@ -23,7 +27,9 @@ trait Tokenize {
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The vocabulary has tens of thousands of entries.
-        f.debug_tuple("Encoder").field(&self.0.entries()).finish()
+        f.debug_tuple("Encoder")
+            .field(&self.tokenizer.entries())
+            .finish()
     }
 }
 
@@ -97,21 +103,28 @@ impl Encoder {
                 },
             }))
             .map_err(unknown)?;
-        Ok(Self(Box::new(tokenizer)))
+        Ok(Self {
+            tokenizer: Box::new(tokenizer),
+            prompt: spec.prompt.clone(),
+        })
     }
 
-    /// The tokens of a text, or of a pair of texts, with special tokens, truncated.
+    /// The tokens of a text, or of a pair of texts, with the card's prompt and special tokens, truncated.
     ///
     /// # Errors
     /// The library's message.
     pub fn encode(&self, text: &str, pair: Option<&str>) -> Result<Tokens, String> {
-        self.0.encode(text, pair)
+        if self.prompt.is_empty() {
+            return self.tokenizer.encode(text, pair);
+        }
+        let prompted = [self.prompt.as_str(), text].concat();
+        self.tokenizer.encode(&prompted, pair)
     }
 
     /// The vocabulary's entry of a token id; empty if there is none.
     #[must_use]
     pub fn token(&self, id: u32) -> String {
-        self.0.token(id).unwrap_or_default()
+        self.tokenizer.token(id).unwrap_or_default()
     }
 }
 

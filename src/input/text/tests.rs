@@ -58,6 +58,43 @@ fn tokens_are_those_of_transformers() {
 }
 
 #[test]
+fn a_prompt_is_before_every_text() {
+    let tokenizer = file("sentiment/tokenizer.json");
+    let plain = Encoder::new(&tokenizer, &spec(48), None).unwrap();
+    let prompted = TextSpec {
+        prompt: "the lazy ".to_owned(),
+        ..spec(48)
+    };
+    let prompted = Encoder::new(&tokenizer, &prompted, None).unwrap();
+    for text in ["dog", "", "dog and the fox"] {
+        let expected = plain.encode(&format!("the lazy {text}"), None).unwrap();
+        assert_eq!(prompted.encode(text, None).unwrap(), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn positions_count_the_tokens_of_a_text() {
+    let tokens = |count: u32| Tokens {
+        ids: (1..=count).collect(),
+        types: vec![0; count as usize],
+    };
+    let texts = Texts {
+        rows: vec![tokens(3), tokens(1)],
+    };
+    let input =
+        |name: &str| format!("[[input]]\nname = '{name}'\ndatatype = 'INT64'\nshape = [-1, -1]\n");
+    let output = "[[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = [-1, 2]\n";
+    let (ids, positions) = (input("input_ids"), input("position_ids"));
+    for (side, expected) in [("right", [0, 1, 2, 0, 1, 1]), ("left", [0, 1, 2, 1, 1, 0])] {
+        let card = format!("{ids}{positions}{output}[text]\npadding_side = '{side}'\n");
+        let card = ModelCard::parse(&card).unwrap();
+        let batch = batches(&texts, &card, false).unwrap();
+        let positions = shown(&batch[0]).pop().unwrap();
+        assert_eq!(positions, ("position_ids", vec![2, 3], expected.to_vec()));
+    }
+}
+
+#[test]
 fn a_text_is_truncated_at_the_side_of_the_card() {
     let tokenizer = file("sentiment/tokenizer.json");
     let whole = Encoder::new(&tokenizer, &spec(48), None).unwrap();
