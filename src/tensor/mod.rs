@@ -26,12 +26,6 @@ pub enum ShapeError {
         /// The number of dimensions in the request.
         rank: usize,
     },
-    /// A dimension is 0.
-    #[error("shape {shape:?} has no elements")]
-    Empty {
-        /// The shape in the request.
-        shape: Vec<u64>,
-    },
     /// A dimension does not fit into 32 bits, as wasi-nn has them.
     #[error("a dimension of {size}, expected at most {}", u32::MAX)]
     Dimension {
@@ -52,11 +46,6 @@ pub fn check_shape(spec: &TensorSpec, shape: &[u64]) -> Result<Vec<u32>, ShapeEr
     if shape.len() > MAX_RANK {
         return Err(ShapeError::Rank { rank: shape.len() });
     }
-    if shape.contains(&0) {
-        return Err(ShapeError::Empty {
-            shape: shape.to_vec(),
-        });
-    }
     spec.check_shape(shape)?;
     shape
         .iter()
@@ -65,10 +54,24 @@ pub fn check_shape(spec: &TensorSpec, shape: &[u64]) -> Result<Vec<u32>, ShapeEr
 }
 
 /// Add a missing batch dimension: if the input has one dimension more than the shape, and its first is free or 1, the
-/// request is a batch of one.
+/// request is a batch of one. For an empty list, see [`complete_empty`].
 pub fn add_batch(spec: &TensorSpec, shape: &mut Vec<u64>) {
+    complete_empty(spec, shape);
     if matches!(spec.shape.first(), Some(-1 | 1)) && shape.len() + 1 == spec.shape.len() {
         shape.insert(0, 1);
+    }
+}
+
+/// Complete the shape of an empty list: it is a batch of no items, if the batch is free and the size of an item is known.
+pub fn complete_empty(spec: &TensorSpec, shape: &mut Vec<u64>) {
+    let Some((-1, item)) = spec.shape.split_first() else {
+        return;
+    };
+    let item: Result<Vec<u64>, _> = item.iter().map(|size| u64::try_from(*size)).collect();
+    if let Ok(item) = item
+        && shape.as_slice() == [0]
+    {
+        shape.extend(item);
     }
 }
 

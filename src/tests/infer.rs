@@ -49,6 +49,60 @@ fn a_model_without_a_task_returns_its_outputs() {
     assert_eq!(raw.body, 0_f32.to_le_bytes());
 }
 
+/// A batch of no items is a batch: clients send what their filter has left.
+#[test]
+fn a_tensor_may_have_no_elements() {
+    let json_type = [("content-type", "application/json")];
+    let npy_type = [("content-type", "application/x-npy")];
+    let mut npy =
+        b"\x93NUMPY\x01\0v\0{'descr': '<f4', 'fortran_order': False, 'shape': (0, 1, 8, 8), }"
+            .to_vec();
+    npy.resize(127, b' ');
+    npy.push(b'\n');
+    let input = |shape: &str| {
+        format!(r#"{{"inputs":[{{"name":"image","datatype":"FP32","shape":{shape},"data":[]}}]}}"#)
+            .into_bytes()
+    };
+    let rows = [
+        (
+            "/infer/digits",
+            &json_type,
+            b"[]".to_vec(),
+            r#""predictions":[]"#,
+        ),
+        (
+            "/infer/digits",
+            &json_type,
+            input("[0,1,8,8]"),
+            r#""predictions":[]"#,
+        ),
+        ("/infer/digits", &npy_type, npy, r#""predictions":[]"#),
+        (
+            "/v2/models/digits/infer",
+            &json_type,
+            input("[0,1,8,8]"),
+            r#""shape":[0,10],"data":[]"#,
+        ),
+        (
+            "/infer/sum",
+            &json_type,
+            br#"{"inputs":[{"name":"x","datatype":"FP32","shape":[0],"data":[]}]}"#.to_vec(),
+            r#""shape":[],"data":[0.0]"#,
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (row, (target, headers, body, part)) in rows.into_iter().enumerate() {
+        let text = match send("POST", target, headers, &body) {
+            Ok(response) => String::from_utf8(response.body).unwrap(),
+            Err(error) => error.to_string(),
+        };
+        if !text.contains(part) {
+            wrong.push(format!("{row} {target}: {text}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn invalid_requests_have_their_errors() {
     struct Case(

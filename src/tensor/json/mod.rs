@@ -14,7 +14,7 @@ use infer_tensor::Datatype;
 use serde_json::value::RawValue;
 
 use super::inputs::refused;
-use super::{Tensor, add_batch, check_shape};
+use super::{Tensor, add_batch, check_shape, complete_empty};
 use crate::http::error::ApiError;
 pub(crate) use array::Array;
 pub(crate) use datatype::check as check_datatype;
@@ -61,7 +61,8 @@ pub(crate) fn tensor(spec: &TensorSpec, json: &RawValue) -> Result<Tensor, ApiEr
 ///
 /// # Errors
 /// 400 if the shape does not fit the input.
-pub(crate) fn whole(spec: &TensorSpec, array: Array) -> Result<Tensor, ApiError> {
+pub(crate) fn whole(spec: &TensorSpec, mut array: Array) -> Result<Tensor, ApiError> {
+    complete_empty(spec, &mut array.shape);
     Ok(Tensor {
         datatype: spec.datatype,
         shape: check_shape(spec, &array.shape).map_err(|error| refused(spec, error))?,

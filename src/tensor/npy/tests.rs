@@ -225,10 +225,10 @@ fn invalid_files_have_their_errors() {
         (
             file(
                 1,
-                "{'descr': '<f4', 'fortran_order': True, 'shape': (0, 2)}",
+                "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 0)}",
                 &[],
             ),
-            "input `x`: shape [0, 2] has no elements",
+            "input `x`: shape [2, 0] does not fit [-1, 2]",
         ),
         (
             file(

@@ -370,11 +370,6 @@ fn bodies_that_do_not_fit_are_refused_in_words() {
         ),
         (
             &one,
-            "[]".to_owned(),
-            "input `x`: shape [1, 0] has no elements",
-        ),
-        (
-            &one,
             "{\"instances\":7}".to_owned(),
             "`instances` is `7`, expected a list",
         ),
@@ -410,8 +405,13 @@ fn bodies_that_do_not_fit_are_refused_in_words() {
         ),
         (
             &one,
-            input("[0,2]", "[]"),
-            "input `x`: shape [0, 2] has no elements",
+            input("[0,3]", "[]"),
+            "input `x`: shape [0, 3] does not fit [-1, 2]",
+        ),
+        (
+            &one,
+            input("[0,2]", "[1,2]"),
+            "input `x`: shape [0, 2] has 0 values, `data` has the shape [2]",
         ),
         (
             &one,
