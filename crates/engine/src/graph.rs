@@ -19,7 +19,7 @@ impl Graph {
     /// `InvalidEncoding` for bytes that cannot be read; `UnsupportedOperation` for an operator or a datatype that
     /// the runtime lacks, and for weights in other files.
     pub fn load(runtime: &dyn Runtime, bytes: Vec<u8>) -> Result<Self, Error> {
-        let info = infer_onnx::read(&bytes)?;
+        let (bytes, info) = infer_onnx::read(bytes)?;
         let model = runtime.load(bytes, &info)?;
         Ok(Self { info, model })
     }

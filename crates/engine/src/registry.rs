@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
-use std::{fs, io};
 
 use infer_model_card::RuntimeChoice;
+use infer_onnx::ExternalError;
 use infer_tensor::Signature;
 
 use crate::executor_runtime::Executor;
@@ -80,8 +80,9 @@ impl Registry {
         match self.graphs.get(name) {
             Some(Entry::Loaded(graph)) => Ok(Rc::clone(graph)),
             Some(Entry::Mounted(load)) => {
-                let onnx = fs::read(models_dir.join(name).join("model.onnx"))
-                    .map_err(|error| mount_error(name, &error))?;
+                let path = models_dir.join(name).join("model.onnx");
+                let onnx =
+                    infer_onnx::read_file(&path).map_err(|error| mount_error(name, &error))?;
                 load(onnx).map(Rc::new)
             }
             None => Err(Error::new(
@@ -97,12 +98,20 @@ impl Registry {
 }
 
 /// The message names the graph but not its path, which is the host's.
-fn mount_error(name: &str, error: &io::Error) -> Error {
+fn mount_error(name: &str, error: &ExternalError) -> Error {
+    let (ExternalError::Read { source, .. } | ExternalError::Missing { source, .. }) = error else {
+        return Error::new(
+            ErrorKind::InvalidEncoding,
+            format!(
+                "graph `{name}` of the mounted model repository cannot be read with its weights"
+            ),
+        );
+    };
     Error::new(
         ErrorKind::NotFound,
         format!(
             "graph `{name}` is not in the mounted model repository: {}",
-            error.kind()
+            source.kind()
         ),
     )
 }

@@ -254,13 +254,16 @@ fn tensors_that_do_not_fit_are_refused_in_words() {
             "add",
             vec![("a", pair()), ("b", floats(&[1, 3], &[0.0; 3]))],
             InvalidArgument,
-            "input `b` has shape [1, 3], expected [n=1, 2]",
+            "input `b` has shape [1, 3], expected [n, 2]",
         ),
         (
             "add",
-            vec![("a", pair()), ("b", floats(&[2, 2], &[0.0; 4]))],
-            InvalidArgument,
-            "input `b` has shape [2, 2], expected [n=1, 2]",
+            vec![
+                ("a", floats(&[3, 2], &[0.0; 6])),
+                ("b", floats(&[2, 2], &[0.0; 4])),
+            ],
+            RuntimeError,
+            "the graph cannot be computed: ",
         ),
         (
             "thirds",
@@ -329,7 +332,7 @@ fn models_that_cannot_run_are_refused_in_words() {
             "external data",
             bytes("external"),
             UnsupportedOperation,
-            "weight `w` is stored outside the ONNX file, in `weights.bin`; save the model in one file"
+            "weight `w` is in another file, `weights.bin`, which is not here; save the model in one file"
                 .to_owned(),
         ),
         (

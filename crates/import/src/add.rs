@@ -46,6 +46,9 @@ pub enum AddError {
         /// The repository's folder.
         repository: PathBuf,
     },
+    /// The graph's file or the files with its weights could not be read.
+    #[error(transparent)]
+    Onnx(#[from] infer_onnx::ExternalError),
     /// A file could not be written.
     #[error("cannot write `{}`: {source}", path.display())]
     Write {
@@ -125,7 +128,9 @@ fn write_all(found: &Found, folder: &Path) -> Result<(), AddError> {
     }
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let onnx = folder.join("model.onnx");
-    fs::copy(&found.onnx, &onnx).map_err(failed(&onnx))?;
+    // One file in the form that every runtime reads, whatever the exporter wrote.
+    let bytes = infer_onnx::read_standard(&found.onnx)?;
+    fs::write(&onnx, bytes).map_err(failed(&onnx))?;
     let card = folder.join("model.toml");
     fs::write(&card, &found.card_text).map_err(failed(&card))?;
     let tokenizer = found.card.text.as_ref().map(|text| text.tokenizer.as_str());

@@ -106,6 +106,10 @@ fn write_text(card: &mut String, spec: &TextSpec) -> std::fmt::Result {
     if spec.truncation_side != Side::Right {
         writeln!(card, "truncation_side = \"{}\"", side(spec.truncation_side))?;
     }
+    if !spec.prompt.is_empty() {
+        let prompt = toml_string(&spec.prompt);
+        writeln!(card, "prompt = {prompt}  # before every text")?;
+    }
     writeln!(card)
 }
 

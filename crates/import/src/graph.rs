@@ -6,8 +6,8 @@ use infer_model_card::{ImageSpec, RuntimeChoice, TensorSpec};
 use infer_onnx::{Description, Summary};
 use infer_tensor::{Error, ErrorKind, Signature, Tensor, TensorInfo};
 
-pub use crate::trial_inputs::Shapes;
 use crate::trial_inputs::{Known, TRIALS};
+pub use crate::trial_inputs::{Shapes, Values};
 
 /// Loads graphs for a trial. A user's is the engine in WebAssembly.
 pub trait Engine {
@@ -22,6 +22,11 @@ pub trait Engine {
 pub trait LoadedGraph {
     /// The runtime that the engine selected; `auto` if it has not decided.
     fn runtime(&self) -> RuntimeChoice;
+
+    /// A sentence for the user, if the graph runs in another engine than usual.
+    fn note(&self) -> Option<String> {
+        None
+    }
 
     /// Run the graph.
     ///
@@ -43,6 +48,8 @@ pub struct Tried {
     pub summary: Summary,
     /// The runtime in the engine.
     pub runtime: RuntimeChoice,
+    /// A sentence for the user, if the graph runs in another engine than usual.
+    pub note: Option<String>,
     /// The time of one warm inference in the engine on this machine, or the reason why none succeeded.
     pub warm: Result<Duration, NotRun>,
 }
@@ -74,6 +81,8 @@ pub struct Trial<'a> {
     pub description: &'a Description,
     /// The sizes of dynamic dimensions. Inputs without an entry are tried with common sizes.
     pub shapes: &'a Shapes,
+    /// The values of inputs, where the user gives them.
+    pub values: &'a Values,
     /// The name and the preprocessing of the input that takes images.
     pub image: Option<(&'a str, &'a ImageSpec)>,
 }
@@ -88,14 +97,17 @@ pub fn try_out(engine: &dyn Engine, onnx: Vec<u8>, trial: Trial) -> Result<Tried
     let Trial {
         description,
         shapes,
+        values,
         image,
     } = trial;
     let info = &description.signature;
-    check_names(info, shapes)?;
+    check_names(info, "--shape", shapes.keys())?;
+    check_names(info, "--try", values.keys())?;
     let mut graph = engine.load(onnx)?;
     let known = Known {
         signature: info,
         shapes,
+        values,
         table_rows: &description.table_rows,
         image,
     };
@@ -121,6 +133,7 @@ pub fn try_out(engine: &dyn Engine, onnx: Vec<u8>, trial: Trial) -> Result<Tried
             Err(not_run) => Err(not_run.clone()),
         },
         runtime: graph.runtime(),
+        note: graph.note(),
         info: info.clone(),
         summary: description.summary.clone(),
     })
@@ -132,7 +145,8 @@ pub fn try_out(engine: &dyn Engine, onnx: Vec<u8>, trial: Trial) -> Result<Tried
 /// `InvalidArgument` for shapes of unknown inputs, `UnsupportedOperation` for an unknown datatype.
 pub fn not_tried(trial: Trial) -> Result<Tried, Error> {
     let info = &trial.description.signature;
-    check_names(info, trial.shapes)?;
+    check_names(info, "--shape", trial.shapes.keys())?;
+    check_names(info, "--try", trial.values.keys())?;
     Ok(Tried {
         inputs: input_specs(info)?,
         outputs: (info.outputs.iter())
@@ -141,6 +155,7 @@ pub fn not_tried(trial: Trial) -> Result<Tried, Error> {
         info: info.clone(),
         summary: trial.description.summary.clone(),
         runtime: RuntimeChoice::Auto,
+        note: None,
         warm: Err(NotRun::NotTried),
     })
 }
@@ -154,9 +169,13 @@ fn warm(graph: &mut dyn LoadedGraph, inputs: &Tensors) -> Result<Duration, Error
     Ok(time()?.min(time()?))
 }
 
-fn check_names(info: &Signature, shapes: &Shapes) -> Result<(), Error> {
+fn check_names<'a>(
+    info: &Signature,
+    option: &str,
+    mut names: impl Iterator<Item = &'a String>,
+) -> Result<(), Error> {
     let known = |name: &&String| info.inputs.iter().any(|input| input.name == **name);
-    match shapes.keys().find(|name| !known(name)) {
+    match names.find(|name| !known(name)) {
         None => Ok(()),
         Some(name) => {
             let names: Vec<&str> = info
@@ -167,7 +186,7 @@ fn check_names(info: &Signature, shapes: &Shapes) -> Result<(), Error> {
             Err(Error::new(
                 ErrorKind::InvalidArgument,
                 format!(
-                    "`--shape` names the input `{name}`, but the graph has {}",
+                    "`{option}` names the input `{name}`, but the graph has {}",
                     names.join(", ")
                 ),
             ))

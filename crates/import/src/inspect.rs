@@ -5,15 +5,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use infer_model_card::{Activation, CardError, LabelsError, ModelCard, Placement, TensorSpec};
-use infer_onnx::{Description, Summary};
+use infer_onnx::{Description, ExternalError, Summary};
 
 use crate::card::{self, Parts};
-use crate::graph::{self, Engine, NotRun, Shapes, Trial};
+use crate::graph::{self, Engine, NotRun, Shapes, Trial, Values};
 use crate::labels::{Config, ConfigError};
 use crate::processor::ProcessorError;
 use crate::source::Source;
 use crate::tasks;
-use crate::tensors::image;
+use crate::tensors::{image, sound_note};
 use crate::text::{self, TextError};
 
 /// The user's settings for a source.
@@ -29,6 +29,8 @@ pub struct Options {
     pub version: Option<String>,
     /// Sizes of inputs with dynamic dimensions.
     pub shapes: Shapes,
+    /// Values of inputs in the trial, in order; they are repeated if there are fewer than elements.
+    pub values: Values,
 }
 
 /// An inspected model, which can be added to the repository.
@@ -113,6 +115,9 @@ pub enum InspectError {
         /// The outputs with their shapes.
         outputs: String,
     },
+    /// The graph's file or the files with its weights could not be read.
+    #[error(transparent)]
+    Onnx(#[from] ExternalError),
     /// The files contradict each other.
     #[error("the source's files lead to an invalid model card: {0}")]
     Card(#[from] CardError),
@@ -135,12 +140,18 @@ pub fn inspect(
     options: &Options,
     engine: &dyn Engine,
 ) -> Result<Found, InspectError> {
-    let onnx = fs::read(&source.onnx).map_err(|error| read_error(&source.onnx, error))?;
+    let onnx = infer_onnx::read_file(&source.onnx)?;
     let bytes = onnx.len() as u64;
     let description = infer_onnx::describe(&onnx).map_err(|source_error| InspectError::Graph {
         path: source.onnx.clone(),
         source: source_error,
     })?;
+    let onnx = infer_onnx::standard_form(onnx)
+        .map_err(|reason| ExternalError::Graph {
+            path: source.onnx.clone(),
+            reason,
+        })?
+        .onnx;
     derive(source, options, &description, bytes, Some((engine, onnx)))
 }
 
@@ -171,6 +182,7 @@ fn derive(
     };
     let declared = graph::input_specs(&description.signature).map_err(failed)?;
     let image = image(&source, options, &declared)?;
+    let sound = sound_note(&source, options)?;
     let mut shapes = options.shapes.clone();
     if let Some((image, _, input)) = &image {
         // The section gives the size of preprocessed images.
@@ -184,6 +196,7 @@ fn derive(
     let known = Trial {
         description,
         shapes: &shapes,
+        values: &options.values,
         image: (image.as_ref()).map(|(image, _, input)| (input.name.as_str(), image)),
     };
     let mut tried = match trial {
@@ -203,7 +216,10 @@ fn derive(
         None => Config::default(),
     };
     let texts = text::read(&source, &config, &tried.inputs)?;
-    let mut notes = texts.notes;
+    let mut notes = description.notes.clone();
+    notes.extend(tried.note.take());
+    notes.extend(sound);
+    notes.extend(texts.notes);
     notes.extend(tried.warm.as_ref().err().map(not_run_note));
     if !Placement::Auto.is_snapshot(onnx_bytes) {
         notes.push(
@@ -219,6 +235,8 @@ fn derive(
         tried: &tried,
         takes_text: texts.text.is_some(),
         pooling: texts.pooling,
+        normalizes: texts.normalizes,
+        class_labels: &description.class_labels,
     })?;
     let name = &source.name;
     let description = match config.architecture.as_str() {
@@ -259,8 +277,8 @@ fn not_run_note(not_run: &NotRun) -> String {
              set the sizes with `--shape NAME=1,2,3`, which the readiness probe uses too"
         ),
         NotRun::Values(error) => format!(
-            "no inference succeeded: the graph fails on the values of a trial ({error}); send it a request with \
-             real values to see whether it is right"
+            "no inference succeeded: the graph fails on the values of a trial ({error}); give it values with \
+             `--try NAME=1,2`, or send it a request to see whether it is right"
         ),
     }
 }

@@ -136,6 +136,19 @@ enum Size {
     Shortest(u32),
 }
 
+/// The class of a `preprocessor_config.json` that prepares sound: it has a sampling rate, as every
+/// `SequenceFeatureExtractor` of `transformers` does. `None` for the file of images, and for one that is not JSON.
+pub fn of_sound(json: &str) -> Option<String> {
+    let file: Map<String, Value> = serde_json::from_str(json).ok()?;
+    if file.contains_key("image_processor_type") || !file.contains_key("sampling_rate") {
+        return None;
+    }
+    let class = ["feature_extractor_type", "processor_class"]
+        .iter()
+        .find_map(|key| file.get(*key)?.as_str());
+    Some(class.unwrap_or("a feature extractor").to_owned())
+}
+
 /// Convert a `preprocessor_config.json` to a card's section, for three channels and the given layout.
 ///
 /// # Errors

@@ -33,8 +33,12 @@ pub(crate) fn image<'a>(
     inputs: &'a [TensorSpec],
 ) -> Result<Image<'a>, InspectError> {
     let preprocessor = source.file("preprocessor_config.json");
-    if options.image.is_none() && preprocessor.is_none() {
-        return Ok(None);
+    if options.image.is_none() {
+        match &preprocessor {
+            Some(path) if processor::of_sound(&read_text(path)?).is_some() => return Ok(None),
+            Some(_) => {}
+            None => return Ok(None),
+        }
     }
     let (spec, layout, channels) =
         image_input(inputs).ok_or_else(|| InspectError::NoImageInput {
@@ -53,6 +57,25 @@ pub(crate) fn image<'a>(
     };
     image.input = (inputs.len() > 1).then(|| spec.name.clone());
     Ok(Some((image, origin, spec)))
+}
+
+/// A note on a source whose preprocessing is that of sound.
+pub(crate) fn sound_note(
+    source: &Source,
+    options: &Options,
+) -> Result<Option<String>, InspectError> {
+    let Some(path) = source
+        .file("preprocessor_config.json")
+        .filter(|_| options.image.is_none())
+    else {
+        return Ok(None);
+    };
+    Ok(processor::of_sound(&read_text(&path)?).map(|class| {
+        format!(
+            "`preprocessor_config.json` is that of `{class}`, for sound, which clients have to prepare: the model takes \
+             tensors"
+        )
+    }))
 }
 
 /// torchvision's `ImageClassification` preset: `Resize(size / 0.875)`, `CenterCrop(size)`, ImageNet's

@@ -50,7 +50,7 @@ pub enum TextError {
     #[error("`{file}` {problem}")]
     Unsupported {
         /// The file.
-        file: &'static str,
+        file: String,
         /// The unsupported step.
         problem: String,
     },
@@ -65,6 +65,8 @@ pub struct Found {
     pub tokenizer: Option<String>,
     /// The pooling that the folder names.
     pub pooling: Option<Pooling>,
+    /// Whether vectors are normalized, as `modules.json` says; `None` without that file.
+    pub normalizes: Option<bool>,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
@@ -104,6 +106,16 @@ struct SentenceConfig {
 struct Module {
     #[serde(rename = "type")]
     kind: String,
+    /// Its folder.
+    #[serde(default)]
+    path: String,
+}
+
+impl Module {
+    /// The last part of the type, such as `Pooling`.
+    fn name(&self) -> &str {
+        self.kind.rsplit('.').next().unwrap_or_default()
+    }
 }
 
 /// Read the tokenizer and the pooling of a folder. All files are optional.
@@ -145,7 +157,7 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
     let sentences: SentenceConfig = members(source, "sentence_bert_config.json")?;
     if sentences.do_lower_case == Some(true) && !lowercases(&json) {
         return Err(TextError::Unsupported {
-            file: "sentence_bert_config.json",
+            file: "sentence_bert_config.json".to_owned(),
             problem: "sets `do_lower_case`, but the tokenizer keeps capitals, and lowercasing outside the \
                       tokenizer is not supported"
                 .to_owned(),
@@ -178,17 +190,23 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
         None => None,
     };
     let in_file = tokenizer.get_padding().map(|padding| padding.pad_id);
+    let modules: Option<Vec<Module>> = parse(source, "modules.json")?;
+    let normalizes = modules
+        .as_ref()
+        .map(|modules| modules.iter().any(|module| module.name() == "Normalize"));
     Ok(Found {
-        pooling: pooling(source)?,
+        pooling: pooling(source, modules.as_deref(), normalizes)?,
+        normalizes,
         text: Some(TextSpec {
             max_tokens,
             pad_id: pad_id.or(config.pad_token_id).or(in_file).unwrap_or(0),
             padding_side: about.padding_side.unwrap_or_default(),
             truncation_side: about.truncation_side.unwrap_or_default(),
+            prompt: prompt(source)?,
             ..usual
         }),
         tokenizer: Some(json),
-        notes: prompt(source)?.into_iter().collect(),
+        notes: Vec::new(),
     })
 }
 
@@ -204,19 +222,28 @@ fn lowercases(json: &str) -> bool {
     serde_json::from_str::<Value>(json).is_ok_and(|file| any(&file["normalizer"]))
 }
 
-/// The pooling in `1_Pooling/config.json`, if the folder comes from `sentence-transformers`.
-fn pooling(source: &Source) -> Result<Option<Pooling>, TextError> {
-    let unsupported = |file, problem| Err(TextError::Unsupported { file, problem });
-    if let Some(modules) = parse::<Vec<Module>>(source, "modules.json")? {
-        let name = |module: &Module| {
-            let name = module.kind.rsplit('.').next().unwrap_or_default();
-            name.to_owned()
-        };
+/// The pooling in the folder that `modules.json` names, else in `1_Pooling`, if the source comes from
+/// `sentence-transformers`.
+fn pooling(
+    source: &Source,
+    modules: Option<&[Module]>,
+    normalizes: Option<bool>,
+) -> Result<Option<Pooling>, TextError> {
+    let unsupported = |file: &str, problem| {
+        Err(TextError::Unsupported {
+            file: file.to_owned(),
+            problem,
+        })
+    };
+    let mut folder = "1_Pooling";
+    if let Some(modules) = modules {
         let known = ["Transformer", "Pooling", "Normalize"];
+        let pooling = modules.iter().find(|module| module.name() == "Pooling");
+        folder = pooling.map_or(folder, |module| module.path.as_str());
         if let Some(other) = modules
             .iter()
-            .map(name)
-            .find(|name| !known.contains(&name.as_str()))
+            .map(Module::name)
+            .find(|name| !known.contains(name))
         {
             return unsupported(
                 "modules.json",
@@ -227,7 +254,14 @@ fn pooling(source: &Source) -> Result<Option<Pooling>, TextError> {
             );
         }
     }
-    let file = "1_Pooling/config.json";
+    // Only a folder of the source is read.
+    if folder.is_empty() || folder.contains(['/', '\\']) || folder.starts_with('.') {
+        return unsupported(
+            "modules.json",
+            format!("has the pooling in `{folder}`, expected the name of a folder"),
+        );
+    }
+    let file = &format!("{folder}/config.json");
     let Some(config) = parse::<serde_json::Map<String, Value>>(source, file)? else {
         return Ok(None);
     };
@@ -258,7 +292,13 @@ fn pooling(source: &Source) -> Result<Option<Pooling>, TextError> {
         );
     };
     match mode.as_str() {
-        // `mean_sqrt_len_tokens` differs only in the vector's length, which normalization sets to 1.
+        "mean_sqrt_len_tokens" if normalizes == Some(false) => unsupported(
+            file,
+            "has the pooling `mean_sqrt_len_tokens` without a normalization, which is not supported; expected mean, cls, \
+             max or lasttoken"
+                .to_owned(),
+        ),
+        // It differs only in the vector's length, which normalization sets to 1.
         "mean" | "mean_tokens" | "mean_sqrt_len_tokens" => Ok(Some(Pooling::Mean)),
         "cls" => Ok(Some(Pooling::Cls)),
         "max" | "max_tokens" => Ok(Some(Pooling::Max)),
@@ -272,17 +312,20 @@ fn pooling(source: &Source) -> Result<Option<Pooling>, TextError> {
     }
 }
 
-/// A note on the default prompt, which clients have to add themselves.
-fn prompt(source: &Source) -> Result<Option<String>, TextError> {
+/// The default prompt, which `sentence-transformers` puts before every text; empty if there is none.
+fn prompt(source: &Source) -> Result<String, TextError> {
     let file = "config_sentence_transformers.json";
     let config: Value = parse(source, file)?.unwrap_or_default();
     let Some(name) = config["default_prompt_name"].as_str() else {
-        return Ok(None);
+        return Ok(String::new());
     };
-    let prompt = &config["prompts"][name];
-    Ok((prompt.as_str() != Some("")).then(|| {
-        format!("`{file}` puts {prompt} before every text; clients have to do that themselves")
-    }))
+    match &config["prompts"][name] {
+        Value::String(prompt) => Ok(prompt.clone()),
+        other => Err(TextError::Unsupported {
+            file: file.to_owned(),
+            problem: format!("has {other} as the prompt `{name}`, expected a text"),
+        }),
+    }
 }
 
 /// The relevant members of a file that is an object. Serde alone would accept a list as well.

@@ -11,6 +11,9 @@ use infer_tensor::{Datatype, Dim, Error, Signature, Tensor, TensorInfo};
 /// Sizes of inputs by name, from `--shape` or from a card.
 pub type Shapes = BTreeMap<String, Vec<u32>>;
 
+/// Values of inputs by name, from `--try`.
+pub type Values = BTreeMap<String, Vec<f64>>;
+
 /// Everything that is known about a graph's inputs before a trial.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
@@ -18,6 +21,8 @@ pub(crate) struct Known<'a> {
     pub signature: &'a Signature,
     /// Sizes of inputs, by name.
     pub shapes: &'a Shapes,
+    /// Values of inputs, by name.
+    pub values: &'a Values,
     /// The number of rows of the table that an input indexes.
     pub table_rows: &'a BTreeMap<String, u64>,
     /// The name and the preprocessing of the input that takes images.
@@ -101,13 +106,17 @@ impl Known<'_> {
                 let width = datatype.element_bytes()?;
                 let mut data = Vec::with_capacity(bytes);
                 let kind = self.kind(input, &shape);
+                let given = self
+                    .values
+                    .get(&input.name)
+                    .filter(|values| !values.is_empty());
                 let columns = shape.last().copied().unwrap_or(1).max(1) as usize;
                 for index in 0..bytes / width {
-                    push(
-                        kind.value(&mut random, index % columns),
-                        datatype,
-                        &mut data,
-                    )?;
+                    let value = match given {
+                        Some(values) => values[index % values.len()],
+                        None => kind.value(&mut random, index % columns),
+                    };
+                    push(value, datatype, &mut data)?;
                 }
                 let tensor = Tensor {
                     datatype,
@@ -283,6 +292,7 @@ mod tests {
             let known = Known {
                 signature: &signature,
                 shapes: &Shapes::new(),
+                values: &Values::new(),
                 table_rows: &rows,
                 image: Some(("pixels", &image)),
             };

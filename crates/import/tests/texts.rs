@@ -37,7 +37,9 @@ fn folder(name: &str, files: Files) -> tempfile::TempDir {
         if text.is_empty() {
             std::fs::remove_file(folder.path().join(file)).unwrap();
         } else {
-            std::fs::write(folder.path().join(file), text).unwrap();
+            let file = folder.path().join(file);
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(file, text).unwrap();
         }
     }
     folder
@@ -201,27 +203,96 @@ fn scores_are_those_of_the_pipelines() {
 
 #[test]
 fn notes_for_the_user() {
-    let rows: [(&str, Files, &str); 2] = [
-        (
-            "sentiment",
-            &[("tokenizer.json", "")],
-            "there is no `tokenizer.json`, so the model takes token ids instead of texts",
-        ),
-        (
-            "passages",
-            &[(
-                "config_sentence_transformers.json",
-                r#"{"prompts": {"query": "query: "}, "default_prompt_name": "query"}"#,
-            )],
-            "`config_sentence_transformers.json` puts \"query: \" before every text",
-        ),
-    ];
+    let rows: [(&str, Files, &str); 1] = [(
+        "sentiment",
+        &[("tokenizer.json", "")],
+        "there is no `tokenizer.json`, so the model takes token ids instead of texts",
+    )];
     for (name, files, expected) in rows {
         let found = inspect(name, files).unwrap();
         assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
         assert!(found.notes[0].starts_with(expected), "{:?}", found.notes);
     }
     assert_eq!(inspect("passages", &[]).unwrap().notes, [""; 0]);
+}
+
+/// What the files of `sentence-transformers` say of vectors is in the card.
+#[test]
+fn embeddings_are_those_of_sentence_transformers() {
+    let modules = |types: &[(&str, &str)]| {
+        let modules = types.iter().map(|(kind, path)| {
+            format!(r#"{{"type": "sentence_transformers.models.{kind}", "path": "{path}"}}"#)
+        });
+        format!("[{}]", modules.collect::<Vec<_>>().join(","))
+    };
+    let cls = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#;
+    let plain = modules(&[("Transformer", ""), ("Pooling", "1_Pooling")]);
+    let normal = modules(&[
+        ("Transformer", ""),
+        ("Pooling", "1_Pooling"),
+        ("Normalize", "2_Normalize"),
+    ]);
+    let elsewhere = modules(&[("Transformer", ""), ("Pooling", "2_Pooling")]);
+    let prompt = r#"{"prompts": {"query": "query: "}, "default_prompt_name": "query"}"#;
+    let no_prompt = r#"{"prompts": {"query": "query: "}}"#;
+    // (files, pooling, whether vectors are normalized, prompt)
+    let rows: [(&[(&str, &str)], Pooling, bool, &str); 6] = [
+        (
+            &[("modules.json", &plain), ("1_Pooling/config.json", cls)],
+            Pooling::Cls,
+            false,
+            "",
+        ),
+        (
+            &[("modules.json", &normal), ("1_Pooling/config.json", cls)],
+            Pooling::Cls,
+            true,
+            "",
+        ),
+        (
+            &[("modules.json", &elsewhere), ("2_Pooling/config.json", cls)],
+            Pooling::Cls,
+            false,
+            "",
+        ),
+        (
+            &[("modules.json", &plain), ("1_Pooling/config.json", "{}")],
+            Pooling::Mean,
+            false,
+            "",
+        ),
+        (
+            &[
+                ("modules.json", &plain),
+                ("config_sentence_transformers.json", prompt),
+            ],
+            Pooling::Cls,
+            false,
+            "query: ",
+        ),
+        (
+            &[
+                ("modules.json", &plain),
+                ("config_sentence_transformers.json", no_prompt),
+            ],
+            Pooling::Cls,
+            false,
+            "",
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (files, pooling, normalizes, prompt) in rows {
+        let found = inspect("passages", files).unwrap();
+        let prompted = found.card.text.as_ref().map(|text| text.prompt.as_str());
+        match &found.card.task {
+            Task::Embedding(section)
+                if section.pooling == pooling
+                    && section.normalize == normalizes
+                    && prompted == Some(prompt) => {}
+            other => wrong.push(format!("{files:?}: {other:?} {prompted:?}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

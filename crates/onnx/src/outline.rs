@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::io;
 
-use crate::wire::varint;
+use crate::wire::{push_varint, varint};
 
 /// Random access to a file.
 pub trait ReadAt {
@@ -48,11 +48,11 @@ const MAX_OUTLINE_BYTES: usize = 256 << 20;
 const HEAD_BYTES: usize = 20;
 
 /// The deepest nesting of graphs.
-const MAX_DEPTH: usize = 40;
+pub(crate) const MAX_DEPTH: usize = 40;
 
 /// The messages that can contain weights.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Message {
+pub(crate) enum Message {
     Model,
     Graph,
     Node,
@@ -64,7 +64,7 @@ enum Message {
 
 impl Message {
     /// The message in a field, if it can contain weights.
-    fn field(self, number: u64) -> Option<Self> {
+    pub fn field(self, number: u64) -> Option<Self> {
         match (self, number) {
             (Self::Model, 7) | (Self::Attribute, 6 | 11) => Some(Self::Graph),
             (Self::Model, 25) => Some(Self::Function),
@@ -160,14 +160,6 @@ fn message(
         }
     }
     Ok(())
-}
-
-fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
-    while value > 0x7f {
-        bytes.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
 }
 
 fn broken(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {

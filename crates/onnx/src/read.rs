@@ -6,7 +6,8 @@ use infer_tensor::{Datatype, Dim, Error, ErrorKind, Signature, TensorInfo};
 use rten_onnx::onnx::{ModelProto, NodeProto, ValueInfoProto};
 
 use crate::outline::{ReadAt, outline};
-use crate::{tables, wire};
+use crate::standard::{standard_form, standard_outline};
+use crate::{classes, tables, wire};
 
 /// The metadata of an ONNX file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub struct Description {
     /// The inputs whose values are indices of rows of a table in the file, with the number of rows: token ids and the size
     /// of the vocabulary.
     pub table_rows: BTreeMap<String, u64>,
+    /// The labels of the classes of each output whose scores come from a classifier with labels.
+    pub class_labels: BTreeMap<String, Vec<String>>,
+    /// A sentence for each input and output that is not served, or in another form.
+    pub notes: Vec<String>,
 }
 
 /// Read the declarations of a file.
@@ -48,13 +53,21 @@ pub fn describe(onnx: &[u8]) -> Result<Description, Error> {
 /// # Errors
 /// As [`read`], and `InvalidEncoding` with the reason if the source cannot be read.
 pub fn describe_source(source: &mut dyn ReadAt) -> Result<Description, Error> {
-    let model = parse(source)?;
-    let signature = signature(&model, source.size())?;
-    let table_rows = model.graph.as_ref().map(tables::rows).unwrap_or_default();
+    let bytes = source.size();
+    let outline = checked_outline(source)?;
+    let as_written = parse(&outline, bytes)?;
+    let class_labels = as_written.graph.as_ref().map(classes::labels);
+    let standard = standard_outline(outline).map_err(|reason| unreadable(bytes, &reason))?;
+    let model = parse(&standard.onnx, bytes)?;
+    let signature = signature(&model, bytes)?;
+    let mut class_labels = class_labels.unwrap_or_default();
+    class_labels.retain(|name, _| signature.outputs.iter().any(|output| output.name == *name));
     Ok(Description {
         signature,
+        table_rows: model.graph.as_ref().map(tables::rows).unwrap_or_default(),
         summary: summary(model),
-        table_rows,
+        class_labels,
+        notes: standard.notes,
     })
 }
 
@@ -131,27 +144,52 @@ fn unreadable(bytes: u64, reason: &str) -> Error {
     )
 }
 
-fn parse(source: &mut dyn ReadAt) -> Result<ModelProto, Error> {
+fn checked_outline(source: &mut dyn ReadAt) -> Result<Vec<u8>, Error> {
     let bytes = source.size();
     if bytes == 0 {
         return Err(unreadable(0, "it is empty"));
     }
     let outline = outline(source).map_err(|error| unreadable(bytes, &error.to_string()))?;
     wire::check(&outline).map_err(|reason| unreadable(bytes, &reason))?;
-    ModelProto::parse_buf(&outline).map_err(|error| unreadable(bytes, &error.to_string()))
+    Ok(outline)
 }
 
-/// Read a file's signature, and check that the whole file is well-formed protobuf, so that a library can read it.
+fn parse(outline: &[u8], bytes: u64) -> Result<ModelProto, Error> {
+    ModelProto::parse_buf(outline).map_err(|error| unreadable(bytes, &error.to_string()))
+}
+
+/// Convert a file to its standard form and read its signature. The whole file is checked to be well-formed protobuf, so that
+/// a library can read it.
 ///
 /// # Errors
 /// `InvalidEncoding` if it is no ONNX file or its graph has no output, `UnsupportedOperation` for weights in other
 /// files and for an input or output that is not a tensor.
-pub fn read(onnx: &[u8]) -> Result<Signature, Error> {
+pub fn read(onnx: Vec<u8>) -> Result<(Vec<u8>, Signature), Error> {
     let bytes = onnx.len() as u64;
-    if bytes > 0 {
-        wire::check(onnx).map_err(|reason| unreadable(bytes, &reason))?;
+    let failed = |reason: String| unreadable(bytes, &reason);
+    if bytes == 0 {
+        return Err(unreadable(0, "it is empty"));
     }
-    signature(&parse(&mut &*onnx)?, bytes)
+    wire::check(&onnx).map_err(failed)?;
+    let onnx = standard_form(onnx).map_err(failed)?.onnx;
+    let outline = checked_outline(&mut onnx.as_slice())?;
+    let model = parse(&outline, bytes)?;
+    let weights = model.graph.iter().flat_map(|graph| &graph.initializer);
+    if let Some(weight) = weights
+        .into_iter()
+        .find(|weight| !weight.external_data.is_empty())
+    {
+        let mut entries = weight.external_data.iter();
+        let location = entries.find(|entry| entry.key.as_deref() == Some("location"));
+        return Err(Error::unsupported(format!(
+            "weight `{}` is in another file, `{}`, which is not here; save the model in one file",
+            weight.name.as_deref().unwrap_or_default(),
+            location
+                .and_then(|entry| entry.value.as_deref())
+                .unwrap_or_default()
+        )));
+    }
+    Ok((onnx, signature(&model, bytes)?))
 }
 
 fn signature(model: &ModelProto, bytes: u64) -> Result<Signature, Error> {
@@ -160,22 +198,6 @@ fn signature(model: &ModelProto, bytes: u64) -> Result<Signature, Error> {
         .as_ref()
         .filter(|graph| !graph.output.is_empty())
         .ok_or_else(|| unreadable(bytes, "it has no graph with an output"))?;
-    if let Some(tensor) = graph
-        .initializer
-        .iter()
-        .find(|tensor| !tensor.external_data.is_empty())
-    {
-        let location = tensor
-            .external_data
-            .iter()
-            .find(|entry| entry.key.as_deref() == Some("location"))
-            .and_then(|entry| entry.value.as_deref())
-            .unwrap_or("another file");
-        return Err(Error::unsupported(format!(
-            "weight `{}` is stored outside the ONNX file, in `{location}`; save the model in one file",
-            tensor.name.as_deref().unwrap_or_default()
-        )));
-    }
     let defaults: std::collections::BTreeSet<&str> = graph
         .initializer
         .iter()

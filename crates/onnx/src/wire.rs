@@ -94,7 +94,8 @@ fn message(mut bytes: &[u8], kind: Message, depth: usize) -> Result<(), String> 
     Ok(())
 }
 
-fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], String> {
+/// The next `length` bytes.
+pub(crate) fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], String> {
     let found = usize::try_from(length)
         .ok()
         .and_then(|length| bytes.split_at_checked(length));
@@ -108,6 +109,16 @@ fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], String> {
     Ok(taken)
 }
 
+/// Write a number.
+pub(crate) fn push_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value > 0x7f {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+/// Read a number.
 pub(crate) fn varint(bytes: &mut &[u8]) -> Result<u64, String> {
     let mut value = 0u64;
     for (at, &byte) in bytes.iter().take(VARINT_BYTES).enumerate() {

@@ -132,6 +132,14 @@ pub enum BuildError {
         /// The model.
         model: ModelId,
     },
+    /// A graph that cannot be read with its weights.
+    #[error("model `{model}`: {source}")]
+    Onnx {
+        /// The model.
+        model: ModelId,
+        /// The reason.
+        source: infer_onnx::ExternalError,
+    },
     /// A model card that contradicts its graph.
     #[error("model `{model}`: {source}")]
     CardMismatch {
@@ -184,9 +192,9 @@ impl BuildError {
     #[must_use]
     pub fn model(&self, dir: &Path) -> Option<String> {
         match self {
-            Self::NoOnnx { model } | Self::CardMismatch { model, .. } => {
-                Some(model.name.to_string())
-            }
+            Self::NoOnnx { model }
+            | Self::Onnx { model, .. }
+            | Self::CardMismatch { model, .. } => Some(model.name.to_string()),
             Self::Repository(error) => error.model(dir),
             // The name of a version follows that of its model.
             Self::Snapshot(SnapshotError::Model { model, .. }) => {

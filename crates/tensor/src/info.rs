@@ -1,7 +1,5 @@
 //! What a graph declares of one tensor.
 
-use std::collections::BTreeMap;
-
 use crate::{Datatype, Error, Tensor};
 
 /// The largest number of dimensions: no model has more than 8 or so, and NumPy stops at 64.
@@ -23,7 +21,8 @@ pub struct TensorInfo {
 pub enum Dim {
     /// A fixed size.
     Fixed(u32),
-    /// Any size, but the same size wherever a graph's inputs have this name.
+    /// Any size, under a name. Exporters give one name to sizes that differ, so nothing requires them to be the same; an
+    /// operator whose inputs do not fit together says so.
     Symbolic(String),
     /// Any size.
     Any,
@@ -91,13 +90,8 @@ impl TensorInfo {
         Some(dims.iter().map(Dim::size).collect())
     }
 
-    /// Check one tensor, which gets the declared datatype: a guest's BOOL tensor comes as UINT8. `symbols` keeps the
-    /// sizes of symbolic dimensions across inputs.
-    pub(crate) fn check<'a, D: AsRef<[u8]>>(
-        &'a self,
-        tensor: &mut Tensor<D>,
-        symbols: &mut BTreeMap<&'a str, u32>,
-    ) -> Result<(), Error> {
+    /// Check one tensor, which gets the declared datatype: a guest's BOOL tensor comes as UINT8.
+    pub(crate) fn check<D: AsRef<[u8]>>(&self, tensor: &mut Tensor<D>) -> Result<(), Error> {
         let name = &self.name;
         let shape = tensor.shape.as_slice();
         // Before anything prints the shape: the guest decides how long it is.
@@ -130,16 +124,9 @@ impl TensorInfo {
         let Some(dims) = &self.shape else {
             return self.check_values(bytes);
         };
-        let mut fits = dims.len() == shape.len();
-        if fits {
-            for (dim, size) in dims.iter().zip(shape) {
-                fits &= match dim {
-                    Dim::Fixed(expected) => expected == size,
-                    Dim::Symbolic(symbol) => symbols.entry(symbol).or_insert(*size) == size,
-                    Dim::Any => true,
-                };
-            }
-        }
+        let mut pairs = dims.iter().zip(shape);
+        let fits = dims.len() == shape.len()
+            && pairs.all(|(dim, size)| !matches!(dim, Dim::Fixed(expected) if expected != size));
         if fits {
             return self.check_values(bytes);
         }
@@ -147,10 +134,7 @@ impl TensorInfo {
             .iter()
             .map(|dim| match dim {
                 Dim::Fixed(size) => size.to_string(),
-                Dim::Symbolic(symbol) => match symbols.get(symbol.as_str()) {
-                    Some(size) => format!("{symbol}={size}"),
-                    None => symbol.clone(),
-                },
+                Dim::Symbolic(symbol) => symbol.clone(),
                 Dim::Any => "any".to_owned(),
             })
             .collect();

@@ -1,7 +1,5 @@
 //! The inputs and outputs of a graph, and the check of a guest's tensors against them.
 
-use std::collections::BTreeMap;
-
 use crate::{Error, Tensor, TensorInfo};
 
 /// A graph's inputs and outputs, in the graph's order. Inputs with a default in the file are left out.
@@ -30,9 +28,8 @@ impl Signature {
         inputs: Vec<(String, Tensor<D>)>,
     ) -> Result<Vec<Tensor<D>>, Error> {
         let mut inputs = self.in_order(inputs)?;
-        let mut symbols = BTreeMap::new();
         for (info, tensor) in self.inputs.iter().zip(&mut inputs) {
-            info.check(tensor, &mut symbols)?;
+            info.check(tensor)?;
         }
         Ok(inputs)
     }

@@ -5,7 +5,7 @@ use clap::Args;
 use infer_import::Options;
 
 use crate::command;
-use crate::engine::WasmEngine;
+use crate::engine::AnyEngine;
 use crate::project::Project;
 
 use super::report::{self, curl};
@@ -36,7 +36,7 @@ impl Add {
             version: self.version.clone(),
             ..self.source.options.options()
         };
-        let engine = WasmEngine::new(Project::find()?.build_options()?);
+        let engine = AnyEngine::new(Project::find()?.build_options()?);
         let variant = self.source.options.variant.as_deref();
         let source = self.source.source.find(variant)?;
         let found = infer_import::inspect(source, &options, &engine)?;

@@ -1,15 +1,16 @@
 //! `infer check`
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use infer_import::graph::{NotRun, Trial, try_out};
 use infer_model_card::Model;
 
 use super::Repository;
 use super::report::milliseconds;
-use crate::engine::WasmEngine;
+use crate::engine::AnyEngine;
 use crate::project::Project;
 
 /// Check every model of the repository: its card, its graph, and one inference
@@ -23,7 +24,7 @@ impl Check {
     /// Print one line per model; fail if a model is not valid.
     pub fn run(self) -> Result<()> {
         let models = infer_model_card::read_repository(&self.repository.path()?)?;
-        let engine = WasmEngine::new(Project::find()?.build_options()?);
+        let engine = AnyEngine::new(Project::find()?.build_options()?);
         let mut bad = 0;
         for model in &models {
             match check(model, &engine) {
@@ -50,11 +51,11 @@ impl Check {
 }
 
 /// The time of one inference, or why there was none.
-fn check(model: &Model, engine: &WasmEngine) -> Result<Result<Duration, NotRun>> {
+fn check(model: &Model, engine: &AnyEngine) -> Result<Result<Duration, NotRun>> {
     let Some(path) = &model.onnx_path else {
         bail!("the model has only OpenVINO's files, which `up --backend openvino` checks");
     };
-    let onnx = std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let onnx = infer_onnx::read_standard(path)?;
     let shapes = model.card.inputs.iter().filter_map(|spec| {
         let example = model.card.known_shape(spec)?;
         Some((spec.name.clone(), example))
@@ -65,6 +66,7 @@ fn check(model: &Model, engine: &WasmEngine) -> Result<Result<Duration, NotRun>>
     let trial = Trial {
         description: &description,
         shapes: &shapes,
+        values: &BTreeMap::new(),
         image: (model.card.image_input()).map(|(image, input)| (input.name.as_str(), image)),
     };
     Ok(try_out(engine, onnx, trial)?.warm)

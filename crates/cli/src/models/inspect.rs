@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::{SourceOptions, report};
-use crate::engine::WasmEngine;
+use crate::engine::AnyEngine;
 use crate::project::Project;
 
 /// Print a model's inputs, outputs and model card without adding it
@@ -23,7 +23,7 @@ impl Inspect {
         let found = match source.inspect_remote(variant, &options)? {
             Some(found) => found,
             None => {
-                let engine = WasmEngine::new(Project::find()?.build_options()?);
+                let engine = AnyEngine::new(Project::find()?.build_options()?);
                 infer_import::inspect(source.find(variant)?, &options, &engine)?
             }
         };

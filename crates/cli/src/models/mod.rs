@@ -66,6 +66,9 @@ pub struct ImportOptions {
     /// Sizes of an input with dynamic dimensions: `audio=1,16000`
     #[arg(long = "shape", value_name = "NAME=SIZES", value_parser = shape)]
     shapes: Vec<(String, Vec<u32>)>,
+    /// Values of an input in the trial, repeated to its size: `sr=16000`
+    #[arg(long = "try", value_name = "NAME=VALUES", value_parser = values)]
+    values: Vec<(String, Vec<f64>)>,
     /// Function that turns the classes' values into scores [default: from the model's files]
     #[arg(long, value_enum)]
     activation: Option<ActivationName>,
@@ -95,6 +98,7 @@ impl ImportOptions {
             }),
             version: None,
             shapes: self.shapes.iter().cloned().collect(),
+            values: self.values.iter().cloned().collect(),
         }
     }
 }
@@ -105,6 +109,21 @@ fn size(text: &str) -> Result<(u32, u32), String> {
     pixels(width)
         .zip(pixels(height))
         .ok_or_else(|| "expected a number of pixels or WIDTHxHEIGHT".to_owned())
+}
+
+fn values(text: &str) -> Result<(String, Vec<f64>), String> {
+    let value = |text: &str| {
+        text.trim()
+            .parse()
+            .ok()
+            .filter(|value: &f64| value.is_finite())
+    };
+    let (name, values) = text.rsplit_once('=').unwrap_or_default();
+    let values: Option<Vec<f64>> = values.split(',').map(value).collect();
+    match values {
+        Some(values) if !name.is_empty() => Ok((name.to_owned(), values)),
+        _ => Err("expected an input's name, `=`, and numbers with commas between them".to_owned()),
+    }
 }
 
 fn shape(text: &str) -> Result<(String, Vec<u32>), String> {

@@ -46,6 +46,7 @@ impl SourceName {
             Self::Hub(reference) => {
                 let model = HubModel::list(reference, variant)?;
                 let folder = model.download(&model.paths()?)?;
+                model.download_weights(&folder)?;
                 Ok(Source::chosen(&folder, model.graph(), model.name()))
             }
         }
@@ -128,6 +129,26 @@ impl HubModel {
         let paths = self.chosen.iter().map(|path| path.to_str());
         let paths: Option<Vec<&str>> = paths.collect();
         paths.context("a file's name is not Unicode")
+    }
+
+    /// Download the files in which the graph, which is in `folder`, has its weights.
+    fn download_weights(&self, folder: &Path) -> Result<()> {
+        let graph = folder.join(self.graph());
+        let onnx =
+            std::fs::read(&graph).with_context(|| format!("cannot read `{}`", graph.display()))?;
+        // A file that is not ONNX is refused in words when it is inspected.
+        let locations = infer_onnx::locations(&onnx).unwrap_or_default();
+        let beside = self.graph().parent().unwrap_or(Path::new(""));
+        let files = self.listing.files().iter().map(|file| file.path.as_str());
+        let is_weights = |path: &&str| {
+            let in_folder = Path::new(path).strip_prefix(beside);
+            in_folder.is_ok_and(|path| locations.iter().any(|name| Path::new(name) == path))
+        };
+        let weights: Vec<&str> = files.filter(is_weights).collect();
+        match weights.is_empty() {
+            true => Ok(()),
+            false => self.download(&weights).map(drop),
+        }
     }
 
     /// Download files, unless they are in the cache, and return the folder with them.

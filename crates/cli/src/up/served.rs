@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use infer_import::Options;
 use infer_import::source::Source;
 
-use crate::engine::WasmEngine;
+use crate::engine::AnyEngine;
 use crate::models::report;
 use crate::models::source::SourceName;
 use crate::{cache, command, project};
@@ -103,7 +103,7 @@ fn repository_of(source: Source, options: &Options) -> Result<PathBuf> {
         }
         return Ok(repository);
     }
-    let engine = WasmEngine::new(project::options_for(repository.clone())?);
+    let engine = AnyEngine::new(project::options_for(repository.clone())?);
     let model = infer_import::inspect(source, options, &engine)?;
     infer_import::add(&model, &repository, None, None)?;
     for note in &model.notes {

@@ -1,4 +1,4 @@
-//! `[classification]`: a label file, an activation, or a classifier's `config.json`.
+//! `[classification]`: a label file, an activation, a classifier's `config.json`, or a classifier of `ai.onnx.ml`.
 
 use std::cmp::Reverse;
 
@@ -16,6 +16,12 @@ use crate::tensors::described;
 /// When no output can have classes, or their number is not that of the labels.
 pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError> {
     let (options, config) = (context.options, context.config);
+    if options.labels.is_none()
+        && options.activation.is_none()
+        && let Some(section) = with_labels_in_the_graph(context)
+    {
+        return Ok(Some(section));
+    }
     let labels = match &options.labels {
         Some(path) => Some(read_text(path)?),
         None if config.is_classifier && !config.labels.is_empty() => {
@@ -42,6 +48,25 @@ pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError>
         text: section(&output.name, activation, labels.is_some()),
         labels,
     }))
+}
+
+/// The section of a graph that computes scores with a classifier which has the labels.
+fn with_labels_in_the_graph(context: &Context) -> Option<Section> {
+    let (output, labels) = context.tried.outputs.iter().find_map(|spec| {
+        let labels = context.class_labels.get(&spec.name)?;
+        (is_float(spec) && spec.shape.len() == 2).then_some((spec, labels))
+    })?;
+    let classes = output.shape.last().copied().unwrap_or(-1);
+    if classes != -1 && usize::try_from(classes) != Ok(labels.len()) {
+        return None;
+    }
+    // A label file has one label a line.
+    let is_line = |label: &String| !label.trim().is_empty() && !label.contains(['\n', '\r']);
+    let labels = labels.iter().all(is_line).then(|| labels::to_text(labels));
+    Some(Section {
+        text: section(&output.name, Activation::None, labels.is_some()),
+        labels,
+    })
 }
 
 /// The output with the classes and its position: `logits`, else the first that can have classes.

@@ -12,6 +12,8 @@ pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError>
     if !context.takes_text {
         return Ok(None);
     }
+    // Without a word on it, vectors of length 1 suit every measure of similarity.
+    let normalizes = context.normalizes.unwrap_or(true);
     let find = |names: &[&str], rank: usize| {
         context
             .tried
@@ -22,7 +24,7 @@ pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError>
     };
     // The output of a `sentence-transformers` model that optimum exported.
     if let Some(pooled) = find(&["sentence_embedding"], 2) {
-        return Ok(Some(section(pooled, Pooling::None)));
+        return Ok(Some(section(pooled, Pooling::None, normalizes)));
     }
     let Some(tokens) = find(&["last_hidden_state", "token_embeddings"], 3) else {
         return Ok(None);
@@ -31,10 +33,10 @@ pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError>
     let architecture = &context.config.architecture;
     let has_no_head = architecture.is_empty() || architecture.ends_with("Model");
     Ok((has_no_head || context.pooling.is_some())
-        .then(|| section(tokens, context.pooling.unwrap_or_default())))
+        .then(|| section(tokens, context.pooling.unwrap_or_default(), normalizes)))
 }
 
-fn section(output: &TensorSpec, pooling: Pooling) -> Section {
+fn section(output: &TensorSpec, pooling: Pooling, normalizes: bool) -> Section {
     let pooling = match pooling {
         Pooling::Mean => "mean",
         Pooling::Cls => "cls",
@@ -46,7 +48,7 @@ fn section(output: &TensorSpec, pooling: Pooling) -> Section {
         text: format!(
             "# How an output becomes one vector per text, the response of `/infer` and `/v1/embeddings`.\n\
              [embedding]\noutput = {}\npooling = \"{pooling}\"  # mean | cls | max | last | none\n\
-             normalize = true\n",
+             normalize = {normalizes}\n",
             toml_string(&output.name)
         ),
         labels: None,

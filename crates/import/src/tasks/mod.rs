@@ -6,6 +6,8 @@
 mod classification;
 mod embedding;
 
+use std::collections::BTreeMap;
+
 use infer_model_card::{Pooling, TensorSpec};
 use infer_tensor::Datatype;
 
@@ -27,6 +29,10 @@ pub(crate) struct Context<'a> {
     pub takes_text: bool,
     /// The pooling that the source's files name.
     pub pooling: Option<Pooling>,
+    /// Whether vectors are normalized, if the source's files say it.
+    pub normalizes: Option<bool>,
+    /// The labels of each output whose scores come from a classifier with labels in the graph.
+    pub class_labels: &'a BTreeMap<String, Vec<String>>,
 }
 
 /// A task's section of the card.

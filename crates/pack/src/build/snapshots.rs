@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use infer_model_card::{Model, RuntimeChoice};
 
-use super::{BuildError, VERSION, read};
+use super::{BuildError, VERSION};
 use crate::compile::{Component, Profile};
 use crate::components::Code;
 use crate::machine::{self, Machine};
@@ -290,7 +290,10 @@ fn engine_model(model: &Model, inputs: &mut Inputs) -> Result<EngineModel, Build
         });
     };
     let engine_model = if model.is_snapshot() {
-        let onnx = read(onnx_path)?;
+        let onnx = infer_onnx::read_file(onnx_path).map_err(|source| BuildError::Onnx {
+            model: model.id.clone(),
+            source,
+        })?;
         inputs.add(&name, &onnx);
         EngineModel::Snapshot(onnx)
     } else {

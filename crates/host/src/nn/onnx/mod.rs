@@ -21,7 +21,7 @@ use ort::sys;
 use super::backend::{Backend, Graph, GraphSource, Share};
 use super::library::{self, LibraryError};
 use graph::OnnxGraph;
-use values::tensor_infos;
+use values::{served_outputs, tensor_infos};
 
 /// An execution provider of ONNX Runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,7 +195,7 @@ impl Backend for OnnxRuntime {
         let session = self.session(path, share)?;
         let signature = Signature {
             inputs: tensor_infos(session.inputs())?,
-            outputs: tensor_infos(session.outputs())?,
+            outputs: served_outputs(session.outputs())?,
         };
         for info in signature.tensors() {
             info.wasi_nn_datatype()?;

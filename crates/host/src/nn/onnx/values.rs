@@ -49,6 +49,32 @@ pub(super) fn tensor_infos(outlets: &[Outlet]) -> Result<Vec<TensorInfo>, Error>
         .collect()
 }
 
+/// The declared outputs of a session that wasi-nn can carry. The library computes the others only on demand, so a classifier
+/// whose labels are texts serves its scores.
+///
+/// # Errors
+/// `UnsupportedOperation` if there is none, naming the first.
+pub(super) fn served_outputs(outlets: &[Outlet]) -> Result<Vec<TensorInfo>, Error> {
+    let mut served = Vec::new();
+    let mut first_error = None;
+    for outlet in outlets {
+        let info = tensor_infos(std::slice::from_ref(outlet)).and_then(|infos| {
+            infos
+                .iter()
+                .try_for_each(|info| info.wasi_nn_datatype().map(drop))?;
+            Ok(infos)
+        });
+        match info {
+            Ok(info) => served.extend(info),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    match first_error {
+        Some(error) if served.is_empty() => Err(error),
+        _ => Ok(served),
+    }
+}
+
 /// An input for the library, which points to the guest's bytes.
 pub(super) struct Input {
     value: Value<DynTensorValueType>,

@@ -1,4 +1,6 @@
-//! The engine in WebAssembly, for trials of graphs.
+//! The engine in WebAssembly, for trials of graphs, and the native libraries behind it.
+
+mod native;
 
 use std::cell::OnceCell;
 
@@ -42,6 +44,29 @@ impl WasmEngine {
 impl Engine for WasmEngine {
     fn load<'a>(&'a self, onnx: Vec<u8>) -> Result<Box<dyn LoadedGraph + 'a>, Error> {
         Ok(Box::new(Loaded(self.engine()?.load(onnx)?)))
+    }
+}
+
+/// The engine, and behind it the installed native libraries for a graph that the engine lacks something for.
+pub struct AnyEngine(WasmEngine);
+
+impl AnyEngine {
+    /// The engine that these options build, and the installed libraries.
+    #[must_use]
+    pub fn new(options: BuildOptions) -> Self {
+        Self(WasmEngine::new(options))
+    }
+}
+
+impl Engine for AnyEngine {
+    fn load<'a>(&'a self, onnx: Vec<u8>) -> Result<Box<dyn LoadedGraph + 'a>, Error> {
+        match self.0.engine()?.load(onnx.clone()) {
+            Ok(loaded) => Ok(Box::new(Loaded(loaded))),
+            Err(error) if error.kind() == ErrorKind::UnsupportedOperation => {
+                Ok(Box::new(native::NativeGraph::load(&onnx, &error)?))
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
