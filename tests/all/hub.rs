@@ -13,8 +13,10 @@ use server::{Reply, Request, Server};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// The files of the repository `owner/sentiment`, by path.
-fn files() -> Vec<(String, PathBuf)> {
+/// Files of the repository `owner/sentiment`: their paths there and here.
+type Files = Vec<(String, PathBuf)>;
+
+fn sentiment() -> Files {
     let root = support::root().join("tests/texts/sentiment");
     let mut files = vec![("README.md".to_owned(), support::root().join("README.md"))];
     for entry in std::fs::read_dir(root).unwrap() {
@@ -37,8 +39,8 @@ fn sha256(bytes: &[u8]) -> String {
     digits.collect()
 }
 
-fn hub() -> Server {
-    Server::start(|request| {
+fn hub(files: Files) -> Server {
+    Server::start(move |request| {
         let json = |value: serde_json::Value| {
             Reply::new(200)
                 .with("content-type", "application/json")
@@ -54,7 +56,7 @@ fn hub() -> Server {
                 let lfs = json!({"oid": sha256(&bytes), "size": bytes.len(), "pointerSize": 132});
                 json!({"type": "file", "oid": "f".repeat(40), "size": bytes.len(), "path": name, "lfs": lfs})
             };
-            return json(files().into_iter().map(entry).collect());
+            return json(files.iter().cloned().map(entry).collect());
         }
         if path.starts_with("/api/models/owner/gated/") {
             return Reply::new(403).with("x-error-code", "GatedRepo");
@@ -62,7 +64,7 @@ fn hub() -> Server {
         let prefix = format!("/owner/sentiment/resolve/{COMMIT}/");
         let file = path
             .strip_prefix(&prefix)
-            .and_then(|name| files().into_iter().find(|(file, _)| file == name));
+            .and_then(|name| files.iter().find(|(file, _)| file == name));
         match file {
             Some((_, path)) => ranged(request, &std::fs::read(path).unwrap()),
             None => Reply::new(401).with("x-error-code", "RepoNotFound"),
@@ -116,7 +118,7 @@ fn infer(hub: &Server, home: &Path, arguments: &[&str]) -> (bool, String) {
 
 #[test]
 fn a_model_is_inspected_without_its_weights_and_then_added() {
-    let (hub, folder) = (hub(), tempfile::tempdir().unwrap());
+    let (hub, folder) = (hub(sentiment()), tempfile::tempdir().unwrap());
     let (home, models) = (folder.path().join("home"), folder.path().join("models"));
     let models = models.to_str().unwrap();
     let (success, said) = infer(&hub, &home, &["inspect", "hf:owner/sentiment"]);
@@ -169,8 +171,51 @@ fn a_model_is_inspected_without_its_weights_and_then_added() {
 }
 
 #[test]
+fn weights_in_other_files_are_downloaded_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let weights = folder.path().join("weights.bin");
+    let values: Vec<u8> = [2f32, 3.0]
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect();
+    std::fs::write(&weights, &values).unwrap();
+    let graph = support::root().join("crates/engine/tests/graphs/external.onnx");
+    let hub = hub(vec![
+        ("onnx/model.onnx".to_owned(), graph),
+        ("onnx/weights.bin".to_owned(), weights.clone()),
+        ("weights.bin".to_owned(), support::root().join("README.md")),
+    ]);
+    let (home, models) = (folder.path().join("home"), folder.path().join("models"));
+    let (success, said) = infer(&hub, &home, &["inspect", "hf:owner/sentiment"]);
+    assert!(success && said.contains("output     y FP32 [2]"), "{said}");
+    let models = models.to_str().unwrap();
+    let (success, said) = infer(
+        &hub,
+        &home,
+        &["add", "hf:owner/sentiment", "--models", models],
+    );
+    assert!(success && said.contains("added as "), "{said}");
+    // One file with everything in it.
+    let added = std::fs::read(Path::new(models).join("sentiment/model.onnx")).unwrap();
+    assert!(added.windows(values.len()).any(|bytes| bytes == values));
+    let name = b"weights.bin";
+    assert!(!added.windows(name.len()).any(|bytes| bytes == name));
+    let requests = hub.take_requests();
+    assert!(
+        requests
+            .iter()
+            .any(|request| request.path().ends_with("/onnx/weights.bin"))
+    );
+    assert!(
+        !requests
+            .iter()
+            .any(|request| request.path().ends_with(&format!("{COMMIT}/weights.bin")))
+    );
+}
+
+#[test]
 fn models_that_cannot_be_had_are_refused_in_words() {
-    let (hub, folder) = (hub(), tempfile::tempdir().unwrap());
+    let (hub, folder) = (hub(sentiment()), tempfile::tempdir().unwrap());
     // (source, part of the error)
     let rows = [
         ("hf:owner/nothing", "nothing"),

@@ -199,12 +199,20 @@ fn check_size(path: &Path) -> Result<(), SourceError> {
         path: path.to_owned(),
         source,
     })?;
-    match metadata.len() {
-        bytes if bytes > MAX_ONNX_BYTES => Err(SourceError::TooLarge {
+    check_bytes(path, metadata.len())
+}
+
+/// Check the size of a graph's file, which may still be on a server.
+///
+/// # Errors
+/// [`SourceError::TooLarge`] for a file that is larger than an ONNX file can be.
+pub fn check_bytes(path: &Path, bytes: u64) -> Result<(), SourceError> {
+    match bytes > MAX_ONNX_BYTES {
+        true => Err(SourceError::TooLarge {
             path: path.to_owned(),
             bytes,
         }),
-        _ => Ok(()),
+        false => Ok(()),
     }
 }
 

@@ -107,6 +107,15 @@ impl HubModel {
         let files = listing.files().iter();
         let paths: Vec<&str> = files.map(|file| file.path.as_str()).collect();
         let chosen = Source::choose(listing.repository(), &paths, variant)?;
+        // Before gigabytes are downloaded in vain.
+        let graph = chosen.first().and_then(|path| path.to_str());
+        let listed = listing.files().iter();
+        if let Some(file) = listed
+            .into_iter()
+            .find(|file| Some(file.path.as_str()) == graph)
+        {
+            infer_import::source::check_bytes(Path::new(&file.path), file.size)?;
+        }
         Ok(Self {
             hub,
             chosen,
