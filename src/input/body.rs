@@ -110,6 +110,17 @@ pub fn sniff(body: &[u8], accepts: Accepts) -> Result<BodyKind, ApiError> {
             return Err(not_taken(accepts, &format!("`{}`", format.media_type())));
         }
     }
+    if let Some(found) = image::unsupported(body) {
+        let is_tensor = || raw::decode(body.to_vec(), accepts.card).is_ok();
+        if accepts.images() {
+            if !found.is_uncertain || !is_tensor() {
+                // Decoding fails with the name of the format.
+                return Ok(BodyKind::Image);
+            }
+        } else if !(accepts.text.is_some() && is_text(body)) && !is_tensor() {
+            return Err(not_taken(accepts, &format!("images, here {}", found.name)));
+        }
+    }
     if body.starts_with(npy::MAGIC) {
         return Ok(BodyKind::Npy);
     }

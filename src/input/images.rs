@@ -125,6 +125,9 @@ fn refused(error: ImageError, which: &str) -> ApiError {
         ImageError::TooManyPixels { .. } => {
             limits::exceeded(format_args!("{which}{error}"), MAX_IMAGE_PIXELS)
         }
+        ImageError::UnsupportedFormat { .. } => {
+            ApiError::unsupported_media_type(format!("{which}{error}"))
+        }
         _ => ApiError::invalid(format!("{which}{error}")),
     }
 }

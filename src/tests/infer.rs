@@ -1,5 +1,7 @@
 //! `/infer`: every kind of body for the digits model, and errors before and after the body is read.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use infer_engine::Registry;
 use infer_model_card::RuntimeChoice;
 
@@ -491,4 +493,115 @@ fn text_fields_of_a_form_are_parameters() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let input = |parts| send("POST", "/infer/digits/input", &[FORM], &form(parts)).unwrap();
     assert_eq!(input(&[("top_k", None, b"2")]).body, input(&[]).body);
+}
+
+#[test]
+fn formats_that_are_not_decoded_are_named_on_every_road() {
+    let heic = |size: usize| {
+        let mut bytes = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec();
+        bytes.resize(size, 0);
+        bytes
+    };
+    let tiff = [b"II*\0".as_slice(), &[0; 252]].concat();
+    let jxl = [b"\xff\x0a".as_slice(), &[0; 98]].concat();
+    let base64 = BASE64_STANDARD.encode(heic(512));
+    let named = "the image is HEIC, which is not decoded; expected JPEG, PNG, WebP, GIF or BMP";
+    let row = |target: &str, content_type: &str, body: Vec<u8>, sentence| Refused {
+        method: "POST",
+        target: target.to_owned(),
+        headers: vec![("content-type", content_type.to_owned())],
+        body,
+        status: 415,
+        sentence,
+    };
+    let form = [
+        b"--x\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a.heic\"\r\n\r\n"
+            .as_slice(),
+        &heic(512),
+        b"\r\n--x--\r\n",
+    ]
+    .concat();
+    let bytes = [&512_u32.to_le_bytes()[..], &heic(512)].concat();
+    let json = format!(
+        r#"{{"inputs":[{{"name":"image","datatype":"BYTES","shape":[1],"parameters":{{"binary_data_size":{}}}}}]}}"#,
+        bytes.len()
+    );
+    let binary = Refused {
+        headers: vec![("inference-header-content-length", json.len().to_string())],
+        ..row(
+            "/v2/models/digits/infer",
+            "",
+            [json.as_bytes(), &bytes].concat(),
+            named,
+        )
+    };
+    let raw = Refused {
+        headers: vec![("inference-header-content-length", "0".to_owned())],
+        ..row("/v2/models/digits/infer", "", heic(512), named)
+    };
+    let octets = "application/octet-stream";
+    let curl = "application/x-www-form-urlencoded";
+    let v1 = format!(r#"{{"instances":[{{"b64":"{base64}"}}]}}"#).into_bytes();
+    let v2 = format!(
+        r#"{{"inputs":[{{"name":"image","datatype":"BYTES","shape":[1],"data":["{base64}"]}}]}}"#
+    )
+    .into_bytes();
+    check_refused(vec![
+        row("/infer/digits", "image/jpeg", heic(500), named),
+        row("/infer/digits", octets, heic(500), named),
+        row("/infer/digits", octets, heic(512), named),
+        row("/infer/digits", curl, heic(500), named),
+        row("/infer/digits", curl, heic(512), named),
+        row("/infer/digits/input", curl, heic(256), named),
+        row(
+            "/infer/digits",
+            curl,
+            tiff.clone(),
+            "the image is TIFF, which is not decoded",
+        ),
+        row(
+            "/infer/digits",
+            curl,
+            jxl,
+            "the image is JPEG XL, which is not decoded",
+        ),
+        row(
+            "/infer/digits",
+            curl,
+            b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec(),
+            "the image is SVG, which is not decoded",
+        ),
+        row(
+            "/infer/digits",
+            "image/heic",
+            heic(500),
+            "model `digits` does not take `image/heic`; it takes `image/jpeg`, `image/png`",
+        ),
+        row(
+            "/infer/digits",
+            "multipart/form-data; boundary=x",
+            form,
+            "field `photo`: the image is HEIC, which is not decoded",
+        ),
+        row("/infer/digits", "application/json", v1.clone(), named),
+        row("/infer/digits", "application/json", v2.clone(), named),
+        row("/v1/models/digits:predict", "application/json", v1, named),
+        row("/v2/models/digits/infer", "application/json", v2, named),
+        binary,
+        raw,
+        row(
+            "/infer/add",
+            curl,
+            heic(500),
+            "model `add` does not take images, here HEIC; it takes `application/json`",
+        ),
+        row(
+            "/infer/sentiment",
+            curl,
+            tiff.clone(),
+            "model `sentiment` does not take images, here TIFF; it takes `text/plain`",
+        ),
+    ]);
+    // A tensor whose length fits, for a model that takes no images.
+    assert!(send("POST", "/infer/sum", &[], &tiff).is_ok());
 }

@@ -4,7 +4,8 @@ usage: python3 generate.py        (after: pip install -r requirements.txt)
 
 images/    encoded images of every format and color type
 resized/   <image>-<mode>-<filter>-<channels>.raw: row-major 8-bit pixels, after Pillow decoded the image, applied
-           the EXIF orientation, composited it on white, converted it and resized it to 19x13
+           the EXIF orientation, composited it on white, converted it and resized it to 19x13; with "-drop" it is not
+           composited: the conversion drops the transparency, as that of `transformers` does
 cases.json lists the files in resized/. Running it again writes the same bytes.
 """
 
@@ -50,6 +51,9 @@ def write_images(folder):
         "gray.png": (wide.convert("L"), {}),
         "alpha.png": (see_through, {}),
         "gray-alpha.png": (gray_alpha, {}),
+        "see-through.png": (wide.quantize(17), {"transparency": 3}),
+        "see-through.gif": (wide.quantize(17), {"transparency": 3}),
+        "see-through.webp": (see_through, {"lossless": True, "exact": True}),
         "palette.png": (wide.quantize(17), {}),
         "gray16.png": (gray16, {}),
         "one-bit.png": (wide.convert("1"), {}),
@@ -71,11 +75,11 @@ def write_images(folder):
     return [*images, "animated.gif"]
 
 
-def prepared(path, channels):
+def prepared(path, channels, alpha):
     image = ImageOps.exif_transpose(Image.open(path))
     if image.mode == "I;16":
         image = Image.fromarray((np.asarray(image).astype(np.uint32) * 255 + 32767 >> 16).astype(np.uint8))
-    if image.mode in ("LA", "RGBA") or "transparency" in image.info:
+    if alpha == "white" and (image.mode in ("LA", "RGBA") or "transparency" in image.info):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB").convert(channels)
@@ -104,12 +108,14 @@ def main():
     cases = []
     names = write_images(FOLDER / "images")
 
-    def case(name, mode, filter_name, channels):
-        image = fit(prepared(FOLDER / "images" / name, channels), mode, FILTERS[filter_name])
-        raw = f"{name}-{mode}-{filter_name}-{channels}.raw"
+    def case(name, mode, filter_name, channels, alpha="white"):
+        image = fit(prepared(FOLDER / "images" / name, channels, alpha), mode, FILTERS[filter_name])
+        suffix = "-drop" if alpha == "drop" else ""
+        raw = f"{name}-{mode}-{filter_name}-{channels}{suffix}.raw"
         (FOLDER / "resized" / raw).write_bytes(image.tobytes())
         cases.append(
             {"image": name, "resize": mode, "filter": filter_name, "channels": channels, "pixels": raw}
+            | ({"alpha": alpha} if alpha == "drop" else {})
         )
 
     for name in ("wide.png", "tall.png", "tiny.png"):
@@ -124,6 +130,9 @@ def main():
                 {key: value for key, value in known.items() if key != "pixels"} for known in cases
             ]:
                 case(name, "stretch", "bilinear", channels)
+    for name in ("alpha.png", "gray-alpha.png", "see-through.png", "see-through.gif", "see-through.webp"):
+        for channels in ("RGB", "L"):
+            case(name, "stretch", "bilinear", channels, "drop")
     lines = ",\n".join(json.dumps(entry) for entry in cases)
     (FOLDER / "cases.json").write_text(f"[\n{lines}\n]\n")
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use infer_model_card::{
-    Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, RuntimeChoice, Side, TensorSpec,
+    Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, RuntimeChoice, Side, TensorSpec,
     TextSpec,
 };
 
@@ -172,6 +172,12 @@ fn write_image(card: &mut String, image: &ImageSpec, origin: &str) -> std::fmt::
             Channels::Bgr => "bgr",
         }
     )?;
+    if image.alpha == Alpha::Drop {
+        writeln!(
+            card,
+            "alpha = \"drop\"  # transparency: drop it and keep the colors below, or put it on white"
+        )?;
+    }
     writeln!(
         card,
         "layout = \"{}\"",

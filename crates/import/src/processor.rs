@@ -3,7 +3,7 @@
 //! A file omits settings that have the default of its processor's class. The classes' defaults differ, so an
 //! unknown class is an error. The order of the steps is the classes' own: resize, crop, rescale, normalize.
 
-use infer_model_card::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
+use infer_model_card::{Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -180,6 +180,8 @@ pub fn read(json: &str, layout: Layout) -> Result<ImageSpec, ProcessorError> {
         crop: Crop::Transformers,
         filter: file.filter(class.resample)?,
         channels: Channels::Rgb,
+        // `load_image` converts to RGB, which drops the transparency.
+        alpha: Alpha::Drop,
         layout,
         scale: 1.0,
         mean: vec![0.0],

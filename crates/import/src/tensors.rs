@@ -1,6 +1,6 @@
 //! The graph's image input and its preprocessing.
 
-use infer_model_card::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, TensorSpec};
+use infer_model_card::{Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, TensorSpec};
 use infer_tensor::Datatype;
 
 use crate::inspect::{InspectError, Options, read_text};
@@ -97,6 +97,7 @@ fn imagenet((width, height): (u32, u32), layout: Layout, channels: i64) -> Image
         resize_height: None,
         crop: Crop::Torchvision,
         filter: Filter::Bilinear,
+        alpha: Alpha::White,
         channels: if is_color {
             Channels::Rgb
         } else {

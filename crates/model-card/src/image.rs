@@ -38,6 +38,9 @@ pub struct ImageSpec {
     /// The channels and their order.
     #[serde(default)]
     pub channels: Channels,
+    /// How transparency is removed.
+    #[serde(default)]
+    pub alpha: Alpha,
     /// The order of the input's dimensions.
     #[serde(default)]
     pub layout: Layout,
@@ -135,6 +138,17 @@ pub enum Filter {
     Hamming,
     Bicubic,
     Lanczos,
+}
+
+/// How the transparency of an image is removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Alpha {
+    /// The image is put on white.
+    #[default]
+    White,
+    /// The colors stay as they are below the transparency, as in Pillow's `convert("RGB")`.
+    Drop,
 }
 
 /// The channels of an image and their order.

@@ -21,6 +21,7 @@ const CARD: &[&str] = &[
 const TENSOR: &[&str] = &["datatype", "example_shape", "name", "shape"];
 const BATCHING: &[&str] = &["max_delay_us", "max_size"];
 const IMAGE: &[&str] = &[
+    "alpha",
     "channels",
     "crop",
     "filter",

@@ -27,7 +27,7 @@ mod text;
 pub use card::{ModelCard, Placement, TensorSpec, TensorSpecError};
 pub use error::CardError;
 pub use graph::GraphMismatch;
-pub use image::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
+pub use image::{Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
 pub use labels::{Labels, LabelsError};
 pub use name::{InvalidModelName, ModelId, ModelName};
 pub use native::{BatchingSpec, Precision};

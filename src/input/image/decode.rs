@@ -1,13 +1,16 @@
-//! An encoded image becomes upright pixels on white.
+//! An encoded image becomes upright pixels without transparency.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
-use infer_model_card::Channels;
+use infer_model_card::{Alpha, Channels, ImageSpec};
 
 use super::error::ImageError;
 use super::format::{Format, sniff};
 use super::pixels::Pixels;
+use super::unsupported::unsupported;
+use super::{bmp, jpeg};
 
 /// The most bytes that a decoder may allocate beside the pixels.
 const TABLES_BYTES: u64 = 16 * 1024 * 1024;
@@ -15,24 +18,31 @@ const TABLES_BYTES: u64 = 16 * 1024 * 1024;
 /// The bytes of the largest pixel: 16 bits in four channels.
 const PIXEL_BYTES: u64 = 8;
 
-/// Decode the first frame, apply the EXIF orientation, blend transparency with white, and convert to gray or RGB (the
-/// normalization swaps the channels for BGR).
+/// Decode the first frame, apply the EXIF orientation, remove the transparency as the card says, and convert to gray or RGB
+/// (the normalization swaps the channels for BGR).
 pub(super) fn decode(
     bytes: &[u8],
-    channels: Channels,
+    spec: &ImageSpec,
     max_pixels: u64,
 ) -> Result<Pixels, ImageError> {
-    let format = sniff(bytes).ok_or(ImageError::UnknownFormat { bytes: bytes.len() })?;
+    let format = sniff(bytes).ok_or_else(|| match unsupported(bytes) {
+        Some(found) => ImageError::UnsupportedFormat { name: found.name },
+        None => ImageError::UnknownFormat { bytes: bytes.len() },
+    })?;
     let damaged = |error: image::ImageError| ImageError::Damaged {
         format,
         reason: error.to_string(),
     };
     // Read the size from the header before making a decoder: on 32 bits some decoders fail at such sizes with an error
     // of their own.
-    if let Ok(size) = imagesize::blob_size(bytes) {
-        check_pixels(format, size.width as u64, size.height as u64, max_pixels)?;
+    if let Some((width, height)) = declared_size(format, bytes) {
+        check_pixels(format, width, height, max_pixels)?;
     }
-    let mut decoder = ImageReader::with_format(Cursor::new(bytes), format.decoder())
+    let readable = match format {
+        Format::Bmp => bmp::readable(bytes),
+        _ => Cow::Borrowed(bytes),
+    };
+    let mut decoder = ImageReader::with_format(Cursor::new(&*readable), format.decoder())
         .into_decoder()
         .map_err(damaged)?;
     let (width, height) = decoder.dimensions();
@@ -43,7 +53,7 @@ pub(super) fn decode(
             reason: format!("it declares {width}x{height} pixels"),
         });
     }
-    if format == Format::Jpeg && !is_whole_jpeg(bytes) {
+    if format == Format::Jpeg && jpeg::without_trailer(bytes).is_none() {
         return Err(ImageError::Damaged {
             format,
             reason: "it is truncated: the end marker is missing".to_owned(),
@@ -63,7 +73,29 @@ pub(super) fn decode(
         .unwrap_or(image::metadata::Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     image.apply_orientation(orientation);
-    Ok(flatten(image, channels))
+    if format == Format::Bmp {
+        make_opaque_if_invisible(&mut image);
+    }
+    Ok(flatten(image, spec.channels, spec.alpha))
+}
+
+/// The width and height in the header of a file.
+fn declared_size(format: Format, bytes: &[u8]) -> Option<(u64, u64)> {
+    if format == Format::Bmp {
+        return bmp::size(bytes);
+    }
+    let size = imagesize::blob_size(bytes).ok()?;
+    Some((size.width as u64, size.height as u64))
+}
+
+/// Make an image opaque that is transparent throughout. Screen grabbers write such BMPs: they leave the fourth byte of a
+/// pixel at 0, whatever the header says of it.
+fn make_opaque_if_invisible(image: &mut DynamicImage) {
+    if let DynamicImage::ImageRgba8(pixels) = image
+        && pixels.pixels().all(|pixel| pixel.0[3] == 0)
+    {
+        pixels.pixels_mut().for_each(|pixel| pixel.0[3] = u8::MAX);
+    }
 }
 
 fn check_pixels(format: Format, width: u64, height: u64, limit: u64) -> Result<(), ImageError> {
@@ -78,20 +110,10 @@ fn check_pixels(format: Format, width: u64, height: u64, limit: u64) -> Result<(
     Ok(())
 }
 
-/// Whether a JPEG is complete: the decoder would fill missing pixels with gray. The end marker must follow the last start
-/// of a scan; an EXIF thumbnail, which has both markers, precedes it.
-fn is_whole_jpeg(bytes: &[u8]) -> bool {
-    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|pair| pair == marker);
-    match (last([0xff, 0xda]), last([0xff, 0xd9])) {
-        (Some(scan), Some(end)) => scan < end,
-        _ => false,
-    }
-}
-
-fn flatten(image: DynamicImage, channels: Channels) -> Pixels {
+fn flatten(image: DynamicImage, channels: Channels, alpha: Alpha) -> Pixels {
     let (width, height) = (image.width(), image.height());
     let is_gray = !image.color().has_color();
-    let rgb = if image.color().has_alpha() {
+    let rgb = if image.color().has_alpha() && alpha == Alpha::White {
         let rgba = image.into_rgba8().into_raw();
         let (pixels, _) = rgba.as_chunks::<4>();
         pixels

@@ -12,6 +12,12 @@ pub enum ImageError {
         /// The length of the body.
         bytes: usize,
     },
+    /// The bytes begin like a format that is not decoded.
+    #[error("the image is {name}, which is not decoded; expected JPEG, PNG, WebP, GIF or BMP")]
+    UnsupportedFormat {
+        /// The name of the format.
+        name: &'static str,
+    },
     /// The header declares more pixels than the limit.
     #[error(
         "the {format} declares {width}x{height} pixels, {}, expected at most {limit}",

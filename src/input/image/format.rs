@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use super::bmp;
+use super::unsupported::unsupported;
+
 /// A supported image format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names of the formats")]
@@ -52,10 +55,10 @@ impl fmt::Display for Format {
     }
 }
 
-/// Whether bytes begin like an encoded image.
+/// Whether bytes begin like an encoded image, also of a format that is not decoded.
 #[must_use]
 pub fn is_image(bytes: &[u8]) -> bool {
-    sniff(bytes).is_some()
+    sniff(bytes).is_some() || unsupported(bytes).is_some()
 }
 
 /// Detect the format of an encoded image.
@@ -69,19 +72,9 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
         Some(Format::WebP)
     } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
         Some(Format::Gif)
-    } else if is_bmp(bytes) {
+    } else if bmp::is_bmp(bytes) {
         Some(Format::Bmp)
     } else {
         None
     }
-}
-
-/// Whether bytes begin as a BMP. Two letters alone would match a raw tensor now and then, so the header must have one of
-/// the known sizes too (`BITMAPCOREHEADER` to `BITMAPV5HEADER`).
-fn is_bmp(bytes: &[u8]) -> bool {
-    let header_bytes = bytes
-        .get(14..18)
-        .and_then(|field| field.try_into().ok())
-        .map(u32::from_le_bytes);
-    bytes.starts_with(b"BM") && matches!(header_bytes, Some(12 | 40 | 52 | 56 | 64 | 108 | 124))
 }

@@ -1,18 +1,22 @@
 //! An encoded image becomes the input of a model, as the section `[image]` of the model card says.
 //!
-//! The order is that of Python code with Pillow: open ([`decode`]), apply the EXIF orientation, blend with white, convert
-//! to RGB or gray, resize and crop or pad ([`resize`]), then scale, subtract the mean, divide by the deviation and lay out
+//! The order is that of Python code with Pillow: open ([`decode`]), apply the EXIF orientation, blend with white or drop
+//! the transparency, convert to RGB or gray, resize and crop or pad ([`resize`]), then scale, subtract the mean, divide by the deviation and lay out
 //! ([`normalize`]).
 
+mod bmp;
 mod decode;
 mod error;
 mod format;
+mod jpeg;
 mod normalize;
 mod pixels;
 mod resize;
+mod unsupported;
 
 pub use error::ImageError;
 pub use format::{Format, is_image, sniff};
+pub use unsupported::{Unsupported, unsupported};
 
 use infer_model_card::ImageSpec;
 use infer_tensor::Datatype;
@@ -34,7 +38,7 @@ pub fn to_tensor(
     datatype: Datatype,
     max_pixels: u64,
 ) -> Result<Vec<u8>, ImageError> {
-    let decoded = decode::decode(bytes, spec.channels, max_pixels)?;
+    let decoded = decode::decode(bytes, spec, max_pixels)?;
     let fitted = resize::fit(decoded, spec, max_pixels)?;
     Ok(normalize::to_bytes(&fitted, spec, datatype))
 }

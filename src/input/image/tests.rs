@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use infer_model_card::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
+use infer_model_card::{Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
 use infer_tensor::Datatype;
 use serde::Deserialize;
 
@@ -31,6 +31,7 @@ fn spec(resize: ResizeMode, filter: Filter, channels: Channels, layout: Layout) 
         crop: Crop::Torchvision,
         filter,
         channels,
+        alpha: Alpha::White,
         layout,
         scale: 1.0,
         mean: vec![0.0],
@@ -48,6 +49,8 @@ struct Case {
     resize: ResizeMode,
     filter: Filter,
     channels: String,
+    #[serde(default)]
+    alpha: Alpha,
     pixels: String,
 }
 
@@ -71,7 +74,10 @@ fn pixels_are_pillows() {
         } else {
             Channels::Rgb
         };
-        let spec = spec(case.resize, case.filter, channels, Layout::Nhwc);
+        let spec = ImageSpec {
+            alpha: case.alpha,
+            ..spec(case.resize, case.filter, channels, Layout::Nhwc)
+        };
         let expected = std::fs::read(folder().join("resized").join(&case.pixels)).unwrap();
         let problem = match to_tensor(&sample(&case.image), &spec, Datatype::Uint8, MAX_PIXELS) {
             Err(error) => error.to_string(),
@@ -201,6 +207,16 @@ fn invalid_images_have_their_errors() {
             "RIFF of another kind",
             b"RIFF\0\0\0\0WAVEfmt ".to_vec(),
             "the 16 bytes are not an image",
+        ),
+        (
+            "HEIC",
+            b"\0\0\0\x18ftypheic\0\0\0\0mif1heic".to_vec(),
+            "the image is HEIC, which is not decoded; expected JPEG, PNG, WebP, GIF or BMP",
+        ),
+        (
+            "TIFF",
+            b"II*\0\x08\0\0\0".to_vec(),
+            "the image is TIFF, which is not decoded",
         ),
         (
             "JPEG signature",
@@ -339,4 +355,166 @@ fn damage_never_panics() {
         }
     }
     assert!(answered > 1500, "{answered}");
+}
+
+/// A BMP of two rows of three pixels, the upper one black and the lower one white; `header` makes the header from the
+/// height, and `bits` is the number of bits of a pixel, whose fourth byte is `alpha`.
+fn bmp(header: &dyn Fn(i32) -> Vec<u8>, is_top_down: bool, bits: u16, alpha: u8) -> Vec<u8> {
+    let row = |value: u8| match bits {
+        32 => [value, value, value, alpha].repeat(3),
+        _ => [[value; 9].as_slice(), &[0; 3]].concat(),
+    };
+    let header = header(if is_top_down { -2 } else { 2 });
+    let rows = if is_top_down {
+        [row(0), row(255)]
+    } else {
+        [row(255), row(0)]
+    };
+    let offset = 14 + header.len() as u32;
+    let mut bytes = b"BM\0\0\0\0\0\0\0\0".to_vec();
+    bytes.extend(offset.to_le_bytes());
+    bytes.extend(header);
+    bytes.extend(rows.concat());
+    bytes
+}
+
+/// A header of `length` bytes with the fields of `BITMAPINFOHEADER`, and masks if `compression` is 3.
+fn info(length: u32, bits: u16, compression: u32) -> impl Fn(i32) -> Vec<u8> {
+    move |height| {
+        let mut header = length.to_le_bytes().to_vec();
+        header.extend(3_i32.to_le_bytes());
+        header.extend(height.to_le_bytes());
+        header.extend(1_u16.to_le_bytes());
+        header.extend(bits.to_le_bytes());
+        header.extend(compression.to_le_bytes());
+        header.resize(40, 0);
+        if compression == 3 {
+            for mask in [0x00ff_0000_u32, 0xff00, 0xff, 0xff00_0000] {
+                header.extend(mask.to_le_bytes());
+            }
+        }
+        header.resize(length as usize, 0);
+        header
+    }
+}
+
+#[test]
+fn bmps_of_every_header_have_the_same_pixels() {
+    let core = |height: i32| {
+        let mut header = 12_u32.to_le_bytes().to_vec();
+        for field in [3, height as u16, 1, 24] {
+            header.extend(field.to_le_bytes());
+        }
+        header
+    };
+    let core: &dyn Fn(i32) -> Vec<u8> = &core;
+    let plain = |length| info(length, 24, 0);
+    let masked = |length| info(length, 32, 3);
+    let cases: Vec<(&str, Vec<u8>)> = vec![
+        ("core", bmp(core, false, 24, 0)),
+        ("OS/2, short", bmp(&plain(16), false, 24, 0)),
+        ("info", bmp(&plain(40), false, 24, 0)),
+        ("info, top down", bmp(&plain(40), true, 24, 0)),
+        ("OS/2", bmp(&plain(64), false, 24, 0)),
+        ("OS/2, top down", bmp(&plain(64), true, 24, 0)),
+        ("V2", bmp(&plain(52), false, 24, 0)),
+        ("V3, top down", bmp(&plain(56), true, 24, 0)),
+        ("V4", bmp(&plain(108), false, 24, 0)),
+        ("V4, top down", bmp(&plain(108), true, 24, 0)),
+        ("V5", bmp(&plain(124), false, 24, 0)),
+        ("V5, top down", bmp(&plain(124), true, 24, 0)),
+        ("32 bits", bmp(&info(40, 32, 0), false, 32, 0)),
+        ("32 bits, top down", bmp(&info(40, 32, 0), true, 32, 77)),
+        ("V3, masks, opaque", bmp(&masked(56), false, 32, 255)),
+        ("V4, masks, opaque", bmp(&masked(108), true, 32, 255)),
+        ("V4, masks, alpha 0", bmp(&masked(108), false, 32, 0)),
+        (
+            "V5, masks, alpha 0, top down",
+            bmp(&masked(124), true, 32, 0),
+        ),
+    ];
+    let mut spec = plain_size(3, 2);
+    let expected = [[0; 9], [255; 9]].concat();
+    let mut wrong = Vec::new();
+    for (name, bytes) in cases {
+        for alpha in [Alpha::White, Alpha::Drop] {
+            spec.alpha = alpha;
+            let actual = to_tensor(&bytes, &spec, Datatype::Uint8, 6);
+            if actual.as_ref() != Ok(&expected) {
+                wrong.push(format!("{name}, {alpha:?}: {actual:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // The sizes are checked before the pixels are read.
+    let declared = |header: &dyn Fn(i32) -> Vec<u8>| {
+        let bytes = bmp(header, true, 24, 0);
+        to_tensor(&bytes, &plain_size(3, 2), Datatype::Uint8, 5).map_err(|error| error.to_string())
+    };
+    let message = "the BMP declares 3x2 pixels, 6, expected at most 5";
+    for length in [40, 64, 108] {
+        assert_eq!(
+            declared(&plain(length)),
+            Err(message.to_owned()),
+            "{length}"
+        );
+    }
+}
+
+fn plain_size(width: u32, height: u32) -> ImageSpec {
+    ImageSpec {
+        width,
+        height,
+        ..plain(Channels::Rgb, Layout::Nhwc)
+    }
+}
+
+#[test]
+fn bytes_behind_the_end_of_an_image_are_ignored() {
+    let spec = plain(Channels::Rgb, Layout::Nhwc);
+    let trailers: [&[u8]; 4] = [
+        b"\0\0\0\x18ftypmp42\xff\xda\0\0",
+        b"\xff\xd8\xff\xda",
+        b"\xff\xff\xff",
+        &[0; 100],
+    ];
+    let mut wrong = Vec::new();
+    for name in [
+        "wide.jpg",
+        "wide.png",
+        "palette.gif",
+        "lossless.webp",
+        "wide.bmp",
+    ] {
+        let bytes = sample(name);
+        let alone = to_tensor(&bytes, &spec, Datatype::Uint8, MAX_PIXELS).unwrap();
+        for trailer in trailers {
+            let longer = [&bytes, trailer].concat();
+            let actual = to_tensor(&longer, &spec, Datatype::Uint8, MAX_PIXELS);
+            if actual.as_ref() != Ok(&alone) {
+                wrong.push(format!("{name} {trailer:?}: {:?}", actual.err()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn transparency_is_put_on_white_or_dropped() {
+    let pixels = [[200, 0, 0, 0], [0, 100, 0, 255], [0, 0, 100, 51]];
+    let image = image::RgbaImage::from_raw(3, 1, pixels.concat()).unwrap();
+    let mut png = Vec::new();
+    image
+        .write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png)
+        .unwrap();
+    let mut spec = plain_size(3, 1);
+    let mut read = |alpha| {
+        spec.alpha = alpha;
+        to_tensor(&png, &spec, Datatype::Uint8, MAX_PIXELS).unwrap()
+    };
+    assert_eq!(
+        read(Alpha::White),
+        [255, 255, 255, 0, 100, 0, 204, 204, 224]
+    );
+    assert_eq!(read(Alpha::Drop), [200, 0, 0, 0, 100, 0, 0, 0, 100]);
 }
