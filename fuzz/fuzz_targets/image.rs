@@ -4,7 +4,7 @@
 
 use infer::input::image::to_tensor;
 use infer_fuzz::limits;
-use infer_model_card::{Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
+use infer_model_card::{Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode};
 use infer_tensor::Datatype;
 use libfuzzer_sys::{Corpus, fuzz_target};
 
@@ -50,6 +50,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         crop: pick(&[Crop::Torchvision, Crop::Transformers], fit / 4),
         filter: pick(&filters, fit / 8),
         channels,
+        alpha: pick(&[Alpha::White, Alpha::Drop], how / 64),
         layout: pick(&[Layout::Nchw, Layout::Nhwc], how / 4),
         scale: 1.0 / 255.0,
         mean: vec![0.5; values],

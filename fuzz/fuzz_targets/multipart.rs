@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use infer::input::multipart::{boundary, parts};
+use infer::input::multipart::{Form, boundary};
 use infer_fuzz::{check_refused, limits};
 use libfuzzer_sys::fuzz_target;
 
@@ -13,12 +13,13 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let limits = limits();
     let read = boundary(&String::from_utf8_lossy(header))
-        .and_then(|boundary| parts(body.to_vec(), &boundary, &limits));
+        .and_then(|boundary| Form::read(body.to_vec(), &boundary, &["top_k", "outputs"], &limits));
     match read {
-        Ok(parts) => {
-            assert!(parts.len() as u64 <= limits.max_parts);
-            let all: usize = parts.iter().map(|part| part.len()).sum();
-            assert!(all <= body.len());
+        Ok(form) => {
+            assert!((form.images.len() + form.fields.len()) as u64 <= limits.max_parts);
+            let images = form.images.iter().map(|(_, image)| image.len());
+            let all = images.chain(form.fields.iter().map(|(_, value)| value.len()));
+            assert!(all.sum::<usize>() <= body.len());
         }
         Err(error) => check_refused(&error),
     }

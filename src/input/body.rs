@@ -117,7 +117,7 @@ pub fn sniff(body: &[u8], accepts: Accepts) -> Result<BodyKind, ApiError> {
                 // Decoding fails with the name of the format.
                 return Ok(BodyKind::Image);
             }
-        } else if !(accepts.text.is_some() && is_text(body)) && !is_tensor() {
+        } else if !(is_tensor() || accepts.text.is_some() && is_text(body)) {
             return Err(not_taken(accepts, &format!("images, here {}", found.name)));
         }
     }

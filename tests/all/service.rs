@@ -495,6 +495,31 @@ fn settings_are_read_at_request_time_and_not_from_the_snapshot() {
 }
 
 #[test]
+fn pages_of_the_origins_in_the_setting_may_ask() {
+    let service = Service::start_with(&[], &[("INFER_CORS_ORIGINS", "http://page.example")]);
+    let asked = ("access-control-request-method", "POST");
+    let page = ("origin", "http://page.example");
+    let other = ("origin", "http://other.example");
+    let rows = [
+        ("OPTIONS", "/infer", &[page, asked][..], 204, true),
+        ("OPTIONS", "/infer", &[other, asked], 204, false),
+        ("GET", "/v2/models/digits", &[page], 200, true),
+        ("GET", "/v2/models/digits", &[other], 200, false),
+        ("GET", "/v2/models/nobody", &[page], 404, true),
+    ];
+    let mut wrong = Vec::new();
+    for (method, path, headers, status, is_allowed) in rows {
+        let response = send(service.address, method, path, headers, b"");
+        let allowed = response.header("access-control-allow-origin");
+        let expected = is_allowed.then_some("http://page.example");
+        if response.status != status || allowed != expected || response.header("vary").is_none() {
+            wrong.push(format!("{method} {path} {headers:?}: {response:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn a_signal_stops_the_service_after_the_last_response() {
     for signal in ["TERM", "INT"] {
         let mut service = Service::start();

@@ -46,7 +46,10 @@ impl Response {
         let json = self.json();
         let object = json.as_object().unwrap();
         assert_eq!(object.len(), 1, "{json}");
-        object["error"].as_str().unwrap().to_owned()
+        // OpenAI's routes have OpenAI's form.
+        let error = &object["error"];
+        let sentence = error.as_str().or_else(|| error["message"].as_str());
+        sentence.unwrap().to_owned()
     }
 }
 

@@ -53,8 +53,11 @@ fn well_formed(json: &[u8]) -> Cow<'_, [u8]> {
     /// The length of an escape such as `\ud83d`.
     const ESCAPE: usize = 6;
     let mut repaired = Cow::Borrowed(json);
-    let mut at = 0;
     // A tensor has no escapes, so one quick search is usually enough.
+    if !json.contains(&b'\\') {
+        return repaired;
+    }
+    let mut at = 0;
     while let Some(before) = json[at..].iter().position(|byte| *byte == b'\\') {
         let start = at + before;
         let rest = &json[start..];
