@@ -351,8 +351,8 @@ fn unusable_models_are_rejected_before_anything_is_copied() {
         ),
         (
             vec![&external],
-            "error: `",
-            "is not supported: weight `w` is stored outside the ONNX file, in `weights.bin`",
+            "error: the weight `w` is in the file `weights.bin`, which is not beside `",
+            "; copy it there",
         ),
         (
             vec![&sequence],

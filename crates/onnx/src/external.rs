@@ -83,7 +83,8 @@ pub enum ExternalError {
     },
 }
 
-/// Read an ONNX file. The weights that it has in other files become part of it.
+/// Read an ONNX file. The weights that it has in other files become part of it. Bytes that are not protobuf are returned as
+/// they are.
 ///
 /// # Errors
 /// See [`ExternalError`].
@@ -99,8 +100,13 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, ExternalError> {
     };
     let changed = change(&onnx, outline::Message::Model, 0, &mut |tensor| {
         weights.read_into(tensor)
-    })?;
-    Ok(changed.unwrap_or(onnx))
+    });
+    match changed {
+        Ok(changed) => Ok(changed.unwrap_or(onnx)),
+        // Who reads the graph refuses it in words.
+        Err(ExternalError::Graph { .. }) => Ok(onnx),
+        Err(error) => Err(error),
+    }
 }
 
 /// The files in which an ONNX file has weights, by their names relative to its folder.
@@ -184,7 +190,7 @@ struct Weights<'a> {
     bytes: u64,
 }
 
-/// A message inside a file that is not protobuf; its path is added by [`Weights`].
+/// A message that is not protobuf, in a file that the caller knows.
 impl From<String> for ExternalError {
     fn from(reason: String) -> Self {
         Self::Graph {
