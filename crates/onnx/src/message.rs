@@ -111,7 +111,7 @@ impl<'a> Message<'a> {
             Value::Number(value) if *found == number => Some(*value),
             _ => None,
         });
-        numbers.last().unwrap_or_default()
+        numbers.fold(0, |_, number| number)
     }
 
     /// Repeated numbers, each in a field of its own or packed.
