@@ -408,7 +408,8 @@ fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
 fn text_fields_of_a_form_are_parameters() {
     type Parts = &'static [(&'static str, Option<&'static str>, &'static [u8])];
     const FORM: (&str, &str) = ("content-type", "multipart/form-data; boundary=x");
-    let rows: [(&str, Parts, Result<(usize, bool), &str>); 15] = [
+    type Row = (&'static str, Parts, Result<(usize, bool), &'static str>);
+    let rows: [Row; 15] = [
         ("", &[], Ok((5, false))),
         ("", &[("top_k", None, b"2")], Ok((2, false))),
         ("", &[("outputs", None, b"true")], Ok((5, true))),

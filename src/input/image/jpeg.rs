@@ -57,7 +57,8 @@ mod tests {
         let video = b"\0\0\0\x18ftypmp42\xff\xda\0\0\xff\xd9\xff\xda";
         // Parts, and the number of bytes behind the end; `None` if it is truncated.
         let end = b"\xff\xd9";
-        let cases: [(&str, Vec<&[u8]>, Option<usize>); 16] = [
+        type Case<'a> = (&'a str, Vec<&'a [u8]>, Option<usize>);
+        let cases: [Case; 16] = [
             ("alone", vec![SCAN, end], Some(0)),
             ("a video behind", vec![SCAN, end, video], Some(video.len())),
             (
