@@ -236,7 +236,7 @@ fn embeddings_are_those_of_sentence_transformers() {
     let prompt = r#"{"prompts": {"query": "query: "}, "default_prompt_name": "query"}"#;
     let no_prompt = r#"{"prompts": {"query": "query: "}}"#;
     // (files, pooling, whether vectors are normalized, prompt)
-    let rows: [(&[(&str, &str)], Pooling, bool, &str); 6] = [
+    let rows: [(Files, Pooling, bool, &str); 6] = [
         (
             &[("modules.json", &plain), ("1_Pooling/config.json", cls)],
             Pooling::Cls,

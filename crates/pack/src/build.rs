@@ -138,7 +138,7 @@ pub enum BuildError {
         /// The model.
         model: ModelId,
         /// The reason.
-        source: infer_onnx::ExternalError,
+        source: Box<infer_onnx::ExternalError>,
     },
     /// A model card that contradicts its graph.
     #[error("model `{model}`: {source}")]

@@ -42,6 +42,8 @@ pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError>
         .unwrap_or(match last_operator.map_or("", String::as_str) {
             // The graph computes the scores.
             "Softmax" | "Sigmoid" => Activation::None,
+            // So do classifiers of `ai.onnx.ml`.
+            _ if context.class_labels.contains_key(&output.name) => Activation::None,
             _ => config.activation,
         });
     Ok(Some(Section {

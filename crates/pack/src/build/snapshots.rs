@@ -292,7 +292,7 @@ fn engine_model(model: &Model, inputs: &mut Inputs) -> Result<EngineModel, Build
     let engine_model = if model.is_snapshot() {
         let onnx = infer_onnx::read_file(onnx_path).map_err(|source| BuildError::Onnx {
             model: model.id.clone(),
-            source,
+            source: Box::new(source),
         })?;
         inputs.add(&name, &onnx);
         EngineModel::Snapshot(onnx)
