@@ -3,79 +3,13 @@
 
 mod support;
 
-use infer_executor::{Data, Tensor};
-use serde_json::Value as Json;
-use support::Value::{self, Float, Floats, Int};
-use support::{ints, run, text};
-
-fn tensor(json: &Json) -> Tensor {
-    let shape: Vec<usize> = serde_json::from_value(json["shape"].clone()).unwrap();
-    let values = json["values"].as_array().unwrap().iter();
-    let real = |value: &Json| match value.as_str() {
-        Some(text) => text.parse().unwrap(),
-        None => value.as_f64().unwrap() as f32,
-    };
-    let whole = |value: &Json| value.as_i64().unwrap();
-    let data = match json["datatype"].as_str().unwrap() {
-        "FP32" => Data::F32(values.map(real).collect()),
-        "INT32" => Data::I32(values.map(|value| whole(value) as i32).collect()),
-        "INT64" => Data::I64(values.map(whole).collect()),
-        "BOOL" => Data::Bool(values.map(|value| value.as_bool().unwrap()).collect()),
-        other => panic!("{other}"),
-    };
-    Tensor::new(shape, data).unwrap()
-}
-
-fn attribute(json: &Json) -> Value {
-    match json {
-        Json::Number(number) if number.is_i64() => Int(number.as_i64().unwrap()),
-        Json::Number(number) => Float(number.as_f64().unwrap() as f32),
-        Json::String(value) => text(value),
-        Json::Array(values) if values.iter().any(Json::is_f64) => {
-            Floats(serde_json::from_value(json.clone()).unwrap())
-        }
-        other => ints(&serde_json::from_value::<Vec<i64>>(other.clone()).unwrap()),
-    }
-}
-
-/// Whether they are the same, fractions within the sixth digit.
-fn is_close(actual: &Tensor, expected: &Tensor) -> bool {
-    match (actual.data(), expected.data()) {
-        (Data::F32(came_values), Data::F32(values)) => {
-            actual.shape() == expected.shape()
-                && came_values
-                    .iter()
-                    .zip(values)
-                    .all(|(a, b)| a == b || (a - b).abs() <= 1e-6 + 1e-5 * b.abs())
-        }
-        _ => actual == expected,
-    }
-}
+use infer_executor::Tensor;
+use support::Value::{self, Floats, Int};
+use support::{ints, references, run, text};
 
 #[test]
 fn nodes_compute_what_onnx_runtime_does() {
-    let cases: Vec<Json> = serde_json::from_str(include_str!("references/tensors.json")).unwrap();
-    let mut failures = Vec::new();
-    for case in &cases {
-        let op_type = case["operator"].as_str().unwrap();
-        let attributes = case["attributes"].as_object().unwrap().iter();
-        let attributes: Vec<_> = attributes
-            .map(|(name, value)| (name.as_str(), attribute(value)))
-            .collect();
-        let tensors = |name: &str| case[name].as_array().unwrap().iter().map(tensor);
-        let inputs: Vec<_> = tensors("inputs").map(Some).collect();
-        let expected: Vec<_> = tensors("outputs").collect();
-        let opset = case["opset"].as_i64().unwrap();
-        let actual = run(op_type, opset, &attributes, expected.len(), &inputs);
-        let is_right = actual.as_ref().is_ok_and(|actual| {
-            actual.len() >= expected.len()
-                && actual.iter().zip(&expected).all(|(a, b)| is_close(a, b))
-        });
-        if !is_right {
-            failures.push(format!("{case}: actual {actual:?}"));
-        }
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    references::check(include_str!("references/tensors.json"));
 }
 
 fn zeros(shape: &[usize]) -> Option<Tensor> {

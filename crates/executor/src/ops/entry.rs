@@ -57,6 +57,11 @@ pub(super) const fn microsoft(name: &'static str, builder: Builder) -> OperatorE
     OperatorEntry::new("com.microsoft", name, builder)
 }
 
+/// A row for an operator of ONNX's set of classical machine learning, `ai.onnx.ml`.
+pub(super) const fn ml(name: &'static str, builder: Builder) -> OperatorEntry {
+    OperatorEntry::new("ai.onnx.ml", name, builder)
+}
+
 /// Boxes an operator, as a [`Builder`] returns it. Never an error.
 pub(super) fn boxed(operator: impl Operator + 'static) -> Result<Box<dyn Operator>> {
     Ok(Box::new(operator))

@@ -1,6 +1,6 @@
 //! Gathering elements by index.
 
-use super::entry::{OperatorEntry, boxed, onnx};
+use super::entry::{OperatorEntry, boxed, ml, onnx};
 use crate::error::{Error, Result};
 use crate::index::{Walk, axis, strides};
 use crate::operator::{Build, Inputs, Operator};
@@ -8,9 +8,7 @@ use crate::strided_copy::gather_runs;
 use crate::tensor::{Tensor, element_count, with_room};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    OperatorEntry::new("ai.onnx.ml", "ArrayFeatureExtractor", |_| {
-        boxed(ArrayFeatureExtractor)
-    }),
+    ml("ArrayFeatureExtractor", |_| boxed(ArrayFeatureExtractor)),
     onnx("Compress", compress),
     onnx("Gather", |build| {
         boxed(Gather {

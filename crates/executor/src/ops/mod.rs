@@ -26,6 +26,7 @@ pub mod loss;
 mod lrn;
 pub mod matmul;
 mod max_unpool;
+mod ml;
 pub mod normalization;
 pub mod packed_matmul;
 pub mod pad;

@@ -7,9 +7,9 @@ use super::entry::{OperatorEntry, domain_name};
 use super::{
     activation, arithmetic, attention, cast, col2im, constant, control, convolution, cumulative,
     deform_conv, detection, einsum, elementwise, gather, layer_normalization, layout,
-    linear_attention, logic, loss, lrn, matmul, max_unpool, normalization, pad, pooling, quantize,
-    quantized, recurrent, reduce, resize, sampling, scatter, select, sequence, shape, slice,
-    softmax, tf_idf,
+    linear_attention, logic, loss, lrn, matmul, max_unpool, ml, normalization, pad, pooling,
+    quantize, quantized, recurrent, reduce, resize, sampling, scatter, select, sequence, shape,
+    slice, softmax, tf_idf,
 };
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
@@ -41,6 +41,11 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     lrn::OPERATORS,
     matmul::OPERATORS,
     max_unpool::OPERATORS,
+    ml::linear::OPERATORS,
+    ml::scaling::OPERATORS,
+    ml::svm::OPERATORS,
+    ml::tree_ensemble::OPERATORS,
+    ml::vocabulary::OPERATORS,
     normalization::OPERATORS,
     pad::OPERATORS,
     pooling::OPERATORS,

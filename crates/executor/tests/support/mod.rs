@@ -1,10 +1,12 @@
 //! One node, built and run.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+pub mod references;
+
 use infer_executor::attributes::Attributes;
 use infer_executor::operator::{Build, Input, Inputs};
-use infer_executor::{Tensor, ops};
-use rten_onnx::onnx::AttributeProto;
+use infer_executor::{Data, Tensor, ops};
+use rten_onnx::onnx::{AttributeProto, DataType, TensorProto};
 
 /// An attribute's value.
 pub enum Value {
@@ -12,7 +14,9 @@ pub enum Value {
     Floats(Vec<f32>),
     Int(i64),
     Ints(Vec<i64>),
+    Tensor(Tensor),
     Text(String),
+    Texts(Vec<String>),
 }
 
 /// INTS.
@@ -20,17 +24,39 @@ pub fn ints(values: &[i64]) -> Value {
     Value::Ints(values.to_vec())
 }
 
+/// FLOATS.
+pub fn floats(values: &[f32]) -> Value {
+    Value::Floats(values.to_vec())
+}
+
 /// A STRING.
 pub fn text(value: &str) -> Value {
     Value::Text(value.to_owned())
 }
 
-/// What a node of that many outputs computes, or what it says when it is built or when it is run.
+/// STRINGS.
+pub fn texts(values: &[&str]) -> Value {
+    Value::Texts(values.iter().map(|&value| value.to_owned()).collect())
+}
+
+/// A node of that many outputs, of ONNX's own domain.
 pub fn run(
     op_type: &str,
     opset: i64,
     attributes: &[(&str, Value)],
     outputs: usize,
+    inputs: &[Option<Tensor>],
+) -> Result<Vec<Tensor>, String> {
+    run_in("", op_type, opset, attributes, &vec![true; outputs], inputs)
+}
+
+/// What a node with these outputs, used or not, computes, or what it says when it is built or when it is run.
+pub fn run_in(
+    domain: &str,
+    op_type: &str,
+    opset: i64,
+    attributes: &[(&str, Value)],
+    outputs: &[bool],
     inputs: &[Option<Tensor>],
 ) -> Result<Vec<Tensor>, String> {
     let attribute = attributes.iter().map(|(name, value)| {
@@ -43,18 +69,20 @@ pub fn run(
             Value::Floats(values) => attribute.floats = values.clone(),
             Value::Int(value) => attribute.i = Some(*value),
             Value::Ints(values) => attribute.ints = values.clone(),
+            Value::Tensor(value) => attribute.t = Some(proto(value)),
             Value::Text(value) => attribute.s = Some(value.clone()),
+            Value::Texts(values) => attribute.strings = values.clone(),
         }
         attribute
     });
     let attributes: Vec<AttributeProto> = attribute.collect();
     let mut build = Build {
-        domain: "",
+        domain,
         op_type,
         opset,
         attributes: Attributes::new(&attributes),
-        inputs: vec![true; inputs.len()],
-        outputs: vec![true; outputs],
+        inputs: inputs.iter().map(Option::is_some).collect(),
+        outputs: outputs.to_vec(),
         constants: vec![None; inputs.len()],
         consumed: Vec::new(),
         graphs: Vec::new(),
@@ -64,4 +92,42 @@ pub fn run(
     ops::build(&mut build)
         .and_then(|operator| operator.run(Inputs::new(given.collect())))
         .map_err(|error| error.to_string())
+}
+
+/// A tensor as a file has it.
+fn proto(tensor: &Tensor) -> TensorProto {
+    let shape = tensor.shape().iter().map(|&size| size as i64);
+    let mut proto = TensorProto {
+        dims: shape.collect(),
+        ..TensorProto::default()
+    };
+    let datatype = match tensor.data() {
+        Data::F32(values) => {
+            proto.float_data = values.clone();
+            DataType::FLOAT
+        }
+        Data::F64(values) => {
+            proto.double_data = values.clone();
+            DataType::DOUBLE
+        }
+        Data::I64(values) => {
+            proto.int64_data = values.clone();
+            DataType::INT64
+        }
+        Data::I32(values) => {
+            proto.int32_data = values.clone();
+            DataType::INT32
+        }
+        Data::I16(values) => {
+            proto.int32_data = values.iter().map(|&value| value.into()).collect();
+            DataType::INT16
+        }
+        Data::U8(values) => {
+            proto.int32_data = values.iter().map(|&value| value.into()).collect();
+            DataType::UINT8
+        }
+        other => panic!("{other:?}"),
+    };
+    proto.data_type = Some(datatype);
+    proto
 }
