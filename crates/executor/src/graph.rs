@@ -293,6 +293,7 @@ fn step(node: Node, constants: &mut BTreeMap<ValueId, Tensor>) -> Result<Option<
                 let subgraph = Subgraph {
                     graph: Box::new(Graph::build(network)?),
                     captures: subnetwork.captures,
+                    outputs: std::mem::take(&mut subnetwork.outputs),
                 };
                 graphs.push((subnetwork.attribute.clone(), subgraph));
             }

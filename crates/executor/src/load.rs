@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use rten_onnx::onnx::{GraphProto, ModelProto, NodeProto};
+use infer_tensor::Datatype;
+use rten_onnx::onnx::{GraphProto, ModelProto, NodeProto, ValueInfoProto};
 
 use crate::error::{Error, Result};
 use crate::ir::{Network, Node, OnnxNode, Op, Subnetwork, ValueId};
+use crate::operator::Declared;
 use crate::tensor_proto::tensor;
 
 /// Graphs inside each other that a model may have.
@@ -135,6 +137,7 @@ impl<'a> Loader<'a> {
             let Some(inner) = attribute.g.take() else {
                 continue;
             };
+            let outputs = inner.output.iter().map(declared).collect();
             let (network, captures) = Loader::new(self.opsets, self.depth + 1)?.load(inner)?;
             for name in &captures {
                 let id = self.value(name);
@@ -144,6 +147,7 @@ impl<'a> Loader<'a> {
                 attribute: attribute.name.clone().unwrap_or_default(),
                 network,
                 captures: captures.len(),
+                outputs,
             });
         }
         let mut outputs = Vec::new();
@@ -167,6 +171,29 @@ impl<'a> Loader<'a> {
             outputs,
         });
         Ok(())
+    }
+}
+
+/// The type that a graph declares for an output.
+fn declared(output: &ValueInfoProto) -> Declared {
+    let Some(tensor) = output
+        .r#type
+        .as_ref()
+        .and_then(|kind| kind.tensor_type.as_ref())
+    else {
+        return Declared::default();
+    };
+    let datatype = tensor.elem_type.and_then(|datatype| {
+        let datatype = Datatype::from_onnx(datatype.0.into()).ok()?;
+        (datatype != Datatype::Bytes).then_some(datatype)
+    });
+    let sizes = tensor.shape.iter().flat_map(|shape| &shape.dim);
+    let size = |size: Option<i64>| size.and_then(|size| usize::try_from(size).ok());
+    Declared {
+        datatype,
+        shape: sizes
+            .map(|dimension| size(dimension.dim_value).unwrap_or(0))
+            .collect(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The trait that all operators implement, their inputs, and what they are built from.
 
+use infer_tensor::Datatype;
+
 use crate::attributes::Attributes;
 use crate::buffer_pool;
 use crate::error::{Error, Result};
@@ -160,12 +162,23 @@ pub trait Runnable {
     fn is_deterministic(&self) -> bool;
 }
 
+/// The type that a graph declares for an output.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// The datatype; `None` if the graph does not say, or if tensors cannot have it.
+    pub datatype: Option<Datatype>,
+    /// The shape, in which a size that is not known in advance is 0; empty if the graph does not say.
+    pub shape: Vec<usize>,
+}
+
 /// A graph inside a node, and the number of values that it captures.
 pub struct Subgraph {
     /// The graph; its first inputs are those that the node passes, the rest are the captured values.
     pub graph: Box<dyn Runnable>,
     /// The number of values that it takes from the graph around it.
     pub captures: usize,
+    /// The declared types of its outputs.
+    pub outputs: Vec<Declared>,
 }
 
 impl<'a> Build<'a> {

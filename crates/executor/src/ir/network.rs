@@ -8,6 +8,7 @@ use rten_onnx::onnx::AttributeProto;
 use super::fused::{FusedConv, FusedMatMul};
 use super::value::{QuantizedConstant, ValueId};
 use crate::attributes::Attributes;
+use crate::operator::Declared;
 use crate::ops::channels_last::conv::Convolution;
 use crate::ops::channels_last::inverted_bottleneck::InvertedBottleneck;
 use crate::ops::channels_last::pooling::{Kind, Pooling};
@@ -241,4 +242,6 @@ pub(crate) struct Subnetwork {
     pub(crate) network: Network,
     /// The number of values that it captures from the graph around it.
     pub(crate) captures: usize,
+    /// The declared types of its outputs.
+    pub(crate) outputs: Vec<Declared>,
 }

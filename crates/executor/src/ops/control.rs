@@ -3,7 +3,7 @@
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index;
-use crate::operator::{Build, Inputs, Operator, Subgraph};
+use crate::operator::{Build, Declared, Inputs, Operator, Subgraph};
 use crate::strided_copy::{signed_strides, strided_copy};
 use crate::tensor::{Element, Tensor, element_count, with_room};
 use crate::with_element;
@@ -172,8 +172,10 @@ impl Operator for Loop {
             states.extend(outputs.drain(1..));
             trip += 1;
         }
-        for rows in &rows {
-            states.push(stacked(rows, 0)?);
+        let declared = &self.body.graph.outputs;
+        for (at, rows) in rows.iter().enumerate() {
+            let declared = declared.get(1 + self.states + at);
+            states.push(stacked(rows, 0, declared)?);
         }
         Ok(states)
     }
@@ -185,11 +187,22 @@ impl Operator for Loop {
     }
 }
 
-/// Stacks tensors of one shape along a new axis.
-fn stacked(rows: &[Tensor], axis: i64) -> Result<Tensor> {
-    let first = rows.first().ok_or_else(|| {
-        Error::unsupported("a loop or scan without iterations is not supported: the datatype of its scan outputs is unknown")
-    })?;
+/// Stacks tensors of one shape along a new axis. Without any, the result has no elements, and the datatype and the shape
+/// that the subgraph declares for each.
+fn stacked(rows: &[Tensor], axis: i64, declared: Option<&Declared>) -> Result<Tensor> {
+    let Some(first) = rows.first() else {
+        let unknown = || {
+            Error::unsupported(
+                "a loop or scan without iterations is not supported if its subgraph does not declare the datatype of a \
+                 scan output",
+            )
+        };
+        let declared = declared.ok_or_else(unknown)?;
+        let datatype = declared.datatype.ok_or_else(unknown)?;
+        let mut shape = declared.shape.clone();
+        shape.insert(index::axis(axis, shape.len() + 1)?, 0);
+        return with_element!(datatype, T => Tensor::of(&shape, Vec::<T>::new()));
+    };
     let rank = first.rank() + 1;
     let axis = index::axis(axis, rank)?;
     if let Some(other) = rows
@@ -324,15 +337,12 @@ impl Scan {
             }
             states = outputs;
         }
-        for ((rows, &axis), &reversed) in rows
-            .iter_mut()
-            .zip(&self.output_axes)
-            .zip(&self.output_reversed)
-        {
-            if reversed {
+        for (at, rows) in rows.iter_mut().enumerate() {
+            if self.output_reversed[at] {
                 rows.reverse();
             }
-            states.push(stacked(rows, axis)?);
+            let declared = self.body.graph.outputs.get(self.states + at);
+            states.push(stacked(rows, self.output_axes[at], declared)?);
         }
         Ok(states)
     }
@@ -373,7 +383,10 @@ impl Operator for Scan {
                 .zip(outputs)
                 .for_each(|(all, output)| all.push(output));
         }
-        columns.iter().map(|column| stacked(column, 0)).collect()
+        columns
+            .iter()
+            .map(|column| stacked(column, 0, None))
+            .collect()
     }
 
     /// The subgraph may contain a loop.
