@@ -1,9 +1,9 @@
 //! Builds operators from nodes, and computes nodes whose inputs are constant.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::error::{Error, Result};
-use crate::ir::{OnnxNode, Op, ValueId};
+use crate::ir::{Network, OnnxNode, Op, ValueId};
 use crate::operator::{Build, Input, Inputs, Operator, Subgraph};
 use crate::ops;
 use crate::ops::channels_last::pooling::GlobalAveragePooling;
@@ -14,6 +14,31 @@ use crate::tensor::Tensor;
 
 /// The constants of a graph.
 type Constants = BTreeMap<ValueId, Tensor>;
+
+/// Rejects a graph with several unsupported operators, in itself or in the graphs inside it, and names all of them: whoever
+/// converts the model again wants the whole list. A single one is left to [`onnx`], which names its node.
+///
+/// # Errors
+/// `Unsupported` if there are several.
+pub(crate) fn check_operators(network: &Network) -> Result<()> {
+    let mut missing = BTreeSet::new();
+    find_missing(network, &mut missing);
+    if missing.len() < 2 {
+        return Ok(());
+    }
+    Err(ops::unsupported(&missing))
+}
+
+fn find_missing<'a>(network: &'a Network, missing: &mut BTreeSet<(&'a str, &'a str)>) {
+    for onnx in network.nodes.iter().filter_map(|node| node.op.onnx()) {
+        if ops::find(&onnx.domain, &onnx.op_type).is_none() {
+            missing.insert((&onnx.domain, &onnx.op_type));
+        }
+        for subnetwork in &onnx.graphs {
+            find_missing(&subnetwork.network, missing);
+        }
+    }
+}
 
 /// Builds the operator of an ONNX node. Inputs that the operator has packed into a form of its own become `None` in
 /// `inputs`: it does not get them when it runs.

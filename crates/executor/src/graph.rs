@@ -45,7 +45,9 @@ impl Graph {
     /// `Graph` for a file that the specification does not allow, `Unsupported` for an operator, an attribute or a
     /// datatype that is not supported.
     pub fn load(model: ModelProto) -> Result<Self> {
-        Self::build(optimize::optimize(load::network(model)?)?)
+        let network = load::network(model)?;
+        build::check_operators(&network)?;
+        Self::build(optimize::optimize(network)?)
     }
 
     /// Builds an operator for each node, and computes the nodes whose inputs are all constant.

@@ -370,3 +370,42 @@ fn a_loop_without_iterations_has_the_outputs_that_its_subgraph_declares() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+#[test]
+fn all_unsupported_operators_of_a_graph_are_named() {
+    let mut other = node("Fold", "x", "c", &[]);
+    other.domain = Some("com.example".to_owned());
+    let inner = graph("", "i", vec![node("Inner", "x", "i", &[])]);
+    let branches = [("then_branch", inner.clone()), ("else_branch", inner)];
+    let nodes = |count: usize| {
+        let all = vec![
+            node("Outer", "x", "a", &[]),
+            node("Outer", "a", "b", &[]),
+            other.clone(),
+            node("If", "yes", "o", &branches),
+        ];
+        all.into_iter().take(count).collect::<Vec<_>>()
+    };
+    let cases = [
+        (
+            2,
+            "Outer: operator `Outer` of `ai.onnx` version 21 is not supported by the WebAssembly engine; a native backend may run it",
+        ),
+        (
+            3,
+            "operators `Fold` of `com.example` and `Outer` of `ai.onnx` are not supported by the WebAssembly engine; a native backend may run them",
+        ),
+        (
+            4,
+            "operators `Fold` of `com.example` and `Inner`, `Outer` of `ai.onnx` are not supported by the WebAssembly engine; a native backend may run them",
+        ),
+    ];
+    let mut failures = Vec::new();
+    for (count, expected) in cases {
+        let actual = load(graph("x", "x", nodes(count))).err();
+        if actual.as_deref() != Some(expected) {
+            failures.push(format!("actual {actual:?}, expected {expected:?}"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}

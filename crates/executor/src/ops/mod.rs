@@ -49,4 +49,4 @@ mod tf_idf;
 pub mod window;
 
 pub use entry::{Builder, LayoutRule, OperatorEntry};
-pub use registry::{build, find, operators};
+pub use registry::{build, find, operators, unsupported};

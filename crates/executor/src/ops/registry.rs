@@ -3,6 +3,8 @@
 //! To add an operator, write a function that builds it and a row in its family's `OPERATORS`. A new family also needs a line
 //! in [`FAMILIES`].
 
+use std::collections::BTreeSet;
+
 use super::entry::{OperatorEntry, domain_name};
 use super::{
     activation, arithmetic, attention, cast, col2im, constant, control, convolution, cumulative,
@@ -97,11 +99,56 @@ pub fn build(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     }
 }
 
+/// The error that names operators without a row, each by its domain and its name.
+#[must_use]
+pub fn unsupported(missing: &BTreeSet<(&str, &str)>) -> Error {
+    /// The longest list: a file may name any number of operators.
+    const MAX_NAMES: usize = 100;
+
+    let mut domains: Vec<(&str, Vec<&str>)> = Vec::new();
+    for &(domain, name) in missing.iter().take(MAX_NAMES) {
+        match domains.last_mut() {
+            Some((last, names)) if *last == domain => names.push(name),
+            _ => domains.push((domain, vec![name])),
+        }
+    }
+    // The domains of others first: few models need only an operator of ONNX's own set.
+    domains.sort_by_key(|(domain, _)| domain.is_empty());
+    let lists = domains.iter().map(|(domain, names)| {
+        let names = names.iter().map(|name| format!("`{name}`"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        format!("{names} of `{}`", domain_name(domain))
+    });
+    let mut lists: Vec<String> = lists.collect();
+    if missing.len() > MAX_NAMES {
+        lists.push(format!("{} others", missing.len() - MAX_NAMES));
+    }
+    Error::unsupported(format!(
+        "operators {} are not supported by the WebAssembly engine; a native backend may run them",
+        lists.join(" and ")
+    ))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
+
+    #[test]
+    fn all_missing_operators_are_named() {
+        let missing = [("", "C"), ("com.microsoft", "A"), ("com.microsoft", "B")];
+        assert_eq!(
+            unsupported(&missing.into()).to_string(),
+            "operators `A`, `B` of `com.microsoft` and `C` of `ai.onnx` are not supported by the WebAssembly engine; \
+             a native backend may run them"
+        );
+        let names: Vec<String> = (0..120).map(|at| format!("{at:03}")).collect();
+        let many = names.iter().map(|name| ("", name.as_str())).collect();
+        let message = unsupported(&many).to_string();
+        assert!(
+            message.contains("`099` of `ai.onnx` and 20 others are not supported"),
+            "{message}"
+        );
+    }
 
     #[test]
     fn no_operator_has_two_rows() {
