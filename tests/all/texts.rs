@@ -322,9 +322,9 @@ fn invalid_texts_are_rejected_with_a_reason() {
         (
             json,
             "/infer/sentiment",
-            br#"{"text": "\ud800"}"#,
+            br#"{"text": "\u12"}"#,
             400,
-            "`text` is ",
+            "the JSON body cannot be read: ",
         ),
         (
             json,

@@ -101,6 +101,10 @@ pub fn logistic<R: Real>(x: R) -> R {
 }
 
 /// The quantile function of the normal distribution, with Winitzki's approximation of the inverse error function.
+#[expect(
+    clippy::approx_constant,
+    reason = "ONNX Runtime computes with as many digits of pi"
+)]
 fn probit<R: Real>(probability: R) -> R {
     let x = R::of(2.0) * probability - R::one();
     let sign = if x < R::zero() { -R::one() } else { R::one() };
