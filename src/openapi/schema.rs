@@ -206,11 +206,20 @@ pub fn element(datatype: Datatype) -> Option<Value> {
     }
 }
 
-/// A tensor as nested lists, each as long as its dimension; a free dimension has any length.
+/// A tensor as nested lists, each as long as its dimension; a free dimension has any length. A list is empty only if that
+/// leaves no size open: the last dimension, or a batch of items of a known size.
 pub fn nested(spec: &TensorSpec) -> Option<Value> {
     let element = element(spec.datatype)?;
-    Some(spec.shape.iter().rev().fold(element, |items, size| {
-        let mut list = json!({ "type": "array", "items": items, "minItems": 1 });
+    let rank = spec.shape.len();
+    let is_item_known = spec.shape.iter().skip(1).all(|size| *size >= 0);
+    let dimensions = spec.shape.iter().enumerate().rev();
+    Some(dimensions.fold(element, |items, (place, size)| {
+        let may_be_empty = match place {
+            0 => is_item_known,
+            _ => place + 1 == rank,
+        };
+        let least = if may_be_empty { 0 } else { 1 };
+        let mut list = json!({ "type": "array", "items": items, "minItems": least });
         if *size >= 0 {
             list["minItems"] = json!(size);
             list["maxItems"] = json!(size);

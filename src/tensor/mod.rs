@@ -57,6 +57,10 @@ pub fn check_shape(spec: &TensorSpec, shape: &[u64]) -> Result<Vec<u32>, ShapeEr
 /// request is a batch of one. For an empty list, see [`complete_empty`].
 pub fn add_batch(spec: &TensorSpec, shape: &mut Vec<u64>) {
     complete_empty(spec, shape);
+    // An empty list is no item: its size would be unknown.
+    if shape.as_slice() == [0] {
+        return;
+    }
     if matches!(spec.shape.first(), Some(-1 | 1)) && shape.len() + 1 == spec.shape.len() {
         shape.insert(0, 1);
     }

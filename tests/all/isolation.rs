@@ -26,7 +26,11 @@ fn a_bad_request_fails_alone() {
             504,
             "the request took longer than its time limit of 1000 ms",
         ),
-        ("/hog", 500, internal),
+        (
+            "/hog",
+            507,
+            "the request needs more memory than an instance may have",
+        ),
         ("/silent", 500, internal),
     ];
     let mut wrong = Vec::new();

@@ -60,8 +60,17 @@ class Embeddings(unittest.TestCase):
         ]:
             with self.subTest(part), self.assertRaises(error) as raised:
                 self.client.embeddings.create(**arguments)
-            # The client keeps the service's error text in the body.
-            self.assertIn(part, raised.exception.body)
+            # The client shows the message, and keeps the error's members.
+            self.assertIn(part, str(raised.exception))
+            self.assertEqual(set(raised.exception.body), {"message", "type", "param", "code"})
+
+    def test_models(self):
+        names = {model.id for model in self.client.models.list()}
+        self.assertEqual(names, {"passages", "sentences", "sentiment"})
+        self.assertEqual(self.client.models.retrieve("passages").id, "passages")
+        with self.assertRaises(NotFoundError) as raised:
+            self.client.models.retrieve("none")
+        self.assertEqual(raised.exception.code, "model_not_found")
 
 
 if __name__ == "__main__":
