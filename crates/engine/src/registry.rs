@@ -24,9 +24,9 @@ pub struct Registry {
 
 enum Entry {
     Loaded(Rc<Graph>),
-    /// Loads the graph from its file's bytes. A pointer, so that trimming removes the code from a snapshot without
+    /// Loads the graph of that name from its file. A pointer, so that trimming removes the code from a snapshot without
     /// mounted graphs.
-    Mounted(fn(Vec<u8>) -> Result<Graph, Error>),
+    Mounted(fn(&str, &Path) -> Result<Graph, Error>),
 }
 
 impl Registry {
@@ -63,9 +63,9 @@ impl Registry {
     pub fn mount(&mut self, name: &str, runtime: RuntimeChoice) -> Result<(), Error> {
         check_name(name)?;
         let load = match runtime {
-            RuntimeChoice::Auto => |onnx| Graph::load(&OnDemand, onnx),
-            RuntimeChoice::Executor => |onnx| Graph::load(&Executor, onnx),
-            RuntimeChoice::Rten => |onnx| Graph::load(&Rten, onnx),
+            RuntimeChoice::Auto => |name, file| Graph::load(&OnDemand, read(name, file)?),
+            RuntimeChoice::Executor => |name, file| Graph::load(&Executor, read(name, file)?),
+            RuntimeChoice::Rten => |name, file| Graph::load(&Rten, read(name, file)?),
         };
         self.graphs.insert(name.to_owned(), Entry::Mounted(load));
         Ok(())
@@ -80,10 +80,8 @@ impl Registry {
         match self.graphs.get(name) {
             Some(Entry::Loaded(graph)) => Ok(Rc::clone(graph)),
             Some(Entry::Mounted(load)) => {
-                let path = models_dir.join(name).join("model.onnx");
-                let onnx =
-                    infer_onnx::read_file(&path).map_err(|error| mount_error(name, &error))?;
-                load(onnx).map(Rc::new)
+                let file = models_dir.join(name).join("model.onnx");
+                load(name, &file).map(Rc::new)
             }
             None => Err(Error::new(
                 ErrorKind::NotFound,
@@ -95,6 +93,11 @@ impl Registry {
             )),
         }
     }
+}
+
+/// Read a mounted graph with its weights.
+fn read(name: &str, file: &Path) -> Result<Vec<u8>, Error> {
+    infer_onnx::read_file(file).map_err(|error| mount_error(name, &error))
 }
 
 /// The message names the graph but not its path, which is the host's.
