@@ -40,12 +40,12 @@ fn global_average_pool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
 }
 
 /// Reads a scale: per tensor, or one for each of `count` channels.
-fn scales(inputs: &Inputs<'_>, at: usize, count: usize) -> Result<Vec<f64>> {
+pub(super) fn scales(inputs: &Inputs<'_>, at: usize, count: usize) -> Result<Vec<f64>> {
     let found = reals::<f64>(inputs.required(at)?)?.into_owned();
     one_or_each(found, at, count)
 }
 
-fn zeros(inputs: &Inputs<'_>, at: usize, count: usize) -> Result<Vec<i32>> {
+pub(super) fn zeros(inputs: &Inputs<'_>, at: usize, count: usize) -> Result<Vec<i32>> {
     let found = inputs.get(at).map_or(Ok(vec![0]), integers)?;
     one_or_each(found, at, count)
 }
@@ -66,7 +66,7 @@ fn one_or_each<T>(found: Vec<T>, at: usize, count: usize) -> Result<Vec<T>> {
 }
 
 /// The value at a position of a per-tensor or per-channel parameter.
-fn of<T: Copy>(all: &[T], at: usize) -> T {
+pub(super) fn of<T: Copy>(all: &[T], at: usize) -> T {
     all[at % all.len()]
 }
 
@@ -148,7 +148,7 @@ impl Operator for QLinearConv {
 
 /// The INT32 sums of a matrix product over broadcast batches. Zero points are per tensor, or per row of the first and per
 /// column of the second matrix.
-fn product(
+pub(super) fn product(
     (a, b): (&Tensor, &Tensor),
     (a_zero, b_zero): (Option<&Tensor>, Option<&Tensor>),
 ) -> Result<(Vec<usize>, Vec<i32>)> {

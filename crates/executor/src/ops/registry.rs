@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use super::entry::{OperatorEntry, domain_name};
 use super::{
     activation, arithmetic, attention, cast, col2im, constant, control, convolution, cumulative,
-    deform_conv, detection, einsum, elementwise, gather, layer_normalization, layout,
-    linear_attention, logic, loss, lrn, matmul, max_unpool, ml, normalization, pad, pooling,
-    quantize, quantized, recurrent, reduce, resize, sampling, scatter, select, sequence, shape,
-    slice, softmax, tf_idf,
+    deform_conv, detection, einsum, elementwise, fused, fused_attention, gather, integer_matmul,
+    layer_normalization, layout, linear_attention, logic, loss, lrn, matmul, max_unpool, ml, nbits,
+    normalization, pad, pooling, qlinear, quantize, quantized, recurrent, reduce, resize, sampling,
+    scatter, select, sequence, shape, slice, softmax, tf_idf,
 };
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
@@ -34,7 +34,10 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     detection::OPERATORS,
     einsum::OPERATORS,
     elementwise::OPERATORS,
+    fused::OPERATORS,
+    fused_attention::OPERATORS,
     gather::OPERATORS,
+    integer_matmul::OPERATORS,
     layer_normalization::OPERATORS,
     layout::OPERATORS,
     linear_attention::OPERATORS,
@@ -48,9 +51,11 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     ml::svm::OPERATORS,
     ml::tree_ensemble::OPERATORS,
     ml::vocabulary::OPERATORS,
+    nbits::OPERATORS,
     normalization::OPERATORS,
     pad::OPERATORS,
     pooling::OPERATORS,
+    qlinear::OPERATORS,
     quantize::OPERATORS,
     quantized::OPERATORS,
     recurrent::OPERATORS,
