@@ -281,3 +281,41 @@ fn moved_places_and_runs_of_numbers_say_what_they_cannot_compute() {
         ("TfIdfVectorizer", 9, grams(("weights", Floats(vec![1.0]))), vec![wholes(&[5])], Some("the attribute `weights` has 1 numbers, expected 2, one for each n-gram")),
     ]);
 }
+
+#[test]
+#[rustfmt::skip]
+fn spectra_say_what_they_cannot_compute() {
+    let mel = |bands, length, low: f32, high: f32| vec![one(bands), one(length), one(8000), Some(Tensor::scalar(low)), Some(Tensor::scalar(high))];
+    check(vec![
+        ("HannWindow", 17, vec![], vec![one(0)], None),
+        ("HannWindow", 17, vec![("periodic", Int(0))], vec![one(1)], None),
+        ("HannWindow", 17, vec![], vec![one(-1)], Some("`size` is -1, expected 0 or more")),
+        ("HannWindow", 17, vec![], vec![one(i64::MAX)], Some("a tensor of shape [9223372036854775807] does not fit into memory")),
+        ("HannWindow", 17, vec![], vec![wholes(&[1, 2])], Some("`size` has 2 values, expected 1")),
+        ("HannWindow", 17, vec![("output_datatype", Int(8))], vec![one(1)], Some("tensors of STRING are not supported")),
+        ("MelWeightMatrix", 17, vec![], mel(4, 32, 100.0, 3900.0), None),
+        ("MelWeightMatrix", 17, vec![], mel(4, 32, 100.0, 39000.0), Some("a filter's edge of 4935.6011214421505 Hz is outside the 17 bins of the spectrum")),
+        ("MelWeightMatrix", 17, vec![], mel(4, 32, f32::NAN, 3900.0), Some("a filter's edge of NaN Hz is outside the 17 bins of the spectrum")),
+        ("MelWeightMatrix", 17, vec![], mel(i64::MAX, i64::MAX, 1.0, 2.0), Some("a tensor of shape [4611686018427387904, 9223372036854775807] does not fit into memory")),
+        ("MelWeightMatrix", 17, vec![], vec![one(1), one(2), one(3)], Some("input 3 is missing")),
+        ("DFT", 17, vec![("axis", Int(0))], vec![zeros(&[3, 2])], None),
+        ("DFT", 17, vec![("axis", Int(1))], vec![zeros(&[3, 2])], Some("the axis is the last one, which has the parts of complex numbers")),
+        ("DFT", 17, vec![], vec![zeros(&[3, 3, 3])], Some("the signal has the shape [3, 3, 3], expected a last axis of 1 (real) or 2 (complex)")),
+        ("DFT", 17, vec![], vec![zeros(&[])], Some("the signal has the shape [], expected a last axis of 1 (real) or 2 (complex)")),
+        ("DFT", 17, vec![("axis", Int(9))], vec![zeros(&[3, 3, 1])], Some("there is no axis 9 in 3 dimensions")),
+        ("DFT", 17, vec![("inverse", Int(1)), ("onesided", Int(1))], vec![], Some("the attributes `inverse` and `onesided` are not supported together")),
+        ("DFT", 17, vec![], vec![zeros(&[1, 3, 1]), one(-1)], Some("`dft_length` is -1, expected 0 or more")),
+        ("DFT", 17, vec![], vec![zeros(&[1, 3, 1]), one(0)], None),
+        ("DFT", 17, vec![], vec![zeros(&[1, 3, 1]), one(i64::MAX)], Some("a tensor of shape [1, 9223372036854775807, 2] does not fit into memory")),
+        ("DFT", 17, vec![], vec![zeros(&[1, 3, 1]), one(4099)], Some("a transform of the length 4099 is not supported, since it has a prime factor above 4096")),
+        ("DFT", 17, vec![], vec![none(&[1, 0, 1]), one(3)], None),
+        ("DFT", 20, vec![], vec![zeros(&[1, 3, 1]), None, wholes(&[0, 1])], Some("the axis has 2 values, expected 1")),
+        ("DFT", 17, vec![], vec![Some(Tensor::of(&[1, 3, 1], vec![1i32; 3]).unwrap())], Some("expected real numbers (FP32, FP64, FP16 or BF16), got INT32")),
+        ("STFT", 17, vec![], vec![zeros(&[1, 9, 1]), one(2), zeros(&[4])], None),
+        ("STFT", 17, vec![], vec![zeros(&[1, 9, 1]), one(0), zeros(&[4])], Some("frames of the length 4, 0 apart, do not fit a signal of the length 9")),
+        ("STFT", 17, vec![], vec![zeros(&[1, 9, 1]), one(2), zeros(&[10])], Some("frames of the length 10, 2 apart, do not fit a signal of the length 9")),
+        ("STFT", 17, vec![], vec![zeros(&[1, 9, 1]), one(2), zeros(&[4]), one(5)], Some("the window has 4 values, expected the frames' 5")),
+        ("STFT", 17, vec![], vec![zeros(&[1, 9, 1]), one(2)], Some("inputs 2 (`window`) and 3 (`frame_length`) are missing, expected at least one of them")),
+        ("STFT", 17, vec![], vec![zeros(&[9]), one(2)], Some("the signal has the shape [9], expected [batch, length, 1 or 2]")),
+    ]);
+}

@@ -51,6 +51,7 @@ pub mod sequence;
 pub mod shape;
 pub mod slice;
 pub mod softmax;
+mod spectral;
 mod tf_idf;
 pub mod window;
 

@@ -11,7 +11,7 @@ use super::{
     deform_conv, detection, einsum, elementwise, fused, fused_attention, gather, integer_matmul,
     layer_normalization, layout, linear_attention, logic, loss, lrn, matmul, max_unpool, ml, nbits,
     normalization, pad, pooling, qlinear, quantize, quantized, recurrent, reduce, resize, sampling,
-    scatter, select, sequence, shape, slice, softmax, tf_idf,
+    scatter, select, sequence, shape, slice, softmax, spectral, tf_idf,
 };
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
@@ -68,6 +68,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     shape::OPERATORS,
     slice::OPERATORS,
     softmax::OPERATORS,
+    spectral::OPERATORS,
     tf_idf::OPERATORS,
 ];
 

@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 from onnx import helper
 
-DATATYPES = {"float32": "FP32", "int32": "INT32", "int64": "INT64", "uint8": "UINT8", "bool": "BOOL"}
+DATATYPES = {"float32": "FP32", "float64": "FP64", "int32": "INT32", "int64": "INT64", "uint8": "UINT8", "bool": "BOOL"}
 random = numpy.random.default_rng(7)
 
 
@@ -96,6 +96,24 @@ CASES = [
         )
         for mode, shortest, skip in [("TF", 1, 0), ("IDF", 1, 2), ("TFIDF", 2, 5)]
     ],
+    *[
+        (operator, 17, {"periodic": periodic}, [numpy.array(9, "i4")])
+        for operator in ("HannWindow", "HammingWindow", "BlackmanWindow")
+        for periodic in (0, 1)
+    ],
+    (
+        "MelWeightMatrix",
+        17,
+        {},
+        [*[numpy.array(value, "i4") for value in (5, 32, 8000)], numpy.array(100, "f4"), numpy.array(3900, "f4")],
+    ),
+    ("DFT", 17, {"axis": 1}, [reals(2, 12, 1).astype("f8")]),
+    ("DFT", 17, {"axis": 1, "onesided": 1}, [reals(1, 7, 1).astype("f8")]),
+    ("DFT", 17, {"axis": 2, "inverse": 1}, [reals(1, 2, 10, 2).astype("f8")]),
+    ("DFT", 20, {}, [reals(1, 6, 2).astype("f8"), numpy.array(9, "i8"), numpy.array(1, "i8")]),
+    ("DFT", 20, {}, [reals(1, 6, 1).astype("f8"), numpy.array(4, "i8")]),
+    ("STFT", 17, {}, [reals(2, 20, 1).astype("f8"), numpy.array(3, "i8"), reals(6).astype("f8")]),
+    ("STFT", 17, {"onesided": 0}, [reals(1, 20, 1).astype("f8"), numpy.array(4, "i8"), reals(8).astype("f8"), numpy.array(8, "i8")]),
 ]
 OUTPUTS = {"Split": 2, "TopK": 2, "Unique": 4}
 
