@@ -284,7 +284,7 @@ fn moved_places_and_runs_of_numbers_say_what_they_cannot_compute() {
 
 #[test]
 #[rustfmt::skip]
-fn spectra_say_what_they_cannot_compute() {
+fn spectra_and_random_numbers_say_what_they_cannot_compute() {
     let mel = |bands, length, low: f32, high: f32| vec![one(bands), one(length), one(8000), Some(Tensor::scalar(low)), Some(Tensor::scalar(high))];
     check(vec![
         ("HannWindow", 17, vec![], vec![one(0)], None),
@@ -317,5 +317,73 @@ fn spectra_say_what_they_cannot_compute() {
         ("STFT", 17, vec![], vec![zeros(&[1, 9, 1]), one(2), zeros(&[4]), one(5)], Some("the window has 4 values, expected the frames' 5")),
         ("STFT", 17, vec![], vec![zeros(&[1, 9, 1]), one(2)], Some("inputs 2 (`window`) and 3 (`frame_length`) are missing, expected at least one of them")),
         ("STFT", 17, vec![], vec![zeros(&[9]), one(2)], Some("the signal has the shape [9], expected [batch, length, 1 or 2]")),
+        ("RandomNormal", 1, vec![("shape", ints(&[3]))], vec![], None),
+        ("RandomNormal", 1, vec![], vec![], Some("the attribute `shape` is missing")),
+        ("RandomNormal", 1, vec![("shape", ints(&[-1]))], vec![], Some("the attribute `shape` is [-1], expected no negative numbers")),
+        ("RandomUniform", 1, vec![("shape", ints(&[i64::MAX, i64::MAX]))], vec![], Some("a tensor of shape [9223372036854775807, 9223372036854775807] does not fit into memory")),
+        ("RandomUniform", 1, vec![("shape", ints(&[1])), ("dtype", Int(7))], vec![], Some("the attribute `dtype` is INT64, expected FP32, FP64, FP16 or BF16")),
+        ("RandomUniformLike", 1, vec![], vec![wholes(&[1])], Some("expected FP32, FP64, FP16 or BF16, or the attribute `dtype`, got INT64")),
+        ("RandomUniformLike", 1, vec![("dtype", Int(1))], vec![wholes(&[1])], None),
+        ("RandomNormalLike", 1, vec![], vec![], Some("input 0 is missing")),
+        ("Bernoulli", 15, vec![], vec![wholes(&[1])], Some("expected real numbers (FP32, FP64, FP16 or BF16), got INT64")),
+        ("Multinomial", 7, vec![("sample_size", Int(3))], vec![zeros(&[2, 4])], None),
+        ("Multinomial", 7, vec![("sample_size", Int(0))], vec![zeros(&[2, 4])], Some("the attribute `sample_size` is 0, expected at least 1")),
+        ("Multinomial", 7, vec![("sample_size", Int(i64::MAX))], vec![zeros(&[2, 4])], Some("a tensor of shape [2, 9223372036854775807] does not fit into memory")),
+        ("Multinomial", 7, vec![], vec![zeros(&[2, 0])], Some("there are no classes to draw from")),
+        ("Multinomial", 7, vec![], vec![zeros(&[2])], Some("expected [batch, classes], got the shape [2]")),
+        ("Multinomial", 7, vec![("dtype", Int(1))], vec![zeros(&[1, 1])], Some("the attribute `dtype` is FP32, expected INT32 or INT64")),
     ]);
+}
+
+#[test]
+fn random_numbers_have_their_distribution_and_their_seed() {
+    let numbers = |op_type: &str, attributes: Vec<(&str, Value)>, inputs: &[Option<Tensor>]| {
+        let output = run(op_type, 15, &attributes, 1, inputs).unwrap().remove(0);
+        output.into_elements::<f32>().unwrap()
+    };
+    let moments = |values: &[f32]| {
+        let count = values.len() as f64;
+        let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
+        let square = |&value: &f32| (f64::from(value) - mean).powi(2);
+        let variance = values.iter().map(square).sum::<f64>() / count;
+        (mean, variance.sqrt())
+    };
+    let size = || ("shape", ints(&[100, 200]));
+    let seed = |seed: f32| ("seed", Value::Float(seed));
+    let scaled = |seed: (&'static str, Value)| {
+        let attributes =
+            [("mean", 3.0), ("scale", 2.0)].map(|(name, value)| (name, Value::Float(value)));
+        attributes.into_iter().chain([size(), seed]).collect()
+    };
+    let chance = Tensor::of(&[20_000], vec![0.25f32; 20_000]).unwrap();
+    let cases = [
+        (numbers("RandomNormal", scaled(seed(1.0)), &[]), 3.0, 2.0),
+        (
+            numbers("RandomUniform", vec![size(), seed(1.0)], &[]),
+            0.5,
+            (1.0f64 / 12.0).sqrt(),
+        ),
+        (
+            numbers("Bernoulli", vec![seed(1.0)], &[Some(chance)]),
+            0.25,
+            0.1875f64.sqrt(),
+        ),
+    ];
+    for (values, mean, deviation) in cases {
+        let actual = moments(&values);
+        let is_close = (actual.0 - mean).abs() < 0.05 && (actual.1 - deviation).abs() < 0.05;
+        assert!(
+            is_close,
+            "actual {actual:?}, expected {mean} and {deviation}"
+        );
+    }
+    let first = numbers("RandomNormal", scaled(seed(1.0)), &[]);
+    assert_eq!(first, numbers("RandomNormal", scaled(seed(1.0)), &[]));
+    assert_ne!(first, numbers("RandomNormal", scaled(seed(2.0)), &[]));
+    let without = || numbers("RandomUniform", vec![size()], &[]);
+    assert_ne!(without(), without());
+    // Of three classes, the second is as good as certain.
+    let logits = Some(Tensor::of(&[1, 3], vec![-50f32, 50.0, -50.0]).unwrap());
+    let drawn = run("Multinomial", 7, &[("sample_size", Int(4))], 1, &[logits]);
+    assert_eq!(drawn, Ok(vec![Tensor::of(&[1, 4], vec![1i32; 4]).unwrap()]));
 }

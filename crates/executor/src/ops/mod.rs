@@ -39,6 +39,7 @@ pub mod pooling;
 mod qlinear;
 pub mod quantize;
 pub mod quantized;
+mod random;
 pub mod recurrent;
 mod recurrent_activation;
 pub mod reduce;

@@ -10,8 +10,8 @@ use super::{
     activation, arithmetic, attention, cast, col2im, constant, control, convolution, cumulative,
     deform_conv, detection, einsum, elementwise, fused, fused_attention, gather, integer_matmul,
     layer_normalization, layout, linear_attention, logic, loss, lrn, matmul, max_unpool, ml, nbits,
-    normalization, pad, pooling, qlinear, quantize, quantized, recurrent, reduce, resize, sampling,
-    scatter, select, sequence, shape, slice, softmax, spectral, tf_idf,
+    normalization, pad, pooling, qlinear, quantize, quantized, random, recurrent, reduce, resize,
+    sampling, scatter, select, sequence, shape, slice, softmax, spectral, tf_idf,
 };
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
@@ -58,6 +58,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     qlinear::OPERATORS,
     quantize::OPERATORS,
     quantized::OPERATORS,
+    random::OPERATORS,
     recurrent::OPERATORS,
     reduce::OPERATORS,
     resize::OPERATORS,
