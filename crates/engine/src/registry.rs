@@ -62,7 +62,7 @@ impl Registry {
     /// `InvalidArgument` for a name that no folder can have.
     pub fn mount(&mut self, name: &str, runtime: RuntimeChoice) -> Result<(), Error> {
         check_name(name)?;
-        let load = match runtime {
+        let load: fn(&str, &Path) -> _ = match runtime {
             RuntimeChoice::Auto => |name, file| Graph::load(&OnDemand, read(name, file)?),
             RuntimeChoice::Executor => |name, file| Graph::load(&Executor, read(name, file)?),
             RuntimeChoice::Rten => |name, file| Graph::load(&Rten, read(name, file)?),

@@ -101,16 +101,12 @@ pub fn logistic<R: Real>(x: R) -> R {
 }
 
 /// The quantile function of the normal distribution, with Winitzki's approximation of the inverse error function.
-#[expect(
-    clippy::approx_constant,
-    reason = "ONNX Runtime computes with as many digits of pi"
-)]
 fn probit<R: Real>(probability: R) -> R {
     let x = R::of(2.0) * probability - R::one();
     let sign = if x < R::zero() { -R::one() } else { R::one() };
     let log = ((R::one() - x) * (R::one() + x)).ln();
     let a = R::of(0.147);
-    let v = R::of(2.0) / (R::of(3.14159) * a) + R::of(0.5) * log;
+    let v = R::of(2.0) / (R::of(std::f64::consts::PI) * a) + R::of(0.5) * log;
     R::of(std::f64::consts::SQRT_2) * sign * (-v + (v * v - log / a).sqrt()).sqrt()
 }
 
