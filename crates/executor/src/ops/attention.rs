@@ -63,14 +63,19 @@ impl Heads {
                 heads,
                 length,
                 size,
-                strides: [heads * length * size, length * size, size],
+                // Without elements the sizes may have a product that overflows.
+                strides: [
+                    heads.saturating_mul(length).saturating_mul(size),
+                    length.saturating_mul(size),
+                    size,
+                ],
             }),
             (&[batch, length, hidden], Some(heads)) if hidden.is_multiple_of(heads) => Ok(Self {
                 batch,
                 heads,
                 length,
                 size: hidden / heads,
-                strides: [length * hidden, hidden / heads, hidden],
+                strides: [length.saturating_mul(hidden), hidden / heads, hidden],
             }),
             _ => Err(Error::input(format!(
                 "the shape {shape:?} cannot be split into {} heads",
