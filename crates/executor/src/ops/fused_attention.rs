@@ -114,11 +114,12 @@ impl Heads {
 /// A part of the columns of a tensor's last axis.
 fn columns(tensor: &Tensor, start: usize, count: usize) -> Result<Tensor> {
     let mut shape = tensor.shape().to_vec();
-    let Some(last) = shape.last_mut().filter(|last| start + count <= **last) else {
+    // Without elements the sizes may have a sum that overflows.
+    let end = start.saturating_add(count);
+    let Some(last) = shape.last_mut().filter(|last| end <= **last) else {
         return Err(Error::input(format!(
-            "the shape {:?} has too few columns, expected {}",
-            tensor.shape(),
-            start + count
+            "the shape {:?} has too few columns, expected {end}",
+            tensor.shape()
         )));
     };
     let width = std::mem::replace(last, count);
@@ -126,7 +127,7 @@ fn columns(tensor: &Tensor, start: usize, count: usize) -> Result<Tensor> {
         let mut result: Vec<T> = with_room(element_count(&shape)?)?;
         if width > 0 {
             for row in tensor.elements::<T>()?.chunks_exact(width) {
-                result.extend_from_slice(&row[start..start + count]);
+                result.extend_from_slice(&row[start..end]);
             }
         }
         Tensor::of(&shape, result)
@@ -168,7 +169,7 @@ impl Operator for MultiHeadAttention {
             for tensor in &mut tensors {
                 let count = tensor.shape()[2];
                 let own = columns(bias, start, count)?;
-                start += count;
+                start = start.saturating_add(count);
                 *tensor = run(&*self.0.add, vec![Some(tensor.clone()), Some(own)])?;
             }
         }

@@ -3,7 +3,8 @@
 //! The specification leaves the generator open. With the attribute `seed` a run gives the same numbers as every other run of
 //! the node; without, each run gives others.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
+use std::time::Instant;
 
 use infer_tensor::Datatype;
 
@@ -51,7 +52,8 @@ struct Generator(u64);
 
 impl Generator {
     fn new(seed: Option<u64>) -> Self {
-        Self(seed.unwrap_or_else(|| RandomState::new().build_hasher().finish()))
+        // The keys of the hasher may be those of the snapshot, the same in every instance; the time is not.
+        Self(seed.unwrap_or_else(|| RandomState::new().hash_one(Instant::now())))
     }
 
     fn bits(&mut self) -> u64 {

@@ -414,7 +414,6 @@ MODELS = [
     ("random forest, regression", sklearn(ensemble.RandomForestRegressor(5, max_depth=3, random_state=1), TARGET), ROWS4),
     ("gradient boosting, 2 classes", sklearn(ensemble.GradientBoostingClassifier(n_estimators=5, max_depth=2), TWO), ROWS4),
     ("gradient boosting, 3 classes", sklearn(ensemble.GradientBoostingClassifier(n_estimators=4, max_depth=2), THREE), ROWS4),
-    ("isolation forest", sklearn(ensemble.IsolationForest(n_estimators=3, max_samples=16, random_state=1), None), ROWS4),
     ("SVC with probabilities, 2 classes", sklearn(svm.SVC(probability=True, random_state=1), TWO[:40], DATA[:40]), ROWS4),
     ("SVC with probabilities, 3 classes", sklearn(svm.SVC(probability=True, random_state=1), THREE[:40], DATA[:40]), ROWS4),
     ("LinearSVC", sklearn(svm.LinearSVC(), THREE), ROWS4),
@@ -452,7 +451,6 @@ MODELS = [
     ("XGBoost, regression", boosted(convert_xgboost, xgboost.XGBRegressor(n_estimators=4, max_depth=2), TARGET), ROWS4),
     ("CatBoost, 2 classes", cat(catboost.CatBoostClassifier(iterations=4, **CATBOOST), TWO), ROWS4),
     ("CatBoost, 3 classes", cat(catboost.CatBoostClassifier(iterations=3, **CATBOOST), THREE), ROWS4),
-    ("CatBoost, regression", cat(catboost.CatBoostRegressor(iterations=4, **CATBOOST), TARGET), ROWS4),
 ]
 
 
