@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use super::query::Parameters;
 use super::reader::{Decoded, Reader};
 use super::tensors;
 use crate::catalog::Model;
@@ -73,8 +74,9 @@ impl<'a> Input<'a> {
         timing: &mut Timing,
     ) -> Result<Response, ApiError> {
         let (inputs, texts) = timing.measure(Phase::Decode, || {
-            // The parameters say nothing about the input.
-            let Decoded { request, .. } = self.reader.decode(body, limits)?;
+            let Decoded { request, fields } = self.reader.decode(body, limits)?;
+            // They say nothing about the input, but a form is right or wrong wherever it is sent.
+            Parameters::check_fields(&fields, self.model)?;
             let inputs = match &request.texts {
                 Some(texts) => self.of_texts(texts)?,
                 None => request.inputs,

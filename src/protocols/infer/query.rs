@@ -55,8 +55,16 @@ impl Parameters {
         if fields.is_empty() {
             return Ok(self.clone());
         }
-        Self::of(Vec::new(), fields, model)?;
+        Self::check_fields(fields, model)?;
         Self::of(self.query.clone(), fields, model)
+    }
+
+    /// Check the text fields of a form.
+    ///
+    /// # Errors
+    /// 400 for a value that is out of range.
+    pub fn check_fields(fields: &[(String, String)], model: &Model) -> Result<(), ApiError> {
+        Self::of(Vec::new(), fields, model).map(drop)
     }
 
     fn of(
