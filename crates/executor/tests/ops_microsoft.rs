@@ -5,44 +5,25 @@ mod support;
 
 use infer_executor::Tensor;
 use support::Value::{self, Float, Int};
-use support::{ints, references, run_in, text};
+use support::refusals::{self, none, zeros};
+use support::{ints, references, text};
 
 #[test]
 fn nodes_compute_what_onnx_runtime_does() {
     references::check(include_str!("references/microsoft.json"));
 }
 
-/// An operator, its attributes, its inputs, and what it says; none when it computes.
-type Case = (
+/// An operator, its attributes, its inputs, and its error; none when it computes.
+type Row = (
     &'static str,
     Vec<(&'static str, Value)>,
     Vec<Option<Tensor>>,
     Option<&'static str>,
 );
 
-fn check(cases: Vec<Case>) {
-    let mut failures = Vec::new();
-    for (row, (op_type, attributes, inputs, expected)) in cases.iter().enumerate() {
-        let actual = std::panic::catch_unwind(|| {
-            run_in("com.microsoft", op_type, 1, attributes, &[true], inputs)
-        });
-        let actual = actual.unwrap_or_else(|_| Err("PANIC".to_owned())).err();
-        if actual.as_deref() != *expected {
-            failures.push(format!(
-                "{row} {op_type}: actual {actual:?}, expected {expected:?}"
-            ));
-        }
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-fn zeros(shape: &[usize]) -> Option<Tensor> {
-    Some(Tensor::of(shape, vec![0f32; shape.iter().product()]).unwrap())
-}
-
-/// A tensor without elements, whose sizes may have a product that no number holds.
-fn none(shape: &[usize]) -> Option<Tensor> {
-    Some(Tensor::of(shape, Vec::<f32>::new()).unwrap())
+fn check(rows: Vec<Row>) {
+    let case = |(op_type, attributes, inputs, error)| (op_type, 1, attributes, inputs, error);
+    refusals::check("com.microsoft", &[true], rows.into_iter().map(case));
 }
 
 fn bytes(shape: &[usize]) -> Option<Tensor> {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 pub mod references;
+pub mod refusals;
 
 use infer_executor::attributes::Attributes;
 use infer_executor::operator::{Build, Input, Inputs};
