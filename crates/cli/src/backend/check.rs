@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
-use infer_host::nn::backend::{Cancellation, GraphSource, Precision, Share, Shared, Tensor};
+use infer_host::nn::backend::{Cancellation, GraphSource, Share, Shared, Tensor};
 use infer_tensor::Datatype;
 
 use super::choose::{self, Computing};
@@ -73,14 +73,7 @@ pub(super) fn check(name: Name, device: &str) -> Result<String> {
     let backend = choose::load(name.library(), computing)?;
     let mut file = tempfile::Builder::new().suffix(".onnx").tempfile()?;
     file.write_all(SUM)?;
-    let source = GraphSource {
-        name: "sum".to_owned(),
-        onnx: Some(file.path().to_owned()),
-        openvino_ir: None,
-        tensor_names: Vec::new(),
-        precision: Precision::Fp32,
-        batching: None,
-    };
+    let source = GraphSource::of_file("sum", file.path().to_owned());
     let graph = backend
         .load(&source, Share::Whole)
         .context("cannot load the test graph")?;

@@ -38,10 +38,7 @@ pub fn load(library: Library, computing: Computing) -> Result<Box<dyn Backend>> 
             "{} is not installed (`{} backend add {}` installs it)",
             library.name(),
             crate::command(),
-            match library {
-                Library::OnnxRuntime => "onnx",
-                Library::OpenVino => "openvino",
-            }
+            argument(library)
         )
     })?;
     let threads = computing.threads();
@@ -61,6 +58,14 @@ pub fn load(library: Library, computing: Computing) -> Result<Box<dyn Backend>> 
             Box::new(OpenVino::load(&path, device, threads)?)
         }
     })
+}
+
+/// The name of a library on the command line.
+pub const fn argument(library: Library) -> &'static str {
+    match library {
+        Library::OnnxRuntime => "onnx",
+        Library::OpenVino => "openvino",
+    }
 }
 
 /// The installed libraries, in order of preference.

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use bytes::Bytes;
-use infer_host::nn::backend::{Cancellation, Graph, GraphSource, Precision, Shared};
-use infer_host::nn::{Backend, Share};
+use infer_host::nn::backend::{Cancellation, Graph, GraphSource, Shared};
+use infer_host::nn::{Backend, Library, Share};
 use infer_import::graph::LoadedGraph;
 use infer_model_card::RuntimeChoice;
 use infer_tensor::{Error, ErrorKind, Tensor};
@@ -48,11 +48,7 @@ impl NativeGraph {
         Err(Error::new(refusal.kind(), message))
     }
 
-    fn load_into(
-        library: infer_host::nn::Library,
-        onnx: &[u8],
-        refusal: &Error,
-    ) -> anyhow::Result<Self> {
+    fn load_into(library: Library, onnx: &[u8], refusal: &Error) -> anyhow::Result<Self> {
         let computing = Computing {
             device: "",
             threads: None,
@@ -60,23 +56,13 @@ impl NativeGraph {
         let backend = choose::load(library, computing)?;
         let mut file = tempfile::Builder::new().suffix(".onnx").tempfile()?;
         file.write_all(onnx)?;
-        let source = GraphSource {
-            name: "trial".to_owned(),
-            onnx: Some(file.path().to_owned()),
-            openvino_ir: None,
-            tensor_names: Vec::new(),
-            precision: Precision::Fp32,
-            batching: None,
-        };
+        let source = GraphSource::of_file("trial", file.path().to_owned());
         let graph = backend.load(&source, Share::Whole)?;
-        let name = match library {
-            infer_host::nn::Library::OnnxRuntime => "onnx",
-            infer_host::nn::Library::OpenVino => "openvino",
-        };
         Ok(Self {
             graph,
             note: format!(
-                "only a native library runs the model, so serve it with `--backend {name}` ({}): {}",
+                "only a native library runs the model, so serve it with `--backend {}` ({}): {}",
+                choose::argument(library),
                 backend.describe(),
                 refusal.message()
             ),

@@ -15,6 +15,7 @@ pub use list::List;
 pub use remove::Remove;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
@@ -112,26 +113,20 @@ fn size(text: &str) -> Result<(u32, u32), String> {
 }
 
 fn values(text: &str) -> Result<(String, Vec<f64>), String> {
-    let value = |text: &str| {
-        text.trim()
-            .parse()
-            .ok()
-            .filter(|value: &f64| value.is_finite())
-    };
-    let (name, values) = text.rsplit_once('=').unwrap_or_default();
-    let values: Option<Vec<f64>> = values.split(',').map(value).collect();
-    match values {
-        Some(values) if !name.is_empty() => Ok((name.to_owned(), values)),
-        _ => Err("expected an input's name, `=`, and numbers with commas between them".to_owned()),
-    }
+    named_list(text, |value: &f64| value.is_finite()).ok_or_else(|| {
+        "expected an input's name, `=`, and numbers with commas between them".to_owned()
+    })
 }
 
 fn shape(text: &str) -> Result<(String, Vec<u32>), String> {
-    let size = |text: &str| text.trim().parse().ok().filter(|size| *size > 0);
-    let (name, sizes) = text.rsplit_once('=').unwrap_or_default();
-    let sizes: Option<Vec<u32>> = sizes.split(',').map(size).collect();
-    match sizes {
-        Some(sizes) if !name.is_empty() => Ok((name.to_owned(), sizes)),
-        _ => Err("expected an input's name, `=`, and one size per dimension".to_owned()),
-    }
+    named_list(text, |size: &u32| *size > 0)
+        .ok_or_else(|| "expected an input's name, `=`, and one size per dimension".to_owned())
+}
+
+/// A name and numbers: `audio=1,16000`.
+fn named_list<T: FromStr>(text: &str, is_valid: impl Fn(&T) -> bool) -> Option<(String, Vec<T>)> {
+    let (name, numbers) = text.rsplit_once('=')?;
+    let number = |text: &str| text.trim().parse().ok().filter(&is_valid);
+    let numbers = numbers.split(',').map(number).collect::<Option<_>>()?;
+    (!name.is_empty()).then(|| (name.to_owned(), numbers))
 }

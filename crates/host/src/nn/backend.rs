@@ -110,6 +110,21 @@ pub struct GraphSource {
     pub batching: Option<Batching>,
 }
 
+impl GraphSource {
+    /// An ONNX file in FP32, without batching.
+    #[must_use]
+    pub fn of_file(name: &str, onnx: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            onnx: Some(onnx),
+            openvino_ir: None,
+            tensor_names: Vec::new(),
+            precision: Precision::Fp32,
+            batching: None,
+        }
+    }
+}
+
 /// The precision of FP32 graphs, if the library and the device offer several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
