@@ -13,7 +13,7 @@ use crate::labels::{Config, ConfigError};
 use crate::processor::ProcessorError;
 use crate::source::Source;
 use crate::tasks;
-use crate::tensors::{image, sound_note};
+use crate::tensors::image;
 use crate::text::{self, TextError};
 
 /// The user's settings for a source.
@@ -181,8 +181,7 @@ fn derive(
         source: error,
     };
     let declared = graph::input_specs(&description.signature).map_err(failed)?;
-    let image = image(&source, options, &declared)?;
-    let sound = sound_note(&source, options)?;
+    let (image, sound) = image(&source, options, &declared)?;
     let mut shapes = options.shapes.clone();
     if let Some((image, _, input)) = &image {
         // The section gives the size of preprocessed images.

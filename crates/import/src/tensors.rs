@@ -27,55 +27,43 @@ fn image_input(inputs: &[TensorSpec]) -> Option<(&TensorSpec, Layout, i64)> {
 /// An image's preprocessing, a comment that names its source, and the input.
 type Image<'a> = Option<(ImageSpec, String, &'a TensorSpec)>;
 
+/// The preprocessing of images, and a note on files that prepare something else.
 pub(crate) fn image<'a>(
     source: &Source,
     options: &Options,
     inputs: &'a [TensorSpec],
-) -> Result<Image<'a>, InspectError> {
-    let preprocessor = source.file("preprocessor_config.json");
-    if options.image.is_none() {
-        match &preprocessor {
-            Some(path) if processor::of_sound(&read_text(path)?).is_some() => return Ok(None),
-            Some(_) => {}
-            None => return Ok(None),
-        }
+) -> Result<(Image<'a>, Option<String>), InspectError> {
+    let json = match (options.image, source.file("preprocessor_config.json")) {
+        (None, Some(path)) => Some(read_text(&path)?),
+        _ => None,
+    };
+    if let Some(class) = json.as_deref().and_then(processor::of_sound) {
+        let note = format!(
+            "`preprocessor_config.json` is that of `{class}`, for sound, which clients have to prepare: the model takes \
+             tensors"
+        );
+        return Ok((None, Some(note)));
+    }
+    if options.image.is_none() && json.is_none() {
+        return Ok((None, None));
     }
     let (spec, layout, channels) =
         image_input(inputs).ok_or_else(|| InspectError::NoImageInput {
             inputs: described(inputs),
         })?;
-    let (mut image, origin) = match (options.image, &preprocessor) {
+    let (mut image, origin) = match (options.image, json) {
         (Some(size), _) => (
             imagenet(size, layout, channels),
             "Like torchvision's preprocessing for ImageNet; please check.".to_owned(),
         ),
-        (None, Some(path)) => (
-            processor::read(&read_text(path)?, layout)?,
+        (None, Some(json)) => (
+            processor::read(&json, layout)?,
             "From preprocessor_config.json.".to_owned(),
         ),
-        (None, None) => return Ok(None),
+        (None, None) => return Ok((None, None)),
     };
     image.input = (inputs.len() > 1).then(|| spec.name.clone());
-    Ok(Some((image, origin, spec)))
-}
-
-/// A note on a source whose preprocessing is that of sound.
-pub(crate) fn sound_note(
-    source: &Source,
-    options: &Options,
-) -> Result<Option<String>, InspectError> {
-    let Some(path) = source
-        .file("preprocessor_config.json")
-        .filter(|_| options.image.is_none())
-    else {
-        return Ok(None);
-    };
-    Ok(processor::of_sound(&read_text(&path)?).map(|class| {
-        format!(
-            "`preprocessor_config.json` is that of `{class}`, for sound, which clients have to prepare: the model takes \
-             tensors"
-        )
-    }))
+    Ok((Some((image, origin, spec)), None))
 }
 
 /// torchvision's `ImageClassification` preset: `Resize(size / 0.875)`, `CenterCrop(size)`, ImageNet's
