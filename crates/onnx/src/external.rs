@@ -6,17 +6,13 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 
+use crate::field;
 use crate::message::{Message, Value};
 use crate::outline::{self, MAX_DEPTH};
 use crate::standard::standard_form;
 
 /// The largest message of protobuf.
 const MAX_BYTES: u64 = (1 << 31) - 1;
-
-const RAW_DATA: u64 = 9;
-const EXTERNAL_DATA: u64 = 13;
-const DATA_LOCATION: u64 = 14;
-const NAME: u64 = 8;
 
 /// A graph whose weights could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -156,7 +152,7 @@ fn change<E: From<String>>(
     let mut message = Message::parse(bytes)?;
     let mut is_changed = false;
     if kind == outline::Message::Tensor {
-        is_changed = message.has(EXTERNAL_DATA) && tensor(&mut message)?;
+        is_changed = message.has(field::TENSOR_EXTERNAL_DATA) && tensor(&mut message)?;
     } else {
         for (number, value) in &mut message.fields {
             if let Value::Bytes(bytes) = value
@@ -174,7 +170,7 @@ fn change<E: From<String>>(
 /// The keys and values of a tensor's external data.
 fn entries(tensor: &Message<'_>) -> Result<BTreeMap<String, String>, String> {
     tensor
-        .all(EXTERNAL_DATA)
+        .all(field::TENSOR_EXTERNAL_DATA)
         .map(|entry| {
             let entry = Message::parse(entry)?;
             Ok((entry.text(1).to_owned(), entry.text(2).to_owned()))
@@ -204,7 +200,7 @@ impl Weights<'_> {
     /// Read the values of a tensor into it.
     fn read_into(&mut self, tensor: &mut Message<'_>) -> Result<bool, ExternalError> {
         let entries = entries(tensor)?;
-        let name = tensor.text(NAME).to_owned();
+        let name = tensor.text(field::TENSOR_NAME).to_owned();
         let location = entries.get("location").cloned().unwrap_or_default();
         let components = Path::new(&location).components();
         let is_inside = !location.is_empty()
@@ -266,10 +262,10 @@ impl Weights<'_> {
         file.take(length)
             .read_to_end(&mut values)
             .map_err(missing)?;
-        tensor.remove(EXTERNAL_DATA);
-        tensor.remove(DATA_LOCATION);
-        tensor.remove(RAW_DATA);
-        tensor.push(RAW_DATA, values);
+        tensor.remove(field::TENSOR_EXTERNAL_DATA);
+        tensor.remove(field::TENSOR_DATA_LOCATION);
+        tensor.remove(field::TENSOR_RAW_DATA);
+        tensor.push(field::TENSOR_RAW_DATA, values);
         Ok(true)
     }
 }

@@ -7,6 +7,7 @@
 
 mod classes;
 mod external;
+mod field;
 mod message;
 mod outline;
 mod read;

@@ -167,9 +167,6 @@ fn parse(outline: &[u8], bytes: u64) -> Result<ModelProto, Error> {
 pub fn read(onnx: Vec<u8>) -> Result<(Vec<u8>, Signature), Error> {
     let bytes = onnx.len() as u64;
     let failed = |reason: String| unreadable(bytes, &reason);
-    if bytes == 0 {
-        return Err(unreadable(0, "it is empty"));
-    }
     wire::check(&onnx).map_err(failed)?;
     let onnx = standard_form(onnx).map_err(failed)?.onnx;
     let outline = checked_outline(&mut onnx.as_slice())?;

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Graph, MAX_DEPTH, change_subgraphs, field};
+use super::{Graph, MAX_DEPTH, change_subgraphs};
+use crate::field;
 use crate::message::{Message, Value};
 
 /// Nodes that a model may have when its functions are inlined: functions that call functions can multiply without end.

@@ -9,6 +9,7 @@ mod sparse;
 
 use std::borrow::Cow;
 
+use crate::field;
 use crate::message::{Message, Value};
 
 /// Bytes of an encoded message: of the file, or new.
@@ -16,35 +17,6 @@ type Encoded<'a> = Cow<'a, [u8]>;
 
 /// The deepest nesting of graphs and of functions' calls.
 const MAX_DEPTH: usize = 32;
-
-/// The fields of onnx.proto3's messages.
-mod field {
-    pub const MODEL_GRAPH: u64 = 7;
-    pub const MODEL_OPSET: u64 = 8;
-    pub const MODEL_FUNCTION: u64 = 25;
-    pub const GRAPH_NODE: u64 = 1;
-    pub const GRAPH_INITIALIZER: u64 = 5;
-    pub const GRAPH_INPUT: u64 = 11;
-    pub const GRAPH_OUTPUT: u64 = 12;
-    pub const GRAPH_VALUE_INFO: u64 = 13;
-    pub const GRAPH_SPARSE: u64 = 15;
-    pub const NODE_INPUT: u64 = 1;
-    pub const NODE_OUTPUT: u64 = 2;
-    pub const NODE_OPERATOR: u64 = 4;
-    pub const NODE_ATTRIBUTE: u64 = 5;
-    pub const NODE_DOMAIN: u64 = 7;
-    pub const ATTRIBUTE_NAME: u64 = 1;
-    pub const ATTRIBUTE_TENSOR: u64 = 5;
-    pub const ATTRIBUTE_GRAPH: u64 = 6;
-    pub const ATTRIBUTE_GRAPHS: u64 = 11;
-    pub const ATTRIBUTE_KIND: u64 = 20;
-    pub const ATTRIBUTE_REFERENCE: u64 = 21;
-    pub const ATTRIBUTE_SPARSE: u64 = 22;
-    /// The name of a value, an initializer or a tensor has another number in each.
-    pub const VALUE_NAME: u64 = 1;
-    pub const VALUE_TYPE: u64 = 2;
-    pub const TENSOR_NAME: u64 = 8;
-}
 
 /// A graph in its standard form.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,13 +1,10 @@
 //! Inputs and outputs that no protocol carries, left out where the rest of the graph can do without them.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Graph, field, subgraphs};
+use super::{Graph, MAX_DEPTH, subgraphs};
+use crate::field;
 use crate::message::Message;
-
-/// The largest nesting of graphs that is searched for names.
-const MAX_DEPTH: usize = super::MAX_DEPTH;
 
 /// Leave out what is not served, and the nodes that only that needs. Returns whether something was left out. A graph without
 /// any output that is served stays as it is, so that its signature is refused in words.
@@ -229,7 +226,6 @@ fn used_names(node: &Message<'_>, depth: usize, used: &mut Vec<String>) -> Resul
     for graph in subgraphs(node)? {
         let graph = Graph::parse(&graph)?;
         for node in &graph.nodes {
-            let node: &Cow<'_, [u8]> = node;
             used_names(&Message::parse(node)?, depth + 1, used)?;
         }
         for output in graph.rest.all(field::GRAPH_OUTPUT) {

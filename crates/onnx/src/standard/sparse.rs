@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Graph, change_subgraphs, field};
+use super::{Graph, change_subgraphs};
+use crate::field;
 use crate::message::{Message, Value};
 
 const VALUES: u64 = 1;
@@ -99,7 +100,7 @@ fn dense(sparse: &[u8], has_weights: bool) -> Result<Vec<u8>, String> {
         .map(|size| usize::try_from(*size).ok())
         .collect();
     let shape = shape.ok_or_else(|| failed("has a negative size".to_owned()))?;
-    let datatype = values.number(2);
+    let datatype = values.number(field::TENSOR_DATATYPE);
     let width = values_of::element_bytes(datatype).ok_or_else(|| {
         failed(format!(
             "has values of the datatype {datatype}, expected numbers"
@@ -116,9 +117,9 @@ fn dense(sparse: &[u8], has_weights: bool) -> Result<Vec<u8>, String> {
     })?;
     let mut tensor = Message::default();
     for size in sizes {
-        tensor.push_number(1, size);
+        tensor.push_number(field::TENSOR_SIZES, size);
     }
-    tensor.push_number(2, datatype);
+    tensor.push_number(field::TENSOR_DATATYPE, datatype);
     tensor.push_text(field::TENSOR_NAME, name);
     if !has_weights {
         return Ok(tensor.encode());
@@ -131,7 +132,7 @@ fn dense(sparse: &[u8], has_weights: bool) -> Result<Vec<u8>, String> {
         .map(|place| i64::from_le_bytes(*place))
         .collect();
     let stored = raw.len() / width;
-    let by_axis = indices.numbers(1)?.len() == 2;
+    let by_axis = indices.numbers(field::TENSOR_SIZES)?.len() == 2;
     let each = if by_axis { shape.len() } else { 1 };
     if places.len() != stored * each {
         return Err(failed(format!(
@@ -163,12 +164,13 @@ fn dense(sparse: &[u8], has_weights: bool) -> Result<Vec<u8>, String> {
         })?;
         slot.copy_from_slice(value);
     }
-    tensor.push(9, whole);
+    tensor.push(field::TENSOR_RAW_DATA, whole);
     Ok(tensor.encode())
 }
 
 /// The values of a tensor's message.
 mod values_of {
+    use crate::field;
     use crate::message::{Message, Value};
 
     /// The bytes of an element; `None` for strings, complex numbers and types of less than a byte.
@@ -187,7 +189,7 @@ mod values_of {
     /// # Errors
     /// The problem, in words.
     pub fn raw(tensor: &Message<'_>, datatype: u64) -> Result<Vec<u8>, String> {
-        if let Some(raw) = tensor.bytes(9) {
+        if let Some(raw) = tensor.bytes(field::TENSOR_RAW_DATA) {
             return Ok(raw.to_vec());
         }
         let width = element_bytes(datatype).unwrap_or(1);
