@@ -281,7 +281,7 @@ fn weights_beside_the_graph_are_read() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What a hostile file may say is refused in words.
+/// A hostile file is refused in words.
 #[test]
 fn forms_that_make_no_sense_are_refused() {
     let field = |tag: &[u8], content: &[u8]| {

@@ -35,7 +35,7 @@ pub fn error(status: StatusCode, sentence: &str) -> Response<Body> {
 #[derive(Clone)]
 struct Sentence(String);
 
-/// What an error of the host needs of its request.
+/// The parts of a request that decide the form of an error of the host.
 pub(crate) struct Asked {
     form: ErrorForm,
     origin: Option<HeaderValue>,

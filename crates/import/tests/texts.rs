@@ -216,7 +216,7 @@ fn notes_for_the_user() {
     assert_eq!(inspect("passages", &[]).unwrap().notes, [""; 0]);
 }
 
-/// What the files of `sentence-transformers` say of vectors is in the card.
+/// The card normalizes and pools vectors as the files of `sentence-transformers` say.
 #[test]
 fn embeddings_are_those_of_sentence_transformers() {
     let modules = |types: &[(&str, &str)]| {

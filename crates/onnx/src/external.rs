@@ -99,7 +99,7 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, ExternalError> {
     });
     match changed {
         Ok(changed) => Ok(changed.unwrap_or(onnx)),
-        // Who reads the graph refuses it in words.
+        // The reader of the graph refuses it in words.
         Err(ExternalError::Graph { .. }) => Ok(onnx),
         Err(error) => Err(error),
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::shared_memory;
+use super::parameters::TensorParameters;
 use crate::http::error::{ApiError, quoted};
 use crate::tensor::json::object::Object;
 
@@ -17,7 +17,7 @@ pub(crate) struct Input<'a> {
     pub(super) datatype: Cow<'a, str>,
     pub(super) shape: Vec<u64>,
     #[serde(borrow, default)]
-    parameters: Option<Object<InputParameters<'a>>>,
+    parameters: Option<Object<TensorParameters<'a>>>,
     #[serde(borrow, default)]
     pub(super) data: Option<&'a RawValue>,
 }
@@ -31,15 +31,9 @@ impl Input<'_> {
         let Some(Object(parameters)) = &self.parameters else {
             return Ok(());
         };
-        shared_memory::refuse([
-            ("shared_memory_region", parameters.shared_memory_region),
-            (
-                "shared_memory_byte_size",
-                parameters.shared_memory_byte_size,
-            ),
-            ("shared_memory_offset", parameters.shared_memory_offset),
-        ])
-        .map_err(|problem| ApiError::invalid(format!("input {}: {problem}", quoted(&self.name))))
+        parameters.check_shared_memory().map_err(|problem| {
+            ApiError::invalid(format!("input {}: {problem}", quoted(&self.name)))
+        })
     }
 
     /// The parameter `binary_data_size`, if it is present.
@@ -55,16 +49,4 @@ impl Input<'_> {
             )
         }))
     }
-}
-
-#[derive(Default, Deserialize)]
-struct InputParameters<'a> {
-    #[serde(borrow, default)]
-    binary_data_size: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    shared_memory_region: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    shared_memory_byte_size: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    shared_memory_offset: Option<&'a RawValue>,
 }

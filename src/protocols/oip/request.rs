@@ -14,7 +14,8 @@ use serde_json::value::RawValue;
 
 use super::binary::{self, HEADER, Tensors};
 pub(crate) use super::input::Input;
-use super::{shared_memory, texts};
+use super::parameters::TensorParameters;
+use super::texts;
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::Limits;
@@ -49,21 +50,7 @@ pub(crate) struct Output<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     #[serde(borrow, default)]
-    parameters: Option<Object<OutputParameters<'a>>>,
-}
-
-#[derive(Default, Deserialize)]
-struct OutputParameters<'a> {
-    #[serde(borrow, default)]
-    binary_data: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    classification: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    shared_memory_region: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    shared_memory_byte_size: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    shared_memory_offset: Option<&'a RawValue>,
+    parameters: Option<Object<TensorParameters<'a>>>,
 }
 
 /// Read a request for a model; `header_length` is what [`binary::header_length`] found.
@@ -140,15 +127,9 @@ pub(crate) fn requested(body: Body, model: &Model) -> Result<InferenceRequest, A
 
 fn requested_output(output: Output) -> Result<RequestedOutput, ApiError> {
     let Object(parameters) = output.parameters.unwrap_or_default();
-    shared_memory::refuse([
-        ("shared_memory_region", parameters.shared_memory_region),
-        (
-            "shared_memory_byte_size",
-            parameters.shared_memory_byte_size,
-        ),
-        ("shared_memory_offset", parameters.shared_memory_offset),
-    ])
-    .map_err(|problem| ApiError::invalid(format!("output {}: {problem}", quoted(&output.name))))?;
+    parameters.check_shared_memory().map_err(|problem| {
+        ApiError::invalid(format!("output {}: {problem}", quoted(&output.name)))
+    })?;
     let of = |parameter| format!("output {}: `{parameter}`", quoted(&output.name));
     let classes = parameters
         .classification

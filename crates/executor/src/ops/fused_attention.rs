@@ -29,7 +29,7 @@ fn int(name: &str, value: i64) -> AttributeProto {
 struct Heads {
     attention: Box<dyn Operator>,
     add: Box<dyn Operator>,
-    /// What is added to the scores of keys that are masked.
+    /// The summand of the scores of masked keys.
     masked: f32,
 }
 
@@ -58,7 +58,7 @@ impl Heads {
         })
     }
 
-    /// What is added to the scores: the bias, and the value of masked keys. The mask is INT32: `[batch, keys]`, 0 for a masked
+    /// The summand of the scores: the bias, and the value of masked keys. The mask is INT32: `[batch, keys]`, 0 for a masked
     /// key, or `[batch]`, the number of keys of each item.
     fn mask(
         &self,

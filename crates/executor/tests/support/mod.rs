@@ -51,7 +51,7 @@ pub fn run(
     run_in("", op_type, opset, attributes, &vec![true; outputs], inputs)
 }
 
-/// What a node with these outputs, used or not, computes, or what it says when it is built or when it is run.
+/// Builds and runs a node with these outputs, used or not. Returns its outputs, or the error of either step.
 pub fn run_in(
     domain: &str,
     op_type: &str,

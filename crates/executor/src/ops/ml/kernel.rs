@@ -14,7 +14,7 @@ pub enum Kernel {
     Polynomial {
         /// The factor of the product, or of the distance.
         gamma: f32,
-        /// What is added to the product.
+        /// The summand of the product.
         coef0: f32,
         /// The exponent.
         degree: f32,
@@ -28,7 +28,7 @@ pub enum Kernel {
     Sigmoid {
         /// The factor of the product, or of the distance.
         gamma: f32,
-        /// What is added to the product.
+        /// The summand of the product.
         coef0: f32,
     },
 }

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::real::Real;
 use crate::tensor::{filled, with_room};
 
-/// What a node compares its feature with.
+/// The comparison of a feature with the value of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Less than the value, or equal to it.

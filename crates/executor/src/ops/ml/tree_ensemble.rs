@@ -165,7 +165,7 @@ struct TreeEnsembleClassifier {
     labels: Labels,
     base_values: Vec<f64>,
     transform: Transform,
-    /// What the single score of two classes is, if all leaves have weights of one class.
+    /// The meaning of the single score of two classes, if all leaves have weights of one class.
     second: Option<Second>,
 }
 
