@@ -294,7 +294,6 @@ MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 CARD = """version = "1"
 description = "{name} with random weights, for measurements"
 placement = "snapshot"
-runtime = "executor"
 {inputs}
 [[output]]
 name = "{output}"

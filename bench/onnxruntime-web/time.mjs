@@ -5,7 +5,15 @@
 import fs from 'node:fs';
 import * as ort from 'onnxruntime-web';
 
-const TYPES = { FP32: ['float32', Float32Array], INT64: ['int64', BigInt64Array] };
+const TYPES = {
+  FP32: ['float32', Float32Array],
+  FP64: ['float64', Float64Array],
+  FP16: ['float16', Uint16Array],
+  INT64: ['int64', BigInt64Array],
+  INT32: ['int32', Int32Array],
+  UINT8: ['uint8', Uint8Array],
+  BOOL: ['bool', Uint8Array],
+};
 
 const [model, data, inputs, runs] = process.argv.slice(2);
 ort.env.wasm.numThreads = 1;
@@ -27,5 +35,5 @@ for (let run = 0; run < warmUp + Number(runs); run++) {
   outputs = await session.run(feeds);
   times.push(performance.now() - start);
 }
-const output = Array.from(outputs[session.outputNames[0]].data);
+const output = Array.from(outputs[session.outputNames[0]].data, Number);
 console.log(JSON.stringify({ times: times.slice(warmUp), output }));

@@ -147,7 +147,7 @@ pub fn service() -> (Models, Engine) {
             tokenizer: tokenizer.as_deref(),
         };
         models.add(name, &card, files).expect("a card of the tests");
-        registry.add(name, file(&graph), infer_model_card::RuntimeChoice::Auto).expect("a graph of the tests");
+        registry.add(name, file(&graph)).expect("a graph of the tests");
     }
     (models, Engine(registry))
 }

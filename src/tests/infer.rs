@@ -3,7 +3,6 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use infer_engine::Registry;
-use infer_model_card::RuntimeChoice;
 
 use super::engine::Engine;
 use super::{Refused, check_refused, file, json, send};
@@ -359,7 +358,7 @@ fn a_mounted_model_that_cannot_be_read_is_named() {
                 [[output]]\nname = 'y'\ndatatype = 'FP32'\nshape = []\n";
     models.add("gone", card, Files::default()).unwrap();
     let mut registry = Registry::new();
-    registry.mount("gone", RuntimeChoice::Auto).unwrap();
+    registry.mount("gone").unwrap();
     let head = Head::new("POST", "/infer/gone", Vec::new());
     let settings = Settings::default();
     let plan = Plan::new(&head, &models, &settings).unwrap();

@@ -16,7 +16,6 @@ mod v2_refused;
 
 use engine::Engine;
 use infer_engine::Registry;
-use infer_model_card::RuntimeChoice;
 
 use crate::catalog::{Files, Models};
 use crate::http::error::ApiError;
@@ -56,29 +55,17 @@ fn service() -> (Models, Engine) {
     models.add("sum", card, Files::default()).unwrap();
     let mut registry = Registry::new();
     registry
-        .add(
-            "digits",
-            file("models/digits/model.onnx"),
-            RuntimeChoice::Auto,
-        )
+        .add("digits", file("models/digits/model.onnx"))
         .unwrap();
     registry
-        .add(
-            "sum",
-            file("crates/engine/tests/graphs/sum.onnx"),
-            RuntimeChoice::Auto,
-        )
+        .add("sum", file("crates/engine/tests/graphs/sum.onnx"))
         .unwrap();
     let card = "[[input]]\nname = 'a'\ndatatype = 'FP32'\nshape = [-1, 2]\n\
                 [[input]]\nname = 'b'\ndatatype = 'FP32'\nshape = [-1, 2]\n\
                 [[output]]\nname = 'sum'\ndatatype = 'FP32'\nshape = [-1, 2]\n";
     models.add("add", card, Files::default()).unwrap();
     registry
-        .add(
-            "add",
-            file("crates/engine/tests/graphs/add.onnx"),
-            RuntimeChoice::Auto,
-        )
+        .add("add", file("crates/engine/tests/graphs/add.onnx"))
         .unwrap();
     for datatype in SUPPORTED {
         let name = format!("identity-{}", datatype.to_lowercase());
@@ -88,7 +75,7 @@ fn service() -> (Models, Engine) {
         );
         models.add(&name, &card, Files::default()).unwrap();
         let graph = file(&format!("crates/engine/tests/graphs/{name}.onnx"));
-        registry.add(&name, graph, RuntimeChoice::Auto).unwrap();
+        registry.add(&name, graph).unwrap();
     }
     let mut engine = Engine(registry);
     texts::add(&mut models, &mut engine);

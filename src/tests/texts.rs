@@ -1,7 +1,6 @@
 //! Texts in the protocols, whose results are those of `/infer`.
 
 use super::{Engine, Refused, check_refused, file, json, text};
-use infer_model_card::RuntimeChoice;
 
 use crate::catalog::{Files, Models};
 use crate::http::request::Head;
@@ -42,7 +41,7 @@ pub(super) fn add(models: &mut Models, engine: &mut Engine) {
     };
     models.add("mean", &mean, files).unwrap();
     let graph = file("crates/engine/tests/graphs/tokens.onnx");
-    engine.0.add("mean", graph, RuntimeChoice::Auto).unwrap();
+    engine.0.add("mean", graph).unwrap();
     for (name, card, labels) in [
         (
             "sentiment",
@@ -60,11 +59,7 @@ pub(super) fn add(models: &mut Models, engine: &mut Engine) {
         models.add(name, &card, files).unwrap();
         engine
             .0
-            .add(
-                name,
-                file(&format!("{folder}/model.onnx")),
-                RuntimeChoice::Auto,
-            )
+            .add(name, file(&format!("{folder}/model.onnx")))
             .unwrap();
     }
 }

@@ -207,37 +207,6 @@ fn an_image_classifier_in_one_file_needs_two_options() {
 }
 
 #[test]
-fn adding_a_model_selects_its_runtime() {
-    let repository = repository("runtime-models");
-    let engine = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests/graphs");
-    let mut wrong = Vec::new();
-    for (source, runtimes) in [
-        (sources().join("one/model.onnx"), &["executor"][..]),
-        // For a transposed convolution, it depends on the machine which runtime is faster.
-        (engine.join("transposed.onnx"), &["executor", "rten"]),
-    ] {
-        let name = source.file_stem().unwrap().to_str().unwrap().to_owned();
-        let source = text(&source).to_owned();
-        run(&[
-            "add",
-            &source,
-            "--name",
-            &name,
-            "--models",
-            text(&repository),
-        ])
-        .unwrap();
-        let card = std::fs::read_to_string(repository.join(&name).join("model.toml")).unwrap();
-        let card = infer_model_card::ModelCard::parse(&card).unwrap();
-        let runtime = card.runtime.to_string();
-        if !runtimes.contains(&runtime.as_str()) {
-            wrong.push(format!("{source}: {runtime}, expected one of {runtimes:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
 fn unusable_models_are_rejected_before_anything_is_copied() {
     let repository = repository("refused-models");
     let folder = repository.join("source");

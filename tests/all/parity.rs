@@ -8,7 +8,6 @@ use crate::support::client::{Response, send};
 use crate::support::parity::{Case, Entry, cases};
 use crate::support::service::Service;
 use infer_engine::Graph;
-use infer_engine::rten_runtime::Rten;
 
 fn report(wrong: &[String], compared: usize) {
     assert!(compared > 30, "only {compared} tensors were compared");
@@ -33,8 +32,8 @@ fn onnx_path(model: &str) -> PathBuf {
 #[test]
 fn the_engine_matches_onnx_runtime() {
     let (mut wrong, mut compared) = (Vec::new(), 0);
-    for case in cases_of(&ENGINE) {
-        let graph = Graph::load(&Rten, std::fs::read(onnx_path(&case.model)).unwrap()).unwrap();
+    for case in cases_of(&EVERYWHERE) {
+        let graph = Graph::load(std::fs::read(onnx_path(&case.model)).unwrap()).unwrap();
         let inputs = case
             .inputs
             .iter()
@@ -64,14 +63,13 @@ fn tensor(entry: &Entry) -> infer_engine::Tensor {
     }
 }
 
-/// The models that the engine supports.
-const ENGINE: [&str; 6] = ["digits", "floats", "halves", "integers", "logic", "pixels"];
+/// The models that every backend supports.
+const EVERYWHERE: [&str; 8] = [
+    "brains", "digits", "doubles", "floats", "halves", "integers", "logic", "pixels",
+];
 
-/// The models with operators that neither rten nor OpenVINO supports.
-const EXECUTOR: [&str; 1] = ["steps"];
-
-/// The models with datatypes that the engine does not support.
-const NATIVE: [&str; 2] = ["brains", "doubles"];
+/// The models with operators that OpenVINO lacks.
+const WITHOUT_OPENVINO: [&str; 1] = ["steps"];
 
 fn cases_of(models: &[&str]) -> Vec<Case> {
     let mut cases = cases();
@@ -134,7 +132,7 @@ fn compare(service: &Service, cases: &[Case], prefixes: &[(&str, &str)]) -> (Vec
 fn the_service_matches_onnx_runtime() {
     // Each model is in the repository twice: in the snapshot, and mounted as `mounted-…`.
     let prefixes = [("", ""), ("mounted-", "placement = \"mount\"\n")];
-    let models = [&ENGINE[..], &EXECUTOR[..]].concat();
+    let models = [&EVERYWHERE[..], &WITHOUT_OPENVINO[..]].concat();
     let repository = repository("parity-models", &models, &prefixes);
     let service = Service::start_with(&["--models", repository.to_str().unwrap()], &[]);
     let (wrong, compared) = compare(&service, &cases_of(&models), &prefixes);
@@ -144,7 +142,7 @@ fn the_service_matches_onnx_runtime() {
 #[test]
 fn native_backends_match_other_engines() {
     let prefixes = [("", "")];
-    let models = [&ENGINE[..], &NATIVE[..]].concat();
+    let models = EVERYWHERE;
     let repository = repository("parity-native", &models, &prefixes);
     for backend in support::backends::installed() {
         let service = Service::start_with(

@@ -30,16 +30,13 @@ const KINDS: [Kind; 5] = [
             &texts::REPOSITORY.join("sentences"),
             &repository.join("sentences"),
         );
-        set_runtime(&repository.join("sentences"));
     }),
     ("tensors", |repository| {
         models::sum(repository);
-        set_runtime(&repository.join("add"));
     }),
     ("quantized", |repository| {
         let steps = support::root().join("tests/parity/models/steps");
         copy(&steps, &repository.join("steps"));
-        set_runtime(&repository.join("steps"));
     }),
     ("mounted", |repository| {
         models::digits(repository, "digits", "placement = \"mount\"\n");
@@ -171,13 +168,4 @@ fn copy(from: &Path, to: &Path) {
         let entry = entry.unwrap();
         fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
-}
-
-/// Run a model by the executor: `auto` measures which runtime is faster, so that it may keep the code of either.
-fn set_runtime(model: &Path) {
-    let card = model.join("model.toml");
-    let text = fs::read_to_string(&card).unwrap();
-    let others = text.lines().filter(|line| !line.starts_with("runtime ="));
-    let others: String = others.map(|line| format!("{line}\n")).collect();
-    fs::write(card, format!("runtime = \"executor\"\n{others}")).unwrap();
 }

@@ -94,7 +94,13 @@ pub fn cases() -> Vec<Case> {
         Case::new("good", ("POST", "/echo"), &[], echo.clone(), 200, echo).times(5),
         Case::new("good", ("POST", "/full"), &[], "all", 200, "3"),
         get("trap", "/trap", 500, internal).times(5),
-        get("memory", "/hog", 507, "more memory than an instance may have").times(3),
+        get(
+            "memory",
+            "/hog",
+            507,
+            "more memory than an instance may have",
+        )
+        .times(3),
         get("no response", "/silent", 500, internal).times(5),
         endless(get(
             "time limit",

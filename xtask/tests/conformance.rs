@@ -126,25 +126,25 @@ const TABLE: &str = "\
 | Identity | 5 | 3 | 1 not answered (`none`: 400, input `x`: shape [0] has no elements); 1 not loaded (`int8`: [[input]] `x`: wasi-nn has no INT8 tensors) |
 ";
 
+fn page(table: &str) -> String {
+    let mark = |which| format!("<!-- {which}: written by `cargo xtask conformance` -->");
+    format!(
+        "By hand.\n\n{}\n\n{table}\n{}\n\nMore.\n",
+        mark("begin"),
+        mark("end")
+    )
+}
+
 #[test]
 fn each_kind_of_failure_is_reported() {
     let cases = folder("conformance-cases");
     write_cases(&cases);
     let cases = cases.to_str().unwrap();
     let file = folder("conformance-table").join("table.md");
-    fs::write(
-        &file,
-        "By hand.\n\n<!-- What follows is written by `cargo xtask conformance`. -->\n\nOld.\n",
-    )
-    .unwrap();
+    fs::write(&file, page("Old.\n")).unwrap();
     let table = run(&[cases, "--write", file.to_str().unwrap(), "--at-least", "5"]).unwrap();
     assert_eq!(table, TABLE);
-    assert_eq!(
-        fs::read_to_string(&file).unwrap(),
-        format!(
-            "By hand.\n\n<!-- What follows is written by `cargo xtask conformance`. -->\n\n{TABLE}"
-        )
-    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), page(TABLE));
     assert_eq!(
         run(&[cases, "--at-least", "14"]).unwrap_err(),
         "error: 5 of 13 cases pass, expected at least 14"

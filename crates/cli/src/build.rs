@@ -97,9 +97,9 @@ fn print(artifacts: &Artifacts, output: Option<&Path>, composed: &[u8]) -> Resul
     }
     for model in &artifacts.models {
         let name = model.id.to_string();
-        match artifacts.runtimes.get(&name) {
-            Some(runtime) => println!("model       {name}, in the snapshot, run by {runtime}"),
-            None => println!("model       {name}, mounted"),
+        match artifacts.in_snapshot.contains(&name) {
+            true => println!("model       {name}, in the snapshot"),
+            false => println!("model       {name}, mounted"),
         }
     }
     Ok(())

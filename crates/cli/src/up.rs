@@ -3,6 +3,7 @@
 mod build;
 mod limits;
 mod logging;
+mod memory;
 mod reload;
 mod served;
 
@@ -121,6 +122,7 @@ impl Up {
             threads: self
                 .threads
                 .and_then(|threads| NonZeroUsize::new(threads.into())),
+            instance_memory_bytes: self.limits.limits().instance_memory_bytes,
         };
         let served = builder.build(self.backend, &options, &Terminal::new())?;
         if served.graphs.is_some() {

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use infer_kernels::peak;
-use infer_model_card::RuntimeChoice;
 use infer_snapshot_alloc::ClearingAllocator;
 use infer_tensor::TensorInfo;
 
@@ -37,35 +36,41 @@ struct Engine;
 bindings::export!(Engine with_types_in bindings);
 
 impl setup::Guest for Engine {
-    fn add_model(
-        name: String,
-        onnx: Vec<u8>,
-        runtime: setup::Runtime,
-    ) -> Result<setup::ModelInfo, String> {
+    fn add_model(name: String, onnx: Vec<u8>) -> Result<setup::ModelInfo, String> {
         REGISTRY
-            .with_borrow_mut(|registry| registry.add(&name, onnx, choice(runtime)))
-            .map(|(info, runtime)| setup::ModelInfo {
-                runtime: match runtime {
-                    RuntimeChoice::Auto => setup::Runtime::Auto,
-                    RuntimeChoice::Executor => setup::Runtime::Executor,
-                    RuntimeChoice::Rten => setup::Runtime::Rten,
-                },
+            .with_borrow_mut(|registry| registry.add(&name, onnx))
+            .map(|info| setup::ModelInfo {
                 inputs: info.inputs.iter().map(describe).collect(),
                 outputs: info.outputs.iter().map(describe).collect(),
             })
             .map_err(|error| error.to_string())
     }
 
-    fn mount_model(name: String, runtime: setup::Runtime) -> Result<(), String> {
+    fn mount_model(name: String) -> Result<(), String> {
         REGISTRY
-            .with_borrow_mut(|registry| registry.mount(&name, choice(runtime)))
+            .with_borrow_mut(|registry| registry.mount(&name))
             .map_err(|error| error.to_string())
     }
 
-    fn profile(name: String, runs: u32) -> Result<Vec<(String, f64)>, String> {
+    fn profile(
+        name: String,
+        inputs: Vec<setup::Input>,
+        runs: u32,
+    ) -> Result<Vec<(String, f64)>, String> {
+        let inputs = inputs.into_iter().map(|input| {
+            let tensor = Tensor {
+                datatype: input.datatype.parse().map_err(|_| {
+                    Error::invalid(format!("`{}` is not a datatype", input.datatype))
+                })?,
+                shape: input.shape,
+                data: input.data,
+            };
+            Ok((input.name, tensor))
+        });
+        let inputs = inputs.collect::<Result<_, Error>>();
         REGISTRY
             .with_borrow(|registry| registry.get(&name, Path::new(MODELS_DIR)))
-            .and_then(|graph| graph.profile(runs))
+            .and_then(|graph| graph.profile(inputs?, runs))
             .map_err(|error| error.to_string())
     }
 
@@ -81,16 +86,13 @@ impl setup::Guest for Engine {
         (u64::from(TURNS) * peak::FLOPS_PER_ITERATION) as f64 / least
     }
 
+    fn memory() -> (u64, u64) {
+        let usage = ALLOCATOR.usage();
+        (usage.now as u64, usage.most as u64)
+    }
+
     fn seal() -> u64 {
         ALLOCATOR.seal(0) as u64
-    }
-}
-
-fn choice(runtime: setup::Runtime) -> RuntimeChoice {
-    match runtime {
-        setup::Runtime::Auto => RuntimeChoice::Auto,
-        setup::Runtime::Executor => RuntimeChoice::Executor,
-        setup::Runtime::Rten => RuntimeChoice::Rten,
     }
 }
 
@@ -198,7 +200,7 @@ fn load(
     let parts = builder.len();
     match builder.pop() {
         Some(onnx) if parts == 1 => {
-            let loaded = Graph::load(&RuntimeChoice::Auto, onnx)?;
+            let loaded = Graph::load(onnx)?;
             Ok(graph::Graph::new(GraphResource(Rc::new(loaded))))
         }
         _ => Err(Error::invalid(format!(

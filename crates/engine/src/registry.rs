@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use infer_model_card::RuntimeChoice;
 use infer_onnx::ExternalError;
 use infer_tensor::Signature;
 
-use crate::executor_runtime::Executor;
 use crate::graph::Graph;
-use crate::rten_runtime::Rten;
-use crate::select::OnDemand;
 use crate::{Error, ErrorKind};
 
 /// The graphs that `load-by-name` finds. It is filled before the snapshot and only read after it. A name that is
@@ -38,19 +34,14 @@ impl Registry {
         }
     }
 
-    /// Load a graph and keep it. Returns its signature and its runtime.
+    /// Load a graph and keep it. Returns its signature.
     ///
     /// # Errors
     /// As [`Graph::load`], and `InvalidArgument` for a name that no folder can have.
-    pub fn add(
-        &mut self,
-        name: &str,
-        onnx: Vec<u8>,
-        runtime: RuntimeChoice,
-    ) -> Result<(Signature, RuntimeChoice), Error> {
+    pub fn add(&mut self, name: &str, onnx: Vec<u8>) -> Result<Signature, Error> {
         check_name(name)?;
-        let graph = Graph::load(&runtime, onnx)?;
-        let info = (graph.info().clone(), graph.runtime());
+        let graph = Graph::load(onnx)?;
+        let info = graph.info().clone();
         self.graphs
             .insert(name.to_owned(), Entry::Loaded(Rc::new(graph)));
         Ok(info)
@@ -60,13 +51,9 @@ impl Registry {
     ///
     /// # Errors
     /// `InvalidArgument` for a name that no folder can have.
-    pub fn mount(&mut self, name: &str, runtime: RuntimeChoice) -> Result<(), Error> {
+    pub fn mount(&mut self, name: &str) -> Result<(), Error> {
         check_name(name)?;
-        let load: fn(&str, &Path) -> _ = match runtime {
-            RuntimeChoice::Auto => |name, file| Graph::load(&OnDemand, read(name, file)?),
-            RuntimeChoice::Executor => |name, file| Graph::load(&Executor, read(name, file)?),
-            RuntimeChoice::Rten => |name, file| Graph::load(&Rten, read(name, file)?),
-        };
+        let load: fn(&str, &Path) -> _ = |name, file| Graph::load(read(name, file)?);
         self.graphs.insert(name.to_owned(), Entry::Mounted(load));
         Ok(())
     }

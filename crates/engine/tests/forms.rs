@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use infer_engine::{Graph, Tensor};
-use infer_model_card::RuntimeChoice;
 use infer_tensor::Datatype;
 use serde::Deserialize;
 
@@ -95,7 +94,7 @@ fn every_form_computes_what_onnx_runtime_does() {
         if description.notes.len() != expected.notes {
             wrong.push(format!("{name}: the notes are {:?}", description.notes));
         }
-        let graph = match Graph::load(&RuntimeChoice::Executor, onnx) {
+        let graph = match Graph::load(onnx) {
             Ok(graph) => graph,
             Err(error) => {
                 wrong.push(format!("{name}: not loaded: {error}"));
@@ -259,7 +258,7 @@ fn weights_beside_the_graph_are_read() {
         std::fs::write(&path, with_weights_at(location, entries)).unwrap();
         let actual = infer_onnx::read_file(&path).map_err(|error| error.to_string());
         let product = actual.map(|onnx| {
-            let graph = Graph::load(&RuntimeChoice::Executor, onnx).unwrap();
+            let graph = Graph::load(onnx).unwrap();
             let x = Values {
                 datatype: "float32".to_owned(),
                 shape: vec![2],

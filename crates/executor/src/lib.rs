@@ -1,4 +1,4 @@
-//! Runs ONNX graphs: the project's own runtime, beside rten.
+//! Runs ONNX graphs.
 //!
 //! Each layer uses those below it only (`tests/imports.rs`). From the top:
 //!

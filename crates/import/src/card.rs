@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::graph::Memory;
 use infer_model_card::{
-    Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, RuntimeChoice, Side, TensorSpec,
-    TextSpec,
+    Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, Side, TensorSpec, TextSpec,
 };
 
 /// The contents of a card.
@@ -14,8 +14,10 @@ pub struct Parts {
     pub version: String,
     /// A description of one line.
     pub description: String,
-    /// The runtime in the WebAssembly engine.
-    pub runtime: RuntimeChoice,
+    /// Whether the model stays outside the snapshot, since it is large once it is loaded.
+    pub is_mounted: bool,
+    /// The memory that the model takes in the WebAssembly engine.
+    pub memory: Option<Memory>,
     /// The graph's inputs.
     pub inputs: Vec<TensorSpec>,
     /// The graph's outputs.
@@ -48,13 +50,16 @@ fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
     writeln!(
         card,
         "# Where the model is stored at run time: \"snapshot\" (in the artifact, ready at once), \"mount\" \
-         (read\n# for each request), or \"auto\" (by its size).\n# placement = \"auto\""
+         (read\n# for each request), or \"auto\" (by its size)."
     )?;
     writeln!(
         card,
-        "# The runtime in WebAssembly: \"executor\" or \"rten\"; \"auto\" lets each build measure."
+        "{}",
+        match parts.is_mounted {
+            true => "placement = \"mount\"",
+            false => "# placement = \"auto\"",
+        }
     )?;
-    writeln!(card, "runtime = \"{}\"", parts.runtime)?;
     writeln!(card, "\n# Names as in the graph; -1 is any size.")?;
     for (section, specs) in [("input", &parts.inputs), ("output", &parts.outputs)] {
         for spec in specs {
@@ -70,6 +75,19 @@ fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
             }
             writeln!(card)?;
         }
+    }
+    if let Some(Memory {
+        loaded_bytes,
+        inference_bytes: Some(inference),
+    }) = parts.memory
+    {
+        writeln!(
+            card,
+            "# Memory in WebAssembly, measured: the loaded graph, and the most that an inference takes besides.\n\
+             [memory]\nloaded_mib = {}\ninference_mib = {}\n",
+            loaded_bytes.div_ceil(1 << 20),
+            inference.div_ceil(1 << 20)
+        )?;
     }
     if let Some((image, origin)) = &parts.image {
         write_image(card, image, origin)?;

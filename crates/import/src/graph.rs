@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use infer_model_card::{ImageSpec, RuntimeChoice, TensorSpec};
+use infer_model_card::{ImageSpec, TensorSpec};
 use infer_onnx::{Description, Summary};
 use infer_tensor::{Error, ErrorKind, Signature, Tensor, TensorInfo};
 
@@ -20,11 +20,13 @@ pub trait Engine {
 
 /// A graph that an [`Engine`] has loaded.
 pub trait LoadedGraph {
-    /// The runtime that the engine selected; `auto` if it has not decided.
-    fn runtime(&self) -> RuntimeChoice;
-
     /// A sentence for the user, if the graph runs in another engine than usual.
     fn note(&self) -> Option<String> {
+        None
+    }
+
+    /// The memory that the graph takes in the WebAssembly engine; `None` in another one.
+    fn memory(&self) -> Option<Memory> {
         None
     }
 
@@ -33,6 +35,15 @@ pub trait LoadedGraph {
     /// # Errors
     /// The engine's.
     fn compute(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>, Error>;
+}
+
+/// The memory of a graph in the WebAssembly engine, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    /// The loaded graph.
+    pub loaded_bytes: u64,
+    /// The most that an inference of the trial took besides; `None` if none succeeded.
+    pub inference_bytes: Option<u64>,
 }
 
 /// A graph that loads and, if its input sizes are known, computes.
@@ -46,10 +57,10 @@ pub struct Tried {
     pub info: Signature,
     /// The graph's producer, opsets and operators.
     pub summary: Summary,
-    /// The runtime in the engine.
-    pub runtime: RuntimeChoice,
     /// A sentence for the user, if the graph runs in another engine than usual.
     pub note: Option<String>,
+    /// The memory in the WebAssembly engine, if the graph was tried there.
+    pub memory: Option<Memory>,
     /// The time of one warm inference in the engine on this machine, or the reason why none succeeded.
     pub warm: Result<Duration, NotRun>,
 }
@@ -132,7 +143,10 @@ pub fn try_out(engine: &dyn Engine, onnx: Vec<u8>, trial: Trial) -> Result<Tried
             Ok((_, inputs)) => Ok(warm(&mut *graph, inputs)?),
             Err(not_run) => Err(not_run.clone()),
         },
-        runtime: graph.runtime(),
+        memory: graph.memory().map(|memory| Memory {
+            inference_bytes: memory.inference_bytes.filter(|_| first.is_ok()),
+            ..memory
+        }),
         note: graph.note(),
         info: info.clone(),
         summary: description.summary.clone(),
@@ -154,8 +168,8 @@ pub fn not_tried(trial: Trial) -> Result<Tried, Error> {
             .collect::<Result<_, _>>()?,
         info: info.clone(),
         summary: trial.description.summary.clone(),
-        runtime: RuntimeChoice::Auto,
         note: None,
+        memory: None,
         warm: Err(NotRun::NotTried),
     })
 }

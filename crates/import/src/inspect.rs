@@ -8,7 +8,7 @@ use infer_model_card::{Activation, CardError, LabelsError, ModelCard, Placement,
 use infer_onnx::{Description, ExternalError, Summary};
 
 use crate::card::{self, Parts};
-use crate::graph::{self, Engine, NotRun, Shapes, Trial, Values};
+use crate::graph::{self, Engine, Memory, NotRun, Shapes, Trial, Values};
 use crate::labels::{Config, ConfigError};
 use crate::processor::ProcessorError;
 use crate::source::Source;
@@ -47,6 +47,8 @@ pub struct Found {
     /// The time of one warm inference in the engine on this machine; `None` if none succeeded, or if the graph was not
     /// tried. A note explains it.
     pub warm: Option<std::time::Duration>,
+    /// The memory in the WebAssembly engine, if the graph was tried there.
+    pub memory: Option<Memory>,
     /// The text of `model.toml`.
     pub card_text: String,
     /// The parsed card.
@@ -220,11 +222,13 @@ fn derive(
     notes.extend(sound);
     notes.extend(texts.notes);
     notes.extend(tried.warm.as_ref().err().map(not_run_note));
-    if !Placement::Auto.is_snapshot(onnx_bytes) {
+    let is_large = |memory: Memory| memory.loaded_bytes > Placement::LOADED_LIMIT_BYTES;
+    let is_mounted = Placement::Auto.is_snapshot(onnx_bytes) && tried.memory.is_some_and(is_large);
+    if is_mounted || !Placement::Auto.is_snapshot(onnx_bytes) {
         notes.push(
             "the model is too large for the snapshot on some hosts, so each request reads it again; \
              `placement = \"snapshot\"` in `model.toml` makes it ready at once, if the host accepts an artifact \
-             of 1 to 2 times its size"
+             as large as the loaded model"
                 .to_owned(),
         );
     }
@@ -245,9 +249,10 @@ fn derive(
     let parts = Parts {
         version: options.version.clone().unwrap_or_else(|| "1".to_owned()),
         description,
-        runtime: tried.runtime,
         inputs: tried.inputs,
         outputs: tried.outputs,
+        is_mounted,
+        memory: tried.memory,
         image: image.map(|(image, origin, _)| (image, origin)),
         text: texts.text,
         task: task.text,
@@ -264,6 +269,7 @@ fn derive(
         onnx_bytes,
         summary: tried.summary,
         warm: tried.warm.ok(),
+        memory: tried.memory,
     })
 }
 

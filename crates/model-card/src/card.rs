@@ -4,7 +4,7 @@ use infer_tensor::Datatype;
 use serde::Deserialize;
 
 use crate::tasks::{self, Task};
-use crate::{BatchingSpec, CardError, ImageSpec, Precision, RuntimeChoice, TextSpec, keys};
+use crate::{BatchingSpec, CardError, ImageSpec, Precision, TextSpec, keys};
 
 /// The contents of a `model.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -18,9 +18,9 @@ pub struct ModelCard {
     /// Where the model is stored at run time.
     #[serde(default)]
     pub placement: Placement,
-    /// The runtime that runs the graph in the WebAssembly engine.
+    /// The memory that the model takes in the WebAssembly engine.
     #[serde(default)]
-    pub runtime: RuntimeChoice,
+    pub memory: Option<MemorySpec>,
     /// The precision that native backends use for FP32 graphs.
     #[serde(default)]
     pub precision: Precision,
@@ -52,6 +52,15 @@ fn default_version() -> String {
     "1".to_owned()
 }
 
+/// The memory that a model takes in the WebAssembly engine, as `infer add` measured it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct MemorySpec {
+    /// The loaded graph, in MiB.
+    pub loaded_mib: u32,
+    /// The most that an inference with the example shapes takes besides, in MiB.
+    pub inference_mib: u32,
+}
+
 /// Where a model is stored at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -70,6 +79,10 @@ impl Placement {
     /// its file's size in the snapshot, and up to twice that where weights are packed for the kernels
     /// beside the originals. The lowest limit on an application's size among the hosts is 50 MiB.
     pub const SNAPSHOT_LIMIT_BYTES: u64 = 22 * 1024 * 1024;
+
+    /// The most memory of a loaded graph with which `infer add` leaves the placement to [`Placement::Auto`], in bytes. Some
+    /// files are small and make their weights when they are loaded.
+    pub const LOADED_LIMIT_BYTES: u64 = 2 * Self::SNAPSHOT_LIMIT_BYTES;
 
     /// Whether a model of this size goes into the snapshot.
     #[must_use]

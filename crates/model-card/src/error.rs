@@ -24,6 +24,14 @@ pub enum CardError {
         /// All keys of the section.
         known: Vec<&'static str>,
     },
+    /// A key that cards have no more.
+    #[error("the card has the key `{key}`: {reason}")]
+    RetiredKey {
+        /// The key in the card.
+        key: &'static str,
+        /// Why there is no such key any more, and what to do.
+        reason: &'static str,
+    },
     /// A value of the right type that the card must not have.
     #[error("{place}: {problem}")]
     Value {

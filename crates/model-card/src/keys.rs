@@ -10,15 +10,16 @@ const CARD: &[&str] = &[
     "description",
     "image",
     "input",
+    "memory",
     "output",
     "placement",
     "precision",
-    "runtime",
     "task",
     "text",
     "version",
 ];
 const TENSOR: &[&str] = &["datatype", "example_shape", "name", "shape"];
+const MEMORY: &[&str] = &["inference_mib", "loaded_mib"];
 const BATCHING: &[&str] = &["max_delay_us", "max_size"];
 const IMAGE: &[&str] = &[
     "alpha",
@@ -53,8 +54,17 @@ const TEXT: &[&str] = &[
 /// The similarity (0 to 1) from which one word is suggested in place of another.
 const SIMILARITY: f64 = 0.7;
 
+/// Keys that the card had once, and the reason why it has them no more.
+const RETIRED: &[(&str, &str)] = &[(
+    "runtime",
+    "the engine has one runtime now, so the line can be removed",
+)];
+
 /// Reject the first unknown key. Values of unexpected types are left to serde.
 pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
+    if let Some((key, reason)) = (RETIRED.iter()).find(|(key, _)| card.contains_key(*key)) {
+        return Err(CardError::RetiredKey { key, reason });
+    }
     let mut known = CARD.to_vec();
     known.extend(SECTIONS.iter().map(|(key, _, _)| *key));
     known.sort_unstable();
@@ -71,7 +81,12 @@ pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
             }
         }
     }
-    let own = [("batching", BATCHING), ("image", IMAGE), ("text", TEXT)];
+    let own = [
+        ("batching", BATCHING),
+        ("image", IMAGE),
+        ("memory", MEMORY),
+        ("text", TEXT),
+    ];
     let of_tasks = SECTIONS.iter().map(|(key, known, _)| (*key, *known));
     for (key, known) in own.into_iter().chain(of_tasks) {
         if let Some(table) = card.get(key).and_then(toml::Value::as_table) {

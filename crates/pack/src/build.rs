@@ -2,13 +2,12 @@
 
 mod snapshots;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use infer_model_card::{
-    GraphMismatch, Model, ModelId, ModelName, RepositoryError, RuntimeChoice,
-    read_repository_without,
+    GraphMismatch, Model, ModelId, ModelName, RepositoryError, read_repository_without,
 };
 
 use crate::check::{self, CheckError};
@@ -106,8 +105,8 @@ pub struct Artifacts {
     pub reports: [PathBuf; 2],
     /// The models, sorted by name.
     pub models: Vec<Model>,
-    /// The runtime of each model in the snapshot, by name. For `auto`, it is the runtime that the engine selected.
-    pub runtimes: BTreeMap<String, RuntimeChoice>,
+    /// The names of the models in the snapshot; the others are mounted.
+    pub in_snapshot: BTreeSet<String>,
 }
 
 /// A build failed.
@@ -221,7 +220,7 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifact
     let infer_code = options.code(Component::Infer, progress)?;
     progress.step(4, STEPS, "snapshot: loading the models");
     let stages = Stages::new(options, &folder);
-    let (snapshot, runtimes) = stages.engine(&engine, &models, progress)?;
+    let (snapshot, in_snapshot) = stages.engine(&engine, &models, progress)?;
     let infer = stages.infer(&infer_code, &models)?;
     progress.step(5, STEPS, "compose: the engine into infer");
     let composed = folder.join("infer.composed.wasm");
@@ -248,7 +247,7 @@ pub fn build(options: &BuildOptions, progress: &dyn Progress) -> Result<Artifact
         uncomposed: infer.file,
         engine: snapshot.file,
         models,
-        runtimes,
+        in_snapshot,
     })
 }
 

@@ -23,7 +23,6 @@ pub mod fit;
 mod machine;
 pub mod prebuilt;
 pub mod progress;
-mod runtimes;
 mod setup;
 pub mod snapshot;
 pub mod stage;

@@ -111,6 +111,12 @@ impl Setup {
             .call(&mut self.store, params)
     }
 
+    /// The bytes of memory in use in the component, and the most since the last call.
+    pub(crate) fn memory(&mut self, interface: &str) -> wasmtime::Result<(u64, u64)> {
+        let (memory,) = self.call(interface, "memory", ())?;
+        Ok(memory)
+    }
+
     /// End the setup and return the bytes in use.
     pub(crate) fn seal(&mut self, interface: &str) -> wasmtime::Result<Result<u64, Refusal>> {
         let (in_use,) = self.call(interface, "seal", ())?;
@@ -281,7 +287,7 @@ mod tests {
         let cases = [
             ("", "wasm trap: wasm `unreachable` instruction executed"),
             (
-                "\nthread '<unnamed>' (1) panicked at /registry/rten-0.27.0/src/model.rs:12:5:\n\
+                "\nthread '<unnamed>' (1) panicked at /registry/rten-onnx-0.27.0/src/onnx.rs:12:5:\n\
                  index out of bounds: the len is 1 but the index is 1\n\
                  note: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n",
                 "index out of bounds: the len is 1 but the index is 1",

@@ -9,9 +9,8 @@
 
 use std::collections::BTreeMap;
 
-use infer_model_card::RuntimeChoice;
 use infer_tensor::{Dim, Signature};
-use wasmtime::component::{ComponentType, Lift, Lower, WasmList};
+use wasmtime::component::{ComponentType, Lift, WasmList};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::machine::Machine;
@@ -44,6 +43,10 @@ pub enum SnapshotError {
     },
 }
 
+/// The most memory in use that a snapshot may have. A module of more than 1 GiB cannot be read by any host; code and the
+/// gaps between blocks take the rest.
+const MAX_IN_USE_BYTES: u64 = 960 << 20;
+
 /// The signature of a graph's input or output, as the engine read it.
 #[derive(Clone, Debug, PartialEq, Eq, ComponentType, Lift)]
 #[component(record)]
@@ -64,8 +67,6 @@ pub struct ModelInfo {
     pub inputs: Vec<TensorInfo>,
     /// The outputs, in the graph's order.
     pub outputs: Vec<TensorInfo>,
-    /// The runtime of the graph.
-    pub runtime: Runtime,
 }
 
 impl ModelInfo {
@@ -81,42 +82,6 @@ impl ModelInfo {
         Signature {
             inputs: self.inputs.iter().map(tensor).collect(),
             outputs: self.outputs.iter().map(tensor).collect(),
-        }
-    }
-}
-
-/// A runtime of the engine: [`infer_model_card::RuntimeChoice`] as a type of the engine's interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ComponentType, Lift, Lower)]
-#[component(enum)]
-#[repr(u8)]
-pub enum Runtime {
-    /// The engine selects one of the two.
-    #[component(name = "auto")]
-    Auto,
-    /// The project's executor.
-    #[component(name = "executor")]
-    Executor,
-    /// rten.
-    #[component(name = "rten")]
-    Rten,
-}
-
-impl From<RuntimeChoice> for Runtime {
-    fn from(choice: RuntimeChoice) -> Self {
-        match choice {
-            RuntimeChoice::Auto => Self::Auto,
-            RuntimeChoice::Executor => Self::Executor,
-            RuntimeChoice::Rten => Self::Rten,
-        }
-    }
-}
-
-impl From<Runtime> for RuntimeChoice {
-    fn from(runtime: Runtime) -> Self {
-        match runtime {
-            Runtime::Auto => Self::Auto,
-            Runtime::Executor => Self::Executor,
-            Runtime::Rten => Self::Rten,
         }
     }
 }
@@ -158,29 +123,32 @@ pub struct Snapshot {
 pub(crate) fn snapshot_engine(
     machine: &Machine,
     wasm: &Keyed,
-    models: &BTreeMap<String, (EngineModel, RuntimeChoice)>,
+    models: &BTreeMap<String, EngineModel>,
     seed: Seed,
     mut before: impl FnMut(&str),
 ) -> Result<(Snapshot, BTreeMap<String, ModelInfo>), SnapshotError> {
     let component = "engine";
     let mut infos = BTreeMap::new();
     let snapshot = run(machine, wasm, component, seed, |setup| {
-        for (name, (model, runtime)) in models {
-            let runtime = Runtime::from(*runtime);
+        for (name, model) in models {
             before(name);
             match model {
                 EngineModel::Snapshot(onnx) => {
-                    let arguments = (name.as_str(), onnx.as_slice(), runtime);
+                    let arguments = (name.as_str(), onnx.as_slice());
                     let added: Result<ModelInfo, String> =
                         setup.add_model(ENGINE_SETUP, arguments)?;
                     match added {
                         Ok(info) => infos.insert(name.clone(), info),
                         Err(reason) => return Ok(Err((name.clone(), reason))),
                     };
+                    let (in_use, _) = setup.memory(ENGINE_SETUP)?;
+                    if in_use > MAX_IN_USE_BYTES {
+                        return Ok(Err((name.clone(), too_large(in_use))));
+                    }
                 }
                 EngineModel::Mount => {
                     let (mounted,): (Result<(), String>,) =
-                        setup.call(ENGINE_SETUP, "mount-model", (name.as_str(), runtime))?;
+                        setup.call(ENGINE_SETUP, "mount-model", (name.as_str(),))?;
                     if let Err(reason) = mounted {
                         return Ok(Err((name.clone(), reason)));
                     }
@@ -190,6 +158,16 @@ pub(crate) fn snapshot_engine(
         setup.seal(ENGINE_SETUP)
     })?;
     Ok((snapshot, infos))
+}
+
+/// Why a model does not fit into the snapshot with those before it.
+fn too_large(in_use: u64) -> String {
+    format!(
+        "the snapshot would have {} MiB of loaded models with this one, more than the {} MiB that it may have; set \
+         `placement = \"mount\"` in the cards of large models, so that an instance reads them when a request needs them",
+        in_use >> 20,
+        MAX_IN_USE_BYTES >> 20
+    )
 }
 
 /// Load model cards into the component `infer` and return its snapshot.

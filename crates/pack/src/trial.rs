@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use infer_model_card::RuntimeChoice;
 use infer_tensor::{Error, ErrorKind, Tensor};
 use wasmtime::Trap;
 use wasmtime::component::{Component, ComponentType, Lift, Lower, ResourceAny};
@@ -16,7 +15,7 @@ use crate::components::Code;
 use crate::machine::{self, Machine};
 use crate::progress::Progress;
 use crate::setup::{Seed, Setup};
-use crate::snapshot::{self, ENGINE_SETUP, ModelInfo, Runtime, SnapshotError};
+use crate::snapshot::{self, ENGINE_SETUP, ModelInfo, SnapshotError};
 use crate::trim::Linked;
 
 /// The longest time of one call: loading a graph, or one inference.
@@ -40,14 +39,25 @@ pub struct TrialEngine {
 pub struct TrialGraph<'a> {
     engine: &'a TrialEngine,
     onnx: Vec<u8>,
-    runtime: RuntimeChoice,
     /// `None` after a trap, which leaves the instance in no state to be called.
     loaded: Option<Loaded>,
+    memory: TrialMemory,
+}
+
+/// The memory of a graph on trial, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrialMemory {
+    /// The loaded graph: its operators and weights, in the form in which the engine keeps them.
+    pub loaded: u64,
+    /// The most that an inference has taken besides, its inputs and outputs included; 0 before the first.
+    pub inference: u64,
 }
 
 struct Loaded {
     setup: Setup,
     context: ResourceAny,
+    /// Memory in use with the loaded graph, and without it.
+    in_use: [u64; 2],
 }
 
 infer_tensor::wit_tensor_type!(TensorType);
@@ -119,24 +129,31 @@ impl TrialEngine {
     /// # Errors
     /// `InvalidEncoding` if the engine rejects the file, or traps on it; `Timeout` if it does not end.
     pub fn load(&self, onnx: Vec<u8>) -> Result<TrialGraph<'_>, Error> {
-        let (loaded, runtime) = self.instance(&onnx)?;
+        let loaded = self.instance(&onnx)?;
+        let [with, without] = loaded.in_use;
         Ok(TrialGraph {
+            memory: TrialMemory {
+                loaded: with.saturating_sub(without),
+                inference: 0,
+            },
             engine: self,
             onnx,
-            runtime,
             loaded: Some(loaded),
         })
     }
 
-    fn instance(&self, onnx: &[u8]) -> Result<(Loaded, RuntimeChoice), Error> {
+    fn instance(&self, onnx: &[u8]) -> Result<Loaded, Error> {
         let mut setup =
             Setup::new(&self.machine, &self.component, Seed::random()).map_err(internal)?;
         setup.limit(TIME_LIMIT);
-        let arguments = (NAME, onnx, Runtime::Auto);
+        let (without, _) = setup.memory(ENGINE_SETUP).map_err(internal)?;
+        let arguments = (NAME, onnx);
         let added =
             setup.call::<_, (Result<ModelInfo, String>,)>(ENGINE_SETUP, "add-model", arguments);
-        let info = match added {
-            Ok((info,)) => info.map_err(|reason| Error::new(ErrorKind::InvalidEncoding, reason))?,
+        match added {
+            Ok((info,)) => info
+                .map(drop)
+                .map_err(|reason| Error::new(ErrorKind::InvalidEncoding, reason))?,
             Err(error) => {
                 return Err(ended(
                     &setup,
@@ -147,7 +164,12 @@ impl TrialEngine {
             }
         };
         let context = context(&mut setup)?;
-        Ok((Loaded { setup, context }, info.runtime.into()))
+        let (with, _) = setup.memory(ENGINE_SETUP).map_err(internal)?;
+        Ok(Loaded {
+            setup,
+            context,
+            in_use: [with, without],
+        })
     }
 }
 
@@ -164,10 +186,10 @@ fn context(setup: &mut Setup) -> Result<ResourceAny, Error> {
 }
 
 impl TrialGraph<'_> {
-    /// The runtime that the engine selected for the graph.
+    /// The memory that the graph and its inferences have taken so far.
     #[must_use]
-    pub fn runtime(&self) -> RuntimeChoice {
-        self.runtime
+    pub fn memory(&self) -> TrialMemory {
+        self.memory
     }
 
     /// Run the graph.
@@ -177,12 +199,15 @@ impl TrialGraph<'_> {
     pub fn compute(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
         let mut loaded = match self.loaded.take() {
             Some(loaded) => loaded,
-            None => self.engine.instance(&self.onnx)?.0,
+            None => self.engine.instance(&self.onnx)?,
         };
         loaded.setup.limit(TIME_LIMIT);
         let outputs = loaded.compute(inputs);
         match outputs {
             Ok(outputs) => {
+                let (_, most) = loaded.setup.memory(ENGINE_SETUP).map_err(internal)?;
+                let more = most.saturating_sub(loaded.in_use[0]);
+                self.memory.inference = self.memory.inference.max(more);
                 self.loaded = Some(loaded);
                 outputs
             }

@@ -18,6 +18,17 @@ pub struct ClearingAllocator<A> {
     sealed: AtomicBool,
     /// Bytes allocated and not freed. Sealing freezes the count.
     in_use: AtomicUsize,
+    /// The largest `in_use` since [`ClearingAllocator::usage`] was called.
+    most: AtomicUsize,
+}
+
+/// Bytes of memory in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Now.
+    pub now: usize,
+    /// The most at any time since the last call, which is at least `now`.
+    pub most: usize,
 }
 
 impl<A> ClearingAllocator<A> {
@@ -27,12 +38,25 @@ impl<A> ClearingAllocator<A> {
             inner,
             sealed: AtomicBool::new(false),
             in_use: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+        }
+    }
+
+    /// The memory in use now, and the most since the last call. Sealing freezes both.
+    pub fn usage(&self) -> Usage {
+        let now = self.in_use.load(Ordering::Relaxed);
+        let most = self.most.swap(now, Ordering::Relaxed);
+        Usage {
+            now,
+            most: most.max(now),
         }
     }
 
     fn count(&self, block: *mut u8, layout: Layout) -> *mut u8 {
         if !block.is_null() && !self.sealed.load(Ordering::Relaxed) {
-            self.in_use.fetch_add(layout.size(), Ordering::Relaxed);
+            let before = self.in_use.fetch_add(layout.size(), Ordering::Relaxed);
+            self.most
+                .fetch_max(before + layout.size(), Ordering::Relaxed);
         }
         block
     }
@@ -171,6 +195,33 @@ mod tests {
                 std::slice::from_raw_parts(shrunk, 8),
                 [7; 8],
                 "a sealed allocator does not zero"
+            );
+        }
+    }
+
+    #[test]
+    fn the_most_memory_in_use_is_since_the_last_call() {
+        let allocator = ClearingAllocator::new(Arena {
+            bytes: UnsafeCell::new([0; 64]),
+            used: UnsafeCell::new(0),
+        });
+        let layout = Layout::from_size_align(16, 8).unwrap();
+        let usage = |now, most| Usage { now, most };
+        // SAFETY: each block is freed once, with the layout that it was allocated with.
+        unsafe {
+            let first = allocator.alloc(layout);
+            let second = allocator.alloc_zeroed(layout);
+            allocator.dealloc(second, layout);
+            assert_eq!(allocator.usage(), usage(16, 32));
+            assert_eq!(allocator.usage(), usage(16, 16));
+            let third = allocator.alloc(layout);
+            allocator.seal(0);
+            allocator.dealloc(first, layout);
+            allocator.dealloc(third, layout);
+            assert_eq!(
+                allocator.usage(),
+                usage(32, 32),
+                "sealing freezes the count"
             );
         }
     }

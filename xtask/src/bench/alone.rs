@@ -11,9 +11,10 @@ use wasmtime::component::{InstancePre, Linker, ResourceAny, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use bindings::exports::infer::engine::setup::Input;
 use bindings::exports::wasi::nn::tensor::TensorType;
 
-mod bindings {
+pub(super) mod bindings {
     wasmtime::component::bindgen!({ world: "engine", path: "../crates/engine/wit" });
 }
 
@@ -62,10 +63,20 @@ impl<'a> Tensor<'a> {
         );
         Ok(inputs)
     }
+
+    /// The input as the engine's setup takes it.
+    pub(super) fn to_input(&self) -> Input {
+        Input {
+            name: self.name.to_owned(),
+            datatype: self.datatype.name().to_owned(),
+            shape: self.shape.clone(),
+            data: self.data.clone(),
+        }
+    }
 }
 
 #[derive(Default)]
-struct Wasi {
+pub(super) struct Wasi {
     context: WasiCtx,
     table: ResourceTable,
 }
@@ -93,7 +104,7 @@ impl Alone {
         })
     }
 
-    fn instance(&self) -> wasmtime::Result<(Store<Wasi>, bindings::Engine)> {
+    pub(super) fn instance(&self) -> wasmtime::Result<(Store<Wasi>, bindings::Engine)> {
         let mut store = Store::new(&self.engine, Wasi::default());
         // Nothing advances this engine's epoch, so no deadline interrupts the guest.
         store.set_epoch_deadline(u64::MAX / 2);
@@ -129,14 +140,20 @@ impl Alone {
         once().map_err(|error| anyhow!("{error:#}"))
     }
 
-    /// The operator and the least seconds of each step of a graph; empty if the graph's runtime has no profile.
-    pub(super) fn profile(&self, model: &str, runs: u32) -> Result<Vec<(String, f64)>> {
+    /// The operator and the least seconds of each step of a graph.
+    pub(super) fn profile(
+        &self,
+        model: &str,
+        inputs: &[Tensor],
+        runs: u32,
+    ) -> Result<Vec<(String, f64)>> {
+        let inputs: Vec<_> = inputs.iter().map(Tensor::to_input).collect();
         let once = || -> wasmtime::Result<Vec<(String, f64)>> {
             let (mut store, engine) = self.instance()?;
             let setup = engine.infer_engine_setup();
-            Ok(setup
-                .call_profile(&mut store, model, runs)?
-                .unwrap_or_default())
+            setup
+                .call_profile(&mut store, model, &inputs, runs)?
+                .map_err(wasmtime::Error::msg)
         };
         once().map_err(|error| anyhow!("{error:#}"))
     }
@@ -192,7 +209,7 @@ impl Alone {
     }
 }
 
-fn context(
+pub(super) fn context(
     store: &mut Store<Wasi>,
     engine: &bindings::Engine,
     model: &str,
@@ -207,13 +224,13 @@ fn context(
         .map_err(|_| wasmtime::format_err!("the graph has no execution context"))
 }
 
-fn typed<'a>(inputs: &'a [Tensor<'a>]) -> Result<Vec<(TensorType, &'a Tensor<'a>)>> {
+pub(super) fn typed<'a>(inputs: &'a [Tensor<'a>]) -> Result<Vec<(TensorType, &'a Tensor<'a>)>> {
     let typed =
         |input: &'a Tensor<'a>| -> Result<_> { Ok((TensorType::try_from(input.datatype)?, input)) };
     inputs.iter().map(typed).collect()
 }
 
-fn compute(
+pub(super) fn compute(
     store: &mut Store<Wasi>,
     engine: &bindings::Engine,
     graph: ResourceAny,

@@ -15,7 +15,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use infer_onnx::Description;
 use infer_pack::BuildOptions;
 
@@ -42,12 +42,34 @@ pub(crate) struct Conformance {
     /// Folder of cases
     #[arg(value_name = "DIR")]
     cases: PathBuf,
-    /// Also write the table to a Markdown file, below the text that is written by hand
+    /// Also write the table to a Markdown file, between the marks of this command
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+    /// Whose cases they are, which selects the marks in the file
+    #[arg(long, value_enum, default_value_t = Cases::Onnx)]
+    of: Cases,
     /// Fail if fewer cases pass
     #[arg(long, value_name = "N")]
     at_least: Option<usize>,
+}
+
+/// The origin of cases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Cases {
+    /// The node tests of the `onnx` package (tests/conformance/cases.py)
+    Onnx,
+    /// Operators of com.microsoft and ai.onnx.ml, computed by ONNX Runtime (tests/conformance/runtime_cases.py)
+    Onnxruntime,
+}
+
+impl Cases {
+    /// The command in the marks around the table.
+    fn command(self) -> &'static str {
+        match self {
+            Self::Onnx => "cargo xtask conformance",
+            Self::Onnxruntime => "cargo xtask conformance --of onnxruntime",
+        }
+    }
 }
 
 /// The result of a case, with a reason unless it passed.
@@ -98,7 +120,7 @@ impl Conformance {
         let table = report::table(&rows);
         print!("{table}");
         if let Some(path) = &self.write {
-            report::write(path, &table)?;
+            report::write(path, self.of.command(), &table)?;
         }
         let passed = report::passed(&rows);
         let least = self.at_least.unwrap_or_default();

@@ -3,15 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use super::Outcome;
-
-/// The line after which the table begins in a file with other text.
-const MARK: &str = "<!-- What follows is written by `cargo xtask conformance`. -->";
+use crate::generated;
 
 /// The longest reason in the table; an error may list all operators.
 const MAX_REASON_CHARS: usize = 200;
@@ -118,18 +115,11 @@ fn cell(reason: &str) -> String {
     line
 }
 
-/// Write the table to a file, whose text up to [`MARK`] stays.
-pub(super) fn write(path: &Path, table: &str) -> Result<()> {
-    let before = match fs::read_to_string(path) {
-        Ok(text) => text
-            .split_once(MARK)
-            .map(|(before, _)| before.to_owned())
-            .unwrap_or_default(),
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        Err(error) => {
-            return Err(error).with_context(|| format!("cannot read `{}`", path.display()));
-        }
-    };
-    fs::write(path, format!("{before}{MARK}\n\n{table}"))
-        .with_context(|| format!("cannot write `{}`", path.display()))
+/// Write the table to a file, between the marks of `command`.
+pub(super) fn write(path: &Path, command: &str, table: &str) -> Result<()> {
+    let page =
+        fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let page = generated::replace_part(&page, command, table)
+        .with_context(|| format!("`{}`", path.display()))?;
+    fs::write(path, page).with_context(|| format!("cannot write `{}`", path.display()))
 }

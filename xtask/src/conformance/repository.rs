@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use infer_import::card::Parts;
-use infer_model_card::{ModelCard, RuntimeChoice, TensorSpec};
+use infer_model_card::{ModelCard, TensorSpec};
 use infer_tensor::{Signature, TensorInfo};
 
 use super::case::{Case, Tensor};
@@ -68,8 +68,9 @@ fn card(case: &Case, signature: &Signature) -> Result<String> {
         infos.iter().map(|info| spec(info, tensors)).collect()
     };
     let card = infer_import::card::write(&Parts {
+        is_mounted: false,
+        memory: None,
         version: "1".to_owned(),
-        runtime: RuntimeChoice::Auto,
         description: String::new(),
         inputs: specs(&signature.inputs, &case.inputs)?,
         outputs: specs(&signature.outputs, &case.outputs)?,

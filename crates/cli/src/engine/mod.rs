@@ -4,8 +4,7 @@ mod native;
 
 use std::cell::OnceCell;
 
-use infer_import::graph::{Engine, LoadedGraph};
-use infer_model_card::RuntimeChoice;
+use infer_import::graph::{Engine, LoadedGraph, Memory};
 use infer_pack::trial::{TrialEngine, TrialGraph};
 use infer_pack::{BuildOptions, Profile};
 use infer_tensor::{Error, ErrorKind, Tensor};
@@ -73,8 +72,12 @@ impl Engine for AnyEngine {
 struct Loaded<'a>(TrialGraph<'a>);
 
 impl LoadedGraph for Loaded<'_> {
-    fn runtime(&self) -> RuntimeChoice {
-        self.0.runtime()
+    fn memory(&self) -> Option<Memory> {
+        let memory = self.0.memory();
+        Some(Memory {
+            loaded_bytes: memory.loaded,
+            inference_bytes: (memory.inference > 0).then_some(memory.inference),
+        })
     }
 
     fn compute(&mut self, inputs: &[(String, Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {

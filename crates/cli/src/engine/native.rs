@@ -6,7 +6,6 @@ use bytes::Bytes;
 use infer_host::nn::backend::{Cancellation, Graph, GraphSource, Shared};
 use infer_host::nn::{Backend, Library, Share};
 use infer_import::graph::LoadedGraph;
-use infer_model_card::RuntimeChoice;
 use infer_tensor::{Error, ErrorKind, Tensor};
 
 use crate::backend::choose::{self, Computing};
@@ -72,10 +71,6 @@ impl NativeGraph {
 }
 
 impl LoadedGraph for NativeGraph {
-    fn runtime(&self) -> RuntimeChoice {
-        RuntimeChoice::Auto
-    }
-
     fn note(&self) -> Option<String> {
         Some(self.note.clone())
     }

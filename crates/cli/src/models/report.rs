@@ -64,6 +64,13 @@ pub(super) fn print(found: &Found) {
         let warm = milliseconds(warm);
         row("inference", &format!("{warm} warm, {PLACE}{on}"));
     }
+    if let Some(memory) = found.memory {
+        let mut text = format!("{} loaded", size(memory.loaded_bytes));
+        if let Some(bytes) = memory.inference_bytes {
+            text += &format!(", and {} more at the peak of an inference", size(bytes));
+        }
+        row("memory", &format!("{text}, in WebAssembly"));
+    }
     for note in &found.notes {
         row("note", note);
     }

@@ -10,7 +10,7 @@ use infer_host::nn::{Backend as Computes, Graphs, Library};
 use infer_model_card::Model;
 use infer_pack::{BuildOptions, Progress, Uncomposed};
 
-use super::Backend;
+use super::{Backend, memory};
 use crate::backend::choose::{self, Computing};
 use crate::command;
 
@@ -31,9 +31,10 @@ impl Served {
     }
 }
 
-/// How a native library computes.
+/// How models are built: how a native library computes, and how much memory an instance of the engine may have.
 #[derive(Clone, Debug)]
 pub(super) struct Builder {
+    pub instance_memory_bytes: usize,
     pub device: String,
     pub threads: Option<NonZeroUsize>,
 }
@@ -47,7 +48,7 @@ impl Builder {
         progress: &dyn Progress,
     ) -> Result<Served> {
         match backend {
-            Backend::Wasm => composed(options, progress),
+            Backend::Wasm => self.composed(options, progress),
             Backend::Onnx => self.native(Library::OnnxRuntime, options, progress),
             Backend::Openvino => self.native(Library::OpenVino, options, progress),
             Backend::Auto => self.automatic(options, progress),
@@ -76,7 +77,7 @@ impl Builder {
                  Runtime, which is several times as fast",
                 command()
             );
-            return composed(options, progress);
+            return self.composed(options, progress);
         }
         // An invalid model card fails here, before any library is tried.
         let built = infer_pack::build_uncomposed(options, progress)?;
@@ -88,7 +89,19 @@ impl Builder {
                 Err(error) => eprintln!("skipped {}: {}", library.name(), crate::sentence(&error)),
             }
         }
-        composed(options, progress)
+        self.composed(options, progress)
+    }
+
+    /// The composed artifact, which contains the engine.
+    fn composed(&self, options: &BuildOptions, progress: &dyn Progress) -> Result<Served> {
+        let built = infer_pack::build(options, progress)?;
+        memory::check(&built, self.instance_memory_bytes as u64)?;
+        Ok(Served {
+            component: built.composed,
+            models: built.models,
+            graphs: None,
+            backend: Backend::Wasm,
+        })
     }
 
     fn computing(&self) -> Computing<'_> {
@@ -116,15 +129,4 @@ impl Builder {
             },
         })
     }
-}
-
-/// The composed artifact, which contains the engine.
-fn composed(options: &BuildOptions, progress: &dyn Progress) -> Result<Served> {
-    let built = infer_pack::build(options, progress)?;
-    Ok(Served {
-        component: built.composed,
-        models: built.models,
-        graphs: None,
-        backend: Backend::Wasm,
-    })
 }

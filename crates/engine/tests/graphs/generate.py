@@ -50,13 +50,6 @@ def main():
     weight = numpy_helper.from_array(np.array([10, 20], np.float32), "b")
     save("add-default", [add], pair, [value("sum", TensorProto.FLOAT, ["n", 2])], [weight])
 
-    # rten loads it, and fails at it: it does transposed convolutions in two dimensions.
-    weight = numpy_helper.from_array(np.array([[[1, 10]]], np.float32), "w")
-    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"])
-    line = [1, 1, 3], [1, 1, 4]
-    line = [value(name, TensorProto.FLOAT, shape) for name, shape in zip("xy", line)]
-    save("transposed", [node], line[:1], line[1:], [weight])
-
     equal = helper.make_node("Equal", ["a", "b"], ["same"])
     ints = [value("a", TensorProto.INT64, ["n"]), value("b", TensorProto.INT64, ["n"])]
     save("equal", [equal], ints, [value("same", TensorProto.BOOL, ["n"])])

@@ -9,10 +9,8 @@ use crate::real::{Real, Ring, common_datatype, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("Conv", |build| boxed(Conv(Convolution::read(build)?)))
-        .layout(LayoutRule::Convolution)
-        .faster_elsewhere(),
-    onnx("ConvTranspose", conv_transpose).faster_elsewhere(),
+    onnx("Conv", |build| boxed(Conv(Convolution::read(build)?))).layout(LayoutRule::Convolution),
+    onnx("ConvTranspose", conv_transpose),
 ];
 
 fn conv_transpose(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {

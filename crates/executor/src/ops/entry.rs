@@ -41,9 +41,6 @@ pub struct OperatorEntry {
     pub since_version: i64,
     /// The layouts that it computes in.
     pub layout: LayoutRule,
-    /// Whether another runtime (rten) may be faster, since it has kernels where this operator has plain loops. The engine
-    /// measures graphs with such an operator on both runtimes.
-    pub may_be_faster_elsewhere: bool,
     builder: Builder,
 }
 
@@ -75,7 +72,6 @@ impl OperatorEntry {
             name,
             since_version: 1,
             layout: LayoutRule::AsInFile,
-            may_be_faster_elsewhere: false,
             builder,
         }
     }
@@ -91,14 +87,6 @@ impl OperatorEntry {
     /// The same row with that layout rule.
     pub(super) const fn layout(self, layout: LayoutRule) -> Self {
         Self { layout, ..self }
-    }
-
-    /// The same row, with [`OperatorEntry::may_be_faster_elsewhere`] set.
-    pub(super) const fn faster_elsewhere(self) -> Self {
-        Self {
-            may_be_faster_elsewhere: true,
-            ..self
-        }
     }
 
     /// Builds the operator of a node.

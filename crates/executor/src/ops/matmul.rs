@@ -22,7 +22,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Det", |_| boxed(Det)),
     onnx("Gemm", build_gemm),
     onnx("MatMul", |_| boxed(MatMul)),
-    onnx("MatMulInteger", |_| boxed(MatMulInteger)).faster_elsewhere(),
+    onnx("MatMulInteger", |_| boxed(MatMulInteger)),
 ];
 
 fn build_gemm(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {

@@ -13,9 +13,9 @@ use crate::strided_copy::transposed;
 use crate::tensor::{Tensor, element_count, filled, with_room};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("ConvInteger", conv_integer).faster_elsewhere(),
-    onnx("QLinearConv", qlinear_conv).faster_elsewhere(),
-    onnx("QLinearMatMul", |_| boxed(QLinearMatMul)).faster_elsewhere(),
+    onnx("ConvInteger", conv_integer),
+    onnx("QLinearConv", qlinear_conv),
+    onnx("QLinearMatMul", |_| boxed(QLinearMatMul)),
     microsoft("QGemm", |build| boxed(QGemm::read(build))),
     microsoft("QLinearAdd", |_| boxed(QLinearBinary(|a, b| a + b))),
     microsoft("QLinearGlobalAveragePool", global_average_pool),

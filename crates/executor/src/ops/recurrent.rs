@@ -9,9 +9,9 @@ use crate::real::{Real, common_datatype, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("GRU", |build| recurrent(build, Kind::Gru)).faster_elsewhere(),
-    onnx("LSTM", |build| recurrent(build, Kind::Lstm)).faster_elsewhere(),
-    onnx("RNN", |build| recurrent(build, Kind::Rnn)).faster_elsewhere(),
+    onnx("GRU", |build| recurrent(build, Kind::Gru)),
+    onnx("LSTM", |build| recurrent(build, Kind::Lstm)),
+    onnx("RNN", |build| recurrent(build, Kind::Rnn)),
 ];
 
 fn recurrent(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {

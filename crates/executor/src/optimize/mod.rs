@@ -13,6 +13,7 @@ mod nodes;
 mod pattern;
 mod qoperators;
 mod quantization;
+mod subgraphs;
 #[cfg(test)]
 mod tests;
 mod transformer;
@@ -27,7 +28,7 @@ use crate::ir::Network;
 /// `Graph` for a node that a pass would replace and whose attributes the specification does not allow, `Memory`.
 pub(crate) fn optimize(network: Network) -> Result<Network> {
     // What the file means, in fewer operators.
-    let network = fold::fold(network);
+    let network = subgraphs::optimize_inner(fold::fold(network))?;
     let network = qoperators::replace(network)?;
     let network = fake_quantize::fuse(network)?;
     let network = fusion::apply(network, &transformer::fusions())?;

@@ -1,11 +1,11 @@
 //! The two stages that snapshot a component.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use infer_model_card::{Model, RuntimeChoice};
+use infer_model_card::Model;
 
 use super::{BuildError, VERSION};
 use crate::compile::{Component, Profile};
@@ -19,7 +19,7 @@ use crate::snapshot::{
 };
 use crate::stage::{Inputs, Stage};
 use crate::trim::{self, Linked, References, TrimError, Trimmed};
-use crate::{BuildOptions, check, runtimes};
+use crate::{BuildOptions, check};
 
 /// The compiled engine.
 pub(super) struct Engine {
@@ -159,34 +159,38 @@ impl<'a> Stages<'a> {
         Ok(Some(references))
     }
 
-    /// Snapshot the engine with its models. A change to a model card reruns this stage only if it changes the card's
-    /// runtime, placement or tensors.
+    /// Snapshot the engine with its models. Returns also the names of those in the snapshot; the others are mounted. A change
+    /// to a model card reruns this stage only if it changes the card's placement or tensors.
     pub(super) fn engine(
         &self,
         engine: &Engine,
         models: &[Model],
         progress: &dyn Progress,
-    ) -> Result<(Built, BTreeMap<String, RuntimeChoice>), BuildError> {
+    ) -> Result<(Built, BTreeSet<String>), BuildError> {
         let mut inputs = Inputs::new("engine", VERSION);
         inputs.add("code", engine.code.digest().as_bytes());
         let mut engine_models = BTreeMap::new();
         for model in models {
             let engine_model = engine_model(model, &mut inputs)?;
-            engine_models.insert(model.id.to_string(), (engine_model, model.card.runtime));
+            engine_models.insert(model.id.to_string(), engine_model);
         }
+        let in_snapshot = engine_models
+            .iter()
+            .filter(|(_, model)| matches!(model, EngineModel::Snapshot(_)))
+            .map(|(name, _)| name.clone())
+            .collect();
         let file = self.folder.join("engine.wasm");
         let stage = Stage::new(file.clone(), &inputs);
         let references = read_references(&file);
         if (references.is_some() || self.is_local())
             && let Some(bytes) = stage.read_fresh()
-            && let Some(runtimes) = runtimes::read(&file)
         {
             let built = Built {
                 file,
                 bytes,
                 references,
             };
-            return Ok((built, runtimes));
+            return Ok((built, in_snapshot));
         }
         let (linked, machine) = (engine.linked()?, self.machine(machine::Code::Fast)?);
         let code = Keyed {
@@ -204,13 +208,6 @@ impl<'a> Stages<'a> {
                 check_card(model, info)?;
             }
         }
-        let runtimes = runtimes::write(&stage, &file, &infos)?;
-        for (name, (_, runtime)) in &mut engine_models {
-            if let Some(found) = runtimes.get(name) {
-                *runtime = *found;
-            }
-        }
-        // The runtimes are decided, so nothing is measured any more.
         let machine = self.machine(machine::Code::Once)?;
         let references =
             self.find_references(&stage, &file, linked, &engine.code, &bytes, |code| {
@@ -222,7 +219,7 @@ impl<'a> Stages<'a> {
             bytes,
             references,
         };
-        Ok((built, runtimes))
+        Ok((built, in_snapshot))
     }
 
     /// Snapshot the component `infer` with its model cards, and trim it.
@@ -300,7 +297,6 @@ fn engine_model(model: &Model, inputs: &mut Inputs) -> Result<EngineModel, Build
         inputs.add(&name, b"mount");
         EngineModel::Mount
     };
-    inputs.add("runtime", model.card.runtime.to_string().as_bytes());
     // The card's tensors are checked against the graph, so the check must rerun when they change.
     inputs.add(
         "tensors",

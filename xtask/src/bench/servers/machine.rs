@@ -37,7 +37,7 @@ pub(super) fn versions(root: &Path) -> String {
         Ok(commit) => format!("this project at {commit}"),
         Err(_) => format!("this project, {}", env!("CARGO_PKG_VERSION")),
     }];
-    parts.extend(["wasmtime", "rten"].map(|name| in_lock(&own, name)));
+    parts.extend(["wasmtime"].map(|name| in_lock(&own, name)));
     parts.extend(["axum", "ort"].map(|name| in_lock(&bare, name)));
     parts.extend(["fastapi", "uvicorn", "onnxruntime"].map(|name| in_constraints(&python, name)));
     for program in ["python3", "wasmtime"] {

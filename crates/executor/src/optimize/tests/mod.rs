@@ -4,6 +4,7 @@ mod inverted_bottleneck;
 mod layout;
 mod pattern;
 mod quantized;
+mod subgraphs;
 mod transformer;
 
 use rten_onnx::onnx::{

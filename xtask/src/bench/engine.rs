@@ -4,8 +4,6 @@
 //! configures it, and onnxruntime-web under Node. A loop of multiply-adds in the engine measures the peak FLOP/s, and
 //! the engine's own profile says where the time goes.
 
-mod onnxruntime_web;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -15,9 +13,9 @@ use infer_host::Limits;
 
 use super::alone::{Alone, Tensor};
 use super::networks::{self, Network, Served};
+use super::onnxruntime_web::OnnxRuntimeWeb;
 use super::stats::{Stats, ms};
 use crate::project;
-use onnxruntime_web::OnnxRuntimeWeb;
 
 /// Measure the WebAssembly engine beside onnxruntime-web
 #[derive(Args)]
@@ -142,7 +140,7 @@ impl Engine {
             first: Stats::of(first),
             web: Stats::of(theirs),
             difference: apart / largest,
-            profile: alone.profile(&graph, self.runs)?,
+            profile: alone.profile(&graph, &inputs, self.runs)?,
         })
     }
 }

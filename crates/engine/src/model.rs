@@ -1,25 +1,25 @@
-//! The project's own executor, behind the engine's traits.
+//! The executor behind the engine: loads an ONNX file, and carries tensors to it and back.
 
 use infer_executor as executor;
-use infer_executor::{Data, Graph};
-use infer_model_card::RuntimeChoice;
+use infer_executor::Data;
 use infer_tensor::{Datatype, Signature, TensorInfo};
 use rten_onnx::onnx::ModelProto;
 
-use crate::runtime::{LoadedModel, Runtime};
 use crate::{Error, ErrorKind, Tensor};
 
-/// Loads graphs with the executor, which rewrites them for its kernels and packs their weights at load time: before the
-/// snapshot. It computes in all datatypes of wasi-nn.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Executor;
+/// A graph that the executor has loaded. It rewrites graphs for its kernels and packs their weights at load time: before the
+/// snapshot.
+pub(crate) struct Model {
+    graph: executor::Graph,
+    info: Signature,
+}
 
-impl Executor {
-    /// Load a graph as its own type.
+impl Model {
+    /// Load an ONNX file's bytes, whose signature is `info`.
     ///
     /// # Errors
-    /// As [`Runtime::load`].
-    pub fn load_graph(onnx: &[u8], info: &Signature) -> Result<ExecutorModel, Error> {
+    /// `InvalidEncoding` for a file that cannot be read, `UnsupportedOperation` naming the operators that the executor lacks.
+    pub(crate) fn load(onnx: &[u8], info: Signature) -> Result<Self, Error> {
         for tensor in info.tensors() {
             tensor.wasi_nn_datatype()?;
         }
@@ -29,7 +29,7 @@ impl Executor {
                 format!("the model cannot be loaded: {error}"),
             )
         })?;
-        let graph = Graph::load(model).map_err(|error| {
+        let graph = executor::Graph::load(model).map_err(|error| {
             let kind = match error.kind() {
                 executor::ErrorKind::Unsupported => ErrorKind::UnsupportedOperation,
                 _ => ErrorKind::InvalidEncoding,
@@ -38,39 +38,45 @@ impl Executor {
         })?;
         // Constant folding leaves buffers in the pool, which would stay in the snapshot.
         executor::buffer_pool::clear();
-        Ok(ExecutorModel {
-            // A loop may not terminate on zeros, so a graph with a loop is not timed.
-            is_plain: has_plain_operator(&graph) && graph.is_deterministic(),
-            graph,
-            info: info.clone(),
-        })
+        Ok(Self { graph, info })
     }
-}
 
-impl Runtime for Executor {
-    fn load(&self, onnx: Vec<u8>, info: &Signature) -> Result<Box<dyn LoadedModel>, Error> {
-        Ok(Box::new(Self::load_graph(&onnx, info)?))
+    /// The inputs and outputs that the file declares.
+    pub(crate) fn info(&self) -> &Signature {
+        &self.info
     }
-}
 
-/// Whether rten may compute one of the graph's operators faster.
-///
-/// Called at load time only: code that runs inferences must not refer to the registry of operators, which would keep all
-/// of them in every artifact.
-fn has_plain_operator(graph: &Graph) -> bool {
-    graph.operators().any(|name| {
-        executor::ops::find("", name).is_some_and(|entry| entry.may_be_faster_elsewhere)
-    })
-}
+    /// Run the graph. `inputs` are in the graph's order and have passed [`Signature::check`]. The outputs are in the graph's
+    /// order and have their declared datatypes.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for values that do not fit the graph or each other, `UnsupportedOperation` for a datatype,
+    /// `RuntimeError` otherwise.
+    pub(crate) fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
+        let outputs = self.graph.run(self.inputs(inputs)?).map_err(failure)?;
+        self.info
+            .outputs
+            .iter()
+            .zip(outputs)
+            .map(|(info, tensor)| from_executor(info, tensor))
+            .collect()
+    }
 
-/// A graph that the executor has loaded.
-pub struct ExecutorModel {
-    graph: Graph,
-    info: Signature,
-    is_plain: bool,
-}
+    /// Run the graph `runs` times. Returns the operator of each step and the seconds of its fastest run.
+    ///
+    /// # Errors
+    /// As [`Model::run`].
+    pub(crate) fn profile(
+        &self,
+        inputs: Vec<Tensor>,
+        runs: u32,
+    ) -> Result<Vec<(String, f64)>, Error> {
+        let runs = usize::try_from(runs).unwrap_or(usize::MAX);
+        self.graph
+            .profile(self.inputs(inputs)?, runs)
+            .map_err(failure)
+    }
 
-impl ExecutorModel {
     fn inputs(&self, inputs: Vec<Tensor>) -> Result<Vec<executor::Tensor>, Error> {
         inputs
             .into_iter()
@@ -87,33 +93,6 @@ fn failure(error: executor::Error) -> Error {
         _ => ErrorKind::RuntimeError,
     };
     Error::new(kind, format!("the graph cannot be computed: {error}"))
-}
-
-impl LoadedModel for ExecutorModel {
-    fn profile(&self, inputs: Vec<Tensor>, runs: u32) -> Result<Vec<(String, f64)>, Error> {
-        let runs = usize::try_from(runs).unwrap_or(usize::MAX);
-        self.graph
-            .profile(self.inputs(inputs)?, runs)
-            .map_err(failure)
-    }
-
-    fn runtime(&self) -> RuntimeChoice {
-        RuntimeChoice::Executor
-    }
-
-    fn is_plain(&self) -> bool {
-        self.is_plain
-    }
-
-    fn run(&self, inputs: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
-        let outputs = self.graph.run(self.inputs(inputs)?).map_err(failure)?;
-        self.info
-            .outputs
-            .iter()
-            .zip(outputs)
-            .map(|(info, tensor)| from_executor(info, tensor))
-            .collect()
-    }
 }
 
 /// An input, which has been checked against its declaration.
