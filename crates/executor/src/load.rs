@@ -86,6 +86,9 @@ impl<'a> Loader<'a> {
             if !self.names.contains_key(name) {
                 let id = self.define(name)?;
                 self.network.inputs.push(id);
+                let datatype = declared(input).datatype;
+                let types = &mut self.network.input_types;
+                types.extend(datatype.map(|datatype| (id, datatype)));
             }
         }
         for node in sorted(graph.node)? {
@@ -174,9 +177,9 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// The type that a graph declares for an output.
-fn declared(output: &ValueInfoProto) -> Declared {
-    let Some(tensor) = output
+/// The type that a graph declares for an input or an output.
+fn declared(value: &ValueInfoProto) -> Declared {
+    let Some(tensor) = value
         .r#type
         .as_ref()
         .and_then(|kind| kind.tensor_type.as_ref())

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use infer_kernels::quantization::QuantParams;
+use infer_tensor::Datatype;
 use rten_onnx::onnx::AttributeProto;
 
 use super::fused::{FusedConv, FusedMatMul};
@@ -29,6 +30,8 @@ pub(crate) struct Network {
     pub(crate) quantization: BTreeMap<ValueId, QuantParams>,
     /// The graph's inputs, in their order.
     pub(crate) inputs: Vec<ValueId>,
+    /// The datatypes that the graph declares for its inputs.
+    pub(crate) input_types: BTreeMap<ValueId, Datatype>,
     /// The graph's outputs, in their order.
     pub(crate) outputs: Vec<ValueId>,
     /// The number of values, which is the next value's id.

@@ -6,7 +6,8 @@ use infer_tensor::Datatype;
 use super::entry::{OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
-use crate::tensor::{Element, Tensor, with_room};
+use crate::real::each;
+use crate::tensor::{Data, Element, Tensor, with_room};
 use crate::with_element;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
@@ -122,9 +123,20 @@ impl Casts for bool {
 ///
 /// # Errors
 /// `Memory` if the result does not fit into memory.
-pub(super) fn cast(tensor: Tensor, to: Datatype) -> Result<Tensor> {
+pub(crate) fn cast(tensor: Tensor, to: Datatype) -> Result<Tensor> {
     if tensor.datatype() == to {
         return Ok(tensor);
+    }
+    // Without the detour through FP64.
+    let narrow = match (tensor.data(), to) {
+        (Data::F32(values), Datatype::Fp16) => Some(Data::F16(each(values, f16::from_f32)?)),
+        (Data::F32(values), Datatype::Bf16) => Some(Data::Bf16(each(values, bf16::from_f32)?)),
+        (Data::F16(values), Datatype::Fp32) => Some(Data::F32(each(values, f16::to_f32)?)),
+        (Data::Bf16(values), Datatype::Fp32) => Some(Data::F32(each(values, bf16::to_f32)?)),
+        _ => None,
+    };
+    if let Some(data) = narrow {
+        return Tensor::new(tensor.shape().to_vec(), data);
     }
     with_element!(tensor.datatype(), T => {
         let elements = tensor.elements::<T>()?;

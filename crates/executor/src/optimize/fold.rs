@@ -26,6 +26,12 @@ pub(super) fn fold(mut network: Network) -> Network {
     network
 }
 
+/// Makes a node's outputs constants, if all of its inputs are constant. Returns whether it did; a node that fails stays.
+pub(super) fn constant(node: &Node, network: &mut Network) -> bool {
+    let onnx = node.op.onnx();
+    onnx.is_some_and(|onnx| matches!(folded(node, onnx, network), Ok(true)))
+}
+
 /// Computes a node; false if not all of its inputs are constant.
 fn folded(node: &Node, onnx: &OnnxNode, network: &mut Network) -> Result<bool> {
     let constants = &mut network.constants;

@@ -5,6 +5,7 @@ mod epilogue;
 mod fake_quantize;
 mod fold;
 mod fusion;
+mod half;
 mod inverted_bottleneck;
 mod layout;
 mod lower;
@@ -27,6 +28,14 @@ use crate::ir::Network;
 /// # Errors
 /// `Graph` for a node that a pass would replace and whose attributes the specification does not allow, `Memory`.
 pub(crate) fn optimize(network: Network) -> Result<Network> {
+    passes(half::widen(network)?)
+}
+
+/// Runs all passes but the one that changes datatypes: a graph inside another one alone does not know its inputs'.
+///
+/// # Errors
+/// As [`optimize`].
+fn passes(network: Network) -> Result<Network> {
     // What the file means, in fewer operators.
     let network = subgraphs::optimize_inner(fold::fold(network))?;
     let network = qoperators::replace(network)?;

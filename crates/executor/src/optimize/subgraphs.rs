@@ -1,6 +1,6 @@
 //! Graphs inside nodes: branches, and the bodies of loops.
 
-use super::optimize;
+use super::passes;
 use crate::error::Result;
 use crate::ir::{Network, Node, Op};
 
@@ -10,7 +10,7 @@ use crate::ir::{Network, Node, Op};
 /// can pack weights of the graph around them. The graph around them drops its own, unless it uses them elsewhere.
 ///
 /// # Errors
-/// As [`optimize`].
+/// As [`passes`].
 pub(super) fn optimize_inner(mut network: Network) -> Result<Network> {
     let mut nodes = std::mem::take(&mut network.nodes);
     for node in &mut nodes {
@@ -21,7 +21,7 @@ pub(super) fn optimize_inner(mut network: Network) -> Result<Network> {
         };
         for inner in &mut onnx.graphs {
             let network = std::mem::take(&mut inner.network);
-            inner.network = optimize(network).map_err(|error| error.at(&name, &onnx.op_type))?;
+            inner.network = passes(network).map_err(|error| error.at(&name, &onnx.op_type))?;
         }
     }
     network.nodes = nodes;

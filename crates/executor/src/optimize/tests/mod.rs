@@ -1,5 +1,6 @@
 //! Optimized graphs compared with the same graphs before optimization.
 
+mod half;
 mod inverted_bottleneck;
 mod layout;
 mod pattern;
