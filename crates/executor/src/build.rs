@@ -8,7 +8,6 @@ use crate::operator::{Build, Input, Inputs, Operator, Subgraph};
 use crate::ops;
 use crate::ops::channels_last::pooling::GlobalAveragePooling;
 use crate::ops::channels_last::quantize::QuantizeToChannelsLast;
-use crate::ops::channels_last::transpose::TransposeChannels;
 use crate::ops::fake_quantize::FakeQuantize;
 use crate::tensor::Tensor;
 
@@ -82,12 +81,12 @@ pub(crate) fn onnx(
 pub(crate) fn optimized(op: Op) -> Result<Box<dyn Operator>> {
     Ok(match op {
         Op::FakeQuantize(parameters) => Box::new(FakeQuantize(parameters)),
-        Op::ToChannelsLast => Box::new(TransposeChannels::Last),
-        Op::ToChannelsFirst => Box::new(TransposeChannels::First),
+        Op::Transpose(transpose) => Box::new(transpose),
         Op::QuantizeToChannelsLast(parameters) => Box::new(QuantizeToChannelsLast(parameters)),
         Op::Pooling(pooling) => Box::new(pooling),
         Op::GlobalAveragePool => Box::new(GlobalAveragePooling),
         Op::ConvKernel(conv) => conv,
+        Op::ConvTransposeKernel(conv) => conv,
         Op::QuantizedConvKernel(conv) => conv,
         Op::InvertedBottleneck(bottleneck) => bottleneck,
         Op::MatMulKernel(product) => product,

@@ -146,14 +146,23 @@ impl Run<'_> {
             let (window, row) = (*self.window, packed.k());
             Im2col::new(window, self.images, self.result, channels.clone(), 0.0, row)
         });
+        // So is one of a single row of all channels, except where it reaches into the padding.
+        let is_a_run = self.window.kernel[0] == 1
+            && self.window.dilations[1] == 1
+            && channels.len() == self.images.channels;
         for block in (0..panels).step_by(step) {
             let some = block..panels.min(block + step);
             let mut place = Place::default();
             for pixel in (0..pixels).step_by(ROWS) {
                 let height = ROWS.min(pixels - pixel);
-                let rows = match &mut lines {
-                    Some(lines) => lines.rows(self.input, &mut place, height, copy),
-                    None => self.pixels(&mut place, height, &channels),
+                let inside = match is_a_run {
+                    true => self.runs(&mut place, height, packed.k()),
+                    false => None,
+                };
+                let rows = match (inside, &mut lines) {
+                    (Some(rows), _) => rows,
+                    (None, Some(lines)) => lines.rows(self.input, &mut place, height, copy),
+                    (None, None) => self.pixels(&mut place, height, &channels),
                 };
                 // SAFETY: each pointer points to `k` values: of the input, of the zeros, or of a copy by im2col.
                 unsafe { target.compute(rows, packed, some.clone(), pixel, height) };
@@ -177,6 +186,28 @@ impl Run<'_> {
         let last = rows[count - 1];
         rows[count..].fill(last);
         rows
+    }
+
+    /// Pointers to the windows of `count` pixels from `place` on, which are runs of `k` values of the input; further
+    /// pointers repeat the last. `place` moves past these pixels. `None`, without moving, if a window has padding.
+    #[inline(always)]
+    fn runs(&self, place: &mut Place, count: usize, k: usize) -> Option<[*const f32; ROWS]> {
+        let mut rows = [std::ptr::null(); ROWS];
+        let mut at = *place;
+        for row in &mut rows[..count] {
+            let line = self.window.input(0, at.y, 0, self.images.height)?;
+            let first = self.window.input(1, at.x, 0, self.images.width)?;
+            self.window
+                .input(1, at.x, self.window.kernel[1] - 1, self.images.width)?;
+            let line = at.image * self.images.height + line;
+            let first = (line * self.images.width + first) * self.images.channels;
+            *row = self.input[first..][..k].as_ptr();
+            at.advance(&self.result);
+        }
+        let last = rows[count - 1];
+        rows[count..].fill(last);
+        *place = at;
+        Some(rows)
     }
 
     /// The input of a pixel for a window of one tap, or zeros in the padding.

@@ -5,7 +5,9 @@ use infer_kernels::quantization::QuantParams;
 use infer_kernels::spec::Window;
 
 use super::value::ValueId;
+use crate::ops::channels_last::Spatial;
 use crate::ops::channels_last::pads::Pads;
+use crate::ops::conv_transpose::Transposition;
 
 /// What kernels do with sums before they write them: first clamp, then fake-quantize.
 #[derive(Clone, Copy, PartialEq)]
@@ -24,17 +26,21 @@ impl Epilogue {
     };
 }
 
-/// A two-dimensional FP32 convolution with constant weights.
+/// An FP32 convolution of images or signals with constant weights, or a transposed one.
 #[derive(Clone)]
 pub(crate) struct FusedConv {
     /// The weights: a constant of FP32 with the shape `shape`.
     pub(crate) weights: ValueId,
-    /// Output channels, input channels of a group, height, width.
+    /// Output channels, input channels of a group, height, width; also for a transposed convolution.
     pub(crate) shape: [usize; 4],
     /// One value for each output channel.
     pub(crate) bias: Option<Vec<f32>>,
     /// Kernel, strides, dilations and explicit padding.
     pub(crate) window: Window,
+    /// The spatial axes of input and output in the file.
+    pub(crate) axes: Spatial,
+    /// The attributes of a transposed convolution, which `window` and `pads` do not describe; `None` for others.
+    pub(crate) transposed: Option<Transposition>,
     /// How padding is computed.
     pub(crate) pads: Pads,
     /// Groups of channels; both numbers of channels are multiples of it.
@@ -52,6 +58,11 @@ impl FusedConv {
     pub(crate) fn is_depthwise(&self) -> bool {
         let [channels_out, group_channels, ..] = self.shape;
         self.groups > 1 && group_channels == 1 && channels_out == self.groups
+    }
+
+    /// Whether its kernel can add a residual.
+    pub(crate) fn takes_residual(&self) -> bool {
+        !self.is_depthwise() && self.transposed.is_none()
     }
 }
 

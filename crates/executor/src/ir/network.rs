@@ -11,9 +11,11 @@ use super::value::{QuantizedConstant, ValueId};
 use crate::attributes::Attributes;
 use crate::operator::Declared;
 use crate::ops::channels_last::conv::Convolution;
+use crate::ops::channels_last::conv_transpose::ConvTranspose;
 use crate::ops::channels_last::inverted_bottleneck::InvertedBottleneck;
 use crate::ops::channels_last::pooling::{Kind, Pooling};
 use crate::ops::channels_last::quantized::QuantizedConvolution;
+use crate::ops::channels_last::transpose::TransposeChannels;
 use crate::ops::packed_matmul::{PackedMatMul, QuantizedMatMul};
 use crate::tensor::Tensor;
 
@@ -129,11 +131,9 @@ pub(crate) enum Op {
     Onnx(OnnxNode),
     /// QuantizeLinear and DequantizeLinear with the same per-tensor parameters: any shape, to FP32.
     FakeQuantize(QuantParams),
-    /// NCHW to NHWC, FP32.
-    ToChannelsLast,
-    /// NHWC to NCHW, FP32.
-    ToChannelsFirst,
-    /// `FakeQuantize`, then `ToChannelsLast`, with uint8 (the lowest quantized value is 0) as output.
+    /// A conversion between the file's layout and channels-last, FP32.
+    Transpose(TransposeChannels),
+    /// `FakeQuantize`, then the conversion of images to channels-last, with uint8 (the lowest quantized value is 0) as output.
     QuantizeToChannelsLast(QuantParams),
     /// Max or average pooling, NHWC, FP32.
     Pooling(Pooling),
@@ -146,6 +146,8 @@ pub(crate) enum Op {
     MatMul(Box<FusedMatMul>),
     /// A convolution, NHWC, FP32.
     ConvKernel(Box<Convolution>),
+    /// A transposed convolution, NHWC, FP32.
+    ConvTransposeKernel(Box<ConvTranspose>),
     /// An int8 convolution, NHWC; FP32 or uint8 on both sides.
     QuantizedConvKernel(Box<QuantizedConvolution>),
     /// A pointwise and a depthwise convolution, NHWC, FP32.
@@ -164,14 +166,17 @@ impl Op {
         match self {
             Self::Onnx(onnx) => &onnx.op_type,
             Self::FakeQuantize(_) => "FakeQuantize",
-            Self::ToChannelsLast => "ToChannelsLast",
-            Self::ToChannelsFirst => "ToChannelsFirst",
+            Self::Transpose(TransposeChannels::Last(_)) => "ToChannelsLast",
+            Self::Transpose(TransposeChannels::First(_)) => "ToChannelsFirst",
+            Self::Transpose(TransposeChannels::Bare(_) | TransposeChannels::Framed(_)) => "Reshape",
             Self::QuantizeToChannelsLast(_) => "QuantizeToChannelsLast",
             Self::Pooling(pooling) => match pooling.kind {
                 Kind::Max => "MaxPool",
                 Kind::Average { .. } => "AveragePool",
             },
             Self::GlobalAveragePool => "GlobalAveragePool",
+            Self::Conv(conv) if conv.transposed.is_some() => "ConvTranspose",
+            Self::ConvTransposeKernel(_) => "ConvTranspose",
             Self::Conv(_) | Self::ConvKernel(_) | Self::QuantizedConvKernel(_) => "Conv",
             Self::InvertedBottleneck(_) => "InvertedBottleneck",
             Self::MatMul(fused) => matmul(fused.is_gemm),

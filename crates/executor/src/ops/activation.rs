@@ -14,30 +14,33 @@ use crate::with_number;
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Celu", |build| {
         with_alpha(build, 1.0, |alpha| Celu { alpha })
-    }),
+    })
+    .layout(LayoutRule::Unary),
     onnx("Clip", clip).layout(LayoutRule::Unary),
     onnx("Elu", |build| with_alpha(build, 1.0, |alpha| Elu { alpha })).layout(LayoutRule::Unary),
-    onnx("Gelu", gelu),
+    onnx("Gelu", gelu).layout(LayoutRule::Unary),
     onnx("HardSigmoid", hard_sigmoid).layout(LayoutRule::Unary),
     onnx("HardSwish", |_| boxed(Map(HardSwish))).layout(LayoutRule::Unary),
     onnx("LeakyRelu", |build| {
         with_alpha(build, 0.01, |alpha| LeakyRelu { alpha })
     })
     .layout(LayoutRule::Unary),
-    onnx("Mish", |_| boxed(Map(Mish))),
-    onnx("PRelu", |_| boxed(PRelu)),
+    onnx("Mish", |_| boxed(Map(Mish))).layout(LayoutRule::Unary),
+    onnx("PRelu", |_| boxed(PRelu)).layout(LayoutRule::Binary),
     onnx("Relu", |_| boxed(Relu)).layout(LayoutRule::Unary),
-    onnx("Selu", selu),
+    onnx("Selu", selu).layout(LayoutRule::Unary),
     onnx("Shrink", shrink),
     onnx("Sigmoid", |_| boxed(Map(Sigmoid))).layout(LayoutRule::Unary),
     onnx("Softplus", |_| boxed(Map(Softplus))).layout(LayoutRule::Unary),
-    onnx("Softsign", |_| boxed(Map(Softsign))),
+    onnx("Softsign", |_| boxed(Map(Softsign))).layout(LayoutRule::Unary),
     onnx("Swish", |build| {
         with_alpha(build, 1.0, |alpha| Swish { alpha })
-    }),
+    })
+    .layout(LayoutRule::Unary),
     onnx("ThresholdedRelu", |build| {
         with_alpha(build, 1.0, |alpha| ThresholdedRelu { alpha })
-    }),
+    })
+    .layout(LayoutRule::Unary),
 ];
 
 fn alpha(build: &Build<'_>, default: f32) -> f32 {

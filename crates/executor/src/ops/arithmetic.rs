@@ -16,7 +16,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Min", |_| boxed(Extreme { largest: false })).layout(LayoutRule::Binary),
     onnx("Mod", modulo),
     onnx("Mul", |build| broadcasting(build, Operation::Mul)).layout(LayoutRule::Binary),
-    onnx("Pow", |build| broadcasting(build, Pow)),
+    onnx("Pow", |build| broadcasting(build, Pow)).layout(LayoutRule::Binary),
     onnx("Sub", |build| broadcasting(build, Operation::Sub)).layout(LayoutRule::Binary),
     onnx("Sum", |_| boxed(Sum { is_mean: false })),
 ];

@@ -1,6 +1,6 @@
 //! Col2Im, the inverse of im2col.
 
-use super::convolution::scatter;
+use super::conv_transpose::scatter;
 use super::entry::{OperatorEntry, boxed, onnx};
 use super::window::{Frame, Window};
 use crate::error::{Error, Result};

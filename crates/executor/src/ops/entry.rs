@@ -23,6 +23,10 @@ pub enum LayoutRule {
     Concatenation,
     /// The operator is pooling, which has an FP32 kernel for channels-last images.
     Pooling,
+    /// The operator is a batch normalization, which is a depthwise convolution if its parameters are constant.
+    Normalization,
+    /// The operator permutes axes, which may be what the conversion between layouts does.
+    Transposition,
     /// The operator is a convolution, which has kernels for channels-last images.
     Convolution,
 }

@@ -1,6 +1,6 @@
 //! Operators that reorder or repeat elements.
 
-use super::entry::{OperatorEntry, boxed, onnx};
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use crate::error::{Error, Result};
 use crate::index::{axis, broadcast, broadcast_strides};
 use crate::operator::{Build, Inputs, Operator};
@@ -13,7 +13,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("SpaceToDepth", space_to_depth),
     // Version 1 took the number of tiles and an axis as inputs.
     onnx("Tile", |_| boxed(Tile)).since(6),
-    onnx("Transpose", transpose),
+    onnx("Transpose", transpose).layout(LayoutRule::Transposition),
 ];
 
 fn depth_to_space(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {

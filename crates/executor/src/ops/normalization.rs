@@ -1,6 +1,6 @@
 //! Normalization over batches, channels and groups, whose axes ONNX fixes.
 
-use super::entry::{OperatorEntry, boxed, onnx};
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::window::spatial;
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
@@ -9,7 +9,7 @@ use crate::tensor::{Tensor, element_count, filled};
 use crate::{in_real, index};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("BatchNormalization", batch_normalization),
+    onnx("BatchNormalization", batch_normalization).layout(LayoutRule::Normalization),
     onnx("GroupNormalization", group_normalization),
     onnx("InstanceNormalization", instance_normalization),
     onnx("LpNormalization", lp_normalization),

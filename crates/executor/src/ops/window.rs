@@ -22,6 +22,7 @@ pub enum AutoPad {
 }
 
 /// The attributes that describe a node's windows.
+#[derive(Clone)]
 pub struct Window {
     /// The size of a window on each axis; operators with weights may omit it.
     pub kernel: Option<Vec<usize>>,

@@ -33,7 +33,8 @@ fn residual(operands: [Pattern; 2]) -> Fusion<'static> {
         let Op::Conv(conv) = &node.op else {
             return Ok(None);
         };
-        let is_open = conv.epilogue == Epilogue::NONE && !conv.has_residual && !conv.is_depthwise();
+        let is_open =
+            conv.epilogue == Epilogue::NONE && !conv.has_residual && conv.takes_residual();
         if !is_open || network.constants.contains_key(&residual) {
             return Ok(None);
         }

@@ -2,14 +2,19 @@
 //!
 //! A value can exist in two layouts: as the file means it (NCHW for images) and channels-last. Convolutions and pooling
 //! take and return channels-last values, elementwise operators whatever there is, other operators values as the file
-//! means them. Where a layout is missing, the pass inserts a transpose.
+//! means them. Where a layout is missing, the pass inserts a transpose. Signals (NCW) are images of height 1.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use infer_kernels::spec::Window;
+
+use super::conv::scale_and_shift;
 use crate::error::Result;
-use crate::ir::{Network, Node, OnnxNode, Op, ValueId};
+use crate::ir::{Epilogue, FusedConv, Network, Node, OnnxNode, Op, ValueId};
+use crate::ops::channels_last::Spatial;
 use crate::ops::channels_last::pads::Pads;
 use crate::ops::channels_last::pooling::{Kind, Pooling};
+use crate::ops::channels_last::transpose::TransposeChannels;
 use crate::ops::{self, LayoutRule};
 use crate::tensor::Tensor;
 
@@ -22,6 +27,7 @@ pub(super) fn assign(network: Network) -> Result<Network> {
         nodes: Vec::with_capacity(network.nodes.len()),
         channels_last: BTreeMap::new(),
         only_channels_last: BTreeSet::new(),
+        convolved: convolved(&network),
         network,
     };
     for node in std::mem::take(&mut layouts.network.nodes) {
@@ -38,9 +44,28 @@ struct Layouts {
     network: Network,
     nodes: Vec<Node>,
     /// From values of the file to the same values channels-last.
-    channels_last: BTreeMap<ValueId, ValueId>,
+    channels_last: BTreeMap<ValueId, ChannelsLast>,
     /// Values of the file that exist channels-last only.
     only_channels_last: BTreeSet<ValueId>,
+    /// Inputs of convolutions that have a kernel.
+    convolved: BTreeSet<ValueId>,
+}
+
+/// The inputs of convolutions that have a kernel.
+fn convolved(network: &Network) -> BTreeSet<ValueId> {
+    let convs = network
+        .nodes
+        .iter()
+        .filter(|node| matches!(node.op, Op::Conv(_)));
+    convs.filter_map(|node| node.input(0)).collect()
+}
+
+/// The channels-last form of a value.
+#[derive(Clone, Copy)]
+struct ChannelsLast {
+    id: ValueId,
+    /// The spatial axes that the value has in the file.
+    axes: Spatial,
 }
 
 impl Layouts {
@@ -49,19 +74,27 @@ impl Layouts {
             self.keep(node);
             return Ok(());
         };
-        let is_channels_last = self.channels_last.contains_key(&x);
-        match self.rule(&node) {
-            LayoutRule::Convolution => {
-                self.transposed(x);
-                self.convert(node, &[x], y);
-            }
-            LayoutRule::Unary if is_channels_last => self.convert(node, &[x], y),
-            LayoutRule::Binary if node.inputs.len() == 2 => self.binary(node, x, y)?,
-            LayoutRule::Pooling if is_channels_last => match pooling(&node)? {
-                Some(op) => self.convert(Node { op, ..node }, &[x], y),
+        let axes = self.channels_last.get(&x).map(|found| found.axes);
+        match (self.rule(&node), axes) {
+            (LayoutRule::Convolution, _) => self.convolution(node, x, y),
+            (LayoutRule::Unary, Some(axes)) => self.convert(node, axes, &[x], y),
+            (LayoutRule::Binary, _) if node.inputs.len() == 2 => self.binary(node, x, y)?,
+            (LayoutRule::Pooling, Some(axes)) => match pooling(&node, axes)? {
+                Some(op) => self.convert(Node { op, ..node }, axes, &[x], y),
                 None => self.keep(node),
             },
-            LayoutRule::Concatenation => self.concatenation(node, y),
+            (LayoutRule::Concatenation, Some(axes)) => self.concatenation(node, axes, y),
+            (LayoutRule::Normalization, Some(axes)) => {
+                match normalization(&node, axes, &mut self.network)? {
+                    Some(conv) => {
+                        let op = Op::Conv(Box::new(conv));
+                        let inputs = vec![Some(x)];
+                        self.convert(Node { op, inputs, ..node }, axes, &[x], y);
+                    }
+                    None => self.keep(node),
+                }
+            }
+            (LayoutRule::Transposition, _) => self.transposition(node, x, y),
             _ => self.keep(node),
         }
         Ok(())
@@ -90,36 +123,77 @@ impl Layouts {
     }
 
     /// Adds a node that computes `y` channels-last from the channels-last form of these inputs.
-    fn convert(&mut self, mut node: Node, inputs: &[ValueId], y: ValueId) {
+    fn convert(&mut self, mut node: Node, axes: Spatial, inputs: &[ValueId], y: ValueId) {
         for input in node.inputs.iter_mut().flatten() {
             if inputs.contains(input) {
-                *input = self.channels_last.get(input).copied().unwrap_or(*input);
+                *input = self
+                    .channels_last
+                    .get(input)
+                    .map_or(*input, |found| found.id);
             }
         }
-        let output = self.network.new_value();
-        node.outputs = vec![Some(output)];
+        let id = self.network.new_value();
+        node.outputs = vec![Some(id)];
         self.nodes.push(node);
-        self.channels_last.insert(y, output);
+        self.channels_last.insert(y, ChannelsLast { id, axes });
         self.only_channels_last.insert(y);
     }
 
-    /// Makes sure that a value, which has four dimensions, exists channels-last.
-    fn transposed(&mut self, id: ValueId) {
-        if !self.channels_last.contains_key(&id) {
-            let output = self.network.new_value();
-            self.nodes
-                .push(Node::new(Op::ToChannelsLast, vec![id], output));
-            self.channels_last.insert(id, output);
+    /// A convolution, whose input is converted if need be.
+    fn convolution(&mut self, node: Node, x: ValueId, y: ValueId) {
+        let Op::Conv(conv) = &node.op else {
+            return self.keep(node);
+        };
+        let axes = conv.axes;
+        let found = self.channels_last.get(&x);
+        if found.is_none_or(|found| found.axes != axes) {
+            // A value that has other axes makes the conversion fail.
+            self.restore(x);
+            let id = self.network.new_value();
+            let op = Op::Transpose(TransposeChannels::Last(axes));
+            self.nodes.push(Node::new(op, vec![x], id));
+            self.channels_last.insert(x, ChannelsLast { id, axes });
         }
+        self.convert(node, axes, &[x], y);
     }
 
     /// Makes sure that a value exists as the file means it.
     fn restore(&mut self, id: ValueId) {
         if self.only_channels_last.remove(&id)
-            && let Some(&input) = self.channels_last.get(&id)
+            && let Some(&ChannelsLast { id: input, axes }) = self.channels_last.get(&id)
         {
-            self.nodes
-                .push(Node::new(Op::ToChannelsFirst, vec![input], id));
+            let op = Op::Transpose(TransposeChannels::First(axes));
+            self.nodes.push(Node::new(op, vec![input], id));
+        }
+    }
+
+    /// A transpose, for which nothing moves if it is from a channels-last value to the order of axes that this has, or
+    /// the reverse.
+    fn transposition(&mut self, node: Node, x: ValueId, y: ValueId) {
+        let order = node
+            .op
+            .onnx()
+            .and_then(|onnx| onnx.attributes().ints("perm"));
+        let found = self.channels_last.get(&x).copied();
+        let (to_last, to_first) = match order {
+            Some([0, 2, 1]) => (Some(Spatial::One), Some(Spatial::One)),
+            Some([0, 2, 3, 1]) => (Some(Spatial::Two), None),
+            Some([0, 3, 1, 2]) => (None, Some(Spatial::Two)),
+            _ => (None, None),
+        };
+        if let Some(found) = found.filter(|found| Some(found.axes) == to_last) {
+            let op = Op::Transpose(TransposeChannels::Bare(found.axes));
+            self.nodes.push(Node::new(op, vec![found.id], y));
+        } else if let (Some(axes), None) = (to_first, found)
+            && self.convolved.contains(&y)
+        {
+            let id = self.network.new_value();
+            let op = Op::Transpose(TransposeChannels::Framed(axes));
+            self.nodes.push(Node::new(op, vec![x], id));
+            self.channels_last.insert(y, ChannelsLast { id, axes });
+            self.only_channels_last.insert(y);
+        } else {
+            self.keep(node);
         }
     }
 
@@ -128,21 +202,22 @@ impl Layouts {
             self.keep(node);
             return Ok(());
         };
-        let is_channels_last = [a, b].map(|id| self.channels_last.contains_key(&id));
-        let (image, constant) = match is_channels_last {
-            [true, true] => {
-                self.convert(node, &[a, b], y);
+        let axes = [a, b].map(|id| self.channels_last.get(&id).map(|found| found.axes));
+        let (image, axes, constant) = match axes {
+            [Some(axes), Some(others)] if axes == others => {
+                self.convert(node, axes, &[a, b], y);
                 return Ok(());
             }
-            [true, false] => (a, b),
-            [false, true] => (b, a),
-            [false, false] => {
+            [Some(axes), None] => (a, axes, b),
+            [None, Some(axes)] => (b, axes, a),
+            _ => {
                 self.keep(node);
                 return Ok(());
             }
         };
         let tensor = self.network.constants.get(&constant);
-        let Some(tensor) = tensor.map(per_channel).transpose()?.flatten() else {
+        let tensor = tensor.map(|tensor| per_channel(tensor, axes));
+        let Some(tensor) = tensor.transpose()?.flatten() else {
             self.keep(node);
             return Ok(());
         };
@@ -152,36 +227,42 @@ impl Layouts {
                 *input = transposed;
             }
         }
-        self.convert(node, &[image], y);
+        self.convert(node, axes, &[image], y);
         Ok(())
     }
 
     /// A concatenation of channels whose inputs all exist channels-last.
-    fn concatenation(&mut self, mut node: Node, y: ValueId) {
+    fn concatenation(&mut self, mut node: Node, axes: Spatial, y: ValueId) {
         let inputs: Vec<ValueId> = node.inputs.iter().copied().flatten().collect();
-        let is_channels_last = inputs.iter().all(|id| self.channels_last.contains_key(id));
+        let found = |id| self.channels_last.get(id).map(|found| found.axes);
+        let is_channels_last = inputs.iter().all(|id| found(id) == Some(axes));
+        let rank = axes.rank() as i64;
         match &mut node.op {
-            Op::Onnx(onnx) if is_channels_last && onnx.attributes().int("axis", 0) == 1 => {
+            Op::Onnx(onnx)
+                if is_channels_last
+                    && [1, 1 - rank].contains(&onnx.attributes().int("axis", 0)) =>
+            {
                 for attribute in &mut onnx.attributes {
                     if attribute.name.as_deref() == Some("axis") {
                         attribute.i = Some(3);
                     }
                 }
-                self.convert(node, &inputs, y);
+                self.convert(node, axes, &inputs, y);
             }
             _ => self.keep(node),
         }
     }
 }
 
-/// A constant that is broadcast to images, channels-last; `None` for one that has other dimensions than channels.
-fn per_channel(tensor: &Tensor) -> Result<Option<Tensor>> {
+/// A constant that is broadcast to images or signals, channels-last; `None` for one that has other dimensions than
+/// channels.
+fn per_channel(tensor: &Tensor, axes: Spatial) -> Result<Option<Tensor>> {
     let shape = tensor.shape();
-    let Some(missing) = 4usize.checked_sub(shape.len()) else {
+    let Some(missing) = axes.rank().checked_sub(shape.len()) else {
         return Ok(None);
     };
     let size = |axis: usize| axis.checked_sub(missing).map_or(1, |axis| shape[axis]);
-    if [0, 2, 3].map(size) != [1; 3] {
+    if (0..axes.rank()).any(|axis| axis != 1 && size(axis) != 1) {
         return Ok(None);
     }
     let channels = vec![1, 1, 1, size(1)];
@@ -192,7 +273,7 @@ fn per_channel(tensor: &Tensor) -> Result<Option<Tensor>> {
 ///
 /// # Errors
 /// `Graph` for attributes that the specification does not allow.
-fn pooling(node: &Node) -> Result<Option<Op>> {
+fn pooling(node: &Node, axes: Spatial) -> Result<Option<Op>> {
     if node.is("GlobalAveragePool") {
         return Ok(Some(Op::GlobalAveragePool));
     }
@@ -200,19 +281,53 @@ fn pooling(node: &Node) -> Result<Option<Op>> {
     else {
         return Ok(None);
     };
-    if attributes.flag("ceil_mode", false) || attributes.flag("storage_order", false) {
+    let rounds_up = attributes.flag("ceil_mode", false);
+    let includes_padding = attributes.flag("count_include_pad", false);
+    if attributes.flag("storage_order", false) || (rounds_up && includes_padding) {
         return Ok(None);
     }
     let kernel = attributes.sizes("kernel_shape")?;
-    let Some(kernel) = kernel.and_then(|kernel| <[usize; 2]>::try_from(kernel).ok()) else {
+    let Some(kernel) = kernel.filter(|kernel| kernel.len() == axes.rank() - 2) else {
         return Ok(None);
     };
     let kind = match node.is("MaxPool") {
         true => Kind::Max,
-        false => Kind::Average {
-            includes_padding: attributes.flag("count_include_pad", false),
-        },
+        false => Kind::Average { includes_padding },
     };
-    Ok(Pads::window(attributes, kernel)?
-        .map(|(window, pads)| Op::Pooling(Pooling { kind, window, pads })))
+    let found = Pads::window(attributes, &kernel)?;
+    Ok(found.map(|(window, pads)| {
+        Op::Pooling(Pooling {
+            kind,
+            window,
+            pads,
+            rounds_up,
+        })
+    }))
+}
+
+/// A batch normalization as a depthwise convolution, `scale * x + shift` for each channel; `None` for one whose
+/// parameters are not constant or not FP32, and in training.
+///
+/// # Errors
+/// `Memory`.
+fn normalization(node: &Node, axes: Spatial, network: &mut Network) -> Result<Option<FusedConv>> {
+    let Some((scale, shift)) = scale_and_shift(node, network) else {
+        return Ok(None);
+    };
+    let channels = scale.len();
+    let shape = [channels, 1, 1, 1];
+    let weights = Tensor::of(&shape, scale)?;
+    Ok(Some(FusedConv {
+        weights: network.new_constant(weights),
+        shape,
+        bias: Some(shift),
+        window: Window::POINT,
+        axes,
+        transposed: None,
+        pads: Pads::Given,
+        groups: channels,
+        input_quantization: None,
+        has_residual: false,
+        epilogue: Epilogue::NONE,
+    }))
 }

@@ -10,8 +10,11 @@ use infer_kernels::winograd::Winograd;
 use crate::error::{Error, Result};
 use crate::ir::{FusedConv, FusedMatMul, Network, Op, ValueId};
 use crate::ops::channels_last::conv::{Convolution, Kernel};
+use crate::ops::channels_last::conv_transpose;
 use crate::ops::channels_last::quantized::{self, QuantizedConvolution};
+use crate::ops::conv_transpose::Transposition;
 use crate::ops::packed_matmul::{PackedMatMul, QuantizedMatMul};
+use crate::tensor::with_room;
 
 /// Gives each convolution and each product a kernel.
 ///
@@ -39,6 +42,9 @@ fn elements(network: &Network, constant: ValueId) -> Result<&[f32]> {
 }
 
 fn conv_kernel(conv: &FusedConv, network: &Network) -> Result<Op> {
+    if let Some(transposed) = &conv.transposed {
+        return conv_transpose_kernel(conv, transposed, network);
+    }
     let [channels_out, group_channels, ..] = conv.shape;
     let channels = [group_channels * conv.groups, channels_out];
     let spec = ConvSpec {
@@ -65,6 +71,44 @@ fn conv_kernel(conv: &FusedConv, network: &Network) -> Result<Op> {
         pads: conv.pads,
         has_residual: conv.has_residual,
     })))
+}
+
+fn conv_transpose_kernel(
+    conv: &FusedConv,
+    transposed: &Transposition,
+    network: &Network,
+) -> Result<Op> {
+    let [outputs, inputs, height, width] = conv.shape;
+    let values = elements(network, conv.weights)?;
+    let taps = height * width;
+    let weights = match conv.is_depthwise() {
+        true => {
+            let mut weights = with_room(values.len())?;
+            let all = (0..taps).flat_map(|tap| (0..outputs).map(move |at| values[at * taps + tap]));
+            weights.extend(all);
+            conv_transpose::Weights::Depthwise(weights)
+        }
+        // For each tap all output channels: the product of a pixel is what it adds to the output.
+        false => {
+            let value = |input: usize, column: usize| {
+                values[(column % outputs * inputs + input) * taps + column / outputs]
+            };
+            let packed = Packed::new(inputs, taps * outputs, value, |_| 0.0);
+            conv_transpose::Weights::General(packed)
+        }
+    };
+    Ok(Op::ConvTransposeKernel(Box::new(
+        conv_transpose::ConvTranspose {
+            transposed: transposed.clone(),
+            axes: conv.axes,
+            kernel: [height, width],
+            channels: [inputs * conv.groups, outputs],
+            weights,
+            bias: conv.bias.clone(),
+            clamp: conv.epilogue.clamp,
+            quantization: conv.epilogue.quantization,
+        },
+    )))
 }
 
 /// The int8 kernel of a convolution with quantized weights and a quantized input, if there is one.

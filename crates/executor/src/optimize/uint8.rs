@@ -8,6 +8,8 @@ use super::fusion::{self, Fused, Fusion};
 use super::pattern::{any, optimized};
 use crate::error::Result;
 use crate::ir::{Network, Op, ValueId};
+use crate::ops::channels_last::Spatial;
+use crate::ops::channels_last::transpose::TransposeChannels;
 
 /// Selects uint8 for the values that only int8 convolutions use, where another such convolution or the quantization of
 /// images computes them.
@@ -57,7 +59,7 @@ fn input_quantization(network: &Network) -> BTreeMap<ValueId, QuantParams> {
 fn images(quantization: &BTreeMap<ValueId, QuantParams>) -> Fusion<'_> {
     let quantize = optimized(|op| matches!(op, Op::FakeQuantize(_)), [any("x")]);
     let pattern = optimized(
-        |op| matches!(op, Op::ToChannelsLast),
+        |op| matches!(op, Op::Transpose(TransposeChannels::Last(Spatial::Two))),
         [quantize.named("quantize").into()],
     );
     Fusion::new(pattern.named("transpose"), "transpose", |found, _| {

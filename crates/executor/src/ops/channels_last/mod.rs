@@ -1,7 +1,8 @@
 //! Operators in channels-last (NHWC) layout, which optimization passes put into a graph: convolution, pooling, and the
-//! conversion of layouts.
+//! conversion of layouts. A signal, which has one spatial axis, is an image of height 1.
 
 pub mod conv;
+pub mod conv_transpose;
 pub mod inverted_bottleneck;
 pub mod pads;
 pub mod pooling;
@@ -13,6 +14,36 @@ use infer_kernels::spec::Images;
 
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
+
+/// The spatial axes that images have as the file means them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spatial {
+    /// Signals: `[batch, channels, width]`, and `[batch, 1, width, channels]` channels-last.
+    One,
+    /// Images: `[batch, channels, height, width]`, and `[batch, height, width, channels]` channels-last.
+    Two,
+}
+
+impl Spatial {
+    /// The axes of tensors of that many axes; `None` for other tensors.
+    #[must_use]
+    pub fn of(rank: usize) -> Option<Self> {
+        match rank {
+            3 => Some(Self::One),
+            4 => Some(Self::Two),
+            _ => None,
+        }
+    }
+
+    /// The number of axes of a tensor in the file.
+    #[must_use]
+    pub fn rank(self) -> usize {
+        match self {
+            Self::One => 3,
+            Self::Two => 4,
+        }
+    }
+}
 
 /// The four sizes of a tensor of images.
 ///

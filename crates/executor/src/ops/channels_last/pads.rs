@@ -1,4 +1,4 @@
-//! Two-dimensional windows and their padding, as ONNX's attributes describe them.
+//! Windows over images and signals and their padding, as ONNX's attributes describe them.
 
 use infer_kernels::spec::{Images, Window};
 
@@ -17,17 +17,24 @@ pub enum Pads {
 }
 
 impl Pads {
-    /// Reads the window of a node; `None` if it is not two-dimensional or has negative padding.
+    /// Reads the window of a node with this kernel; `None` if it has neither one nor two axes, or has negative padding.
+    /// A window over signals becomes one of height 1.
     ///
     /// # Errors
     /// `Graph` for attributes that ONNX's specification does not allow.
-    pub fn window(
-        attributes: Attributes<'_>,
-        kernel: [usize; 2],
-    ) -> Result<Option<(Window, Self)>> {
+    pub fn window(attributes: Attributes<'_>, kernel: &[usize]) -> Result<Option<(Window, Self)>> {
+        let rank = kernel.len();
+        let lifted = |sizes: &[usize], least: usize| match *sizes {
+            [width] if rank == 1 => Some([least, width]),
+            [height, width] if rank == 2 => Some([height, width]),
+            _ => None,
+        };
         let pair = |name: &str| -> Result<Option<[usize; 2]>> {
-            let found = attributes.sizes(name)?.unwrap_or_else(|| vec![1, 1]);
-            Ok(<[usize; 2]>::try_from(found).ok())
+            let found = attributes.sizes(name)?.unwrap_or_else(|| vec![1; rank]);
+            Ok(lifted(&found, 1))
+        };
+        let Some(kernel) = lifted(kernel, 1) else {
+            return Ok(None);
         };
         let (Some(strides), Some(dilations)) = (pair("strides")?, pair("dilations")?) else {
             return Ok(None);
@@ -47,18 +54,15 @@ impl Pads {
         let pads = match attributes.string("auto_pad", "NOTSET") {
             "NOTSET" | "" => {
                 if let Some(pads) = attributes.ints("pads") {
-                    let Ok(pads) = <[i64; 4]>::try_from(pads) else {
+                    let pads = pads.iter().map(|&pad| usize::try_from(pad));
+                    let Ok(pads) = pads.collect::<Result<Vec<_>, _>>() else {
                         return Ok(None);
                     };
-                    let Ok(pads) = pads
-                        .map(usize::try_from)
-                        .into_iter()
-                        .collect::<Result<Vec<_>, _>>()
-                    else {
+                    let (before, after) = pads.split_at(rank.min(pads.len()));
+                    let (Some(before), Some(after)) = (lifted(before, 0), lifted(after, 0)) else {
                         return Ok(None);
                     };
-                    window.pads_before = [pads[0], pads[1]];
-                    window.pads_after = [pads[2], pads[3]];
+                    (window.pads_before, window.pads_after) = (before, after);
                 }
                 Self::Given
             }
@@ -82,10 +86,12 @@ impl Pads {
         let mut window = window;
         if self != Self::Given {
             for (axis, size) in [images.height, images.width].into_iter().enumerate() {
-                let reach = window.dilations[axis] * (window.kernel[axis] - 1) + 1;
+                let reach = window.dilations[axis].saturating_mul(window.kernel[axis] - 1);
                 let outputs = size.div_ceil(window.strides[axis]);
-                let total =
-                    (outputs.saturating_sub(1) * window.strides[axis] + reach).saturating_sub(size);
+                let needed = (outputs.saturating_sub(1) * window.strides[axis])
+                    .saturating_add(reach)
+                    .saturating_add(1);
+                let total = needed.saturating_sub(size);
                 let less = total / 2;
                 let (before, after) = match self {
                     Self::SameLower => (total - less, less),

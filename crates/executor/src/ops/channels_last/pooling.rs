@@ -29,6 +29,8 @@ pub struct Pooling {
     pub window: Window,
     /// How the padding is determined.
     pub pads: Pads,
+    /// Whether there is a last window that is only partly in the padded image (`ceil_mode`).
+    pub rounds_up: bool,
 }
 
 impl Operator for Pooling {
@@ -36,7 +38,10 @@ impl Operator for Pooling {
         let input = inputs.required(0)?;
         let values = input.elements::<f32>()?;
         let images = images(input)?;
-        let window = self.pads.fit(self.window, images)?;
+        let mut window = self.pads.fit(self.window, images)?;
+        if self.rounds_up && self.pads == Pads::Given {
+            extend(&mut window, images);
+        }
         let [height, width] = window
             .output([images.height, images.width])
             .unwrap_or_default();
@@ -59,6 +64,25 @@ impl Operator for Pooling {
             }
         }
         Ok(vec![Tensor::of(&result, output)?])
+    }
+}
+
+/// Extends the padding, which counts nothing, so that a last partial window fits. A window that would begin in the padding
+/// behind the image is left out.
+fn extend(window: &mut Window, images: Images) {
+    for (axis, size) in [images.height, images.width].into_iter().enumerate() {
+        let inside = size + window.pads_before[axis];
+        let reach = window.dilations[axis] * (window.kernel[axis] - 1) + 1;
+        let room = (inside + window.pads_after[axis]).saturating_sub(reach);
+        let stride = window.strides[axis];
+        let last = room.div_ceil(stride).saturating_mul(stride);
+        window.pads_after[axis] = match last < inside {
+            true => last.saturating_add(reach).saturating_sub(inside),
+            // One value less than that window needs.
+            false => (last.saturating_add(reach) - 1)
+                .saturating_sub(inside)
+                .min(window.pads_after[axis]),
+        };
     }
 }
 

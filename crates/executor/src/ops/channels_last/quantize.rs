@@ -50,6 +50,7 @@ impl Operator for QuantizeToChannelsLast {
 mod tests {
     use super::*;
     use crate::operator::Input;
+    use crate::ops::channels_last::Spatial;
     use crate::ops::channels_last::transpose::TransposeChannels;
     use crate::ops::fake_quantize::FakeQuantize;
 
@@ -85,7 +86,7 @@ mod tests {
                     .for_each(|(value, other)| *value = other);
                 let images = Tensor::of(&shape, values).unwrap();
                 let rounded = run(&FakeQuantize(parameters), images.clone()).unwrap();
-                let moved = run(&TransposeChannels::Last, rounded).unwrap();
+                let moved = run(&TransposeChannels::Last(Spatial::Two), rounded).unwrap();
                 let mut expected = vec![0; count];
                 parameters.quantize(moved.elements::<f32>().unwrap(), &mut expected);
                 let actual = run(&QuantizeToChannelsLast(parameters), images).unwrap();

@@ -1,5 +1,6 @@
 //! Optimized graphs compared with the same graphs before optimization.
 
+mod convolutions;
 mod half;
 mod inverted_bottleneck;
 mod layout;
@@ -108,11 +109,20 @@ fn model(nodes: &str, constants: &[Constant<'_>]) -> ModelProto {
             words.partition(|word| word.contains('='));
         let attribute = |text: &str| {
             let (name, value) = text.split_once('=').unwrap();
-            AttributeProto {
+            let mut attribute = AttributeProto {
                 name: Some(name.to_owned()),
-                i: Some(value.parse().unwrap()),
                 ..AttributeProto::default()
+            };
+            match value.parse() {
+                Ok(value) => attribute.i = Some(value),
+                // `1,2` and `1,` are lists.
+                Err(_) if value.contains(',') => {
+                    let values = value.split_terminator(',');
+                    attribute.ints = values.map(|value| value.parse().unwrap()).collect();
+                }
+                Err(_) => attribute.s = Some(value.to_owned()),
             }
+            attribute
         };
         let words = words.into_iter();
         let words = words.map(|name| if name == "_" { "" } else { name }.to_owned());
