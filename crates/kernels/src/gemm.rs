@@ -28,16 +28,25 @@ impl Packed {
         bias: impl Fn(usize) -> f32,
     ) -> Self {
         let mut panels = Vec::with_capacity(n.div_ceil(COLUMNS) * (k + 1) * COLUMNS);
-        for first in (0..n).step_by(COLUMNS) {
-            let columns = first..first + COLUMNS;
-            let biases = columns.clone();
-            panels.extend(biases.map(|column| if column < n { bias(column) } else { 0.0 }));
-            for row in 0..k {
-                let line = columns.clone();
-                panels.extend(line.map(|column| if column < n { value(row, column) } else { 0.0 }));
-            }
-        }
+        fill(&mut panels, k, n, value, bias);
         Self { panels, k, n }
+    }
+
+    /// As [`Packed::new`], for matrices that come with a request.
+    ///
+    /// # Errors
+    /// If memory is exhausted.
+    pub fn try_new(
+        k: usize,
+        n: usize,
+        value: impl Fn(usize, usize) -> f32,
+        bias: impl Fn(usize) -> f32,
+    ) -> Result<Self, TryReserveError> {
+        let mut panels = Vec::new();
+        let rows = (k.saturating_add(1)).saturating_mul(COLUMNS);
+        panels.try_reserve_exact(n.div_ceil(COLUMNS).saturating_mul(rows))?;
+        fill(&mut panels, k, n, value, bias);
+        Ok(Self { panels, k, n })
     }
 
     /// Pack a row-major matrix `[k, n]` without a bias into this one's memory.
@@ -93,6 +102,25 @@ impl Packed {
     fn panels(&self, range: Range<usize>) -> &[f32] {
         let size = (self.k + 1) * COLUMNS;
         &self.panels[range.start * size..range.end * size]
+    }
+}
+
+/// Append the panels of a matrix.
+fn fill(
+    panels: &mut Vec<f32>,
+    k: usize,
+    n: usize,
+    value: impl Fn(usize, usize) -> f32,
+    bias: impl Fn(usize) -> f32,
+) {
+    for first in (0..n).step_by(COLUMNS) {
+        let columns = first..first + COLUMNS;
+        let biases = columns.clone();
+        panels.extend(biases.map(|column| if column < n { bias(column) } else { 0.0 }));
+        for row in 0..k {
+            let line = columns.clone();
+            panels.extend(line.map(|column| if column < n { value(row, column) } else { 0.0 }));
+        }
     }
 }
 
@@ -157,8 +185,7 @@ impl Target<'_> {
         let whole = panels.end.min(packed.n / COLUMNS).max(panels.start) - panels.start;
         let whole = match height {
             ROWS => panels.start..panels.start + whole,
-            1 => panels.start..panels.start + whole / PANELS_ABREAST * PANELS_ABREAST,
-            _ => panels.start..panels.start,
+            _ => panels.start..panels.start + whole / PANELS_ABREAST * PANELS_ABREAST,
         };
         let tile = |panels: Range<usize>| Tile {
             rows,
@@ -168,18 +195,22 @@ impl Target<'_> {
             clamp: self.clamp,
         };
         let start = row * self.stride + self.column;
-        if height == 1 && !whole.is_empty() {
-            let columns = start + whole.start * COLUMNS..start + whole.end * COLUMNS;
-            let one = Row {
-                // SAFETY: the caller guarantees `k` values.
-                values: unsafe { std::slice::from_raw_parts(rows[0], packed.k) },
-                weights: packed.panels(whole.clone()),
-                clamp: self.clamp,
-            };
-            let c = &mut self.c[columns.clone()];
-            one.compute(c, self.residual.map(|residual| &residual[columns]));
-            if let Some(params) = self.quantization {
-                params.fake_quantize(c);
+        if height < ROWS && !whole.is_empty() {
+            // One by one, three rows take three quarters of the time of a tile.
+            for (at, &values) in rows.iter().take(height).enumerate() {
+                let start = start + at * self.stride;
+                let columns = start + whole.start * COLUMNS..start + whole.end * COLUMNS;
+                let one = Row {
+                    // SAFETY: the caller guarantees `k` values.
+                    values: unsafe { std::slice::from_raw_parts(values, packed.k) },
+                    weights: packed.panels(whole.clone()),
+                    clamp: self.clamp,
+                };
+                let c = &mut self.c[columns.clone()];
+                one.compute(c, self.residual.map(|residual| &residual[columns]));
+                if let Some(params) = self.quantization {
+                    params.fake_quantize(c);
+                }
             }
         } else if !whole.is_empty() {
             let first = start + whole.start * COLUMNS;
