@@ -20,7 +20,7 @@ fn each(values: &mut [f32], function: impl Fn(Lanes) -> Lanes) {
 
 /// Evaluate a polynomial. The coefficients start with that of the highest power.
 #[inline(always)]
-fn polynomial<const N: usize>(x: Lanes, coefficients: [f32; N]) -> Lanes {
+pub(crate) fn polynomial<const N: usize>(x: Lanes, coefficients: [f32; N]) -> Lanes {
     let mut sum = Lanes::splat(coefficients[0]);
     for coefficient in &coefficients[1..] {
         sum = sum.mul_add(x, Lanes::splat(*coefficient));

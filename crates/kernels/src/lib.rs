@@ -45,6 +45,7 @@ mod packed_int8;
 pub mod peak;
 pub mod quantization;
 pub mod quantized;
+pub mod recurrent;
 pub mod spec;
 mod tile;
 #[cfg(test)]
