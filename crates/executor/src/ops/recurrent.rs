@@ -1,12 +1,15 @@
 //! RNN, GRU and LSTM.
 
 use super::entry::{OperatorEntry, boxed, onnx};
+use super::packed_recurrent::PackedRecurrent;
 use super::recurrent_activation::Activation;
+use super::recurrent_sizes::{Sizes, checked};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Real, common_datatype, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
+use infer_tensor::Datatype;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("GRU", |build| recurrent(build, Kind::Gru)),
@@ -14,7 +17,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("RNN", |build| recurrent(build, Kind::Rnn)),
 ];
 
-fn recurrent(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
+fn recurrent(build: &mut Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
     let directions = match attributes.string("direction", "forward") {
         "forward" => vec![false],
@@ -58,7 +61,7 @@ fn recurrent(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
         .iter()
         .map(|name| Activation::read(name, &mut alphas, &mut betas))
         .collect::<Result<Vec<_>>>()?;
-    boxed(Recurrent {
+    let recurrent = Recurrent {
         kind,
         directions,
         activations,
@@ -66,14 +69,45 @@ fn recurrent(build: &Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
         is_batch_first: attributes.flag("layout", false),
         is_input_forget: attributes.flag("input_forget", false),
         is_linear_before_reset: attributes.flag("linear_before_reset", false),
-    })
+    };
+    if recurrent.has_kernel(build.has_input(7))
+        && let (Some(w), Some(r)) = (build.constant(1), build.constant(2))
+        && build.has_input(3) == build.constant(3).is_some()
+        && let Some(packed) = PackedRecurrent::of(recurrent.cell(), w, r, build.constant(3))?
+    {
+        let weights = (1..4).filter(|&at| build.has_input(at));
+        build.consumed = weights.collect();
+        return boxed(packed);
+    }
+    boxed(recurrent)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Rnn,
     Gru,
     Lstm,
+}
+
+impl Kind {
+    /// The number of gates.
+    pub(super) fn gates(self) -> usize {
+        match self {
+            Self::Rnn => 1,
+            Self::Gru => 3,
+            Self::Lstm => 4,
+        }
+    }
+}
+
+/// The attributes that packed layers have.
+#[derive(Clone)]
+pub(super) struct Cell {
+    pub(super) kind: Kind,
+    /// Whether each direction is reversed.
+    pub(super) directions: Vec<bool>,
+    pub(super) is_batch_first: bool,
+    pub(super) is_linear_before_reset: bool,
 }
 
 /// RNN, GRU and LSTM: recurrent layers over sequences.
@@ -118,11 +152,25 @@ fn add_product<R: Real>(sums: &mut [R], vector: &[R], matrix: &[R], from: usize,
 }
 
 impl Recurrent {
-    fn gates(&self) -> usize {
-        match self.kind {
-            Kind::Rnn => 1,
-            Kind::Gru => 3,
-            Kind::Lstm => 4,
+    /// Whether the layer has ONNX's default activations and nothing else that the kernels lack.
+    fn has_kernel(&self, has_peepholes: bool) -> bool {
+        let each = self.activations.len() / self.directions.len();
+        let mut directions = self.activations.chunks_exact(each);
+        directions.all(|functions| match functions {
+            [tanh] => tanh.is_tanh(),
+            [sigmoid, tanh @ ..] => sigmoid.is_sigmoid() && tanh.iter().all(|f| f.is_tanh()),
+            [] => false,
+        }) && self.clip.is_none()
+            && !self.is_input_forget
+            && !has_peepholes
+    }
+
+    fn cell(&self) -> Cell {
+        Cell {
+            kind: self.kind,
+            directions: self.directions.clone(),
+            is_batch_first: self.is_batch_first,
+            is_linear_before_reset: self.is_linear_before_reset,
         }
     }
 
@@ -143,7 +191,7 @@ impl Recurrent {
         c: &mut [R],
     ) -> Result<()> {
         let size = h.len();
-        let width = self.gates() * size;
+        let width = self.kind.gates() * size;
         let mut inputs = weights.input_bias.clone();
         add_product(&mut inputs, x, &weights.input, 0, width);
         let mut hiddens = weights.hidden_bias.clone();
@@ -211,53 +259,17 @@ impl Recurrent {
             inputs.required(1)?,
             inputs.required(2)?,
         );
-        let (gates, directions) = (self.gates(), self.directions.len());
-        let (&[a, b, features], &[.., size]) = (x.shape(), r.shape()) else {
-            return Err(Error::input(format!(
-                "expected sequences with 3 axes, got the shape {:?}",
-                x.shape()
-            )));
-        };
-        let (steps, batch) = if self.is_batch_first { (b, a) } else { (a, b) };
-        let expect = |name: &str, tensor: Option<&Tensor>, shape: &[usize]| match tensor {
-            Some(tensor) if tensor.shape() != shape => Err(Error::input(format!(
-                "the {name} have the shape {:?}, expected {shape:?}",
-                tensor.shape()
-            ))),
-            _ => Ok(()),
-        };
-        let width = gates
-            .checked_mul(size)
-            .ok_or_else(|| Error::input("the state does not fit into memory"))?;
-        expect("weights", Some(w), &[directions, width, features])?;
-        expect("recurrence weights", Some(r), &[directions, width, size])?;
-        expect("biases", inputs.get(3), &[directions, 2 * width])?;
-        expect("peepholes", inputs.get(7), &[directions, 3 * size])?;
-        let state = match self.is_batch_first {
-            true => [batch, directions, size],
-            false => [directions, batch, size],
-        };
-        expect("initial states", inputs.get(5), &state)?;
-        expect("initial cells", inputs.get(6), &state)?;
-        let lengths: Vec<usize> = match inputs.get(4) {
-            None => filled(batch, steps)?,
-            Some(lengths) => {
-                expect("sequence lengths", Some(lengths), &[batch])?;
-                let lengths = lengths.to_i64()?;
-                let found = lengths
-                    .iter()
-                    .map(|&l| usize::try_from(l).ok().filter(|&l| l <= steps));
-                found.collect::<Option<_>>().ok_or_else(|| {
-                    Error::input(format!(
-                        "the sequence lengths are {lengths:?}, expected 0 to {steps}"
-                    ))
-                })?
-            }
-        };
-        let shape = match self.is_batch_first {
-            true => vec![batch, steps, directions, size],
-            false => vec![steps, directions, batch, size],
-        };
+        let directions = self.directions.len();
+        let sizes = checked(&self.cell(), inputs, (w.shape(), r.shape()))?;
+        let Sizes {
+            steps,
+            batch,
+            features,
+            size,
+            ..
+        } = sizes;
+        let width = self.kind.gates() * size;
+        let (shape, state) = (sizes.output(), sizes.state());
         let mut y = filled(element_count(&shape)?, R::zero())?;
         let initial = |position: usize| -> Result<Vec<R>> {
             match inputs.get(position) {
@@ -279,11 +291,6 @@ impl Recurrent {
             .filter(|_| is_lstm)
             .map(reals::<R>)
             .transpose()?;
-        if size == 0 {
-            return Err(Error::input(
-                "the number of hidden units is 0, expected at least 1",
-            ));
-        }
         for (direction, &reversed) in self.directions.iter().enumerate() {
             let part = |all: Option<&[R]>, from: usize, count: usize| match all {
                 Some(all) => Ok(all[from..from + count].to_vec()),
@@ -302,25 +309,21 @@ impl Recurrent {
             };
             let each = self.activations.len() / directions;
             let functions = &self.activations[direction * each..][..each];
-            for (image, &length) in lengths.iter().enumerate() {
-                let at = match self.is_batch_first {
-                    true => image * directions + direction,
-                    false => direction * batch + image,
-                } * size;
+            for (sequence, &length) in sizes.lengths.iter().enumerate() {
+                let at = sizes.state_row(direction, sequence) * size;
                 let h = &mut hidden[at..at + size];
                 let c = &mut cells[at..at + size];
+                if sizes.is_empty(sequence) {
+                    h.fill(R::zero());
+                    c.fill(R::zero());
+                }
                 for step in 0..length {
                     let step = if reversed { length - 1 - step } else { step };
-                    let (from, to) = match self.is_batch_first {
-                        true => {
-                            let row = image * steps + step;
-                            (row, row * directions + direction)
-                        }
-                        false => (
-                            step * batch + image,
-                            (step * directions + direction) * batch + image,
-                        ),
+                    let from = match self.is_batch_first {
+                        true => sequence * steps + step,
+                        false => step * batch + sequence,
                     };
+                    let to = sizes.output_row(direction, step, sequence);
                     let x = &x[from * features..][..features];
                     self.step(&weights, functions, x, h, c)?;
                     y[to * size..][..size].copy_from_slice(h);
@@ -340,6 +343,13 @@ impl Recurrent {
 
 impl Operator for Recurrent {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let datatype = common_datatype(&inputs, &[1, 2, 3])?;
+        if datatype == Datatype::Fp32 && self.has_kernel(inputs.get(7).is_some()) {
+            let (w, r) = (inputs.required(1)?, inputs.required(2)?);
+            if let Some(packed) = PackedRecurrent::of(self.cell(), w, r, inputs.get(3))? {
+                return packed.run(inputs);
+            }
+        }
         in_real!(inputs.required(0)?.datatype(), R => self.compute::<R>(&inputs))
     }
 }

@@ -65,6 +65,14 @@ impl Activation {
         })
     }
 
+    pub(super) fn is_sigmoid(self) -> bool {
+        matches!(self.function, Function::Sigmoid)
+    }
+
+    pub(super) fn is_tanh(self) -> bool {
+        matches!(self.function, Function::Tanh)
+    }
+
     pub(super) fn apply<R: Real>(self, x: R) -> R {
         let (alpha, beta) = (R::of(self.alpha), R::of(self.beta));
         match self.function {

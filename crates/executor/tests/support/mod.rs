@@ -60,6 +60,20 @@ pub fn run_in(
     outputs: &[bool],
     inputs: &[Option<Tensor>],
 ) -> Result<Vec<Tensor>, String> {
+    let none = &[];
+    run_with_constants(domain, op_type, opset, attributes, outputs, inputs, none)
+}
+
+/// As [`run_in`], with the inputs at some positions constant: an operator that packs them does not get them when it runs.
+pub fn run_with_constants(
+    domain: &str,
+    op_type: &str,
+    opset: i64,
+    attributes: &[(&str, Value)],
+    outputs: &[bool],
+    inputs: &[Option<Tensor>],
+    constants: &[usize],
+) -> Result<Vec<Tensor>, String> {
     let attribute = attributes.iter().map(|(name, value)| {
         let mut attribute = AttributeProto {
             name: Some((*name).to_owned()),
@@ -84,14 +98,20 @@ pub fn run_in(
         attributes: Attributes::new(&attributes),
         inputs: inputs.iter().map(Option::is_some).collect(),
         outputs: outputs.to_vec(),
-        constants: vec![None; inputs.len()],
+        constants: (0..inputs.len())
+            .map(|at| inputs[at].as_ref().filter(|_| constants.contains(&at)))
+            .collect(),
         consumed: Vec::new(),
         graphs: Vec::new(),
     };
+    let operator = ops::build(&mut build).map_err(|error| error.to_string())?;
     // Each input is given away, as in a graph where nobody else needs it: that is the path that works in place.
-    let given = inputs.iter().map(|input| input.clone().map(Input::Owned));
-    ops::build(&mut build)
-        .and_then(|operator| operator.run(Inputs::new(given.collect())))
+    let given = inputs.iter().enumerate().map(|(at, input)| {
+        let input = input.clone().filter(|_| !build.consumed.contains(&at));
+        input.map(Input::Owned)
+    });
+    operator
+        .run(Inputs::new(given.collect()))
         .map_err(|error| error.to_string())
 }
 

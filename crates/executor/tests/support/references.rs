@@ -5,7 +5,7 @@ use rten_onnx::onnx::ModelProto;
 use serde_json::Value as Json;
 
 use super::Value::{self, Float, Floats, Int};
-use super::{ints, run_in, text};
+use super::{ints, run_with_constants, text};
 
 fn tensor(json: &Json) -> Tensor {
     let shape: Vec<usize> = serde_json::from_value(json["shape"].clone()).unwrap();
@@ -80,7 +80,11 @@ fn bytes(hexadecimal: &str) -> Vec<u8> {
     digits.map(byte).collect()
 }
 
-fn outputs(case: &Json, expected: &[Option<Tensor>]) -> Result<Vec<Tensor>, String> {
+fn outputs(
+    case: &Json,
+    expected: &[Option<Tensor>],
+    constants: &[usize],
+) -> Result<Vec<Tensor>, String> {
     let inputs = case["inputs"].as_array().unwrap().iter();
     let inputs: Vec<Option<Tensor>> = inputs
         .map(|input| (!input.is_null()).then(|| tensor(input)))
@@ -95,18 +99,24 @@ fn outputs(case: &Json, expected: &[Option<Tensor>]) -> Result<Vec<Tensor>, Stri
     let attributes: Vec<_> = attributes
         .map(|(name, value)| (name.as_str(), attribute(value)))
         .collect();
-    run_in(
+    run_with_constants(
         case["domain"].as_str().unwrap_or_default(),
         case["operator"].as_str().unwrap(),
         case["opset"].as_i64().unwrap(),
         &attributes,
         &expected.iter().map(Option::is_some).collect::<Vec<_>>(),
         &inputs,
+        constants,
     )
 }
 
 /// Compares each case of a JSON file with what the executor computes; panics with all that differ.
 pub fn check(json: &str) {
+    check_with_constants(json, &[]);
+}
+
+/// As [`check`], with the inputs at some positions constant.
+pub fn check_with_constants(json: &str, constants: &[usize]) {
     let cases: Vec<Json> = serde_json::from_str(json).unwrap();
     let mut failures = Vec::new();
     for case in &cases {
@@ -115,7 +125,7 @@ pub fn check(json: &str) {
             .map(|output| (!output.is_null()).then(|| tensor(output)))
             .collect();
         let step = case["step"].as_i64().unwrap_or(0);
-        let actual = outputs(case, &expected);
+        let actual = outputs(case, &expected, constants);
         let is_right = actual.as_ref().is_ok_and(|actual| {
             actual.len() >= expected.len()
                 && actual.iter().zip(&expected).all(|(actual, expected)| {
