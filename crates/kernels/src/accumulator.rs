@@ -9,6 +9,9 @@ pub(crate) trait Accumulator: Copy + Default {
     /// Load four accumulators as f32.
     fn load(from: &[Self; LANES]) -> Lanes;
 
+    /// The accumulator as an integer.
+    fn integer(self) -> i32;
+
     /// Requantize: multiply each accumulator by its factor, clamp, round, and store it as a byte.
     ///
     /// # Panics
@@ -64,6 +67,11 @@ impl Accumulator for i32 {
         Lanes::load_i32(from)
     }
 
+    #[inline(always)]
+    fn integer(self) -> i32 {
+        self
+    }
+
     #[cfg(target_arch = "wasm32")]
     fn requantize(sums: &[i32], factors: &[f32], bounds: &Bounds, bytes: &mut [u8]) {
         let (sums, factors, bytes) = sixteens(sums, factors, bytes);
@@ -87,5 +95,10 @@ impl Accumulator for f32 {
     #[inline(always)]
     fn load(from: &[f32; LANES]) -> Lanes {
         Lanes::load(from)
+    }
+
+    #[inline(always)]
+    fn integer(self) -> i32 {
+        self as i32
     }
 }

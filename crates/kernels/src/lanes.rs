@@ -98,6 +98,18 @@ mod wasm {
             Self(f32x4_max(self.0, other.0))
         }
 
+        /// The larger of each pair; a NaN in `other` is ignored.
+        #[inline(always)]
+        pub(crate) fn larger(self, other: Self) -> Self {
+            Self(f32x4_pmax(self.0, other.0))
+        }
+
+        /// The smaller of each pair; a NaN in `other` is ignored.
+        #[inline(always)]
+        pub(crate) fn smaller(self, other: Self) -> Self {
+            Self(f32x4_pmin(self.0, other.0))
+        }
+
         /// The values with the signs of `other`.
         #[inline(always)]
         pub(crate) fn with_sign(self, other: Self) -> Self {
@@ -247,6 +259,18 @@ mod plain {
                 (a, b) if a.is_nan() || b.is_nan() => f32::NAN,
                 (a, b) => a.max(b),
             }))
+        }
+
+        /// The larger of each pair; a NaN in `other` is ignored.
+        #[inline(always)]
+        pub(crate) fn larger(self, other: Self) -> Self {
+            Self(from_fn(|lane| self.0[lane].max(other.0[lane])))
+        }
+
+        /// The smaller of each pair; a NaN in `other` is ignored.
+        #[inline(always)]
+        pub(crate) fn smaller(self, other: Self) -> Self {
+            Self(from_fn(|lane| self.0[lane].min(other.0[lane])))
         }
 
         /// The values with the signs of `other`.

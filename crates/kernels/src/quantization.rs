@@ -1,7 +1,7 @@
 //! Quantization parameters, and conversions between f32 and uint8.
 
 use crate::lanes::Lanes;
-use crate::layout::REQUANTIZED;
+use crate::layout::{LANES, REQUANTIZED};
 
 /// Per-tensor quantization parameters: a scale, and the range of quantized values relative to the zero point.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,5 +89,110 @@ impl QuantParams {
     fn unrounded(&self, values: Lanes) -> Lanes {
         let scaled = values * Lanes::splat(self.inverse);
         scaled.clamp(Lanes::splat(self.min), Lanes::splat(self.max))
+    }
+}
+
+/// Quantization to uint8 with a scale and a zero point that the values determine (ONNX's DynamicQuantizeLinear).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DynamicParams {
+    /// The difference between adjacent quantized values.
+    pub scale: f32,
+    /// The quantized value of zero.
+    pub zero: u8,
+}
+
+impl DynamicParams {
+    /// The parameters for the range of the values and zero. NaN is left out of the range.
+    #[must_use]
+    pub fn of(values: &[f32]) -> Self {
+        let (fours, rest) = values.as_chunks::<LANES>();
+        let [mut least, mut most] = [Lanes::splat(0.0); 2];
+        for four in fours {
+            let four = Lanes::load(four);
+            (least, most) = (least.smaller(four), most.larger(four));
+        }
+        let rest = rest.iter().copied();
+        let least = (least.values().into_iter().chain(rest.clone())).fold(0.0, f32::min);
+        let most = most.values().into_iter().chain(rest).fold(0.0, f32::max);
+        let scale = (most - least) / 255.0;
+        // If all values are 0 any scale will do; ONNX's formula would divide by zero.
+        let scale = if scale == 0.0 { 1.0 } else { scale };
+        let zero = (-least / scale).clamp(0.0, 255.0).round_ties_even();
+        Self {
+            scale,
+            zero: zero as u8,
+        }
+    }
+
+    /// Quantize each value; ties round to even, and NaN becomes any byte.
+    ///
+    /// # Panics
+    /// If the slices differ in length.
+    pub fn quantize(&self, values: &[f32], bytes: &mut [u8]) {
+        assert_eq!(values.len(), bytes.len(), "bytes");
+        let zero = self.zero.into();
+        let (scale, limit) = (Lanes::splat(self.scale), Lanes::splat(512.0));
+        let least = Lanes::splat(-512.0);
+        // Multiplying by the inverse would round some ties the other way.
+        let quantized = |values: &[f32; REQUANTIZED], to: &mut [u8; REQUANTIZED]| {
+            let fours = values.as_chunks().0;
+            let fours =
+                std::array::from_fn(|four| (Lanes::load(&fours[four]) / scale).clamp(least, limit));
+            Lanes::store_u8(fours, zero, to);
+        };
+        let (from, values) = values.as_chunks::<REQUANTIZED>();
+        let (to, bytes) = bytes.as_chunks_mut::<REQUANTIZED>();
+        for (from, to) in from.iter().zip(to) {
+            quantized(from, to);
+        }
+        if !values.is_empty() {
+            let (mut last, mut to) = ([0.0; REQUANTIZED], [0; REQUANTIZED]);
+            last[..values.len()].copy_from_slice(values);
+            quantized(&last, &mut to);
+            bytes.copy_from_slice(&to[..bytes.len()]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_determine_the_scale_and_the_zero_point() {
+        let params = |values: &[f32]| {
+            let DynamicParams { scale, zero } = DynamicParams::of(values);
+            (scale, zero)
+        };
+        assert_eq!(params(&[]), (1.0, 0));
+        assert_eq!(params(&[0.0; 5]), (1.0, 0));
+        assert_eq!(params(&[255.0, 3.0]), (1.0, 0));
+        assert_eq!(params(&[-255.0, -3.0]), (1.0, 255));
+        assert_eq!(params(&[1.0, 2.0, -25.0, 3.0, 230.0]), (1.0, 25));
+        assert_eq!(params(&[1.0, f32::NAN, 255.0, -0.0, f32::NAN]), (1.0, 0));
+    }
+
+    #[test]
+    fn values_are_divided_and_rounded_to_even() {
+        for count in [1, 15, 16, 17, 40] {
+            let values: Vec<f32> = (0..count).map(|at| (at as f32 - 7.0) * 0.35).collect();
+            let params = DynamicParams::of(&values);
+            let mut bytes = vec![0; count];
+            params.quantize(&values, &mut bytes);
+            for (value, byte) in values.iter().zip(bytes) {
+                let expected = (value / params.scale).round_ties_even() + f32::from(params.zero);
+                assert_eq!(f32::from(byte), expected.clamp(0.0, 255.0), "{value}");
+            }
+        }
+        let params = DynamicParams {
+            scale: 2.0,
+            zero: 3,
+        };
+        let mut bytes = [0; 6];
+        params.quantize(
+            &[1.0, 3.0, 5.0, -1.0, f32::INFINITY, f32::NEG_INFINITY],
+            &mut bytes,
+        );
+        assert_eq!(bytes, [3, 5, 5, 3, 255, 0]);
     }
 }

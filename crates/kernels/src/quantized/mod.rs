@@ -1,4 +1,4 @@
-//! int8 convolutions, channels last.
+//! int8 convolutions, channels last, and int8 matrix products.
 //!
 //! Inputs are uint8, weights int8. Sums are integers, so they equal those of any other engine. Scaling and rounding
 //! follow the sum.
@@ -7,9 +7,11 @@ use std::mem::offset_of;
 
 mod conv;
 mod depthwise;
+mod matrix;
 
 pub use conv::QuantizedConv;
 pub use depthwise::QuantizedDepthwise;
+pub use matrix::{QuantizedMatrix, QuantizedRows};
 
 use crate::accumulator::Accumulator;
 pub use crate::dot::RelaxedDot;
