@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use infer_kernels::gemm::{Clamp, Packed, ROWS, gemm};
-use infer_tensor::Datatype;
 
 use super::arithmetic::narrowed;
 use super::entry::{OperatorEntry, boxed, onnx};
@@ -22,7 +21,6 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Det", |_| boxed(Det)),
     onnx("Gemm", build_gemm),
     onnx("MatMul", |_| boxed(MatMul)),
-    onnx("MatMulInteger", |_| boxed(MatMulInteger)),
 ];
 
 fn build_gemm(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
@@ -224,53 +222,6 @@ fn scaled<A: Arithmetic>(tensor: Tensor, factor: f32) -> Result<Tensor> {
     }
     let factor = A::of_f64(factor.into());
     super::elementwise::in_place::<A>(tensor, |x| x.times(factor))
-}
-
-/// MatMulInteger: the INT32 product of INT8 or UINT8 matrices, minus their zero points.
-struct MatMulInteger;
-
-impl Operator for MatMulInteger {
-    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
-        let a = centered(inputs.required(0)?, inputs.get(2), true)?;
-        let b = centered(inputs.required(1)?, inputs.get(3), false)?;
-        Ok(vec![product::<i32>(&a, &b)?])
-    }
-}
-
-/// Converts INT8 or UINT8 to INT32 and subtracts the zero point: per tensor, per row (left) or per column (right).
-fn centered(tensor: &Tensor, zero: Option<&Tensor>, by_row: bool) -> Result<Tensor> {
-    if let Some(zero) = zero.filter(|zero| zero.datatype() != tensor.datatype()) {
-        return Err(Error::input(format!(
-            "the zero point is {}, expected {} as the input",
-            zero.datatype(),
-            tensor.datatype()
-        )));
-    }
-    let to_i32 = |tensor: &Tensor| match tensor.datatype() {
-        Datatype::Int8 | Datatype::Uint8 => super::cast::cast(tensor.clone(), Datatype::Int32),
-        other => Err(Error::unsupported(format!(
-            "expected INT8 or UINT8, got {other}"
-        ))),
-    };
-    let values = to_i32(tensor)?;
-    let Some(zero) = zero else {
-        return Ok(values);
-    };
-    let zero = to_i32(zero)?;
-    let zero = match zero.shape() {
-        // Per row: broadcast along the axis before the last.
-        &[count] if by_row && count != 1 => zero.reshaped(vec![count, 1])?,
-        _ => zero,
-    };
-    let shape = values.shape().to_vec();
-    let centered = zip_owned::<i32>(values, &zero, i32::wrapping_sub)?;
-    match centered.shape() == shape {
-        true => Ok(centered),
-        false => Err(Error::input(format!(
-            "zero points of shape {:?} do not match the shape {shape:?}",
-            zero.shape()
-        ))),
-    }
 }
 
 /// Det: the determinant of each matrix.

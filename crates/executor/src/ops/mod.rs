@@ -35,6 +35,7 @@ mod max_unpool;
 mod ml;
 mod nbits;
 pub mod normalization;
+mod packed_integer;
 pub mod packed_matmul;
 mod packed_recurrent;
 pub mod pad;

@@ -1,8 +1,10 @@
 //! Quantization to integers of 8 and 16 bits with scale and zero point, and dequantization.
 
+use infer_kernels::quantization::DynamicParams;
 use infer_tensor::Datatype;
 
 use super::entry::{OperatorEntry, boxed, microsoft, onnx};
+use crate::buffer_pool::scratch;
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::index;
@@ -277,27 +279,13 @@ struct DynamicQuantizeLinear;
 impl Operator for DynamicQuantizeLinear {
     fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let values = inputs.elements::<f32>(0)?;
-        let (least, most) = values.iter().fold((0f32, 0f32), |(least, most), &v| {
-            (least.min(v), most.max(v))
-        });
-        let scale = (most - least) / 255.0;
-        // If all values are 0 any scale will do; ONNX's formula would divide by zero.
-        let scale = if scale == 0.0 { 1.0 } else { scale };
-        let zero = nearest((-least / scale).clamp(0.0, 255.0));
-        let mut result = with_room(values.len())?;
-        result.extend(
-            values
-                .iter()
-                .map(|&v| nearest(v / scale).saturating_add(zero)),
-        );
+        let params = DynamicParams::of(values);
+        let mut bytes = scratch(values.len())?;
+        params.quantize(values, &mut bytes);
         Ok(vec![
-            saturated(
-                inputs.required(0)?.shape().to_vec(),
-                &result,
-                Datatype::Uint8,
-            )?,
-            Tensor::scalar(scale),
-            Tensor::scalar(zero as u8),
+            Tensor::of(inputs.required(0)?.shape(), bytes)?,
+            Tensor::scalar(params.scale),
+            Tensor::scalar(params.zero),
         ])
     }
 }
