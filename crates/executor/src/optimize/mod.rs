@@ -1,6 +1,7 @@
 //! Optimization passes: a network becomes one that computes the same, faster.
 
 mod conv;
+mod dynamic_quantization;
 mod epilogue;
 mod fake_quantize;
 mod fold;
@@ -41,6 +42,7 @@ fn passes(network: Network) -> Result<Network> {
     let network = qoperators::replace(network)?;
     let network = fake_quantize::fuse(network)?;
     let network = fusion::apply(network, &transformer::fusions())?;
+    let network = fusion::apply(network, &dynamic_quantization::fusions())?;
     let network = quantization::propagate(network);
     // Convolutions and products with constant weights, the layout of images, and what kernels can compute besides.
     let network = matmul::fuse(conv::fuse(network)?);

@@ -161,6 +161,11 @@ impl<'a> Match<'a> {
         self.nodes.node(self.place(name)?)
     }
 
+    /// The node that a value is an output of.
+    pub(super) fn producer(&self, value: ValueId) -> Option<&'a Node> {
+        self.nodes.node(self.nodes.producer(value)?)
+    }
+
     /// The place of the node bound to a name.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         let mut named = self.named.iter();
