@@ -1,100 +1,38 @@
-//! RNN, GRU and LSTM in FP32 with ONNX's default activations, with packed weights.
+//! RNN, GRU and LSTM in FP32 with ONNX's default activations, with packed weights, which may be quantized.
 //!
 //! The product of the inputs is computed for many steps at once. Each step then multiplies the states of the whole batch
 //! by the recurrence weights, and adds the inputs' part.
 
-use infer_kernels::gemm::{Clamp, Packed, gemm};
+use infer_kernels::quantization::DynamicParams;
 use infer_kernels::recurrent;
 
 use super::recurrent::{Cell, Kind};
+use super::recurrent_gates::{Gates, Sums, Weights, stride};
 use super::recurrent_sizes::{Sizes, checked};
 use crate::buffer_pool::{give, scratch};
 use crate::error::{Error, Result};
 use crate::operator::{Inputs, Operator};
 use crate::real::reals;
-use crate::tensor::{Tensor, element_count, filled, too_large};
+use crate::tensor::{Tensor, element_count, filled};
 
-/// Each gate's sums start at a multiple of these, so that the kernels load whole vectors.
-const LANES: usize = 4;
-/// The kernel for a single row computes as many columns at a time.
-const COLUMNS: usize = 32;
 /// Rows of inputs that are multiplied at a time: enough for the packed weights to be read rarely, and few enough that
 /// the results stay in the cache.
 const ROWS: usize = 64;
 
-/// The weights of some gates, packed: those of the inputs with the bias, and those of the state.
-struct Gates {
-    input: Packed,
-    hidden: Packed,
-}
-
-impl Gates {
-    /// Packs gates of one direction. The biases of the state's weights become part of the input's, or stay apart.
-    fn pack(
-        weights: &Weights<'_>,
-        gates: std::ops::Range<usize>,
-        has_own_bias: bool,
-    ) -> Result<Self> {
-        let Weights {
-            w,
-            r,
-            bias,
-            features,
-            size,
-        } = *weights;
-        let stride = size.next_multiple_of(LANES);
-        let n = (gates.len() * stride).next_multiple_of(COLUMNS);
-        // The row of a column's weights; padding has none.
-        let row = |column: usize| {
-            let (gate, unit) = (gates.start + column / stride, column % stride);
-            (gate < gates.end && unit < size).then_some(gate * size + unit)
-        };
-        let weight = |matrix: &[f32], width: usize, k: usize, column: usize| {
-            row(column).map_or(0.0, |row| matrix[row * width + k])
-        };
-        let half = bias.map_or(0, |bias| bias.len() / 2);
-        let biases = |column: usize| {
-            let of = bias.zip(row(column));
-            of.map_or([0.0; 2], |(bias, row)| [bias[row], bias[half + row]])
-        };
-        let input_bias = |column| match (biases(column), has_own_bias) {
-            ([input, _], true) => input,
-            ([input, hidden], false) => input + hidden,
-        };
-        let hidden_bias = |column| if has_own_bias { biases(column)[1] } else { 0.0 };
-        let input = Packed::try_new(features, n, |k, n| weight(w, features, k, n), input_bias);
-        let hidden = Packed::try_new(size, n, |k, n| weight(r, size, k, n), hidden_bias);
-        Ok(Self {
-            input: input.map_err(|_| too_large(&[features, n]))?,
-            hidden: hidden.map_err(|_| too_large(&[size, n]))?,
-        })
-    }
-}
-
-/// The weights of one direction, as in the file.
-#[derive(Clone, Copy)]
-struct Weights<'a> {
-    w: &'a [f32],
-    r: &'a [f32],
-    bias: Option<&'a [f32]>,
-    features: usize,
-    size: usize,
-}
-
 /// The packed weights of one direction.
-struct Direction {
+pub(super) struct Direction {
     /// All gates; without the hidden gate for GRU.
-    gates: Gates,
+    pub(super) gates: Gates,
     /// GRU's hidden gate, whose product needs the reset gate first, or is reset itself.
-    candidate: Option<Gates>,
+    pub(super) candidate: Option<Gates>,
 }
 
 /// RNN, GRU and LSTM with packed weights. Inputs are those of ONNX, in FP32, but for weights and biases.
 pub(super) struct PackedRecurrent {
-    cell: Cell,
-    directions: Vec<Direction>,
-    /// The shapes of the weights in the file.
-    shapes: [[usize; 3]; 2],
+    pub(super) cell: Cell,
+    pub(super) directions: Vec<Direction>,
+    /// The shapes of the weights, `[directions, gates * size, features]` and `[directions, gates * size, size]`.
+    pub(super) shapes: [[usize; 3]; 2],
 }
 
 impl PackedRecurrent {
@@ -166,49 +104,6 @@ struct Run<'a> {
     cells: Vec<f32>,
 }
 
-/// The sums of some gates.
-struct Sums<'a> {
-    gates: &'a Gates,
-    /// The inputs' part, for some steps: `[steps, batch, columns]`.
-    inputs: Vec<f32>,
-    /// The sums of one step: `[batch, columns]`.
-    step: Vec<f32>,
-}
-
-impl<'a> Sums<'a> {
-    fn new(gates: &'a Gates, batch: usize, steps: usize) -> Result<Self> {
-        let n = gates.input.n();
-        Ok(Self {
-            gates,
-            inputs: scratch(element_count(&[steps, batch, n])?)?,
-            step: scratch(element_count(&[batch, n])?)?,
-        })
-    }
-
-    fn columns(&self) -> usize {
-        self.gates.input.n()
-    }
-
-    /// Multiplies the inputs of some steps.
-    fn multiply_inputs(&mut self, rows: usize, x: &[f32]) {
-        let inputs = &mut self.inputs[..rows * self.gates.input.n()];
-        gemm(rows, x, &self.gates.input, None, Clamp::NONE, inputs);
-    }
-
-    /// The inputs' part of a step.
-    fn inputs(&self, step: usize) -> &[f32] {
-        &self.inputs[step * self.step.len()..][..self.step.len()]
-    }
-
-    /// Multiplies the states, and adds the inputs' part of a step.
-    fn multiply_states(&mut self, batch: usize, states: &[f32], step: Option<usize>) {
-        let count = self.step.len();
-        let inputs = step.map(|step| &self.inputs[step * count..][..count]);
-        let weights = &self.gates.hidden;
-        gemm(batch, states, weights, inputs, Clamp::NONE, &mut self.step);
-    }
-}
-
 impl Run<'_> {
     /// Computes all steps of a direction into `y`.
     fn compute(&mut self, weights: &Direction, y: &mut [f32]) -> Result<()> {
@@ -220,10 +115,19 @@ impl Run<'_> {
             return Ok(());
         }
         let together = (ROWS / batch).clamp(1, last);
-        let mut gates = Sums::new(&weights.gates, batch, together)?;
+        // ONNX Runtime quantizes the inputs of all steps with the same scale, those after the longest sequence left out.
+        let params = weights.gates.is_quantized().then(|| {
+            let rows = match self.sizes.is_batch_first {
+                true => batch * self.sizes.steps,
+                false => batch * last,
+            };
+            DynamicParams::of(&self.x[..rows * features])
+        });
+        let width = features.max(self.sizes.size);
+        let mut gates = Sums::new(&weights.gates, batch, together, width)?;
         let candidate = weights.candidate.as_ref();
         let mut candidate = candidate
-            .map(|candidate| Sums::new(candidate, batch, together))
+            .map(|candidate| Sums::new(candidate, batch, together, width))
             .transpose()?;
         let mut reset = match candidate {
             Some(_) if !self.cell.is_linear_before_reset => scratch(self.hidden.len())?,
@@ -249,9 +153,9 @@ impl Run<'_> {
                 true => self.gather(first, count, &mut gathered),
                 false => &self.x[first * batch * features..][..count * batch * features],
             };
-            gates.multiply_inputs(count * batch, x);
+            gates.multiply_inputs(count * batch, x, params);
             if let Some(candidate) = &mut candidate {
-                candidate.multiply_inputs(count * batch, x);
+                candidate.multiply_inputs(count * batch, x, params);
             }
             for step in 0..count {
                 let step = if is_reversed { count - 1 - step } else { step };
@@ -262,9 +166,9 @@ impl Run<'_> {
                 self.step(&gates, candidate.as_ref(), step, first + step, y);
             }
         }
-        let sums = [Some(gates), candidate].into_iter().flatten();
-        let buffers = sums.flat_map(|sums| [sums.inputs, sums.step]);
-        for buffer in buffers.chain([reset, gathered]) {
+        gates.give();
+        candidate.into_iter().for_each(Sums::give);
+        for buffer in [reset, gathered] {
             give(Tensor::vector(buffer));
         }
         Ok(())
@@ -301,7 +205,7 @@ impl Run<'_> {
             candidate.multiply_states(batch, &self.hidden, None);
             return;
         }
-        let stride = size.next_multiple_of(LANES);
+        let stride = stride(size);
         let rows = gates.step.chunks_exact(gates.columns());
         let states = self.hidden.chunks_exact(size);
         for ((sums, hidden), reset) in rows.zip(states).zip(reset.chunks_exact_mut(size)) {
@@ -320,7 +224,7 @@ impl Run<'_> {
         y: &mut [f32],
     ) {
         let size = self.sizes.size;
-        let stride = size.next_multiple_of(LANES);
+        let stride = stride(size);
         for (sequence, &length) in self.sizes.lengths.iter().enumerate() {
             // A reversed sequence begins at its last step.
             if step >= length {

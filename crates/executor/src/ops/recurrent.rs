@@ -18,58 +18,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
 ];
 
 fn recurrent(build: &mut Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
-    let attributes = build.attributes();
-    let directions = match attributes.string("direction", "forward") {
-        "forward" => vec![false],
-        "reverse" => vec![true],
-        "bidirectional" => vec![false, true],
-        other => {
-            return Err(Error::graph(format!(
-                "the attribute `direction` is `{other}`, expected forward, reverse or bidirectional"
-            )));
-        }
-    };
-    let defaults: &[&str] = match kind {
-        Kind::Rnn => &["Tanh"],
-        Kind::Gru => &["Sigmoid", "Tanh"],
-        Kind::Lstm => &["Sigmoid", "Tanh", "Tanh"],
-    };
-    let expected = defaults.len() * directions.len();
-    let names: Vec<String> = match attributes.strings("activations") {
-        Some(names) if !names.is_empty() => names.to_vec(),
-        _ => defaults
-            .repeat(directions.len())
-            .iter()
-            .map(|&name| name.to_owned())
-            .collect(),
-    };
-    if names.len() != expected {
-        return Err(Error::graph(format!(
-            "the attribute `activations` has {} names, expected {expected}",
-            names.len()
-        )));
-    }
-    let mut alphas = attributes
-        .floats("activation_alpha")
-        .unwrap_or_default()
-        .iter();
-    let mut betas = attributes
-        .floats("activation_beta")
-        .unwrap_or_default()
-        .iter();
-    let activations = names
-        .iter()
-        .map(|name| Activation::read(name, &mut alphas, &mut betas))
-        .collect::<Result<Vec<_>>>()?;
-    let recurrent = Recurrent {
-        kind,
-        directions,
-        activations,
-        clip: attributes.optional_float("clip").map(f64::from),
-        is_batch_first: attributes.flag("layout", false),
-        is_input_forget: attributes.flag("input_forget", false),
-        is_linear_before_reset: attributes.flag("linear_before_reset", false),
-    };
+    let recurrent = Recurrent::read(build, kind)?;
     if recurrent.has_kernel(build.has_input(7))
         && let (Some(w), Some(r)) = (build.constant(1), build.constant(2))
         && build.has_input(3) == build.constant(3).is_some()
@@ -111,7 +60,7 @@ pub(super) struct Cell {
 }
 
 /// RNN, GRU and LSTM: recurrent layers over sequences.
-struct Recurrent {
+pub(super) struct Recurrent {
     kind: Kind,
     /// Whether each direction is reversed.
     directions: Vec<bool>,
@@ -152,8 +101,67 @@ fn add_product<R: Real>(sums: &mut [R], vector: &[R], matrix: &[R], from: usize,
 }
 
 impl Recurrent {
+    /// Reads the attributes.
+    ///
+    /// # Errors
+    /// `Graph` for values that ONNX's specification does not allow, `Unsupported` for an unknown activation.
+    pub(super) fn read(build: &Build<'_>, kind: Kind) -> Result<Self> {
+        let attributes = build.attributes();
+        let directions = match attributes.string("direction", "forward") {
+            "forward" => vec![false],
+            "reverse" => vec![true],
+            "bidirectional" => vec![false, true],
+            other => {
+                return Err(Error::graph(format!(
+                    "the attribute `direction` is `{other}`, expected forward, reverse or bidirectional"
+                )));
+            }
+        };
+        let defaults: &[&str] = match kind {
+            Kind::Rnn => &["Tanh"],
+            Kind::Gru => &["Sigmoid", "Tanh"],
+            Kind::Lstm => &["Sigmoid", "Tanh", "Tanh"],
+        };
+        let expected = defaults.len() * directions.len();
+        let names: Vec<String> = match attributes.strings("activations") {
+            Some(names) if !names.is_empty() => names.to_vec(),
+            _ => defaults
+                .repeat(directions.len())
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect(),
+        };
+        if names.len() != expected {
+            return Err(Error::graph(format!(
+                "the attribute `activations` has {} names, expected {expected}",
+                names.len()
+            )));
+        }
+        let mut alphas = attributes
+            .floats("activation_alpha")
+            .unwrap_or_default()
+            .iter();
+        let mut betas = attributes
+            .floats("activation_beta")
+            .unwrap_or_default()
+            .iter();
+        let activations = names
+            .iter()
+            .map(|name| Activation::read(name, &mut alphas, &mut betas))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self {
+            kind,
+            directions,
+            activations,
+            clip: attributes.optional_float("clip").map(f64::from),
+            is_batch_first: attributes.flag("layout", false),
+            is_input_forget: attributes.flag("input_forget", false),
+            is_linear_before_reset: attributes.flag("linear_before_reset", false),
+        })
+    }
+
     /// Whether the layer has ONNX's default activations and nothing else that the kernels lack.
-    fn has_kernel(&self, has_peepholes: bool) -> bool {
+    pub(super) fn has_kernel(&self, has_peepholes: bool) -> bool {
         let each = self.activations.len() / self.directions.len();
         let mut directions = self.activations.chunks_exact(each);
         directions.all(|functions| match functions {
@@ -165,7 +173,7 @@ impl Recurrent {
             && !has_peepholes
     }
 
-    fn cell(&self) -> Cell {
+    pub(super) fn cell(&self) -> Cell {
         Cell {
             kind: self.kind,
             directions: self.directions.clone(),

@@ -151,13 +151,13 @@ def tensor(array):
     return {"datatype": DATATYPES[str(array.dtype)], "shape": list(array.shape), "values": values}
 
 
-def compute(operator, attributes, inputs, datatypes):
+def compute(operator, attributes, inputs, datatypes, domain="com.microsoft"):
     names = [f"i{at}" if array is not None else "" for at, array in enumerate(inputs)]
     outputs = [f"o{at}" for at in range(len(datatypes))]
     kind = lambda datatype: helper.np_dtype_to_tensor_dtype(numpy.dtype(datatype))
     given = {name: numpy.asarray(array) for name, array in zip(names, inputs) if name}
     graph = helper.make_graph(
-        [helper.make_node(operator, names, outputs, domain="com.microsoft", **attributes)],
+        [helper.make_node(operator, names, outputs, domain=domain, **attributes)],
         "case",
         [helper.make_tensor_value_info(name, kind(array.dtype), array.shape) for name, array in given.items()],
         [helper.make_tensor_value_info(name, kind(datatype), None) for name, datatype in zip(outputs, datatypes)],
@@ -165,6 +165,8 @@ def compute(operator, attributes, inputs, datatypes):
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
     options = onnxruntime.SessionOptions()
+    # With more threads, an LSTM may quantize the state of each sequence on its own.
+    options.intra_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return session.run(None, given)
