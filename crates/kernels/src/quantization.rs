@@ -105,15 +105,20 @@ impl DynamicParams {
     /// The parameters for the range of the values and zero. NaN is left out of the range.
     #[must_use]
     pub fn of(values: &[f32]) -> Self {
-        let (fours, rest) = values.as_chunks::<LANES>();
-        let [mut least, mut most] = [Lanes::splat(0.0); 2];
-        for four in fours {
-            let four = Lanes::load(four);
-            (least, most) = (least.smaller(four), most.larger(four));
+        // Several vectors at a time: each comparison waits for the one before.
+        let (sixteens, rest) = values.as_chunks::<REQUANTIZED>();
+        let [mut least, mut most] = [[Lanes::splat(0.0); REQUANTIZED / LANES]; 2];
+        for sixteen in sixteens {
+            let fours = sixteen.as_chunks().0.iter().map(Lanes::load);
+            for ((least, most), four) in least.iter_mut().zip(&mut most).zip(fours) {
+                (*least, *most) = (least.smaller(four), most.larger(four));
+            }
         }
         let rest = rest.iter().copied();
-        let least = (least.values().into_iter().chain(rest.clone())).fold(0.0, f32::min);
-        let most = most.values().into_iter().chain(rest).fold(0.0, f32::max);
+        let least = least.into_iter().flat_map(Lanes::values);
+        let least = least.chain(rest.clone()).fold(0.0, f32::min);
+        let most = most.into_iter().flat_map(Lanes::values);
+        let most = most.chain(rest).fold(0.0, f32::max);
         let scale = (most - least) / 255.0;
         // If all values are 0 any scale will do; ONNX's formula would divide by zero.
         let scale = if scale == 0.0 { 1.0 } else { scale };
