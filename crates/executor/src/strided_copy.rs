@@ -172,6 +172,8 @@ pub fn gather_axes(
             return Tensor::new(shape, T::wrap(to));
         };
         let own = strides(tensor.shape());
+        // Most rows are copies of a few runs: padding leaves a whole row as it is.
+        let runs = runs(inner)?;
         let zeros = vec![0; outer.len()];
         let mut position = vec![0; outer.len()];
         // The walk only counts rows; the maps say where a row comes from.
@@ -181,6 +183,14 @@ pub fn gather_axes(
             });
             match start {
                 None => to.extend(std::iter::repeat_n(fill, inner.len())),
+                Some(start) if runs.len() <= inner.len() / 4 => {
+                    for &(first, count) in &runs {
+                        match first {
+                            FILL => to.extend(std::iter::repeat_n(fill, count)),
+                            first => to.extend_from_slice(&from[start + first..][..count]),
+                        }
+                    }
+                }
                 Some(start) => to.extend(inner.iter().map(|&at| match at {
                     FILL => fill,
                     at => from[start + at],
@@ -196,6 +206,22 @@ pub fn gather_axes(
         }
         Tensor::new(shape, T::wrap(to))
     })
+}
+
+/// The runs of successive positions in a map, by their first position and their length; positions to fill are runs too.
+///
+/// # Errors
+/// `Memory`.
+fn runs(map: &[usize]) -> Result<Vec<(usize, usize)>> {
+    let mut runs: Vec<(usize, usize)> = with_room(map.len())?;
+    for &at in map {
+        match runs.last_mut() {
+            Some((FILL, count)) if at == FILL => *count += 1,
+            Some((first, count)) if *first != FILL && at == *first + *count => *count += 1,
+            _ => runs.push((at, 1)),
+        }
+    }
+    Ok(runs)
 }
 
 /// A tensor as rows along one axis, which is transposed to the end.

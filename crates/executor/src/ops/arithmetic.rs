@@ -192,12 +192,17 @@ impl Operator for Extreme {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let mut result = inputs.take(0)?;
         with_number!(result.datatype(), T => {
-            let function: fn(T, T) -> T = match self.largest {
-                true => |a, b| T::narrow(a.widen().larger(b.widen())),
-                false => |a, b| T::narrow(a.widen().smaller(b.widen())),
-            };
+            // Two loops, so that the compiler sees what each computes.
             for position in 1..inputs.len() {
-                result = zip_owned::<T>(result, inputs.required(position)?, function)?;
+                let other = inputs.required(position)?;
+                result = match self.largest {
+                    true => zip_owned::<T>(result, other, |a, b| {
+                        T::narrow(a.widen().larger(b.widen()))
+                    })?,
+                    false => zip_owned::<T>(result, other, |a, b| {
+                        T::narrow(a.widen().smaller(b.widen()))
+                    })?,
+                };
             }
             Ok(vec![result])
         })

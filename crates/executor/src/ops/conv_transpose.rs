@@ -1,6 +1,7 @@
 //! ConvTranspose over any number of spatial axes, in plain loops.
 
 use super::convolution::{add_bias, bias};
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::window::{AutoPad, Frame, Run, Window, spatial};
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
@@ -8,6 +9,11 @@ use crate::in_real;
 use crate::operator::{Inputs, Operator};
 use crate::real::{Real, Ring, common_datatype, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
+
+pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("ConvTranspose", |build| {
+    boxed(ConvTranspose(Transposition::read(build.attributes())?))
+})
+.layout(LayoutRule::Convolution)];
 
 /// The attributes of a transposed convolution.
 #[derive(Clone)]
@@ -104,7 +110,7 @@ impl Transposition {
 }
 
 /// ConvTranspose: adds each input value times the weights to the window at its position.
-pub(super) struct ConvTranspose(pub(super) Transposition);
+struct ConvTranspose(Transposition);
 
 impl ConvTranspose {
     fn compute<R: Real>(&self, inputs: &Inputs<'_>) -> Result<(Vec<usize>, Vec<R>)> {

@@ -1,6 +1,5 @@
 //! Conv over any number of spatial axes: matrix products in FP32, plain loops for other datatypes and few channels.
 
-use super::conv_transpose::{ConvTranspose, Transposition};
 use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::im2col;
 use super::window::{Frame, Window, spatial};
@@ -12,13 +11,11 @@ use crate::operator::{Build, Inputs, Operator};
 use crate::real::{Ring, common_datatype, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
-pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("Conv", |build| boxed(Conv(Convolution::read(build)?))).layout(LayoutRule::Convolution),
-    onnx("ConvTranspose", |build| {
-        boxed(ConvTranspose(Transposition::read(build.attributes())?))
-    })
-    .layout(LayoutRule::Convolution),
-];
+pub(super) const OPERATORS: &[OperatorEntry] =
+    &[
+        onnx("Conv", |build| boxed(Conv(Convolution::read(build)?)))
+            .layout(LayoutRule::Convolution),
+    ];
 
 fn groups(build: &Build<'_>) -> Result<usize> {
     Ok(build.attributes().count("group")?.unwrap_or(1))

@@ -25,6 +25,10 @@ pub enum LayoutRule {
     Pooling,
     /// The operator is a batch normalization, which is a depthwise convolution if its parameters are constant.
     Normalization,
+    /// The operator splits its input along an axis. Any layout will do, with the axis adapted to it.
+    Split,
+    /// The operator has constant inputs with a number for each axis (Resize, Pad), which can be adapted to a layout.
+    EachAxis,
     /// The operator permutes axes, which may be what the conversion between layouts does.
     Transposition,
     /// The operator is a convolution, which has kernels for channels-last images.

@@ -1,6 +1,6 @@
 //! Pad, CenterCropPad and ReverseSequence.
 
-use super::entry::{OperatorEntry, boxed, onnx};
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::layout::sizes;
 use crate::error::{Error, Result};
 use crate::index::{axes, axis};
@@ -11,7 +11,7 @@ use crate::with_number;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("CenterCropPad", center_crop_pad),
-    onnx("Pad", pad),
+    onnx("Pad", pad).layout(LayoutRule::EachAxis),
     onnx("ReverseSequence", reverse_sequence),
 ];
 

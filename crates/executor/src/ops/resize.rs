@@ -1,6 +1,6 @@
 //! Resize and Upsample.
 
-use super::entry::{OperatorEntry, boxed, onnx};
+use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
 use super::quantize::{nearest, saturated};
 use crate::error::{Error, Result};
 use crate::in_real;
@@ -12,7 +12,7 @@ use crate::tensor::{Data, Tensor, element_count, filled};
 use infer_tensor::Datatype;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("Resize", |build| resize(build, build.opset < 11)),
+    onnx("Resize", |build| resize(build, build.opset < 11)).layout(LayoutRule::EachAxis),
     onnx("Upsample", |build| resize(build, true)),
 ];
 

@@ -12,7 +12,7 @@ use crate::with_element;
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Concat", concat).layout(LayoutRule::Concatenation),
     onnx("Slice", slice),
-    onnx("Split", split),
+    onnx("Split", split).layout(LayoutRule::Split),
 ];
 
 fn concat(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {

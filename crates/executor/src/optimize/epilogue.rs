@@ -6,6 +6,7 @@ use super::fusion::{Fused, Fusion};
 use super::matmul::of_columns;
 use super::pattern::{Match, Pattern, any, constant, onnx, optimized};
 use crate::ir::{Epilogue, FusedConv, FusedMatMul, Network, Node, Op, ValueId};
+use crate::tensor::Tensor;
 
 /// The fusions of this file, for nodes in their final layout.
 pub(super) fn fusions() -> Vec<Fusion<'static>> {
@@ -17,6 +18,8 @@ pub(super) fn fusions() -> Vec<Fusion<'static>> {
         residual([any("residual"), conv()]),
         residual([conv(), any("residual")]),
         bias(),
+        factor(),
+        summand(),
         clamped("Relu"),
         clamped("Clip"),
         fake_quantized(),
@@ -76,6 +79,80 @@ fn bias() -> Fusion<'static> {
         }))
     })
     .in_its_place()
+}
+
+/// Multiplies the weights of a convolution by a constant for each channel, or one for all.
+fn factor() -> Fusion<'static> {
+    let conv = optimized(|op| matches!(op, Op::Conv(_)), [any("x")]).named("conv");
+    let pattern = onnx("Mul", [conv.into(), constant("factor")]);
+    Fusion::new(pattern, "conv", |found, network| {
+        let Some((conv, x, factors)) = with_constant(found, "factor", network) else {
+            return Ok(None);
+        };
+        // Their int8 form would be lost.
+        if network.quantized_constants.contains_key(&conv.weights) {
+            return Ok(None);
+        }
+        let Some(weights) = network.constants.get(&conv.weights) else {
+            return Ok(None);
+        };
+        let mut weights = weights.elements::<f32>()?.to_vec();
+        let a_channel = weights.len() / factors.len();
+        for (weights, factor) in weights.chunks_exact_mut(a_channel).zip(&factors) {
+            weights.iter_mut().for_each(|weight| *weight *= factor);
+        }
+        let bias = conv.bias.as_ref().map(|bias| {
+            let products = bias.iter().zip(&factors);
+            products.map(|(bias, factor)| bias * factor).collect()
+        });
+        let conv = FusedConv {
+            weights: network.new_constant(Tensor::of(&conv.shape, weights)?),
+            bias,
+            ..conv
+        };
+        Ok(Some(Fused::new(Op::Conv(Box::new(conv)), [x])))
+    })
+    .in_its_place()
+}
+
+/// Adds a constant for each channel, or one for all, to the bias of a convolution.
+fn summand() -> Fusion<'static> {
+    let conv = optimized(|op| matches!(op, Op::Conv(_)), [any("x")]).named("conv");
+    let pattern = onnx("Add", [conv.into(), constant("summand")]);
+    Fusion::new(pattern, "conv", |found, network| {
+        let Some((mut conv, x, mut summands)) = with_constant(found, "summand", network) else {
+            return Ok(None);
+        };
+        if let Some(bias) = &conv.bias {
+            let sums = summands.iter_mut().zip(bias);
+            sums.for_each(|(summand, bias)| *summand += bias);
+        }
+        conv.bias = Some(summands);
+        Ok(Some(Fused::new(Op::Conv(Box::new(conv)), [x])))
+    })
+    .in_its_place()
+}
+
+/// A convolution that nothing follows yet, its input, and the constant of that name as a value for each output channel.
+fn with_constant(
+    found: &Match<'_>,
+    name: &str,
+    network: &Network,
+) -> Option<(FusedConv, ValueId, Vec<f32>)> {
+    let Op::Conv(conv) = &found.node("conv")?.op else {
+        return None;
+    };
+    let channels = conv.shape[0];
+    let constant = network.constants.get(&found.value(name)?)?;
+    let values = constant.elements::<f32>().ok()?;
+    let values = match *constant.shape() {
+        [1, 1, 1, size] if size == channels => values.to_vec(),
+        _ if values.len() == 1 && constant.rank() <= 4 => vec![values[0]; channels],
+        _ => return None,
+    };
+    let is_open = conv.epilogue == Epilogue::NONE && !conv.has_residual;
+    let x = found.value("x").filter(|_| is_open)?;
+    Some(((**conv).clone(), x, values))
 }
 
 /// Limits the range of the output.

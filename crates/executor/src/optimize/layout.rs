@@ -16,7 +16,7 @@ use crate::ops::channels_last::pads::Pads;
 use crate::ops::channels_last::pooling::{Kind, Pooling};
 use crate::ops::channels_last::transpose::TransposeChannels;
 use crate::ops::{self, LayoutRule};
-use crate::tensor::Tensor;
+use crate::tensor::{Data, Element, Tensor};
 
 /// Assigns layouts, in one pass over the nodes.
 ///
@@ -94,6 +94,8 @@ impl Layouts {
                     None => self.keep(node),
                 }
             }
+            (LayoutRule::Split, Some(axes)) => self.split(node, axes, x),
+            (LayoutRule::EachAxis, Some(axes)) => self.each_axis(node, axes, x, y),
             (LayoutRule::Transposition, _) => self.transposition(node, x, y),
             _ => self.keep(node),
         }
@@ -197,6 +199,53 @@ impl Layouts {
         }
     }
 
+    /// A split of channels, all of whose outputs are channels-last.
+    fn split(&mut self, mut node: Node, axes: Spatial, x: ValueId) {
+        let rank = axes.rank() as i64;
+        let is_of_channels = node
+            .op
+            .onnx()
+            .is_some_and(|onnx| [1, 1 - rank].contains(&onnx.attributes().int("axis", 0)));
+        let (true, Op::Onnx(onnx)) = (is_of_channels, &mut node.op) else {
+            return self.keep(node);
+        };
+        set_axis(onnx, 3);
+        if let Some(found) = self.channels_last.get(&x) {
+            node.inputs[0] = Some(found.id);
+        }
+        for output in node.outputs.iter_mut().flatten() {
+            let id = self.network.new_value();
+            self.channels_last
+                .insert(*output, ChannelsLast { id, axes });
+            self.only_channels_last.insert(*output);
+            *output = id;
+        }
+        self.nodes.push(node);
+    }
+
+    /// An operator with numbers for each axis, if these are constant.
+    fn each_axis(&mut self, mut node: Node, axes: Spatial, x: ValueId, y: ValueId) {
+        let Some((positions, neutral)) = numbers_of_axes(&node) else {
+            return self.keep(node);
+        };
+        let mut adapted = Vec::new();
+        for &position in positions {
+            let Some(id) = node.input(position) else {
+                continue;
+            };
+            let constant = self.network.constants.get(&id);
+            let constant = constant.and_then(|numbers| each_axis(numbers, axes, neutral));
+            let Some(numbers) = constant else {
+                return self.keep(node);
+            };
+            adapted.push((position, numbers));
+        }
+        for (position, numbers) in adapted {
+            node.inputs[position] = Some(self.network.new_constant(numbers));
+        }
+        self.convert(node, axes, &[x], y);
+    }
+
     fn binary(&mut self, mut node: Node, a: ValueId, y: ValueId) -> Result<()> {
         let Some(b) = node.input(1) else {
             self.keep(node);
@@ -242,15 +291,62 @@ impl Layouts {
                 if is_channels_last
                     && [1, 1 - rank].contains(&onnx.attributes().int("axis", 0)) =>
             {
-                for attribute in &mut onnx.attributes {
-                    if attribute.name.as_deref() == Some("axis") {
-                        attribute.i = Some(3);
-                    }
-                }
+                set_axis(onnx, 3);
                 self.convert(node, axes, &inputs, y);
             }
             _ => self.keep(node),
         }
+    }
+}
+
+/// Sets the attribute `axis`, which the node has.
+fn set_axis(onnx: &mut OnnxNode, axis: i64) {
+    for attribute in &mut onnx.attributes {
+        if attribute.name.as_deref() == Some("axis") {
+            attribute.i = Some(axis);
+        }
+    }
+}
+
+/// The positions of inputs with a number for each axis, and the number that leaves an axis as it is; `None` if a node
+/// has further inputs or attributes that belong to axes.
+fn numbers_of_axes(node: &Node) -> Option<(&'static [usize], i8)> {
+    let onnx = node.op.onnx()?;
+    let attributes = onnx.attributes();
+    match onnx.op_type.as_str() {
+        "Pad" if onnx.version >= 11 && node.input(3).is_none() => Some((&[1], 0)),
+        "Resize" if !attributes.has("axes") => {
+            let is_each_alone = attributes.string("coordinate_transformation_mode", "")
+                != "tf_crop_and_resize"
+                && attributes.string("keep_aspect_ratio_policy", "stretch") == "stretch";
+            let positions: &[usize] = if onnx.version < 11 { &[1] } else { &[2, 3] };
+            is_each_alone.then_some((positions, 1))
+        }
+        _ => None,
+    }
+}
+
+/// Constant numbers of axes in the order of channels-last axes: one for each, two (all first ones before all second ones)
+/// or none; `None` for others.
+fn each_axis(numbers: &Tensor, axes: Spatial, neutral: i8) -> Option<Tensor> {
+    fn adapted<T: Element + From<i8>>(numbers: &[T], axes: Spatial, neutral: i8) -> Vec<T> {
+        let of_one = numbers
+            .chunks_exact(axes.rank())
+            .flat_map(|numbers| match *numbers {
+                [batch, channels, width] => [batch, neutral.into(), width, channels],
+                [batch, channels, height, width] => [batch, height, width, channels],
+                _ => [neutral.into(); 4],
+            });
+        of_one.collect()
+    }
+    let rank = axes.rank();
+    if numbers.rank() != 1 || ![0, rank, 2 * rank].contains(&numbers.len()) {
+        return None;
+    }
+    match numbers.data() {
+        Data::F32(numbers) => Some(Tensor::vector(adapted(numbers, axes, neutral))),
+        Data::I64(numbers) => Some(Tensor::vector(adapted(numbers, axes, neutral))),
+        _ => None,
     }
 }
 

@@ -5,7 +5,7 @@ use super::{difference, graphs, input};
 #[test]
 fn convolutions_are_channels_last_and_take_what_follows() {
     let (last, first) = ("ToChannelsLast", "ToChannelsFirst");
-    let rows: [(&str, &[&str]); 20] = [
+    let rows: [(&str, &[&str]); 27] = [
         ("Conv x point -> y", &[last, "Conv", first]),
         // Fused: a normalization, a range, a sum.
         ("Conv x point -> a; Relu a -> y", &[last, "Conv", first]),
@@ -53,8 +53,37 @@ fn convolutions_are_channels_last_and_take_what_follows() {
         ),
         // A constant for each channel; one that is none.
         (
-            "Conv x point -> a; Mul a channels -> y",
+            "Conv x point -> a; Mul a channels -> b; Add low b -> c; Relu c -> y",
+            &[last, "Conv", first],
+        ),
+        (
+            "Conv x point -> a; Relu a -> b; Mul b channels -> y",
             &[last, "Conv", "Mul", first],
+        ),
+        (
+            "Conv x point -> b; Conv group=4 b own -> c; Add c channels -> d; Mul d low -> y",
+            &[last, "InvertedBottleneck", first],
+        ),
+        // Operators with an axis, or with numbers for each.
+        (
+            "Conv x point -> a; Split axis=1 num_outputs=2 a -> b,c; Conv x point -> d; Mul b c -> e; Concat axis=1 d e -> y",
+            &[last, "Conv", "Split", "Conv", "Mul", "Concat", first],
+        ),
+        (
+            "Conv x point -> a; Split axis=2 num_outputs=3 a -> b,c,d; Add b d -> y",
+            &[last, "Conv", first, "Split", "Add"],
+        ),
+        (
+            "Conv x point -> a; Resize a _ scales -> b; Pad b pads -> c; Relu c -> y",
+            &[last, "Conv", "Resize", "Pad", "Relu", first],
+        ),
+        (
+            "Conv x point -> a; Resize mode=linear a _ _ sizes -> y",
+            &[last, "Conv", "Resize", first],
+        ),
+        (
+            "Conv x point -> a; Shape a -> s; Resize mode=linear a _ _ s -> b; Relu b -> y",
+            &[last, "Conv", first, "Shape", "Resize", "Relu"],
         ),
         (
             "Conv x point -> a; Mul a columns -> y",
@@ -104,8 +133,9 @@ fn convolutions_are_channels_last_and_take_what_follows() {
     ];
     let numbers = |count: u8| (0..count).map(|at| (f32::from(at) * 1.7).cos());
     let [point, own, full] = [12, 36, 108].map(|count| numbers(count).collect::<Vec<f32>>());
-    let constants: [(&str, &[i64], &[f32]); 11] = [
+    let constants: [(&str, &[i64], &[f32]); 12] = [
         ("point", &[4, 3, 1, 1], &point),
+        ("scales", &[4], &[1.0, 1.0, 2.0, 1.5]),
         ("own", &[4, 1, 1, 1], &own[..4]),
         ("full", &[4, 3, 1, 1], &full[..12]),
         ("shift", &[4], &point[..4]),

@@ -37,6 +37,19 @@ fn model(nodes: &str, constants: &[Constant<'_>]) -> ModelProto {
             ..TensorProto::default()
         })
         .collect();
+    let more: [(&str, &[i64]); 2] = [
+        ("pads", &[0, 1, 2, 0, 0, 0, 3, 1]),
+        ("sizes", &[2, 4, 5, 20]),
+    ];
+    for (name, values) in more {
+        initializer.push(TensorProto {
+            name: Some(name.to_owned()),
+            data_type: Some(DataType::INT64),
+            dims: vec![values.len() as i64],
+            int64_data: values.to_vec(),
+            ..TensorProto::default()
+        });
+    }
     for (name, axis) in [("last", -1), ("first", 0)] {
         initializer.push(TensorProto {
             name: Some(name.to_owned()),
@@ -131,7 +144,7 @@ fn model(nodes: &str, constants: &[Constant<'_>]) -> ModelProto {
             op_type: Some(op_type.to_owned()),
             attribute: attributes.into_iter().map(attribute).collect(),
             input: words.collect(),
-            output: vec![to.trim().to_owned()],
+            output: to.trim().split(',').map(str::to_owned).collect(),
             ..NodeProto::default()
         }
     };

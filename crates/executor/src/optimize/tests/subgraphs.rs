@@ -73,7 +73,7 @@ fn branches_pack_the_constants_that_they_capture() {
 #[test]
 fn both_branches_compute_what_they_did() {
     let small = input(&[1, 3, 2, 2]);
-    let large = crate::Tensor::of(&[1, 3, 1, 2], vec![9.0, 1.0, -2.0, 0.5, 3.0, -7.0]).unwrap();
+    let large = crate::Tensor::of(&[1, 3, 1, 2], vec![9.0_f32, 1.0, -2.0, 0.5, 3.0, -7.0]).unwrap();
     for (name, input) in [("else_branch", small), ("then_branch", large)] {
         let graphs = [
             Graph::build(load::network(branches()).unwrap()).unwrap(),
