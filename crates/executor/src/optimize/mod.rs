@@ -1,5 +1,6 @@
 //! Optimization passes: a network becomes one that computes the same, faster.
 
+mod channels;
 mod conv;
 mod dynamic_quantization;
 mod epilogue;

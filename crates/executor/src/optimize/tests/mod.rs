@@ -1,5 +1,6 @@
 //! Optimized graphs compared with the same graphs before optimization.
 
+mod convolution_errors;
 mod convolutions;
 mod half;
 mod inverted_bottleneck;
