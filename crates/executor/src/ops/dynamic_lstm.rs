@@ -4,8 +4,9 @@
 use super::entry::{OperatorEntry, boxed, microsoft};
 use super::packed_recurrent::{Direction, PackedRecurrent};
 use super::quantize::integers;
-use super::recurrent::{Cell, Kind, Recurrent};
+use super::recurrent::Recurrent;
 use super::recurrent_gates::{Bytes, Gates, QuantizedWeights};
+use super::recurrent_sizes::{Cell, Kind};
 use crate::error::{Error, Result};
 use crate::operator::{Build, Inputs, Operator};
 use crate::tensor::{Data, Tensor};

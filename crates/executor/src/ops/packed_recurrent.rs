@@ -6,9 +6,8 @@
 use infer_kernels::quantization::DynamicParams;
 use infer_kernels::recurrent;
 
-use super::recurrent::{Cell, Kind};
 use super::recurrent_gates::{Gates, Sums, Weights, stride};
-use super::recurrent_sizes::{Sizes, checked};
+use super::recurrent_sizes::{Cell, Kind, Sizes, checked};
 use crate::buffer_pool::{give, scratch};
 use crate::error::{Error, Result};
 use crate::operator::{Inputs, Operator};

@@ -3,7 +3,7 @@
 use super::entry::{OperatorEntry, boxed, onnx};
 use super::packed_recurrent::PackedRecurrent;
 use super::recurrent_activation::Activation;
-use super::recurrent_sizes::{Sizes, checked};
+use super::recurrent_sizes::{Cell, Kind, Sizes, checked};
 use crate::error::{Error, Result};
 use crate::in_real;
 use crate::operator::{Build, Inputs, Operator};
@@ -29,34 +29,6 @@ fn recurrent(build: &mut Build<'_>, kind: Kind) -> Result<Box<dyn Operator>> {
         return boxed(packed);
     }
     boxed(recurrent)
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Rnn,
-    Gru,
-    Lstm,
-}
-
-impl Kind {
-    /// The number of gates.
-    pub(super) fn gates(self) -> usize {
-        match self {
-            Self::Rnn => 1,
-            Self::Gru => 3,
-            Self::Lstm => 4,
-        }
-    }
-}
-
-/// The attributes that packed layers have.
-#[derive(Clone)]
-pub(super) struct Cell {
-    pub(super) kind: Kind,
-    /// Whether each direction is reversed.
-    pub(super) directions: Vec<bool>,
-    pub(super) is_batch_first: bool,
-    pub(super) is_linear_before_reset: bool,
 }
 
 /// RNN, GRU and LSTM: recurrent layers over sequences.

@@ -1,9 +1,37 @@
-//! The sizes of a recurrent layer's inputs, checked.
+//! What defines a recurrent layer, and the sizes of its inputs, checked.
 
-use super::recurrent::Cell;
 use crate::error::{Error, Result};
 use crate::operator::Inputs;
 use crate::tensor::{Tensor, filled};
+
+/// The kind of a layer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Rnn,
+    Gru,
+    Lstm,
+}
+
+impl Kind {
+    /// The number of gates.
+    pub(super) fn gates(self) -> usize {
+        match self {
+            Self::Rnn => 1,
+            Self::Gru => 3,
+            Self::Lstm => 4,
+        }
+    }
+}
+
+/// The attributes that packed layers have.
+#[derive(Clone)]
+pub(super) struct Cell {
+    pub(super) kind: Kind,
+    /// Whether each direction is reversed.
+    pub(super) directions: Vec<bool>,
+    pub(super) is_batch_first: bool,
+    pub(super) is_linear_before_reset: bool,
+}
 
 /// The sizes of a recurrent layer and its inputs.
 pub(super) struct Sizes {
