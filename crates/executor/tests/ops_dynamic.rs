@@ -21,6 +21,21 @@ fn operators_with_constant_weights_compute_what_onnx_runtime_does() {
     references::check_with_constants(include_str!("references/dynamic.json"), &WEIGHTS);
 }
 
+#[test]
+fn the_nodes_of_a_product_become_one() {
+    let graphs = references::models(include_str!("references/dynamic.json"));
+    assert_eq!(graphs.len(), 3);
+    for graph in graphs {
+        let operators: Vec<&str> = graph.operators().collect();
+        // The last bias has one value for all columns, and stays an Add.
+        let layer = ["DynamicQuantizeLinear", "MatMulIntegerToFloat"];
+        assert_eq!(
+            operators,
+            [&layer[..], &["Relu"], &layer, &["Add"]].concat()
+        );
+    }
+}
+
 fn bytes(shape: &[usize]) -> Option<Tensor> {
     Some(Tensor::of(shape, vec![1u8; shape.iter().product()]).unwrap())
 }
@@ -76,6 +91,17 @@ fn operators_say_what_they_cannot_compute() {
         ("", "MatMulInteger", vec![], vec![bytes(&[2, 3]), signed(&[3, 4]), signed(&[])], Some("the zero point is INT8, expected UINT8 as the input")),
         ("", "MatMulInteger", vec![], vec![bytes(&[2, 3]), signed(&[3, 4]), None, signed(&[3])], Some("the shapes [[3, 4], [3]] cannot be broadcast to each other")),
         ("", "MatMulInteger", vec![], vec![None, signed(&[3, 4])], Some("input 0 is missing")),
+        ("", "ConvInteger", vec![], vec![bytes(&[1, 2, 3, 3]), bytes(&[1, 2, 2, 2]), bytes(&[])], None),
+        ("", "ConvInteger", vec![], vec![bytes(&[0, 2, 3, 3]), bytes(&[1, 2, 2, 2])], None),
+        ("", "ConvInteger", vec![("pads", support::ints(&[1, 1, 1, 1]))], vec![bytes(&[1, 2, 0, 3]), bytes(&[1, 2, 2, 2])], None),
+        ("", "ConvInteger", vec![], vec![bytes(&[1, 2, 3, 3]), bytes(&[0, 2, 2, 2])], None),
+        ("", "ConvInteger", vec![], vec![bytes(&[1, 3, 3, 3]), bytes(&[1, 2, 2, 2])], Some("weights of shape [1, 2, 2, 2] in 1 groups do not match an input of shape [1, 3, 3, 3]")),
+        ("", "ConvInteger", vec![], vec![bytes(&[1, 2, 1, 3]), bytes(&[1, 2, 2, 2])], Some("a window that spans 2 values does not fit into 1 values with a padding of 0 and 0")),
+        ("", "ConvInteger", vec![], vec![bytes(&[1, 2, 3, 3]), bytes(&[1, 2, 2])], Some("a window of [2] does not match 2 spatial axes")),
+        ("", "ConvInteger", vec![], vec![bytes(&[1, 2, 3, 3]), bytes(&[1, 2, 2, 2]), bytes(&[2])], Some("input 2 has 2 values, expected 1")),
+        ("", "ConvInteger", vec![], vec![bytes(&[1, 2, 3, 3]), bytes(&[1, 2, 2, 2]), None, bytes(&[2])], Some("input 3 has 2 values, expected 1")),
+        ("", "ConvInteger", vec![("strides", support::ints(&[0, 1]))], vec![bytes(&[1, 2, 3, 3]), bytes(&[1, 2, 2, 2])], Some("the attribute `strides` has a 0, expected 1 to 536870912")),
+        ("", "ConvInteger", vec![("group", Value::Int(0))], vec![bytes(&[1, 2, 3, 3]), bytes(&[1, 2, 2, 2])], Some("the attribute `group` is 0, expected at least 1")),
         ("", "DynamicQuantizeLinear", vec![], vec![bytes(&[2])], Some("input 0: expected a tensor of FP32, got UINT8")),
         ("", "DynamicQuantizeLinear", vec![], vec![zeros(&[0, 3])], None),
         (MS, "MatMulIntegerToFloat", vec![], vec![bytes(&[2, 3]), signed(&[3, 4]), zeros(&[]), zeros(&[4]), bytes(&[]), signed(&[])], None),

@@ -10,6 +10,7 @@ mod col2im;
 mod composite;
 pub mod constant;
 pub mod control;
+mod conv_integer;
 pub mod conv_transpose;
 pub mod convolution;
 pub mod cumulative;

@@ -52,6 +52,16 @@ impl Rows<'_> {
         })
     }
 
+    /// The elements, as UINT8.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The zero point of the first row.
+    pub(super) fn zero(&self) -> i32 {
+        self.zeros.first().copied().unwrap_or(0)
+    }
+
     fn borrowed(&self) -> QuantizedRows<'_> {
         QuantizedRows {
             bytes: &self.bytes,
@@ -135,8 +145,8 @@ impl PackedInteger {
         Self::packed(b.data(), [k, n], at, zero)
     }
 
-    /// Packs the elements of `data` that `at` finds for a row and a column.
-    fn packed(
+    /// Packs the elements of `data` that `at` finds for a row and a column; `None` as in [`PackedInteger::of`].
+    pub(super) fn packed(
         data: &Data,
         [k, n]: [usize; 2],
         at: impl Fn(usize, usize) -> usize,
@@ -169,6 +179,17 @@ impl PackedInteger {
     /// The number of columns.
     pub(super) fn columns(&self) -> usize {
         self.matrix.n()
+    }
+
+    /// The number of rows.
+    pub(super) fn rows(&self) -> usize {
+        self.matrix.k()
+    }
+
+    /// Multiplies UINT8 rows, which have the same zero point, into as many rows of sums.
+    pub(super) fn multiply(&self, bytes: &[u8], zero: i32, sums: &mut [i32]) {
+        let zeros = &[zero];
+        self.matrix.multiply(QuantizedRows { bytes, zeros }, sums);
     }
 
     /// The shape of the product with a tensor: its rows times the matrix.

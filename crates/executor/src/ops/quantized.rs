@@ -13,7 +13,6 @@ use crate::strided_copy::transposed;
 use crate::tensor::{Tensor, element_count, filled, with_room};
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
-    onnx("ConvInteger", conv_integer),
     onnx("QLinearConv", qlinear_conv),
     onnx("QLinearMatMul", |_| boxed(QLinearMatMul)),
     microsoft("QGemm", |build| boxed(QGemm::read(build))),
@@ -21,10 +20,6 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     microsoft("QLinearGlobalAveragePool", global_average_pool),
     microsoft("QLinearMul", |_| boxed(QLinearBinary(|a, b| a * b))),
 ];
-
-fn conv_integer(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
-    boxed(ConvInteger(Convolution::read(build)?))
-}
 
 fn qlinear_conv(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     boxed(QLinearConv(Convolution::read(build)?))
@@ -71,7 +66,7 @@ pub(super) fn of<T: Copy>(all: &[T], at: usize) -> T {
 }
 
 /// The INT32 sums of a convolution. The arguments are positions of the input, the weights and their zero points.
-fn convolved(
+pub(super) fn convolved(
     plan: &Plan,
     inputs: &Inputs<'_>,
     (x, w, x_zero, w_zero): (usize, usize, usize, usize),
@@ -94,19 +89,6 @@ fn convolved(
         }
     }
     plan.run(&input, &weights, bias)
-}
-
-/// ConvInteger: a convolution of INT8 or UINT8 values, in INT32.
-struct ConvInteger(Convolution);
-
-impl Operator for ConvInteger {
-    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
-        let plan = self
-            .0
-            .plan(inputs.required(0)?.shape(), inputs.required(1)?.shape())?;
-        let sums = convolved(&plan, &inputs, (0, 1, 2, 3), None)?;
-        Ok(vec![Tensor::of(&plan.shape(), sums)?])
-    }
 }
 
 /// QLinearConv: a quantized convolution with a requantized output.

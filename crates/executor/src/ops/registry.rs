@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 
 use super::entry::{OperatorEntry, domain_name};
 use super::{
-    activation, arithmetic, attention, cast, col2im, constant, control, conv_transpose,
-    convolution, cumulative, deform_conv, detection, einsum, elementwise, fused, fused_attention,
-    gather, integer_matmul, layer_normalization, layout, linear_attention, logic, loss, lrn,
-    matmul, max_unpool, ml, nbits, normalization, pad, pooling, qlinear, quantize, quantized,
-    random, recurrent, reduce, resize, sampling, scatter, select, sequence, shape, slice, softmax,
-    spectral, tf_idf,
+    activation, arithmetic, attention, cast, col2im, constant, control, conv_integer,
+    conv_transpose, convolution, cumulative, deform_conv, detection, dynamic_lstm, einsum,
+    elementwise, fused, fused_attention, gather, integer_matmul, layer_normalization, layout,
+    linear_attention, logic, loss, lrn, matmul, max_unpool, ml, nbits, normalization, pad, pooling,
+    qlinear, quantize, quantized, random, recurrent, reduce, resize, sampling, scatter, select,
+    sequence, shape, slice, softmax, spectral, tf_idf,
 };
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
@@ -29,6 +29,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     col2im::OPERATORS,
     constant::OPERATORS,
     control::OPERATORS,
+    conv_integer::OPERATORS,
     conv_transpose::OPERATORS,
     convolution::OPERATORS,
     cumulative::OPERATORS,

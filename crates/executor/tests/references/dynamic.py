@@ -67,12 +67,18 @@ def lstm(steps, batch, features, size, kind, columns=False, lengths=None, has_st
 BOTH = {"direction": "bidirectional"}
 BACK = {"direction": "reverse"}
 S, T = numpy.array(0.05, "f4"), numpy.array(0.02, "f4")
+Z = numpy.array(130, "u1")
 # The operator, its attributes, its inputs (an omitted one is None), the datatype of its outputs.
 CASES = [
     ("MatMulInteger", {}, [u8(3, 5), i8(5, 4)], ["i4"]),
     ("MatMulInteger", {}, [u8(1, 9), i8(9, 40), numpy.array(7, "u1"), numpy.array(-3, "i1")], ["i4"]),
     ("MatMulInteger", {}, [u8(2, 3, 8), u8(8, 35), numpy.array([200], "u1"), u8(35)], ["i4"]),
     ("MatMulInteger", {}, [i8(2, 9), i8(9, 5), numpy.array(-100, "i1"), i8(5)], ["i4"]),
+    ("ConvInteger", {"pads": [1, 1, 1, 1]}, [u8(2, 3, 5, 6), u8(4, 3, 3, 3), Z, numpy.array(120, "u1")], ["i4"]),
+    ("ConvInteger", {"strides": [2, 1], "dilations": [1, 2]}, [u8(1, 2, 9, 12), i8(5, 2, 3, 2), Z, numpy.array(0, "i1")], ["i4"]),
+    ("ConvInteger", {"pads": [2, 0]}, [u8(1, 5, 7), i8(3, 5, 3), Z], ["i4"]),
+    ("ConvInteger", {"group": 2}, [u8(1, 4, 5, 5), u8(6, 2, 2, 2), Z, numpy.array(9, "u1")], ["i4"]),
+    ("ConvInteger", {"auto_pad": "SAME_UPPER"}, [u8(1, 1, 10, 11), u8(2, 1, 4, 2), Z, numpy.array([77], "u1")], ["i4"]),
     ("DynamicQuantizeLinear", {}, [reals(3, 7)], ["u1", "f4", "u1"]),
     ("DynamicQuantizeLinear", {}, [reals(40)], ["u1", "f4", "u1"]),
     ("DynamicQuantizeLinear", {}, [abs(reals(17))], ["u1", "f4", "u1"]),
@@ -96,7 +102,7 @@ def perceptron(weight_type, per_channel):
         [
             node("MatMul", ["x", "w"], ["m"]),
             node("Add", ["m", "b"], ["a"]),
-            node("Tanh", ["a"], ["t"]),
+            node("Relu", ["a"], ["t"]),
             node("MatMul", ["t", "v"], ["n"]),
             node("Add", ["c", "n"], ["y"]),
         ],
@@ -123,7 +129,7 @@ def perceptron(weight_type, per_channel):
 
 
 def case(operator, attributes, inputs, datatypes):
-    domain = "" if operator in ("MatMulInteger", "DynamicQuantizeLinear") else "com.microsoft"
+    domain = "" if operator in ("MatMulInteger", "ConvInteger", "DynamicQuantizeLinear") else "com.microsoft"
     return {
         "domain": domain,
         "operator": operator,

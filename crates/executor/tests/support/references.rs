@@ -110,6 +110,14 @@ fn outputs(
     )
 }
 
+/// The models of a JSON file, optimized.
+pub fn models(json: &str) -> Vec<Graph> {
+    let cases: Vec<Json> = serde_json::from_str(json).unwrap();
+    let models = cases.iter().filter_map(|case| case["model"].as_str());
+    let graph = |model| Graph::load(ModelProto::parse_buf(&bytes(model)).unwrap()).unwrap();
+    models.map(graph).collect()
+}
+
 /// Compares each case of a JSON file with what the executor computes; panics with all that differ.
 pub fn check(json: &str) {
     check_with_constants(json, &[]);
