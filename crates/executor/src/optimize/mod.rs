@@ -39,7 +39,7 @@ pub(crate) fn optimize(network: Network) -> Result<Network> {
 /// As [`optimize`].
 fn passes(network: Network) -> Result<Network> {
     // What the file means, in fewer operators.
-    let network = subgraphs::optimize_inner(fold::fold(network))?;
+    let network = subgraphs::optimize_inner(fold::fold(network), passes)?;
     let network = qoperators::replace(network)?;
     let network = fake_quantize::fuse(network)?;
     let network = fusion::apply(network, &transformer::fusions())?;

@@ -1,17 +1,19 @@
 //! Graphs inside nodes: branches, and the bodies of loops.
 
-use super::passes;
 use crate::error::Result;
 use crate::ir::{Network, Node, Op};
 
-/// Optimizes the graphs inside each node.
+/// Optimizes the graphs inside each node by `passes`.
 ///
 /// Constants that they capture become constants of theirs first, so that their convolutions, products and recurrent layers
 /// can pack weights of the graph around them. The graph around them drops its own, unless it uses them elsewhere.
 ///
 /// # Errors
-/// As [`passes`].
-pub(super) fn optimize_inner(mut network: Network) -> Result<Network> {
+/// Those of `passes`, with the node.
+pub(super) fn optimize_inner(
+    mut network: Network,
+    passes: fn(Network) -> Result<Network>,
+) -> Result<Network> {
     let mut nodes = std::mem::take(&mut network.nodes);
     for node in &mut nodes {
         take_constants(node, &network);
