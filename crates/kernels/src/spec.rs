@@ -158,7 +158,8 @@ impl ConvSpec {
     }
 
     /// Whether weights packed for `other` fit this convolution: only padding, clamp and quantization may differ.
-    pub(crate) fn takes_weights_of(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn takes_weights_of(&self, other: &Self) -> bool {
         let window = Window {
             pads_before: other.window.pads_before,
             pads_after: other.window.pads_after,

@@ -1,5 +1,7 @@
 //! Matrix products with a constant matrix, whose weights are packed at load time.
 
+use std::rc::Rc;
+
 use infer_kernels::gemm::{Clamp, Packed, gemm};
 use infer_kernels::quantization::QuantParams;
 use infer_kernels::quantized::{Output, QuantizedConv};
@@ -12,8 +14,10 @@ use crate::tensor::{Tensor, element_count};
 
 /// MatMul or Gemm with a constant second matrix, in FP32, with fused bias, clamp and fake quantization.
 pub struct PackedMatMul {
-    /// The packed matrix, with the bias of each column.
-    pub matrix: Packed,
+    /// The packed matrix, with the bias of each column unless other products share it.
+    pub matrix: Rc<Packed>,
+    /// The bias of each column, if it is not in the matrix.
+    pub bias: Option<Vec<f32>>,
     /// The fused activation.
     pub clamp: Clamp,
     /// The quantization that results are rounded to after the activation.
@@ -29,7 +33,27 @@ impl Operator for PackedMatMul {
         let sizes = [self.matrix.k(), self.matrix.n()];
         let (m, result) = result(input.shape(), sizes, self.is_gemm)?;
         let mut output = scratch(element_count(&result)?)?;
-        gemm(m, values, &self.matrix, None, self.clamp, &mut output);
+        let biases = match &self.bias {
+            Some(bias) => {
+                let mut rows = scratch(output.len())?;
+                for row in rows.chunks_exact_mut(bias.len().max(1)) {
+                    row.copy_from_slice(bias);
+                }
+                Some(rows)
+            }
+            None => None,
+        };
+        gemm(
+            m,
+            values,
+            &self.matrix,
+            biases.as_deref(),
+            self.clamp,
+            &mut output,
+        );
+        if let Some(rows) = biases {
+            give(Tensor::of(&[rows.len()], rows)?);
+        }
         if let Some(parameters) = self.quantization {
             parameters.fake_quantize(&mut output);
         }

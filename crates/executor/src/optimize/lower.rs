@@ -7,6 +7,7 @@ use infer_kernels::quantized::{QuantizedConv, QuantizedDepthwise};
 use infer_kernels::spec::{ConvSpec, Window};
 use infer_kernels::winograd::Winograd;
 
+use super::shared::Shared;
 use crate::error::{Error, Result};
 use crate::ir::{FusedConv, FusedMatMul, Network, Op, ValueId};
 use crate::ops::channels_last::conv::{Convolution, Kernel};
@@ -14,18 +15,19 @@ use crate::ops::channels_last::conv_transpose;
 use crate::ops::channels_last::quantized::{self, QuantizedConvolution};
 use crate::ops::conv_transpose::Transposition;
 use crate::ops::packed_matmul::{PackedMatMul, QuantizedMatMul};
-use crate::tensor::with_room;
+use crate::tensor::{too_large, with_room};
 
 /// Gives each convolution and each product a kernel.
 ///
 /// # Errors
 /// None of its own.
 pub(super) fn select_kernels(mut network: Network) -> Result<Network> {
+    let mut shared = Shared::of(&network);
     let mut nodes = std::mem::take(&mut network.nodes);
     for node in &mut nodes {
         let kernel = match &node.op {
-            Op::Conv(conv) => conv_kernel(conv, &network)?,
-            Op::MatMul(matmul) => matmul_kernel(matmul, &network)?,
+            Op::Conv(conv) => conv_kernel(conv, &network, &mut shared)?,
+            Op::MatMul(matmul) => matmul_kernel(matmul, &network, &mut shared)?,
             _ => continue,
         };
         node.op = kernel;
@@ -41,7 +43,7 @@ fn elements(network: &Network, constant: ValueId) -> Result<&[f32]> {
         .elements()
 }
 
-fn conv_kernel(conv: &FusedConv, network: &Network) -> Result<Op> {
+fn conv_kernel(conv: &FusedConv, network: &Network, shared: &mut Shared) -> Result<Op> {
     if let Some(transposed) = &conv.transposed {
         return conv_transpose_kernel(conv, transposed, network);
     }
@@ -59,13 +61,17 @@ fn conv_kernel(conv: &FusedConv, network: &Network) -> Result<Op> {
     let bias = conv.bias.as_deref();
     // Quantized networks are meant to be small, and transformed weights take up to sixteen times the space of int8.
     let may_be_large = conv.epilogue.quantization.is_none();
-    let kernel = if conv.is_depthwise() {
-        Kernel::Depthwise(Depthwise::new(spec, weights, bias))
-    } else if may_be_large && Winograd::wins(&conv.window, conv.groups, channels) {
-        Kernel::Winograd(Winograd::new(spec, weights, bias))
-    } else {
-        Kernel::General(Conv2d::new(spec, conv.groups, weights, bias))
-    };
+    let is_winograd =
+        !conv.is_depthwise() && may_be_large && Winograd::wins(&conv.window, conv.groups, channels);
+    let kernel = shared.conv(conv, spec, is_winograd, || {
+        if conv.is_depthwise() {
+            Kernel::Depthwise(Depthwise::new(spec, weights, bias))
+        } else if is_winograd {
+            Kernel::Winograd(Winograd::new(spec, weights, bias))
+        } else {
+            Kernel::General(Conv2d::new(spec, conv.groups, weights, bias))
+        }
+    });
     Ok(Op::ConvKernel(Box::new(Convolution {
         kernel,
         pads: conv.pads,
@@ -138,7 +144,7 @@ fn quantized_conv(
     })
 }
 
-fn matmul_kernel(matmul: &FusedMatMul, network: &Network) -> Result<Op> {
+fn matmul_kernel(matmul: &FusedMatMul, network: &Network, shared: &mut Shared) -> Result<Op> {
     if let Some(kernel) = quantized_matmul(matmul, network) {
         return Ok(Op::QuantizedMatMulKernel(Box::new(kernel)));
     }
@@ -148,10 +154,14 @@ fn matmul_kernel(matmul: &FusedMatMul, network: &Network) -> Result<Op> {
         true => column * k + row,
         false => row * n + column,
     };
-    let bias = |column: usize| matmul.bias.as_ref().map_or(0.0, |bias| bias[column]);
     let value = |row: usize, column: usize| values[at(row, column)] * matmul.alpha;
+    let (matrix, bias) = shared.product(matmul, |bias| {
+        let bias = |column: usize| bias.map_or(0.0, |bias| bias[column]);
+        Packed::try_new(k, n, value, bias).map_err(|_| too_large(&[k, n]))
+    })?;
     Ok(Op::MatMulKernel(Box::new(PackedMatMul {
-        matrix: Packed::new(k, n, value, bias),
+        matrix,
+        bias,
         clamp: matmul.epilogue.clamp,
         quantization: matmul.epilogue.quantization,
         is_gemm: matmul.is_gemm,

@@ -16,6 +16,8 @@ mod nodes;
 mod pattern;
 mod qoperators;
 mod quantization;
+mod shared;
+mod simplify;
 mod subgraphs;
 #[cfg(test)]
 mod tests;
@@ -42,6 +44,7 @@ fn passes(network: Network) -> Result<Network> {
     let network = subgraphs::optimize_inner(fold::fold(network), passes)?;
     let network = qoperators::replace(network)?;
     let network = fake_quantize::fuse(network)?;
+    let network = fusion::apply(network, &simplify::fusions())?;
     let network = fusion::apply(network, &transformer::fusions())?;
     let network = fusion::apply(network, &dynamic_quantization::fusions())?;
     let network = quantization::propagate(network);

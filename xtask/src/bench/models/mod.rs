@@ -67,12 +67,14 @@ impl Models {
         );
         toolchain::ensure(&root, &Steps)?;
         let engine = compile::compile(&root, Component::Engine, Profile::Release, true, &Steps)?;
+        // Some models are larger than a host's default lets an instance be.
+        let limits = Limits {
+            instance_memory_bytes: 4 << 30,
+            max_instances: 1,
+            ..Limits::default()
+        };
         let engines = Engines {
-            alone: Alone::load(
-                &engine,
-                &root.join("target/infer/cache"),
-                &Limits::default(),
-            )?,
+            alone: Alone::load(&engine, &root.join("target/infer/cache"), &limits)?,
             native: Native::prepare(&root)?,
             web: match self.no_web {
                 true => None,

@@ -27,7 +27,7 @@ pub enum Kernel {
 
 impl Kernel {
     /// The convolution's specification.
-    fn spec(&self) -> &ConvSpec {
+    pub(crate) fn spec(&self) -> &ConvSpec {
         match self {
             Self::General(kernel) => kernel.spec(),
             Self::Winograd(kernel) => kernel.spec(),
@@ -36,7 +36,7 @@ impl Kernel {
     }
 
     /// The same weights with another specification.
-    fn with_spec(&self, spec: ConvSpec) -> Self {
+    pub(crate) fn with_spec(&self, spec: ConvSpec) -> Self {
         match self {
             Self::General(kernel) => Self::General(kernel.with_spec(spec)),
             Self::Winograd(kernel) => Self::Winograd(kernel.with_spec(spec)),

@@ -7,6 +7,8 @@ mod inverted_bottleneck;
 mod layout;
 mod pattern;
 mod quantized;
+mod shared;
+mod simplify;
 mod subgraphs;
 mod transformer;
 
