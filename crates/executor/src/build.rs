@@ -81,6 +81,7 @@ pub(crate) fn onnx(
 pub(crate) fn optimized(op: Op) -> Result<Box<dyn Operator>> {
     Ok(match op {
         Op::FakeQuantize(parameters) => Box::new(FakeQuantize(parameters)),
+        Op::ChannelShuffle(shuffle) => Box::new(shuffle),
         Op::Transpose(transpose) => Box::new(transpose),
         Op::QuantizeToChannelsLast(parameters) => Box::new(QuantizeToChannelsLast(parameters)),
         Op::Pooling(pooling) => Box::new(pooling),

@@ -15,6 +15,7 @@ use crate::ops::channels_last::conv_transpose::ConvTranspose;
 use crate::ops::channels_last::inverted_bottleneck::InvertedBottleneck;
 use crate::ops::channels_last::pooling::{Kind, Pooling};
 use crate::ops::channels_last::quantized::QuantizedConvolution;
+use crate::ops::channels_last::shuffle::ChannelShuffle;
 use crate::ops::channels_last::transpose::TransposeChannels;
 use crate::ops::packed_matmul::{PackedMatMul, QuantizedMatMul};
 use crate::tensor::Tensor;
@@ -135,6 +136,8 @@ pub(crate) enum Op {
     Transpose(TransposeChannels),
     /// `FakeQuantize`, then the conversion of images to channels-last, with uint8 (the lowest quantized value is 0) as output.
     QuantizeToChannelsLast(QuantParams),
+    /// A shuffle of channels, FP32; NCHW until `optimize::layout`.
+    ChannelShuffle(ChannelShuffle),
     /// Max or average pooling, NHWC, FP32.
     Pooling(Pooling),
     /// Mean over height and width, NHWC, FP32.
@@ -166,6 +169,7 @@ impl Op {
         match self {
             Self::Onnx(onnx) => &onnx.op_type,
             Self::FakeQuantize(_) => "FakeQuantize",
+            Self::ChannelShuffle(_) => "ChannelShuffle",
             Self::Transpose(TransposeChannels::Last(_)) => "ToChannelsLast",
             Self::Transpose(TransposeChannels::First(_)) => "ToChannelsFirst",
             Self::Transpose(TransposeChannels::Bare(_) | TransposeChannels::Framed(_)) => "Reshape",

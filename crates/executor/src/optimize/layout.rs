@@ -64,7 +64,7 @@ struct ChannelsLast {
 }
 
 impl Layouts {
-    fn add(&mut self, node: Node) -> Result<()> {
+    fn add(&mut self, mut node: Node) -> Result<()> {
         let (Some(x), Some(y)) = (node.input(0), node.outputs.first().copied().flatten()) else {
             self.keep(node);
             return Ok(());
@@ -72,7 +72,12 @@ impl Layouts {
         let axes = self.channels_last.get(&x).map(|found| found.axes);
         match (self.rule(&node), axes) {
             (LayoutRule::Convolution, _) => self.convolution(node, x, y),
-            (LayoutRule::Unary, Some(axes)) => self.convert(node, axes, &[x], y),
+            (LayoutRule::Unary, Some(axes)) => {
+                if let Op::ChannelShuffle(shuffle) = &mut node.op {
+                    shuffle.is_channels_last = true;
+                }
+                self.convert(node, axes, &[x], y);
+            }
             (LayoutRule::Binary, _) if node.inputs.len() == 2 => self.binary(node, x, y)?,
             (LayoutRule::Pooling, Some(axes)) => match pooling(&node, axes)? {
                 Some(op) => self.convert(Node { op, ..node }, axes, &[x], y),
@@ -101,7 +106,7 @@ impl Layouts {
     fn rule(&self, node: &Node) -> LayoutRule {
         match &node.op {
             Op::Conv(_) => LayoutRule::Convolution,
-            Op::FakeQuantize(_) => LayoutRule::Unary,
+            Op::FakeQuantize(_) | Op::ChannelShuffle(_) => LayoutRule::Unary,
             Op::Onnx(onnx) => match ops::find(&onnx.domain, &onnx.op_type) {
                 // Convolutions that have a kernel are no ONNX nodes any more.
                 Some(entry) if entry.layout != LayoutRule::Convolution => entry.layout,

@@ -17,6 +17,7 @@ mod pattern;
 mod qoperators;
 mod quantization;
 mod shared;
+mod shuffle;
 mod simplify;
 mod subgraphs;
 #[cfg(test)]
@@ -50,6 +51,7 @@ fn passes(network: Network) -> Result<Network> {
     let network = quantization::propagate(network);
     // Convolutions and products with constant weights, the layout of images, and what kernels can compute besides.
     let network = matmul::fuse(conv::fuse(network)?);
+    let network = fusion::apply(network, &[shuffle::fusion()])?;
     let network = layout::assign(network)?;
     let network = fusion::apply(network, &epilogue::fusions())?;
     // Kernels.

@@ -8,6 +8,7 @@ pub mod pads;
 pub mod pooling;
 pub mod quantize;
 pub mod quantized;
+pub mod shuffle;
 pub mod transpose;
 
 use infer_kernels::spec::Images;

@@ -8,6 +8,7 @@ mod layout;
 mod pattern;
 mod quantized;
 mod shared;
+mod shuffle;
 mod simplify;
 mod subgraphs;
 mod transformer;
