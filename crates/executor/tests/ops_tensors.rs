@@ -276,7 +276,8 @@ fn spectra_and_random_numbers_say_what_they_cannot_compute() {
         ("DFT", 17, vec![], vec![zeros(&[3, 3, 3])], Some("the signal has the shape [3, 3, 3], expected a last axis of 1 (real) or 2 (complex)")),
         ("DFT", 17, vec![], vec![zeros(&[])], Some("the signal has the shape [], expected a last axis of 1 (real) or 2 (complex)")),
         ("DFT", 17, vec![("axis", Int(9))], vec![zeros(&[3, 3, 1])], Some("there is no axis 9 in 3 dimensions")),
-        ("DFT", 17, vec![("inverse", Int(1)), ("onesided", Int(1))], vec![], Some("the attributes `inverse` and `onesided` are not supported together")),
+        ("DFT", 17, vec![("inverse", Int(1)), ("onesided", Int(1))], vec![zeros(&[1, 1, 2])], None),
+        ("DFT", 17, vec![("inverse", Int(1)), ("onesided", Int(1))], vec![zeros(&[1, 3, 2]), one(i64::MAX)], Some("a tensor of shape [1, 9223372036854775807, 1] does not fit into memory")),
         ("DFT", 17, vec![], vec![zeros(&[1, 3, 1]), one(-1)], Some("`dft_length` is -1, expected 0 or more")),
         ("DFT", 17, vec![], vec![zeros(&[1, 3, 1]), one(0)], None),
         ("DFT", 17, vec![], vec![zeros(&[1, 3, 1]), one(i64::MAX)], Some("a tensor of shape [1, 9223372036854775807, 2] does not fit into memory")),
@@ -306,6 +307,46 @@ fn spectra_and_random_numbers_say_what_they_cannot_compute() {
         ("Multinomial", 7, vec![], vec![zeros(&[2])], Some("expected [batch, classes], got the shape [2]")),
         ("Multinomial", 7, vec![("dtype", Int(1))], vec![zeros(&[1, 1])], Some("the attribute `dtype` is FP32, expected INT32 or INT64")),
     ]);
+}
+
+#[test]
+#[rustfmt::skip]
+fn regions_and_gates_say_what_they_cannot_compute() {
+    let regions = |corner: f32| Some(Tensor::of(&[1, 4], vec![0.0, 0.0, corner, 1.0]).unwrap());
+    let inputs = |corner: f32, image: i64| vec![zeros(&[1, 2, 3, 3]), regions(corner), wholes(&[image])];
+    check(vec![
+        ("RoiAlign", 16, vec![], inputs(2.0, 0), None),
+        ("RoiAlign", 16, vec![], vec![none(&[1, 0, 3, 3]), regions(2.0), wholes(&[0])], None),
+        ("RoiAlign", 16, vec![], inputs(1e9, 0), Some("a region from -0.5 to 1000000000 needs more than 4096 samples in a cell")),
+        ("RoiAlign", 16, vec![], inputs(f32::NAN, 0), Some("a region from -0.5 to NaN needs more than 4096 samples in a cell")),
+        ("RoiAlign", 16, vec![], inputs(2.0, 1), Some("a region is in an image that is not among the 1")),
+        ("RoiAlign", 16, vec![], inputs(2.0, -1), Some("a region is in an image that is not among the 1")),
+        ("RoiAlign", 16, vec![], vec![zeros(&[2, 3, 3]), regions(1.0), wholes(&[0])], Some("expected images with 4 axes, regions [count, 4] and their images [count], got the shapes [2, 3, 3], [1, 4] and [1]")),
+        ("RoiAlign", 16, vec![], vec![zeros(&[1, 2, 3, 3]), regions(1.0), wholes(&[0, 0])], Some("there are 1 regions, but 2 numbers of images")),
+        ("RoiAlign", 16, vec![("mode", text("mean"))], vec![], Some("the attribute `mode` is `mean`, expected avg or max")),
+        ("RoiAlign", 16, vec![("coordinate_transformation_mode", text("asymmetric"))], vec![], Some("the attribute `coordinate_transformation_mode` is `asymmetric`, expected half_pixel or output_half_pixel")),
+        ("RoiAlign", 16, vec![("output_height", Int(0))], vec![], Some("the attribute `output_height` is 0, expected at least 1")),
+        ("RoiAlign", 16, vec![("output_height", Int(i64::MAX))], inputs(2.0, 0), Some("a tensor of shape [1, 2, 9223372036854775807, 1] does not fit into memory")),
+        ("SwiGLU", 28, vec![], vec![zeros(&[2, 3]), zeros(&[2, 3])], None),
+        ("SwiGLU", 28, vec![], vec![zeros(&[2, 3]), zeros(&[3])], Some("the gate has the shape [2, 3], and the values have [3]")),
+        ("SwiGLU", 28, vec![], vec![zeros(&[2, 3])], Some("input 1 is missing")),
+        ("SwiGLU", 28, vec![], vec![wholes(&[1]), wholes(&[1])], Some("expected real numbers (FP32, FP64, FP16 or BF16), got INT64")),
+    ]);
+}
+
+#[test]
+fn a_gate_is_a_swish_times_the_values() {
+    let values = |values: [f32; 3]| Some(Tensor::vector(values.to_vec()));
+    let inputs = [values([0.0, 1.0, -2.0]), values([5.0, 2.0, 3.0])];
+    let output = run("SwiGLU", 28, &[], 1, &inputs).unwrap().remove(0);
+    // x * 1 / (1 + exp(-x)) of 0, 1 and -2, times the values.
+    let expected = [0.0, 1.462_117_2, -0.715_217_6];
+    for (actual, expected) in output.elements::<f32>().unwrap().iter().zip(expected) {
+        assert!(
+            (actual - expected).abs() < 1e-6,
+            "{actual}, expected {expected}"
+        );
+    }
 }
 
 #[test]

@@ -9,10 +9,10 @@ use super::entry::{OperatorEntry, domain_name};
 use super::{
     activation, arithmetic, attention, cast, col2im, constant, control, conv_integer,
     conv_transpose, convolution, cumulative, deform_conv, detection, dynamic_lstm, einsum,
-    elementwise, fused, fused_attention, gather, integer_matmul, layer_normalization, layout,
-    linear_attention, logic, loss, lrn, matmul, max_unpool, ml, nbits, normalization, pad, pooling,
-    qlinear, quantize, quantized, random, recurrent, reduce, resize, sampling, scatter, select,
-    sequence, shape, slice, softmax, spectral, tf_idf,
+    elementwise, fused, fused_attention, gated, gather, integer_matmul, layer_normalization,
+    layout, linear_attention, logic, loss, lrn, matmul, max_unpool, ml, nbits, normalization, pad,
+    pooling, qlinear, quantize, quantized, random, recurrent, reduce, resize, roi_align, sampling,
+    scatter, select, sequence, shape, slice, softmax, spectral, tf_idf,
 };
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
@@ -40,6 +40,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     elementwise::OPERATORS,
     fused::OPERATORS,
     fused_attention::OPERATORS,
+    gated::OPERATORS,
     gather::OPERATORS,
     integer_matmul::OPERATORS,
     layer_normalization::OPERATORS,
@@ -66,6 +67,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     recurrent::OPERATORS,
     reduce::OPERATORS,
     resize::OPERATORS,
+    roi_align::OPERATORS,
     sampling::OPERATORS,
     scatter::OPERATORS,
     select::OPERATORS,

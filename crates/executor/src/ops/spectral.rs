@@ -249,21 +249,24 @@ fn dft(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
         is_inverse: attributes.flag("inverse", false),
         is_one_sided: attributes.flag("onesided", false),
     };
-    if operator.is_inverse && operator.is_one_sided {
-        return Err(Error::unsupported(
-            "the attributes `inverse` and `onesided` are not supported together",
-        ));
-    }
     boxed(operator)
 }
 
 /// DFT: the discrete Fourier transform along an axis of a float tensor whose last axis is 1 (real) or 2 (complex); that of the
 /// output is 2. The length, input 1, cuts the signal or pads it with zeros. The axis is an attribute in version 17, and
-/// input 2 since version 20. (ONNX's specification, versions 17 and 20.)
+/// input 2 since version 20. An inverse transform of a one-sided spectrum, whose other half mirrors it, gives a real signal, whose
+/// last axis is 1. (ONNX's specification, versions 17 and 20.)
 struct Dft {
     axis: Option<i64>,
     is_inverse: bool,
     is_one_sided: bool,
+}
+
+impl Dft {
+    /// Whether the output is a real signal.
+    fn is_real(&self) -> bool {
+        self.is_inverse && self.is_one_sided
+    }
 }
 
 impl Operator for Dft {
@@ -292,16 +295,17 @@ impl Operator for Dft {
         }
         let length = match inputs.get(1) {
             Some(_) => count(&inputs, 1, "dft_length")?,
+            None if self.is_real() => shape[axis].saturating_sub(1).saturating_mul(2),
             None => shape[axis],
         };
-        let bins = match self.is_one_sided {
+        let bins = match self.is_one_sided && !self.is_inverse {
             true if length > 0 => length / 2 + 1,
             _ => length,
         };
         let mut to = shape.to_vec();
         to[axis] = bins;
         if let Some(last) = to.last_mut() {
-            *last = 2;
+            *last = if self.is_real() { 1 } else { 2 };
         }
         let mut result = filled(element_count(&to)?, 0f64)?;
         if result.is_empty() || input.is_empty() {
@@ -323,7 +327,19 @@ impl Operator for Dft {
                 for (at, element) in signal.iter_mut().enumerate().take(size) {
                     *element = value(&values, (before * size + at) * inner + after, parts);
                 }
+                if self.is_real() {
+                    for at in 1..length.div_ceil(2) {
+                        let [real, imaginary] = signal[at];
+                        signal[length - at] = [real, -imaginary];
+                    }
+                }
                 transform.run(&signal, &mut spectrum);
+                if self.is_real() {
+                    for (at, [real, _]) in spectrum.iter().enumerate() {
+                        result[(before * length + at) * inner + after] = real * factor;
+                    }
+                    continue;
+                }
                 for (at, [real, imaginary]) in spectrum.iter().take(bins).enumerate() {
                     let place = 2 * ((before * bins + at) * inner + after);
                     result[place] = real * factor;

@@ -25,6 +25,9 @@ def wholes(*values):
     return numpy.array(values, "i8")
 
 
+# Regions inside, beyond the edges, and without a size.
+ROIS = numpy.array([[0.5, 1.0, 3.5, 4.25], [-2.0, -1.5, 9.0, 7.0], [2.0, 2.0, 2.0, 2.0]], "f4")
+
 # The operator, its version, its attributes, its inputs.
 CASES = [
     ("Softmax", 11, {"axis": 1}, [reals(2, 3, 2)]),  # the axes from 1 on as if they were one
@@ -114,6 +117,10 @@ CASES = [
     ("DFT", 20, {}, [reals(1, 6, 1).astype("f8"), numpy.array(4, "i8")]),
     ("STFT", 17, {}, [reals(2, 20, 1).astype("f8"), numpy.array(3, "i8"), reals(6).astype("f8")]),
     ("STFT", 17, {"onesided": 0}, [reals(1, 20, 1).astype("f8"), numpy.array(4, "i8"), reals(8).astype("f8"), numpy.array(8, "i8")]),
+    ("RoiAlign", 16, {"output_height": 3, "output_width": 2}, [reals(2, 2, 6, 5), ROIS, wholes(0, 1, 1)]),
+    ("RoiAlign", 16, {"output_height": 2, "output_width": 2, "sampling_ratio": 2, "spatial_scale": 0.5,
+                      "coordinate_transformation_mode": "output_half_pixel"}, [reals(2, 2, 6, 5), ROIS, wholes(1, 0, 0)]),
+    ("RoiAlign", 10, {"output_width": 3, "mode": "max"}, [reals(1, 1, 6, 5), ROIS, wholes(0, 0, 0)]),
 ]
 OUTPUTS = {"Split": 2, "TopK": 2, "Unique": 4}
 
