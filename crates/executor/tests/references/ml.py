@@ -352,6 +352,7 @@ CASES = [
     ("LabelEncoder", 2, {**ENCODED, "default_float": 9.5}, [wholes(4)]),
     ("LabelEncoder", 2, {"keys_floats": [0.0, 1.5], "values_int64s": [10, 20]}, [numpy.array([-0.0, 1.5, 2], "f4")]),
     ("LabelEncoder", 2, {"keys_int64s": [1, 2], "values_int64s": [2, 1]}, [wholes(1, 2, 3)]),
+    ("LabelEncoder", 2, {"keys_floats": [NAN, 1.5], "values_floats": [0.25, 0.5], "default_float": 2.0}, [numpy.array([NAN, 1.5, 3], "f4")]),
     ("LabelEncoder", 4, {"keys_floats": [NAN, 1.5], "values_floats": [0.25, 0.5], "default_float": 2.0}, [numpy.array([NAN, 1.5, 3], "f4")]),
     (
         "LabelEncoder",

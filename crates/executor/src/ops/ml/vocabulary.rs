@@ -9,17 +9,24 @@ use crate::real::each;
 use crate::tensor::{Data, Element, Tensor, filled, with_room};
 use crate::tensor_proto;
 use crate::with_element;
+use infer_tensor::Datatype;
 
 pub(in crate::ops) const OPERATORS: &[OperatorEntry] = &[
     ml("LabelEncoder", label_encoder),
     ml("OneHotEncoder", one_hot_encoder),
 ];
 
+/// The bits of each NaN.
+const NAN: u64 = f64::NAN.to_bits();
+
+/// Bits that no float has as a key: those of another NaN.
+const NO_NUMBER: u64 = NAN + 1;
+
 /// Numbers as bits that are equal if the numbers are: the zeros of both signs are equal, as are all NaNs.
 fn keys(data: &Data) -> Result<Vec<u64>> {
     let float = |value: f64| match value {
         0.0 => 0,
-        value if value.is_nan() => f64::NAN.to_bits(),
+        value if value.is_nan() => NAN,
         value => value.to_bits(),
     };
     match data {
@@ -139,8 +146,15 @@ fn label_encoder(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
             )));
         }
     };
+    let mut list = keys(keys_tensor.data())?;
+    if build.opset < 4 && matches!(keys_tensor.datatype(), Datatype::Fp32 | Datatype::Fp64) {
+        // Before version 4, elements are compared with keys as IEEE 754 does: NaN equals no key.
+        list.iter_mut()
+            .filter(|key| **key == NAN)
+            .for_each(|key| *key = NO_NUMBER);
+    }
     boxed(LabelEncoder {
-        index: Index::new(keys(keys_tensor.data())?),
+        index: Index::new(list),
         key: keys_tensor.datatype(),
         values,
         default,
@@ -149,10 +163,11 @@ fn label_encoder(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
 
 /// LabelEncoder: replaces each key by its value, and any other element by the default, for any shape. Keys and values are
 /// numbers of INT64 or FP32, since version 4 also of FP64, INT32 or INT16. If a key is repeated, its first value counts.
+/// NaN is equal to a key that is NaN from version 4 on.
 /// (ONNX's specification of `ai.onnx.ml`, versions 2 and 4.)
 struct LabelEncoder {
     index: Index,
-    key: infer_tensor::Datatype,
+    key: Datatype,
     values: Tensor,
     default: Tensor,
 }
