@@ -7,33 +7,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use infer_executor::tensor::types::f16;
 use infer_executor::{Data, Graph, Tensor};
+use infer_tensor::Datatype;
 use rten_onnx::onnx::ModelProto;
 use serde_json::Value;
 
 fn read(folder: &Path, entry: &Value) -> Tensor {
     let bytes = std::fs::read(folder.join(entry["file"].as_str().unwrap())).unwrap();
     let shape: Vec<usize> = serde_json::from_value(entry["shape"].clone()).unwrap();
-    macro_rules! of {
-        ($variant:ident, $type:ty) => {
-            Data::$variant(
-                bytes
-                    .chunks_exact(size_of::<$type>())
-                    .map(|chunk| <$type>::from_le_bytes(chunk.try_into().unwrap()))
-                    .collect(),
-            )
-        };
-    }
-    let data = match entry["dtype"].as_str().unwrap() {
-        "float32" => of!(F32, f32),
-        "float64" => of!(F64, f64),
-        "float16" => of!(F16, f16),
-        "int64" => of!(I64, i64),
-        "int32" => of!(I32, i32),
-        "uint8" => of!(U8, u8),
+    let datatype = match entry["dtype"].as_str().unwrap() {
+        "float32" => Datatype::Fp32,
+        "float64" => Datatype::Fp64,
+        "float16" => Datatype::Fp16,
+        "bfloat16" => Datatype::Bf16,
+        "int64" => Datatype::Int64,
+        "int32" => Datatype::Int32,
+        "int16" => Datatype::Int16,
+        "int8" => Datatype::Int8,
+        "uint16" => Datatype::Uint16,
+        "uint8" => Datatype::Uint8,
+        "bool" => Datatype::Bool,
         other => panic!("{other}"),
     };
+    let data = Data::from_le_bytes(datatype, &bytes).unwrap();
     Tensor::new(shape, data).unwrap()
 }
 
@@ -44,7 +40,12 @@ fn wide(data: &Data) -> Vec<f64> {
         Data::F16(v) => v.iter().map(|x| x.to_f64()).collect(),
         Data::I64(v) => v.iter().map(|&x| x as f64).collect(),
         Data::I32(v) => v.iter().map(|&x| x.into()).collect(),
+        Data::Bf16(v) => v.iter().map(|x| x.to_f64()).collect(),
+        Data::I16(v) => v.iter().map(|&x| x.into()).collect(),
+        Data::I8(v) => v.iter().map(|&x| x.into()).collect(),
+        Data::U16(v) => v.iter().map(|&x| x.into()).collect(),
         Data::U8(v) => v.iter().map(|&x| x.into()).collect(),
+        Data::Bool(v) => v.iter().map(|&x| u8::from(x).into()).collect(),
         _ => vec![f64::NAN],
     }
 }
