@@ -61,8 +61,13 @@ fn quantized_operators_say_what_they_cannot_compute() {
         ("QLinearSigmoid", vec![], vec![], Some("input 0 is missing")),
         ("QLinearSoftmax", vec![], quantized(&[2]), Some("the attribute `opset` is missing")),
         ("QLinearSoftmax", vec![("opset", Int(13)), ("axis", Int(4))], quantized(&[2]), Some("there is no axis 4 in 1 dimensions")),
-        ("QLinearSoftmax", vec![("opset", Int(i64::MIN))], quantized(&[2]), Some("operator `Softmax` is not supported in version -9223372036854775808 of the operator set `ai.onnx`, expected version 1 or later")),
-        ("QLinearAveragePool", vec![("channels_last", Int(1))], quantized(&[1, 1, 2]), Some("the attribute `channels_last` is 1, which is not supported, expected 0")),
+        ("QLinearSoftmax", vec![("opset", Int(i64::MIN))], quantized(&[2]), Some("the attribute `opset` is -9223372036854775808, expected at least 1")),
+        ("QLinearSoftmax", vec![("opset", Int(13))], quantized(&[0, 3]), None),
+        ("QLinearSoftmax", vec![("opset", Int(13))], vec![zeros(&[2]), one(), zero(), one(), zero()], Some("expected a quantized tensor (integers of 8, 16 or 32 bits), got FP32")),
+        ("QLinearAveragePool", vec![("channels_last", Int(1)), ("kernel_shape", ints(&[2]))], quantized(&[1, 2, 1]), None),
+        ("QLinearAveragePool", vec![("channels_last", Int(1)), ("kernel_shape", ints(&[2]))], quantized(&[1, 2]), Some("expected an image, [N, spatial axes, C], got the shape [1, 2]")),
+        ("QLinearGlobalAveragePool", vec![("channels_last", Int(1))], quantized(&[1, 0, 2]), Some("a channel has no values to average")),
+        ("QLinearConv", vec![("channels_last", Int(1))], vec![bytes(&[1, 2]), one(), zero(), bytes(&[1, 1, 1]), one(), zero(), one(), zero()], Some("expected an image, [N, spatial axes, C], got the shape [1, 2]")),
         ("QLinearAveragePool", vec![], quantized(&[1, 1, 2]), Some("the attribute `kernel_shape` is missing")),
         ("QLinearAveragePool", vec![("kernel_shape", ints(&[3]))], quantized(&[1, 1, 2]), Some("a window that spans 3 values does not fit into 2 values with a padding of 0 and 0")),
         ("QLinearConcat", vec![("axis", Int(0))], vec![one(), zero()], Some("there are 2 inputs, expected 2, and 3 for each tensor")),
@@ -108,7 +113,12 @@ fn fused_operators_say_what_they_cannot_compute() {
         ("FastGelu", vec![], vec![zeros(&[2, 3]), zeros(&[2, 3])], Some("the bias has the shape [2, 3], expected the last size of [2, 3]")),
         ("Gelu", vec![], vec![mask(&[1])], Some("expected FP32, FP64, FP16 or BF16, got INT32")),
         ("QuickGelu", vec![], vec![none(&[0, usize::MAX])], None),
-        ("FusedMatMul", vec![("transBatchA", Int(1))], vec![zeros(&[1, 1]), zeros(&[1, 1])], Some("the attribute `transBatchA` is 1, which is not supported, expected 0")),
+        ("FusedMatMul", vec![("transBatchA", Int(1))], vec![zeros(&[2, 3, 4]), zeros(&[2, 4, 5])], Some("the shapes [[3], [2]] cannot be broadcast to each other")),
+        ("FusedMatMul", vec![("transBatchA", Int(1))], vec![zeros(&[]), zeros(&[])], Some("matrices of shape [] and [] cannot be multiplied")),
+        ("TransposeMatMul", vec![("transA", Int(1))], vec![zeros(&[2, 3]), zeros(&[3, 2])], Some("matrices of shape [3, 2] and [3, 2] cannot be multiplied")),
+        ("ExpandDims", vec![], vec![zeros(&[2]), mask(&[])], Some("there is no axis -7 in 2 dimensions")),
+        ("Range", vec![], vec![one(), zeros(&[2])], Some("input 1 has 2 values, expected 1")),
+        ("Unique", vec![], vec![none(&[0])], None),
         ("FusedMatMul", vec![("transA", Int(1))], vec![zeros(&[2, 3]), zeros(&[3, 2])], Some("matrices of shape [3, 2] and [3, 2] cannot be multiplied")),
         ("FusedMatMul", vec![("transA", Int(1))], vec![zeros(&[3]), zeros(&[3, 2])], None),
         ("FusedMatMul", vec![], vec![zeros(&[3])], Some("input 1 is missing")),
@@ -119,7 +129,8 @@ fn fused_operators_say_what_they_cannot_compute() {
         ("NhwcMaxPool", vec![("kernel_shape", ints(&[2]))], vec![bytes(&[2, 2])], Some("expected an image, [N, spatial axes, C], got the shape [2, 2]")),
         ("NhwcMaxPool", vec![], vec![bytes(&[1, 2, 2])], Some("the attribute `kernel_shape` is missing")),
         ("Pad", vec![], vec![zeros(&[2]), longs(&[1], &[1])], Some("expected 2 sizes of padding, two for each of 1 axes, got 1")),
-        ("RotaryEmbedding", vec![("scale", Float(2.0))], turned(longs(&[], &[0])), Some("the attribute `scale` is not supported, expected its default")),
+        ("RotaryEmbedding", vec![("scale", Float(2.0))], turned(longs(&[], &[0])), None),
+        ("RotaryEmbedding", vec![("is_packed_batching", Int(1))], turned(longs(&[], &[0])), Some("the attribute `is_packed_batching` is not supported, expected its default")),
         ("RotaryEmbedding", vec![("num_heads", Int(-1))], turned(longs(&[], &[0])), Some("the attribute `num_heads` is negative, expected 0 or more")),
         ("RotaryEmbedding", vec![("num_heads", Int(3))], turned(longs(&[], &[0])), Some("an input of shape [2, 3, 8] and cosines of shape [5, 2] cannot be split into heads")),
         ("RotaryEmbedding", vec![("num_heads", Int(9))], turned(longs(&[], &[0])), Some("an input of shape [2, 3, 8] and cosines of shape [5, 2] cannot be split into heads")),
@@ -138,7 +149,7 @@ fn fused_operators_say_what_they_cannot_compute() {
         ("MultiHeadAttention", heads(2), with(&[zeros(&[23])]), Some("the shape [23] has too few columns, expected 24")),
         ("MultiHeadAttention", heads(1), vec![none(&[0, 3, usize::MAX]), none(&[0, 5, usize::MAX]), none(&[0, 5, usize::MAX]), zeros(&[24])], Some("the shape [24] has too few columns, expected 18446744073709551615")),
         ("MultiHeadAttention", heads(1), vec![none(&[0, 3, usize::MAX]), none(&[0, 5, usize::MAX]), none(&[0, 5, usize::MAX]), none(&[0, usize::MAX])], Some("the shapes [[0, 3, 18446744073709551615], [0, 18446744073709551615]] cannot be broadcast to each other")),
-        ("MultiHeadAttention", heads(2), with(&[None, mask(&[3, 5])]), Some("a mask of shape [3, 5] is not supported, expected [2, 5] or [2]")),
+        ("MultiHeadAttention", heads(2), with(&[None, mask(&[3, 5])]), Some("a mask of shape [3, 5] is not supported, expected [2, 5], [2, 3, 5] or [2]")),
         ("MultiHeadAttention", heads(2), with(&[None, mask(&[2])]), None),
         ("MultiHeadAttention", heads(2), with(&[None, zeros(&[2, 5])]), Some("expected a tensor of INT32, got FP32")),
         ("MultiHeadAttention", heads(2), with(&[None, None, zeros(&[3, 2, 3, 5])]), Some("the mask has the shape [3, 2, 3, 5], which cannot be broadcast to [2, 2, 3, 5]")),
@@ -150,9 +161,48 @@ fn fused_operators_say_what_they_cannot_compute() {
         ("Attention", heads(2), vec![zeros(&[2, 3, 6]), zeros(&[6, 23]), zeros(&[23])], Some("the weights have 23 columns, expected a multiple of 3")),
         ("Attention", heads(2), vec![zeros(&[3, 6]), zeros(&[6, 24]), zeros(&[24])], Some("an input of shape [3, 6] and weights of shape [6, 24] are not [batch, length, hidden] and [hidden, 3 * size]")),
         ("Attention", heads(2), vec![zeros(&[2, 3, 6]), zeros(&[6, 24]), zeros(&[2, 24])], Some("the bias has the shape [2, 24], expected [24]")),
-        ("Attention", heads(2), vec![zeros(&[2, 3, 6]), zeros(&[6, 24]), zeros(&[24]), mask(&[2, 3, 3])], Some("a mask of shape [2, 3, 3] is not supported, expected [2, 3] or [2]")),
+        ("Attention", heads(2), vec![zeros(&[2, 3, 6]), zeros(&[6, 24]), zeros(&[24]), mask(&[2, 3, 4])], Some("a mask of shape [2, 3, 4] is not supported, expected [2, 3], [2, 3, 3] or [2]")),
         ("Attention", heads(2), vec![zeros(&[2, 3, 6]), zeros(&[6, 24]), zeros(&[24]), None, zeros(&[1])], Some("input 4 (`past`) is not supported, expected it to be omitted")),
         ("Attention", vec![("num_heads", Int(2)), ("do_rotary", Int(1))], vec![zeros(&[2, 3, 6]), zeros(&[6, 24])], Some("the attribute `do_rotary` is not supported")),
         ("Attention", vec![("num_heads", Int(2)), ("qkv_hidden_sizes", ints(&[8, 8, 8]))], vec![zeros(&[2, 3, 6]), zeros(&[6, 24])], Some("the attribute `qkv_hidden_sizes` is not supported")),
+    ]);
+}
+
+#[test]
+#[rustfmt::skip]
+fn other_operators_say_what_they_cannot_compute() {
+    let ids = |value: i32| Some(Tensor::of(&[2, 3], vec![value; 6]).unwrap());
+    let embed = |value: i32, more: &[Option<Tensor>]| {
+        [&[ids(value), None, zeros(&[4, 8]), zeros(&[3, 8]), None, zeros(&[8]), zeros(&[8])][..], more].concat()
+    };
+    let size = |size: i64| vec![("ngram_size", Int(size))];
+    let deconvolved = |pads: &[i64]| vec![zeros(&[1, 1, 3]), zeros(&[1, 1, 2]), longs(&[pads.len()], pads)];
+    check(vec![
+        ("CDist", vec![("metric", text("cosine"))], vec![], Some("the attribute `metric` is `cosine`, expected `euclidean` or `sqeuclidean`")),
+        ("CDist", vec![], vec![zeros(&[2, 3]), zeros(&[2, 4])], Some("inputs of shapes [2, 3] and [2, 4] are not rows of the same length, [M, K] and [N, K]")),
+        ("CDist", vec![], vec![zeros(&[3]), zeros(&[2, 3])], Some("inputs of shapes [3] and [2, 3] are not rows of the same length, [M, K] and [N, K]")),
+        ("CDist", vec![], vec![none(&[2, 0]), none(&[0, 0])], None),
+        ("CDist", vec![], vec![bytes(&[2, 3]), bytes(&[2, 3])], Some("expected real numbers (FP32, FP64, FP16 or BF16), got UINT8")),
+        ("Inverse", vec![], vec![zeros(&[2, 2])], None),
+        ("Inverse", vec![], vec![none(&[0, usize::MAX, usize::MAX])], None),
+        ("Inverse", vec![], vec![zeros(&[2, 3])], Some("expected square matrices, [..., N, N], got the shape [2, 3]")),
+        ("Inverse", vec![], vec![zeros(&[])], Some("expected square matrices, [..., N, N], got the shape []")),
+        ("EmbedLayerNormalization", vec![], embed(3, &[]), None),
+        ("EmbedLayerNormalization", vec![], embed(-1, &[]), Some("the id -1 is negative")),
+        ("EmbedLayerNormalization", vec![], embed(3, &[ids(1), mask(&[2, 3])]), Some("the id -7 is negative")),
+        ("EmbedLayerNormalization", vec![], embed(3, &[mask(&[3])]), Some("the values of the mask have the shape [3], expected [2, 3]")),
+        ("EmbedLayerNormalization", vec![], embed(3, &[None, mask(&[2])]), Some("the positions have the shape [2], expected [2, 3]")),
+        ("EmbedLayerNormalization", vec![], vec![mask(&[2])], Some("the ids have the shape [2], expected [batch, length]")),
+        ("EmbedLayerNormalization", vec![], vec![ids(0), None, zeros(&[4])], Some("an embedding has the shape [4], expected [ids, 4]")),
+        ("EmbedLayerNormalization", vec![], vec![ids(0), None, zeros(&[4, 8]), zeros(&[3, 7])], Some("an embedding has the shape [3, 7], expected [ids, 8]")),
+        ("NGramRepeatBlock", size(0), vec![], Some("the attribute `ngram_size` is 0, expected at least 1")),
+        ("NGramRepeatBlock", size(i64::MAX), vec![longs(&[1, 2], &[0, 9]), zeros(&[1, 3])], None),
+        ("NGramRepeatBlock", size(1), vec![longs(&[1, 2], &[0, -9]), zeros(&[1, 3])], Some("the token -9 is negative")),
+        ("NGramRepeatBlock", size(1), vec![longs(&[2], &[0, 9]), zeros(&[1, 3])], Some("tokens of shape [2] and scores of shape [1, 3] are not [batch, length] and [batch, vocabulary]")),
+        ("NGramRepeatBlock", size(1), vec![longs(&[1, 2], &[0, 9]), zeros(&[2, 3])], Some("tokens of shape [1, 2] and scores of shape [2, 3] are not [batch, length] and [batch, vocabulary]")),
+        ("ConvTransposeWithDynamicPads", vec![], deconvolved(&[1, 0]), None),
+        ("ConvTransposeWithDynamicPads", vec![], deconvolved(&[-1, 0]), Some("a padding is -1, expected 0 to 536870912")),
+        ("ConvTransposeWithDynamicPads", vec![], deconvolved(&[4, 4]), Some("a padding of 4 and 4 leaves none of 4 values")),
+        ("ConvTransposeWithDynamicPads", vec![], deconvolved(&[0]), Some("the attribute `pads` has 1 numbers, expected 2 for 1 spatial axes")),
     ]);
 }

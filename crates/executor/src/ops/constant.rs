@@ -3,7 +3,7 @@
 use infer_tensor::Datatype;
 
 use super::cast::{cast, datatype};
-use super::entry::{OperatorEntry, boxed, onnx};
+use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use super::layout::sizes;
 use crate::error::{Error, Result};
 use crate::number::{Arithmetic, Number};
@@ -18,6 +18,8 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("EyeLike", eye_like),
     onnx("Range", |_| boxed(Range)),
     onnx("Trilu", trilu),
+    microsoft("Range", |_| boxed(Range)),
+    microsoft("Trilu", trilu),
 ];
 
 fn constant_of_shape(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
@@ -129,7 +131,8 @@ impl Operator for EyeLike {
     }
 }
 
-/// Range: values from a start to a limit (exclusive), a step apart.
+/// Range: values from a start to a limit (exclusive), a step apart. In `com.microsoft` the step may be omitted and is then 1;
+/// ONNX requires it, but a file without it has no other meaning.
 struct Range;
 
 impl Operator for Range {
@@ -142,7 +145,14 @@ impl Operator for Range {
                     other.len()
                 ))),
             };
-            let (start, limit, step) = (one(0)?, one(1)?, one(2)?);
+            let (start, limit, step) = (
+                one(0)?,
+                one(1)?,
+                match inputs.get(2) {
+                    Some(_) => one(2)?,
+                    None => Arithmetic::of_f64(1.0),
+                },
+            );
             if step == <T as Number>::Wide::ZERO || step.not_a_number() {
                 return Err(Error::input("the step of the range is 0 or NaN"));
             }

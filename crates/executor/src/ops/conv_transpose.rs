@@ -1,19 +1,24 @@
 //! ConvTranspose over any number of spatial axes, in plain loops.
 
 use super::convolution::{add_bias, bias};
-use super::entry::{LayoutRule, OperatorEntry, boxed, onnx};
+use super::entry::{LayoutRule, OperatorEntry, boxed, microsoft, onnx};
 use super::window::{AutoPad, Frame, Run, Window, spatial};
 use crate::attributes::Attributes;
 use crate::error::{Error, Result};
 use crate::in_real;
-use crate::operator::{Inputs, Operator};
+use crate::operator::{Input, Inputs, Operator};
 use crate::real::{Real, Ring, common_datatype, reals, rounded};
 use crate::tensor::{Tensor, element_count, filled};
 
-pub(super) const OPERATORS: &[OperatorEntry] = &[onnx("ConvTranspose", |build| {
-    boxed(ConvTranspose(Transposition::read(build.attributes())?))
-})
-.layout(LayoutRule::Convolution)];
+pub(super) const OPERATORS: &[OperatorEntry] = &[
+    onnx("ConvTranspose", |build| {
+        boxed(ConvTranspose(Transposition::read(build.attributes())?))
+    })
+    .layout(LayoutRule::Convolution),
+    microsoft("ConvTransposeWithDynamicPads", |build| {
+        boxed(DynamicPads(Transposition::read(build.attributes())?))
+    }),
+];
 
 /// The attributes of a transposed convolution.
 #[derive(Clone)]
@@ -158,6 +163,27 @@ impl ConvTranspose {
             }
         })?;
         Ok((shape, output))
+    }
+}
+
+/// ConvTransposeWithDynamicPads of `com.microsoft`: ConvTranspose with the padding as input 2, INT64 `[2 * axes]`, before the
+/// bias.
+struct DynamicPads(Transposition);
+
+impl Operator for DynamicPads {
+    fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let mut transposition = self.0.clone();
+        if let Some(pads) = inputs.get(2) {
+            transposition.window.set_pads(pads.elements::<i64>()?)?;
+        }
+        let mut own = vec![
+            Some(Input::Owned(inputs.take(0)?)),
+            Some(Input::Owned(inputs.take(1)?)),
+        ];
+        if inputs.get(3).is_some() {
+            own.push(Some(Input::Owned(inputs.take(3)?)));
+        }
+        ConvTranspose(transposition).run(Inputs::new(own))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use rten_onnx::onnx::AttributeProto;
 
-use super::composite::{float, inner, run, string};
+use super::composite::{ChannelsLast, float, inner, run, string};
 use super::entry::{OperatorEntry, boxed, microsoft};
 use super::{activation, arithmetic, convolution, elementwise, matmul, pad, pooling, sequence};
 use crate::attributes::Attributes;
@@ -23,7 +23,8 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     microsoft("Gelu", |_| biased("Gelu", &[])),
     microsoft("NhwcMaxPool", |build| {
         let attributes = build.attributes();
-        boxed(NhwcMaxPool(inner(
+        // MaxPool of INT8 or UINT8, `[N, H, W, C]`.
+        boxed(ChannelsLast(inner(
             pooling::OPERATORS,
             "MaxPool",
             12,
@@ -40,6 +41,8 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
         biased("Swish", &[float("alpha", alpha)])
     }),
     microsoft("RotaryEmbedding", rotary_embedding),
+    // The name of FusedMatMul before it was extended.
+    microsoft("TransposeMatMul", fused_matmul),
 ];
 
 fn add() -> Result<Box<dyn Operator>> {
@@ -201,13 +204,6 @@ impl Operator for Activated {
 
 fn fused_matmul(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    for name in ["transBatchA", "transBatchB"] {
-        if attributes.flag(name, false) {
-            return Err(Error::unsupported(format!(
-                "the attribute `{name}` is 1, which is not supported, expected 0"
-            )));
-        }
-    }
     boxed(FusedMatMul {
         matmul: inner(matmul::OPERATORS, "MatMul", 13, attributes, 2)?,
         alpha: attributes.float("alpha", 1.0),
@@ -215,30 +211,42 @@ fn fused_matmul(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
             attributes.flag("transA", false),
             attributes.flag("transB", false),
         ],
+        moves_batch: [
+            attributes.flag("transBatchA", false),
+            attributes.flag("transBatchB", false),
+        ],
     })
 }
 
 /// FusedMatMul: the product of matrices, each of which may be transposed on its last two axes, times a factor. Floats of the
-/// shapes that MatMul takes.
+/// shapes that MatMul takes. A matrix may also have its rows on the first axis, before those of the batch (`transBatchA`,
+/// `transBatchB`).
 struct FusedMatMul {
     matmul: Box<dyn Operator>,
     alpha: f32,
     transposes: [bool; 2],
+    moves_batch: [bool; 2],
 }
 
 impl Operator for FusedMatMul {
     fn run(&self, mut inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
         let mut sides = Vec::with_capacity(2);
-        for (position, transposes) in self.transposes.into_iter().enumerate() {
+        for position in 0..2 {
             let side = inputs.take(position)?;
+            let rank = side.rank();
+            let mut order: Vec<usize> = (0..rank).collect();
             // As in ONNX Runtime, a vector is never transposed.
-            sides.push(Some(match side.rank() {
-                rank @ 2.. if transposes => {
-                    let mut order: Vec<usize> = (0..rank).collect();
-                    order.swap(rank - 2, rank - 1);
-                    transposed(&side, &order)?
+            if rank >= 2 {
+                if self.moves_batch[position] {
+                    order[..rank - 1].rotate_left(1);
                 }
-                _ => side,
+                if self.transposes[position] {
+                    order.swap(rank - 2, rank - 1);
+                }
+            }
+            sides.push(Some(match order.is_sorted() {
+                true => side,
+                false => transposed(&side, &order)?,
             }));
         }
         let product = run(&*self.matmul, sides)?;
@@ -255,41 +263,13 @@ impl Operator for FusedMatMul {
     }
 }
 
-/// NhwcMaxPool: MaxPool of images with the channels last, INT8 or UINT8 (`[N, H, W, C]`).
-struct NhwcMaxPool(Box<dyn Operator>);
-
-impl Operator for NhwcMaxPool {
-    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
-        let input = inputs.required(0)?;
-        let rank = input.rank();
-        if rank < 3 {
-            return Err(Error::input(format!(
-                "expected an image, [N, spatial axes, C], got the shape {:?}",
-                input.shape()
-            )));
-        }
-        let mut first: Vec<usize> = (0..rank - 1).collect();
-        first.insert(1, rank - 1);
-        let mut last: Vec<usize> = (0..rank).collect();
-        let channels = last.remove(1);
-        last.push(channels);
-        let output = run(&*self.0, vec![Some(transposed(input, &first)?)])?;
-        Ok(vec![transposed(&output, &last)?])
-    }
-}
-
 fn rotary_embedding(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
     let attributes = build.attributes();
-    for name in ["scale", "is_packed_batching"] {
-        let is_default = match name {
-            "scale" => attributes.float(name, 1.0) == 1.0,
-            _ => !attributes.flag(name, false),
-        };
-        if !is_default {
-            return Err(Error::unsupported(format!(
-                "the attribute `{name}` is not supported, expected its default"
-            )));
-        }
+    // `scale` is ignored, as in ONNX Runtime on CPUs.
+    if attributes.flag("is_packed_batching", false) {
+        return Err(Error::unsupported(
+            "the attribute `is_packed_batching` is not supported, expected its default",
+        ));
     }
     boxed(RotaryEmbedding {
         inner: inner(sequence::OPERATORS, "RotaryEmbedding", 23, attributes, 4)?,

@@ -59,20 +59,24 @@ impl Heads {
     }
 
     /// The summand of the scores: the bias, and the value of masked keys. The mask is INT32: `[batch, keys]`, 0 for a masked
-    /// key, or `[batch]`, the number of keys of each item.
+    /// key, `[batch, queries, keys]`, or `[batch]`, the number of keys of each item.
     fn mask(
         &self,
         mask: Option<&Tensor>,
         bias: Option<&Tensor>,
-        [batch, keys]: [usize; 2],
+        [batch, queries, keys]: [usize; 3],
     ) -> Result<Option<Tensor>> {
         let Some(mask) = mask else {
             return Ok(bias.cloned());
         };
         let values = mask.elements::<i32>()?;
-        let mut added = filled(element_count(&[batch, keys])?, 0f32)?;
+        let rows = match mask.rank() {
+            3 => queries,
+            _ => 1,
+        };
+        let mut added = filled(element_count(&[batch, rows, keys])?, 0f32)?;
         match *mask.shape() {
-            [rows, columns] if [rows, columns] == [batch, keys] => {
+            ref all if *all == [batch, keys] || *all == [batch, queries, keys] => {
                 let each = added.iter_mut().zip(values);
                 each.filter(|(_, mask)| **mask == 0)
                     .for_each(|(added, _)| *added = self.masked);
@@ -85,12 +89,12 @@ impl Heads {
             }
             _ => {
                 return Err(Error::unsupported(format!(
-                    "a mask of shape {:?} is not supported, expected [{batch}, {keys}] or [{batch}]",
+                    "a mask of shape {:?} is not supported, expected [{batch}, {keys}], [{batch}, {queries}, {keys}] or [{batch}]",
                     mask.shape()
                 )));
             }
         }
-        let mut added = Tensor::of(&[batch, 1, 1, keys], added)?;
+        let mut added = Tensor::of(&[batch, 1, rows, keys], added)?;
         if let Some(bias) = bias {
             added = super::cast::cast(added, bias.datatype())?;
             added = run(&*self.add, vec![Some(added), Some(bias.clone())])?;
@@ -175,8 +179,10 @@ impl Operator for MultiHeadAttention {
         }
         let past = |at: usize| inputs.get(at).and_then(|past| past.shape().get(2).copied());
         let keys = tensors[1].shape()[1].saturating_add(past(6).unwrap_or(0));
-        let batch = tensors[0].shape()[0];
-        let mask = self.0.mask(inputs.get(4), inputs.get(5), [batch, keys])?;
+        let (batch, queries) = (tensors[0].shape()[0], tensors[0].shape()[1]);
+        let mask = self
+            .0
+            .mask(inputs.get(4), inputs.get(5), [batch, queries, keys])?;
         let past = [inputs.get(6).cloned(), inputs.get(7).cloned()];
         let tensors = <[Tensor; 3]>::try_from(tensors);
         let tensors = tensors.map_err(|_| Error::graph("expected three inputs"))?;
@@ -250,7 +256,7 @@ impl Operator for FusedAttention {
         let part = |at: usize| columns(&all, at * size, size);
         let tensors = [part(0)?, part(1)?, part(2)?];
         let mask = (inputs.get(3), inputs.get(5));
-        let mask = self.heads.mask(mask.0, mask.1, [batch, length])?;
+        let mask = self.heads.mask(mask.0, mask.1, [batch, length, length])?;
         let outputs = self.heads.attend(tensors, mask, [None, None])?;
         Ok(outputs.into_iter().take(1).collect())
     }

@@ -1,6 +1,6 @@
 //! Gathering elements by index.
 
-use super::entry::{OperatorEntry, boxed, ml, onnx};
+use super::entry::{OperatorEntry, boxed, microsoft, ml, onnx};
 use crate::error::{Error, Result};
 use crate::index::{Walk, axis, strides};
 use crate::operator::{Build, Inputs, Operator};
@@ -17,6 +17,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     }),
     onnx("GatherElements", gather_elements),
     onnx("GatherND", gather_nd),
+    microsoft("GatherND", gather_nd),
 ];
 
 fn gather_elements(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {

@@ -1,24 +1,21 @@
 //! ONNX Runtime's quantized operators that compute on dequantized values: each input is dequantized to FP32, the operator of
 //! ONNX's own set is computed, and its output is quantized. (ONNX Runtime's documentation of contributed operators.)
 
-use super::composite::{inner, run};
+use super::composite::{ChannelsLast, inner, run};
 use super::entry::{OperatorEntry, boxed, microsoft};
 use super::quantize::{integers, nearest, saturated};
 use super::quantized::{of, scales, zeros};
-use super::{activation, logic, pooling, slice, softmax};
+use super::{activation, logic, pooling, slice};
 use crate::error::{Error, Result};
+use crate::index;
 use crate::operator::{Build, Inputs, Operator};
-use crate::tensor::{Tensor, with_room};
+use crate::tensor::{Tensor, element_count, filled, with_room};
 use infer_tensor::Datatype;
 
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     microsoft("QLinearAveragePool", |build| {
-        if build.attributes().flag("channels_last", false) {
-            return Err(Error::unsupported(
-                "the attribute `channels_last` is 1, which is not supported, expected 0",
-            ));
-        }
-        unary(build, pooling::OPERATORS, "AveragePool", 19)
+        let operator = unary(build, pooling::OPERATORS, "AveragePool", 19)?;
+        Ok(ChannelsLast::of(operator, build.attributes()))
     }),
     microsoft("QLinearConcat", |build| {
         let inputs = build.input_count();
@@ -41,10 +38,7 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     microsoft("QLinearSigmoid", |build| {
         unary(build, activation::OPERATORS, "Sigmoid", 13)
     }),
-    microsoft("QLinearSoftmax", |build| {
-        let opset = build.attributes().required_int("opset")?;
-        unary(build, softmax::OPERATORS, "Softmax", opset)
-    }),
+    microsoft("QLinearSoftmax", qlinear_softmax),
     microsoft("QLinearWhere", |build| {
         boxed(QLinearWhere(inner(
             logic::OPERATORS,
@@ -145,5 +139,71 @@ impl Operator for QLinearWhere {
         );
         let output = run(&*self.0, vec![Some(condition), Some(x), Some(y)])?;
         Ok(vec![quantized(&output, &inputs, [7, 8], datatype)?])
+    }
+}
+
+fn qlinear_softmax(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
+    let attributes = build.attributes();
+    let opset = attributes.required_int("opset")?;
+    if opset < 1 {
+        return Err(Error::graph(format!(
+            "the attribute `opset` is {opset}, expected at least 1"
+        )));
+    }
+    let is_flat = opset < 13;
+    boxed(QLinearSoftmax {
+        axis: attributes.int("axis", if is_flat { 1 } else { -1 }),
+        is_flat,
+    })
+}
+
+/// QLinearSoftmax: softmax of an INT8 or UINT8 tensor over an axis, quantized to the same datatype. The inputs are those of
+/// the other operators of one tensor.
+///
+/// As in ONNX Runtime, the powers of e are FP32, scaled to a sum that FP32 can represent, and the output's scale counts as
+/// one over a whole number. Values that round up to more than the datatype's largest are saturated.
+struct QLinearSoftmax {
+    axis: i64,
+    /// Whether the axes after `axis` are reduced too, as Softmax does before version 13.
+    is_flat: bool,
+}
+
+impl Operator for QLinearSoftmax {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let input = inputs.required(0)?;
+        let shape = input.shape();
+        let values = integers(input)?;
+        let axis = index::axis(self.axis, shape.len())?;
+        let (count, step) = match self.is_flat {
+            true => (element_count(&shape[axis..])?, 1),
+            false => (shape[axis], element_count(&shape[axis + 1..])?),
+        };
+        let scale = of(&scales(&inputs, 1, 1)?, 0);
+        let factor = (1.0 / of(&scales(&inputs, 3, 1)?, 0) as f32).floor();
+        let zero = i64::from(of(&zeros(&inputs, 4, 1)?, 0));
+        let mut result = filled(values.len(), zero)?;
+        if values.is_empty() {
+            return Ok(vec![saturated(shape.to_vec(), &result, input.datatype())?]);
+        }
+        // The largest value becomes e to this power; 5 leaves room for the factor.
+        let most = f64::from((f32::MAX / count as f32).ln()) - 5.0;
+        let shift = most.max(0.0) / scale;
+        let mut powers: Vec<f32> = with_room(256)?;
+        powers.extend((0..256).map(|below| ((shift - f64::from(below)) * scale).exp() as f32));
+        let power = |value: i32, most: i32| {
+            let below = usize::try_from(most.wrapping_sub(value)).unwrap_or(usize::MAX);
+            powers.get(below).copied().unwrap_or(0.0)
+        };
+        for start in 0..values.len() / count {
+            let first = start / step * step * count + start % step;
+            let places = || (first..).step_by(step).take(count);
+            let most = places().map(|at| values[at]).max().unwrap_or(0);
+            let sum: f32 = places().map(|at| power(values[at], most)).sum();
+            for at in places() {
+                let share = power(values[at], most) * factor / sum;
+                result[at] = nearest(share).saturating_add(zero);
+            }
+        }
+        Ok(vec![saturated(shape.to_vec(), &result, input.datatype())?])
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::composite::ChannelsLast;
 use super::convolution::{Convolution, Plan};
 use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use super::quantize::{integers, nearest, saturated};
@@ -17,6 +18,10 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("QLinearMatMul", |_| boxed(QLinearMatMul)),
     microsoft("QGemm", |build| boxed(QGemm::read(build))),
     microsoft("QLinearAdd", |_| boxed(QLinearBinary(|a, b| a + b))),
+    // ONNX's, for either layout of the images; the layout of the weights is ONNX's in both.
+    microsoft("QLinearConv", |build| {
+        Ok(ChannelsLast::of(qlinear_conv(build)?, build.attributes()))
+    }),
     microsoft("QLinearGlobalAveragePool", global_average_pool),
     microsoft("QLinearMul", |_| boxed(QLinearBinary(|a, b| a * b))),
 ];
@@ -26,12 +31,8 @@ fn qlinear_conv(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
 }
 
 fn global_average_pool(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {
-    if build.attributes().flag("channels_last", false) {
-        return Err(Error::unsupported(
-            "the attribute `channels_last` is 1, which is not supported, expected 0",
-        ));
-    }
-    boxed(QLinearGlobalAveragePool)
+    let operator = boxed(QLinearGlobalAveragePool)?;
+    Ok(ChannelsLast::of(operator, build.attributes()))
 }
 
 /// Reads a scale: per tensor, or one for each of `count` channels.

@@ -9,10 +9,11 @@ use super::entry::{OperatorEntry, domain_name};
 use super::{
     activation, arithmetic, attention, cast, col2im, constant, control, conv_integer,
     conv_transpose, convolution, cumulative, deform_conv, detection, dynamic_lstm, einsum,
-    elementwise, fused, fused_attention, gated, gather, integer_matmul, layer_normalization,
-    layout, linear_attention, logic, loss, lrn, matmul, max_unpool, ml, nbits, normalization, pad,
-    pooling, qlinear, quantize, quantized, random, recurrent, reduce, resize, roi_align, sampling,
-    scatter, select, sequence, shape, slice, softmax, spectral, tf_idf,
+    elementwise, embedding, fused, fused_attention, gated, gather, integer_matmul,
+    layer_normalization, layout, linear_algebra, linear_attention, logic, loss, lrn, matmul,
+    max_unpool, ml, nbits, normalization, pad, pooling, qlinear, quantize, quantized, random,
+    recurrent, reduce, resize, roi_align, sampling, scatter, select, sequence, shape, slice,
+    softmax, spectral, tf_idf,
 };
 use crate::error::{Error, Result};
 use crate::operator::{Build, Operator};
@@ -38,6 +39,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     dynamic_lstm::OPERATORS,
     einsum::OPERATORS,
     elementwise::OPERATORS,
+    embedding::OPERATORS,
     fused::OPERATORS,
     fused_attention::OPERATORS,
     gated::OPERATORS,
@@ -45,6 +47,7 @@ const FAMILIES: &[&[OperatorEntry]] = &[
     integer_matmul::OPERATORS,
     layer_normalization::OPERATORS,
     layout::OPERATORS,
+    linear_algebra::OPERATORS,
     linear_attention::OPERATORS,
     logic::OPERATORS,
     loss::OPERATORS,

@@ -1,6 +1,6 @@
 //! GridSample, which interpolates an image at the positions of a grid, and AffineGrid, which creates such a grid.
 
-use super::entry::{OperatorEntry, boxed, onnx};
+use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use super::window::spatial;
 use crate::error::{Error, Result};
 use crate::in_real;
@@ -16,6 +16,7 @@ const MAX_AXES: usize = 3;
 pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("AffineGrid", affine_grid),
     onnx("GridSample", grid_sample),
+    microsoft("GridSample", grid_sample),
 ];
 
 fn affine_grid(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {

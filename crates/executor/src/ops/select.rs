@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::entry::{OperatorEntry, boxed, onnx};
+use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use crate::error::{Error, Result};
 use crate::index::axis;
 use crate::operator::{Build, Inputs, Operator};
@@ -16,6 +16,12 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("NonZero", |_| boxed(NonZero)),
     onnx("TopK", top_k),
     onnx("Unique", unique),
+    microsoft("Unique", |_| {
+        boxed(FirstUnique(Unique {
+            axis: None,
+            is_sorted: false,
+        }))
+    }),
 ];
 
 fn arg_max(build: &Build<'_>, largest: bool) -> Result<Box<dyn Operator>> {
@@ -249,6 +255,18 @@ impl Operator for Unique {
             Tensor::vector(inverse),
             Tensor::vector(groups.iter().map(|group| group.count).collect()),
         ])
+    }
+}
+
+/// Unique of `com.microsoft`: the values in the order of their first elements, the position in them of each element, and how
+/// often each occurs.
+struct FirstUnique(Unique);
+
+impl Operator for FirstUnique {
+    fn run(&self, inputs: Inputs<'_>) -> Result<Vec<Tensor>> {
+        let mut outputs = self.0.run(inputs)?;
+        outputs.remove(1);
+        Ok(outputs)
     }
 }
 

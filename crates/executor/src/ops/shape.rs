@@ -1,6 +1,6 @@
 //! Operators that read a shape, or give the same elements another one.
 
-use super::entry::{OperatorEntry, boxed, onnx};
+use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use crate::error::{Error, Result};
 use crate::index::{axes, axis};
 use crate::operator::{Build, Inputs, Operator};
@@ -13,6 +13,8 @@ pub(super) const OPERATORS: &[OperatorEntry] = &[
     onnx("Size", |_| boxed(Size)),
     onnx("Squeeze", squeeze),
     onnx("Unsqueeze", unsqueeze),
+    // Unsqueeze with one axis, a scalar.
+    microsoft("ExpandDims", |_| boxed(Unsqueeze { axes: None })),
 ];
 
 fn squeeze(build: &mut Build<'_>) -> Result<Box<dyn Operator>> {

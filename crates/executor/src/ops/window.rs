@@ -70,6 +70,22 @@ impl Window {
         })
     }
 
+    /// Replaces the padding by one that is only known when the node runs.
+    ///
+    /// # Errors
+    /// `Input` if a padding is negative or too large.
+    pub fn set_pads(&mut self, pads: &[i64]) -> Result<()> {
+        let mut sizes = with_room(pads.len())?;
+        for &pad in pads {
+            let size = usize::try_from(pad).ok().filter(|&size| size <= MAX_SIZE);
+            sizes.push(size.ok_or_else(|| {
+                Error::input(format!("a padding is {pad}, expected 0 to {MAX_SIZE}"))
+            })?);
+        }
+        self.pads = Some(sizes);
+        Ok(())
+    }
+
     /// The stride, dilation and padding of `rank` spatial axes, with `kernel` as the window's size. The caller fills in the
     /// numbers of windows and of values.
     pub fn frame(&self, kernel: &[usize]) -> Result<Frame> {

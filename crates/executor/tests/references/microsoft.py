@@ -2,7 +2,7 @@
 
     pip install onnx onnxruntime && python3 microsoft.py
 
-A quantized output may be one step apart, since ONNX Runtime rounds in FP32.
+A quantized output may be one step apart, since ONNX Runtime rounds in FP32; QLinearSoftmax rounds as it does.
 """
 
 import json
@@ -12,7 +12,7 @@ import numpy
 import onnxruntime
 from onnx import helper
 
-DATATYPES = {"float32": "FP32", "int32": "INT32", "int64": "INT64", "uint8": "UINT8", "int8": "INT8", "bool": "BOOL"}
+DATATYPES = {"float32": "FP32", "float64": "FP64", "int32": "INT32", "int64": "INT64", "uint8": "UINT8", "int8": "INT8", "bool": "BOOL"}
 random = numpy.random.default_rng(11)
 
 
@@ -139,13 +139,76 @@ CASES = [
     ("Attention", HEADS, [reals(2, 3, 6), reals(6, 24), reals(24), numpy.array([[1, 1, 0], [0, 1, 1]], "i4")], ["f4"]),
     ("Attention", HEADS, [reals(2, 3, 6), reals(6, 24), reals(24), numpy.array([2, 3], "i4")], ["f4"]),
     ("Attention", {**HEADS, "unidirectional": 1}, [reals(2, 3, 6), reals(6, 24), reals(24)], ["f4"]),
+    ("QLinearSoftmax", {"axis": 1, "opset": 13}, [u8(2, 5, 3), S, Z, scalar(0.006), scalar(3, "u1")], ["u1"]),
+    ("QLinearSoftmax", {"axis": 1, "opset": 12}, [i8(2, 5, 3), S, scalar(3, "i1"), scalar(0.01), scalar(-100, "i1")], ["i1"]),
+    (
+        "QLinearAveragePool",
+        {"kernel_shape": [2, 3], "pads": [0, 1, 1, 0], "channels_last": 1},
+        [u8(1, 4, 6, 2), S, Z, T, Y],
+        ["u1"],
+    ),
+    ("QLinearGlobalAveragePool", {"channels_last": 1}, [u8(2, 3, 4, 2), S, Z, T, Y], ["u1"]),
+    *[
+        (
+            "QLinearConv",
+            {"channels_last": last},
+            [u8(*shape), S, Z, u8(3, 2, 2, 2), T, Y, scalar(2.0), Z, random.integers(-9, 9, 3).astype("i4")],
+            ["u1"],
+        )
+        for last, shape in [(0, (1, 2, 4, 5)), (1, (1, 4, 5, 2))]
+    ],
+    ("FusedMatMul", {"transBatchA": 1, "transBatchB": 1}, [reals(3, 2, 4), reals(4, 2, 5)], ["f4"]),
+    ("FusedMatMul", {"transBatchA": 1, "transA": 1, "transB": 1}, [reals(4, 2, 3), reals(2, 5, 4)], ["f4"]),
+    ("TransposeMatMul", {"transA": 1, "alpha": 0.5}, [reals(4, 3), reals(4, 5)], ["f4"]),
+    ("RotaryEmbedding", {"scale": 0.5}, [reals(1, 2, 3, 4), numpy.array([1]), *rotation(5, 2)], ["f4"]),
+    ("ExpandDims", {}, [reals(2, 3), scalar(-1, "i4")], ["f4"]),
+    ("GatherND", {}, [reals(2, 3), numpy.array([[1, 0], [0, 2]])], ["f4"]),
+    ("GridSample", {"mode": "bicubic"}, [reals(1, 2, 3, 4), reals(1, 2, 2, 2) / 2], ["f4"]),
+    ("Range", {}, [scalar(1, "i4"), scalar(4, "i4")], ["i4"]),
+    ("Range", {}, [scalar(1.0), scalar(-2.0), scalar(-0.75)], ["f4"]),
+    ("Trilu", {"upper": 0}, [reals(2, 3, 3), numpy.array(-1)], ["f4"]),
+    ("Unique", {}, [numpy.array([3, 1, -1, 1, 3], "f4")], ["f4", "i8", "i8"]),
+    ("CDist", {"metric": "euclidean"}, [reals(3, 4), reals(2, 4)], ["f4"]),
+    ("CDist", {"metric": "sqeuclidean"}, [reals(3, 4).astype("f8"), reals(2, 4).astype("f8")], ["f8"]),
+    ("Inverse", {}, [(reals(2, 3, 3) + 5 * numpy.eye(3, dtype="f4")).astype("f8")], ["f8"]),
+    ("Inverse", {}, [numpy.array([[0, 2], [4, 0]], "f4")], ["f4"]),
+    *[
+        ("EmbedLayerNormalization", attributes, [*ids, *embeddings], outputs)
+        for attributes, ids, embeddings, outputs in [
+            (
+                {"epsilon": 1e-5},
+                [numpy.array([[3, 0, 2], [1, 1, 3]], "i4"), numpy.array([[0, 1, 1], [0, 0, 1]], "i4")],
+                [reals(4, 4), reals(3, 4), reals(2, 4), reals(4), reals(4), numpy.array([[1, 1, 0], [1, 1, 1]], "i4")],
+                ["f4", "i4"],
+            ),
+            (
+                {"mask_index_type": 0},
+                [numpy.array([[3, 0, 2]], "i4"), None],
+                [reals(4, 4), reals(3, 4), None, reals(4), reals(4), None, numpy.array([[2, 0, 1]], "i4")],
+                ["f4", "i4", "f4"],
+            ),
+        ]
+    ],
+    ("NGramRepeatBlock", {"ngram_size": 2}, [numpy.array([[1, 2, 1], [3, 3, 3], [0, 1, 2]]), reals(3, 5)], ["f4"]),
+    (
+        "ConvTransposeWithDynamicPads",
+        {"strides": [2, 1]},
+        [reals(1, 2, 3, 4), reals(2, 3, 2, 3), numpy.array([1, 0, 0, 2]), reals(3)],
+        ["f4"],
+    ),
+    (
+        "Attention",
+        HEADS,
+        [reals(1, 3, 6), reals(6, 24), reals(24), numpy.array([[[1, 0, 1], [1, 1, 0], [0, 1, 1]]], "i4")],
+        ["f4"],
+    ),
 ]
 
 
 def tensor(array):
     array = numpy.asarray(array)
     if array.dtype == numpy.float32:
-        values = [float(str(value)) for value in array.ravel()]
+        values = [float(str(value)) if numpy.isfinite(value) else str(value) for value in array.ravel()]
     else:
         values = array.ravel().tolist()
     return {"datatype": DATATYPES[str(array.dtype)], "shape": list(array.shape), "values": values}
@@ -177,7 +240,7 @@ def case(operator, attributes, inputs, datatypes):
         "domain": "com.microsoft",
         "operator": operator,
         "opset": 1,
-        "step": 1 if operator.startswith("QLinear") else 0,
+        "step": 1 if operator.startswith("QLinear") and operator != "QLinearSoftmax" else 0,
         "attributes": attributes,
         "inputs": [None if array is None else tensor(array) for array in inputs],
         "outputs": [tensor(output) for output in compute(operator, attributes, inputs, datatypes)],
