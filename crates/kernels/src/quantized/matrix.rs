@@ -236,7 +236,10 @@ mod tests {
     use super::*;
 
     fn numbers(count: usize, seed: usize, span: usize) -> impl Iterator<Item = usize> {
-        (0..count).map(move |at| (at * 7919 + seed * 104_729 + at * at) / 13 % span)
+        // In 64 bits, since WebAssembly's `usize` has 32.
+        let (seed, span) = (seed as u64, span as u64);
+        (0..count as u64)
+            .map(move |at| ((at * 7919 + seed * 104_729 + at * at) / 13 % span) as usize)
     }
 
     #[test]
