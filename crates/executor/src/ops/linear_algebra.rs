@@ -68,7 +68,7 @@ fn not_rows(a: &Tensor, b: &Tensor) -> Error {
 }
 
 /// Inverse: the inverse of each square matrix on the last two axes. Floats. A singular matrix has no inverse: its result has
-/// infinities and NaNs, as in ONNX Runtime, but not at the same places.
+/// infinities and NaNs.
 struct Inverse;
 
 impl Operator for Inverse {
