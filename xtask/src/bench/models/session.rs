@@ -32,6 +32,11 @@ impl Session {
             .call_add_model(&mut store, NAME, onnx)
             .map_err(plain)?
             .map_err(|reason| anyhow!("{reason}"))?;
+        // As a build does before the snapshot: until then, freed memory is cleared.
+        engine
+            .infer_engine_setup()
+            .call_seal(&mut store)
+            .map_err(plain)?;
         let graph = context(&mut store, &engine, NAME).map_err(plain)?;
         Ok(Self {
             store,
