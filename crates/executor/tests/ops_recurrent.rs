@@ -103,7 +103,7 @@ fn layers_say_what_they_cannot_compute() {
             }
         }
     }
-    // The datatype is told in other words where the weights are known before.
+    // Constant weights give another message for a wrong datatype.
     for (constants, expected) in [
         (vec![], "input 1 is FP32, expected FP64 as input 0"),
         (vec![1, 2, 3], "input 0 is FP64, expected FP32 as the weights"),

@@ -194,19 +194,27 @@ impl Alone {
         let graph = context(&mut store, &engine, model)
             .map_err(|error| anyhow!("{error:#}"))
             .context("cannot create an execution context")?;
-        let mut once = || -> wasmtime::Result<Duration> {
-            let start = Instant::now();
-            let outputs = compute(&mut store, &engine, graph, &inputs)?;
-            let elapsed = start.elapsed();
-            for (_, output) in outputs {
-                output.resource_drop(&mut store)?;
-            }
-            Ok(elapsed)
-        };
-        series(warm_up, runs, || {
-            once().map_err(|error| anyhow!("{error:#}"))
-        })
+        series(warm_up, runs, || timed(&mut store, &engine, graph, &inputs))
     }
+}
+
+/// The time of one inference.
+pub(super) fn timed(
+    store: &mut Store<Wasi>,
+    engine: &bindings::Engine,
+    graph: ResourceAny,
+    inputs: &[(TensorType, &Tensor)],
+) -> Result<Duration> {
+    let mut once = || -> wasmtime::Result<Duration> {
+        let start = Instant::now();
+        let outputs = compute(store, engine, graph, inputs)?;
+        let elapsed = start.elapsed();
+        for (_, output) in outputs {
+            output.resource_drop(&mut *store)?;
+        }
+        Ok(elapsed)
+    };
+    once().map_err(|error| anyhow!("{error:#}"))
 }
 
 pub(super) fn context(

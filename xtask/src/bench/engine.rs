@@ -4,7 +4,6 @@
 //! configures it, and onnxruntime-web under Node. A loop of multiply-adds in the engine measures the peak FLOP/s, and
 //! the engine's own profile says where the time goes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,7 +13,7 @@ use infer_host::Limits;
 use super::alone::{Alone, Tensor};
 use super::networks::{self, Network, Served};
 use super::onnxruntime_web::OnnxRuntimeWeb;
-use super::stats::{Stats, ms};
+use super::stats::{Stats, by_operator, geometric_mean, ms};
 use crate::project;
 
 /// Measure the WebAssembly engine beside onnxruntime-web
@@ -189,8 +188,7 @@ fn print_mean(rows: &[Row]) {
     if images.is_empty() {
         return;
     }
-    let product: f64 = images.iter().map(|row| row.ratio()).product();
-    let mean = product.powf(1.0 / images.len() as f64);
+    let mean = geometric_mean(images.iter().map(|row| row.ratio()));
     let names: Vec<&str> = images.iter().map(|row| row.network.name()).collect();
     println!();
     println!(
@@ -220,22 +218,16 @@ fn print_quantized(rows: &[Row]) {
 /// Print the time of each operator.
 fn print_operators(rows: &[Row]) {
     for row in rows {
-        let mut kinds: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
-        for (name, seconds) in &row.profile {
-            let kind = kinds.entry(name).or_default();
-            *kind = (kind.0 + 1, kind.1 + seconds);
-        }
-        let total: f64 = row.profile.iter().map(|(_, seconds)| seconds).sum();
-        let mut kinds: Vec<_> = kinds.into_iter().collect();
-        kinds.sort_by(|(_, a), (_, b)| b.1.total_cmp(&a.1));
         println!();
         println!("| {}: operator | steps | ms | share |", row.network.name());
         println!("| --- | --- | --- | --- |");
-        for (name, (steps, seconds)) in kinds {
+        for operator in by_operator(&row.profile) {
             println!(
-                "| {name} | {steps} | {:.3} | {:.1} % |",
-                seconds * 1e3,
-                100.0 * seconds / total
+                "| {} | {} | {:.3} | {:.1} % |",
+                operator.name,
+                operator.steps,
+                operator.seconds * 1e3,
+                operator.share
             );
         }
     }

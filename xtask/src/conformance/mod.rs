@@ -45,7 +45,7 @@ pub(crate) struct Conformance {
     /// Also write the table to a Markdown file, between the marks of this command
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// Whose cases they are, which selects the marks in the file
+    /// The origin of the cases, which selects the marks in the file
     #[arg(long, value_enum, default_value_t = Cases::Onnx)]
     of: Cases,
     /// Fail if fewer cases pass

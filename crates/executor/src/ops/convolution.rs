@@ -143,7 +143,15 @@ pub(super) fn add_bias<T: Ring>(
 /// # Errors
 /// `Input` if it has another shape.
 pub fn bias<'a>(inputs: &'a Inputs<'_>, at: usize, channels: usize) -> Result<Option<&'a Tensor>> {
-    match inputs.get(at) {
+    bias_of(inputs.get(at), channels)
+}
+
+/// As [`bias`], of an input that is already at hand.
+///
+/// # Errors
+/// As [`bias`].
+pub fn bias_of(bias: Option<&Tensor>, channels: usize) -> Result<Option<&Tensor>> {
+    match bias {
         Some(bias) if bias.shape() != [channels] => Err(Error::input(format!(
             "the bias has the shape {:?}, expected [{channels}]",
             bias.shape()

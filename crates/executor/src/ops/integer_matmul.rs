@@ -4,6 +4,7 @@
 use infer_kernels::quantization::DynamicParams;
 use infer_tensor::Datatype;
 
+use super::convolution::bias_of;
 use super::entry::{OperatorEntry, boxed, microsoft, onnx};
 use super::matmul::product;
 use super::packed_integer::{PackedInteger, Rows};
@@ -105,17 +106,9 @@ fn scaled_product(
 ) -> Result<Tensor> {
     let (shape, sums) = quantized::product((a, b), zeros)?;
     let columns = columns(b);
-    let bias = bias.map(|bias| {
-        let values = bias.elements::<f32>()?;
-        match bias.shape() == [columns] {
-            true => Ok(values),
-            false => Err(Error::input(format!(
-                "the bias has the shape {:?}, expected [{columns}]",
-                bias.shape()
-            ))),
-        }
-    });
-    let bias = bias.transpose()?;
+    let bias = bias_of(bias, columns)?
+        .map(Tensor::elements::<f32>)
+        .transpose()?;
     let mut result: Vec<f32> = with_room(sums.len())?;
     result.extend(sums.iter().enumerate().map(|(at, &sum)| {
         let column = at % columns;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use infer_kernels::quantization::DynamicParams;
 use infer_kernels::quantized::{QuantizedMatrix, QuantizedRows};
 
+use super::convolution::bias_of;
 use super::quantize::integers;
 use crate::buffer_pool::{give, scratch};
 use crate::error::{Error, Result};
@@ -234,17 +235,7 @@ impl PackedInteger {
         bias: Option<&Tensor>,
     ) -> Result<Tensor> {
         let n = self.columns();
-        let bias = bias.map(|bias| {
-            let values = bias.elements::<f32>()?;
-            match bias.shape() == [n] {
-                true => Ok(values),
-                false => Err(Error::input(format!(
-                    "the bias has the shape {:?}, expected [{n}]",
-                    bias.shape()
-                ))),
-            }
-        });
-        let bias = bias.transpose()?;
+        let bias = bias_of(bias, n)?.map(Tensor::elements::<f32>).transpose()?;
         let mut factors = with_room(n)?;
         factors.extend((0..n).map(|column| a_scale * b_scales[column % b_scales.len()]));
         let mut result = scratch(element_count(shape)?)?;

@@ -19,7 +19,7 @@ pub(super) struct Shared {
     convs: Vec<Conv>,
 }
 
-/// What the packed form of a matrix depends on, besides its values: whether it is transposed, and the bits of its factor.
+/// The key of a packed matrix: the constant, whether it is transposed, and the bits of its factor.
 type Product = (ValueId, bool, u32);
 
 /// A convolution's kernel, and what it depends on besides the specification.

@@ -1,8 +1,6 @@
 //! The tables of a measurement, and its geometric means.
 
-use std::collections::BTreeMap;
-
-use crate::bench::stats::{Stats, ms};
+use crate::bench::stats::{Stats, by_operator, geometric_mean, ms};
 
 /// The operators of each model that are printed: the slowest.
 const OPERATORS: usize = 5;
@@ -33,20 +31,14 @@ impl Row {
 
     /// The slowest operators, with the number of their steps, milliseconds, and their share.
     fn slowest(&self) -> String {
-        let mut kinds: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
-        for (name, seconds) in &self.profile {
-            let kind = kinds.entry(name).or_default();
-            *kind = (kind.0 + 1, kind.1 + seconds);
-        }
-        let total: f64 = self.profile.iter().map(|(_, seconds)| seconds).sum();
-        let mut kinds: Vec<_> = kinds.into_iter().collect();
-        kinds.sort_by(|(_, a), (_, b)| b.1.total_cmp(&a.1));
-        let texts = kinds.into_iter().take(OPERATORS);
-        let texts = texts.map(|(name, (steps, seconds))| {
+        let texts = by_operator(&self.profile).into_iter().take(OPERATORS);
+        let texts = texts.map(|operator| {
             format!(
-                "{name} ×{steps} {:.3} ms, {:.0} %",
-                seconds * 1e3,
-                100.0 * seconds / total
+                "{} ×{} {:.3} ms, {:.0} %",
+                operator.name,
+                operator.steps,
+                operator.seconds * 1e3,
+                operator.share
             )
         });
         texts.collect::<Vec<_>>().join("; ")
@@ -86,37 +78,18 @@ pub(super) fn print(rows: &[Row], rounds: u32) {
     println!(
         "engine / ONNX Runtime, geometric mean of {} models: {:.2}",
         rows.len(),
-        mean(rows.iter().map(Row::behind))
+        geometric_mean(rows.iter().map(Row::behind))
     );
     let ahead: Vec<f64> = rows.iter().filter_map(Row::ahead).collect();
     println!(
         "onnxruntime-web / engine, geometric mean of {} models: {:.2}",
         ahead.len(),
-        mean(ahead.iter().copied())
+        geometric_mean(ahead.iter().copied())
     );
     println!();
     println!("| model | slowest operators |");
     println!("| --- | --- |");
     for row in rows {
         println!("| {} | {} |", row.name, row.slowest());
-    }
-}
-
-/// The geometric mean; NaN of nothing.
-fn mean(ratios: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = ratios.fold((0.0, 0.0), |(sum, count), ratio| {
-        (sum + ratio.ln(), count + 1.0)
-    });
-    f64::exp(sum / count)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn geometric_mean_weighs_ratios_alike() {
-        assert!((mean([4.0, 0.25, 8.0].into_iter()) - 2.0).abs() < 1e-12);
-        assert!(mean(std::iter::empty()).is_nan());
     }
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
-use crate::bench::alone::{Alone, Tensor, Wasi, bindings, compute, context, series, typed};
+use crate::bench::alone::{Alone, Tensor, Wasi, bindings, compute, context, series, timed, typed};
 use bindings::exports::infer::engine::setup::Input;
 
 /// The name of the graph in its instance.
@@ -54,14 +54,7 @@ impl Session {
     ) -> Result<Vec<Duration>> {
         let inputs = typed(inputs)?;
         series(warm_up, runs, || {
-            let start = std::time::Instant::now();
-            let outputs =
-                compute(&mut self.store, &self.engine, self.graph, &inputs).map_err(plain)?;
-            let elapsed = start.elapsed();
-            for (_, output) in outputs {
-                output.resource_drop(&mut self.store).map_err(plain)?;
-            }
-            Ok(elapsed)
+            timed(&mut self.store, &self.engine, self.graph, &inputs)
         })
     }
 
