@@ -4,7 +4,7 @@ use infer_tensor::Datatype;
 use serde::Deserialize;
 
 use crate::tasks::{self, Task};
-use crate::{BatchingSpec, CardError, ImageSpec, Precision, TextSpec, keys};
+use crate::{AudioSpec, BatchingSpec, CardError, ImageSpec, Precision, TableSpec, TextSpec, keys};
 
 /// The contents of a `model.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -36,9 +36,15 @@ pub struct ModelCard {
     /// How an encoded image becomes an input, for models that take images.
     #[serde(default)]
     pub image: Option<ImageSpec>,
+    /// How an encoded sound becomes an input, for models that take sounds.
+    #[serde(default)]
+    pub audio: Option<AudioSpec>,
     /// How a text becomes the inputs, for models that take texts.
     #[serde(default)]
     pub text: Option<TextSpec>,
+    /// How a record becomes the inputs, for models that take tables.
+    #[serde(default)]
+    pub table: Option<TableSpec>,
     /// The meaning of the outputs, from the section of the task.
     #[serde(skip)]
     pub task: Task,
@@ -183,6 +189,19 @@ impl ModelCard {
         }
     }
 
+    /// The value that an input always has, such as the sample rate.
+    #[must_use]
+    pub fn constant(&self, input: &str) -> Option<i64> {
+        match (&self.task, &self.audio) {
+            (Task::VoiceActivity(spec), Some(audio))
+                if spec.rate_input.as_deref() == Some(input) =>
+            {
+                Some(audio.rate_hz.into())
+            }
+            _ => None,
+        }
+    }
+
     fn check(&self) -> Result<(), CardError> {
         if self.version.is_empty() || self.version.len() > 64 {
             return Err(CardError::value(
@@ -199,8 +218,14 @@ impl ModelCard {
         if let Some(image) = &self.image {
             self.check_image(image)?;
         }
+        if let Some(audio) = &self.audio {
+            self.check_audio(audio)?;
+        }
         if let Some(text) = &self.text {
             self.check_text(text)?;
+        }
+        if let Some(table) = &self.table {
+            self.check_table(table)?;
         }
         self.task.check(self)
     }

@@ -12,17 +12,26 @@ pub struct ImageSpec {
     /// The input that takes the image; the graph's only input by default.
     #[serde(default)]
     pub input: Option<String>,
-    /// Width of the input in pixels.
+    /// The input that takes 1 for each pixel of the image, `[batch, height, width]`; none by default.
+    #[serde(default)]
+    pub mask: Option<String>,
+    /// Width of the input in pixels; an example if the width depends on the image.
     pub width: u32,
-    /// Height of the input in pixels.
+    /// Height of the input in pixels; an example if the height depends on the image.
     pub height: u32,
     /// How an image of another size is resized.
     #[serde(default)]
     pub resize: ResizeMode,
     /// With `resize = "shortest-edge"`: the length of that edge before the center crop, in pixels; by
-    /// default the shortest that covers `width` and `height`.
+    /// default the shortest that covers `width` and `height`. With `resize = "edges"`: the length of that edge.
     #[serde(default)]
     pub shortest_edge: Option<u32>,
+    /// With `resize = "edges"`: the most pixels of the longest edge.
+    #[serde(default)]
+    pub longest_edge: Option<u32>,
+    /// With `resize = "edges"` and `"closest"`: each edge becomes a multiple of this.
+    #[serde(default)]
+    pub multiple_of: Option<u32>,
     /// With `resize = "stretch"`: the width before the center crop, in pixels; `width` by default.
     #[serde(default)]
     pub resize_width: Option<u32>,
@@ -56,11 +65,76 @@ pub struct ImageSpec {
 }
 
 impl ImageSpec {
+    /// Whether the input's size depends on the image.
+    #[must_use]
+    pub const fn is_proportional(&self) -> bool {
+        matches!(self.resize, ResizeMode::Edges | ResizeMode::Closest)
+    }
+
+    /// The width and height of the input for an image of this width and height.
+    #[must_use]
+    pub fn size_for(&self, width: u32, height: u32) -> (u32, u32) {
+        match self.resize {
+            ResizeMode::Edges => self.edges_for(width, height),
+            ResizeMode::Closest => self.closest_for(width, height),
+            _ => (self.width, self.height),
+        }
+    }
+
+    /// `get_size_with_aspect_ratio` of `transformers`.
+    fn edges_for(&self, width: u32, height: u32) -> (u32, u32) {
+        let (width_f, height_f) = (f64::from(width), f64::from(height));
+        let (least, greatest) = (width_f.min(height_f), width_f.max(height_f));
+        let shortest = f64::from(self.shortest_edge.unwrap_or(self.width.min(self.height)));
+        let longest = self.longest_edge.map_or(f64::INFINITY, f64::from);
+        let (edge, exact) = if greatest / least * shortest > longest {
+            let exact = longest * least / greatest;
+            (exact.round_ties_even(), exact)
+        } else {
+            (shortest, shortest)
+        };
+        // `as` saturates, and cuts the fraction off as Python's `int` does.
+        let other = |ratio: f64| (exact * ratio) as u32;
+        let multiple = self.multiple_of.unwrap_or(1).max(1);
+        let rounded = |edge: u32| (edge - edge % multiple).max(multiple);
+        let (to_width, to_height) = if least == edge {
+            (width, height)
+        } else if width < height {
+            (edge as u32, other(height_f / width_f))
+        } else {
+            (other(width_f / height_f), edge as u32)
+        };
+        (rounded(to_width), rounded(to_height))
+    }
+
+    /// `get_resize_output_image_size` of DPT in `transformers`.
+    fn closest_for(&self, width: u32, height: u32) -> (u32, u32) {
+        let across = f64::from(self.width) / f64::from(width);
+        let down = f64::from(self.height) / f64::from(height);
+        let scale = if (1.0 - across).abs() < (1.0 - down).abs() {
+            across
+        } else {
+            down
+        };
+        let multiple = self.multiple_of.unwrap_or(1).max(1);
+        let rounded = |edge: u32| {
+            let count = (f64::from(edge) * scale / f64::from(multiple)).round_ties_even();
+            (count as u32).saturating_mul(multiple).max(multiple)
+        };
+        (rounded(width), rounded(height))
+    }
+
     /// The input's shape for a batch of images.
     #[must_use]
     pub fn shape(&self, batch: u64) -> [u64; 4] {
+        self.shape_of(batch, (self.width, self.height))
+    }
+
+    /// The input's shape for a batch of images that become inputs of this width and height.
+    #[must_use]
+    pub fn shape_of(&self, batch: u64, (width, height): (u32, u32)) -> [u64; 4] {
         let channels = self.channels.count() as u64;
-        let (width, height) = (u64::from(self.width), u64::from(self.height));
+        let (width, height) = (u64::from(width), u64::from(height));
         match self.layout {
             Layout::Nchw => [batch, channels, height, width],
             Layout::Nhwc => [batch, height, width, channels],
@@ -98,6 +172,15 @@ pub enum ResizeMode {
     ShortestEdge,
     /// Resize until the image fits inside that size, then center it on black.
     Pad,
+    /// Resize until the image fits inside that size, then center it on gray (114), as Ultralytics does: halves are
+    /// rounded to even, and an odd pixel of padding comes last.
+    Letterbox,
+    /// Resize until the shortest edge has `shortest_edge` pixels, or the longest `longest_edge` if that is smaller, rounded
+    /// down to `multiple_of`. The input has the image's proportions.
+    Edges,
+    /// Resize by the ratio of `width` or `height` to the image's that is closer to 1, rounded to `multiple_of`. The
+    /// input has the image's proportions.
+    Closest,
     /// Do not resize: crop the center, or center the image on black.
     None,
 }
@@ -109,6 +192,9 @@ impl ResizeMode {
             Self::Stretch => "stretch",
             Self::ShortestEdge => "shortest-edge",
             Self::Pad => "pad",
+            Self::Letterbox => "letterbox",
+            Self::Edges => "edges",
+            Self::Closest => "closest",
             Self::None => "none",
         }
     }
@@ -127,7 +213,7 @@ pub enum Crop {
     Transformers,
 }
 
-/// An interpolation filter; antialiased when shrinking, like Pillow's.
+/// An interpolation filter; antialiased when shrinking, like Pillow's, but for [`Filter::OpencvLinear`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the filters' own names")]
@@ -138,6 +224,8 @@ pub enum Filter {
     Hamming,
     Bicubic,
     Lanczos,
+    /// `INTER_LINEAR` of OpenCV: bilinear without antialiasing.
+    OpencvLinear,
 }
 
 /// How the transparency of an image is removed.
@@ -203,19 +291,28 @@ impl ModelCard {
         const MAX_EDGE: u32 = 8192;
         let fail =
             |key: &str, problem: String| Err(CardError::value(format!("[image] `{key}`"), problem));
-        let optional = [
-            (
-                "shortest_edge",
-                image.shortest_edge,
-                ResizeMode::ShortestEdge,
-            ),
-            ("resize_width", image.resize_width, ResizeMode::Stretch),
-            ("resize_height", image.resize_height, ResizeMode::Stretch),
+        use ResizeMode::{Closest, Edges, ShortestEdge, Stretch};
+        let optional: [(_, _, &[ResizeMode]); 5] = [
+            ("shortest_edge", image.shortest_edge, &[ShortestEdge, Edges]),
+            ("longest_edge", image.longest_edge, &[Edges]),
+            ("multiple_of", image.multiple_of, &[Edges, Closest]),
+            ("resize_width", image.resize_width, &[Stretch]),
+            ("resize_height", image.resize_height, &[Stretch]),
         ];
-        for (key, edge, mode) in optional {
-            if edge.is_some() && image.resize != mode {
-                return fail(key, format!("needs `resize = \"{}\"`", mode.name()));
+        for (key, edge, modes) in optional {
+            if edge.is_some() && !modes.contains(&image.resize) {
+                let modes: Vec<String> = modes
+                    .iter()
+                    .map(|mode| format!("`resize = \"{}\"`", mode.name()))
+                    .collect();
+                return fail(key, format!("needs {}", modes.join(" or ")));
             }
+        }
+        if image.resize == Edges && image.shortest_edge.is_none() {
+            return fail(
+                "shortest_edge",
+                "required with `resize = \"edges\"`".to_owned(),
+            );
         }
         let edges = [("width", Some(image.width)), ("height", Some(image.height))]
             .into_iter()
@@ -253,6 +350,21 @@ impl ModelCard {
             let name = image.input.as_deref().unwrap_or_default();
             return fail("input", format!("the model has no input `{name}`"));
         };
+        if let Some(name) = &image.mask {
+            let Some(mask) = self.inputs.iter().find(|input| input.name == *name) else {
+                return fail("mask", format!("the model has no input `{name}`"));
+            };
+            if mask.shape.len() != 3 || !matches!(mask.datatype, Datatype::Int64 | Datatype::Int32)
+            {
+                return fail(
+                    "mask",
+                    format!(
+                        "`{name}` is {} of shape {:?}, expected INT64 or INT32 of [batch, height, width]",
+                        mask.datatype, mask.shape
+                    ),
+                );
+            }
+        }
         if image.input.is_none() && self.inputs.len() > 1 {
             return fail(
                 "input",

@@ -6,6 +6,7 @@ use crate::tasks::SECTIONS;
 
 /// The card's own keys; [`SECTIONS`] has the keys of tasks.
 const CARD: &[&str] = &[
+    "audio",
     "batching",
     "description",
     "image",
@@ -14,6 +15,7 @@ const CARD: &[&str] = &[
     "output",
     "placement",
     "precision",
+    "table",
     "task",
     "text",
     "version",
@@ -29,7 +31,10 @@ const IMAGE: &[&str] = &[
     "height",
     "input",
     "layout",
+    "longest_edge",
+    "mask",
     "mean",
+    "multiple_of",
     "resize",
     "resize_height",
     "resize_width",
@@ -37,6 +42,21 @@ const IMAGE: &[&str] = &[
     "shortest_edge",
     "std",
     "width",
+];
+const TABLE: &[&str] = &["columns", "input"];
+const AUDIO: &[&str] = &[
+    "attention_mask",
+    "chunk_seconds",
+    "features",
+    "hop_length",
+    "input",
+    "max_length",
+    "mean",
+    "mels",
+    "n_fft",
+    "normalize",
+    "rate_hz",
+    "std",
 ];
 const TEXT: &[&str] = &[
     "attention_mask",
@@ -82,9 +102,11 @@ pub(crate) fn check(card: &toml::Table) -> Result<(), CardError> {
         }
     }
     let own = [
+        ("audio", AUDIO),
         ("batching", BATCHING),
         ("image", IMAGE),
         ("memory", MEMORY),
+        ("table", TABLE),
         ("text", TEXT),
     ];
     let of_tasks = SECTIONS.iter().map(|(key, known, _)| (*key, *known));

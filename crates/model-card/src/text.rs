@@ -159,7 +159,8 @@ impl ModelCard {
                 format!("the model has no input `{}`", text.input_ids),
             );
         };
-        for spec in &self.inputs {
+        let image = self.image_input().map(|(_, input)| &input.name);
+        for spec in self.inputs.iter().filter(|spec| Some(&spec.name) != image) {
             let place = || format!("[text] input `{}`", spec.name);
             if text.role(&spec.name).is_none() {
                 return Err(CardError::value(

@@ -95,7 +95,7 @@ fn invalid_cards_are_rejected() {
         (
             "[image]",
             "[picture]",
-            "unknown key `picture` in the card; known keys are `batching`, `classification`, `description`, `embedding`, ",
+            "unknown key `picture` in the card; known keys are `audio`, `batching`, `classification`, `depth`, `description`, ",
         ),
         (
             "[image]",
@@ -538,7 +538,12 @@ fn tasks_have_hugging_faces_names() {
 
 #[test]
 fn tasks_that_contradict_the_card_are_rejected() {
-    let supported = "supported are `image-classification`, `text-classification` and `feature-extraction`; \
+    let supported = "supported are `image-classification`, `text-classification`, `tabular-classification`, \
+                     `audio-classification`, `tabular-regression`, `feature-extraction`, `image-feature-extraction`, \
+                     `object-detection`, `instance-segmentation`, `keypoint-detection`, `image-segmentation`, \
+                     `depth-estimation`, `token-classification`, `question-answering`, `fill-mask`, \
+                     `zero-shot-classification`, `zero-shot-image-classification`, `text-ranking`, \
+                     `automatic-speech-recognition` and `voice-activity-detection`; \
                      without `task` and its section, the model returns its output tensors";
     let tensors = CARD[..CARD.find("[image]").unwrap()].to_owned();
     let classes = tensors.clone() + "[classification]\noutput = \"probabilities\"\n";
@@ -556,8 +561,8 @@ fn tasks_that_contradict_the_card_are_rejected() {
         (CARD, "", &format!("`task`: `` is not a task; {supported}")),
         (
             &tensors,
-            "object-detection",
-            &format!("`task`: `object-detection` is not supported yet; {supported}"),
+            "translation",
+            &format!("`task`: `translation` is not supported yet; {supported}"),
         ),
         (
             CARD,

@@ -44,6 +44,8 @@ impl SectionKeys for ClassificationSpec {
     const NAMES: &'static [TaskName] = &[
         TaskName("image-classification", Input::Image),
         TaskName("text-classification", Input::Text),
+        TaskName("tabular-classification", Input::Table),
+        TaskName("audio-classification", Input::Audio),
     ];
 }
 

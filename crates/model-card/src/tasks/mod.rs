@@ -6,16 +6,44 @@
 mod registry;
 
 mod classification;
+mod depth;
+mod detection;
 mod embedding;
+mod fill_mask;
+mod image_embedding;
+mod question_answering;
+mod ranking;
+mod regression;
+mod segmentation;
+mod sparse_embedding;
 mod tensors;
+mod token_classification;
+mod transcription;
+mod voice_activity;
+mod zero_shot;
+mod zero_shot_image;
 
 use serde::Deserialize;
 
 use crate::keys::nearest;
 use crate::{CardError, ModelCard};
 pub use classification::{Activation, ClassificationSpec};
+pub use depth::DepthSpec;
+pub use detection::{DetectionForm, DetectionSpec, MAX_DETECTIONS};
 pub use embedding::{EmbeddingSpec, Pooling};
+pub use fill_mask::FillMaskSpec;
+pub use image_embedding::ImageEmbeddingSpec;
+pub use question_answering::QuestionAnsweringSpec;
+pub use ranking::RankingSpec;
+pub use regression::RegressionSpec;
+pub use segmentation::SegmentationSpec;
+pub use sparse_embedding::SparseEmbeddingSpec;
 pub use tensors::TensorsSpec;
+pub use token_classification::{AggregationStrategy, TokenClassificationSpec};
+pub use transcription::TranscriptionSpec;
+pub use voice_activity::{State, VoiceActivitySpec};
+pub use zero_shot::ZeroShotSpec;
+pub use zero_shot_image::ZeroShotImageSpec;
 
 tasks! {
     default
@@ -23,8 +51,36 @@ tasks! {
     Tensors(TensorsSpec),
     /// Labels with scores, best first.
     Classification(ClassificationSpec) in classification,
+    /// Numbers for a record.
+    Regression(RegressionSpec) in regression,
     /// One vector per text.
     Embedding(EmbeddingSpec) in embedding,
+    /// One sparse vector per text.
+    SparseEmbedding(SparseEmbeddingSpec) in sparse_embedding,
+    /// One vector per image.
+    ImageEmbedding(ImageEmbeddingSpec) in image_embedding,
+    /// Boxes in an image, with labels and scores, masks or keypoints.
+    Detection(DetectionSpec) in detection,
+    /// Masks of an image's classes, or of its foreground.
+    Segmentation(SegmentationSpec) in segmentation,
+    /// A map of an image, such as its depth.
+    Depth(DepthSpec) in depth,
+    /// Entities in a text.
+    TokenClassification(TokenClassificationSpec) in token_classification,
+    /// The answer to a question, in a context.
+    QuestionAnswering(QuestionAnsweringSpec) in question_answering,
+    /// Words for the mask in a text.
+    FillMask(FillMaskSpec) in fill_mask,
+    /// Scores of any labels for a text.
+    ZeroShot(ZeroShotSpec) in zero_shot,
+    /// Scores of any labels for an image.
+    ZeroShotImage(ZeroShotImageSpec) in zero_shot_image,
+    /// Documents in the order of their scores for a query.
+    Ranking(RankingSpec) in ranking,
+    /// The text of a sound.
+    Transcription(TranscriptionSpec) in transcription,
+    /// The times of speech in a sound.
+    VoiceActivity(VoiceActivitySpec) in voice_activity,
 }
 
 /// Hugging Face's names for the tasks that this project supports or plans to support.
@@ -62,6 +118,8 @@ pub(crate) struct TaskName(&'static str, Input);
 pub(crate) enum Input {
     Image,
     Text,
+    Table,
+    Audio,
 }
 
 impl Input {
@@ -69,6 +127,8 @@ impl Input {
         match self {
             Self::Image => "[image]",
             Self::Text => "[text]",
+            Self::Table => "[table]",
+            Self::Audio => "[audio]",
         }
     }
 
@@ -76,6 +136,8 @@ impl Input {
         match self {
             Self::Image => card.image.is_some(),
             Self::Text => card.text.is_some(),
+            Self::Table => card.table.is_some(),
+            Self::Audio => card.audio.is_some(),
         }
     }
 }
@@ -92,6 +154,11 @@ pub(crate) trait SectionKeys {
 pub(crate) trait Section {
     /// Check the section against the rest of the card.
     fn check(&self, card: &ModelCard) -> Result<(), CardError>;
+
+    /// Hugging Face's name for the task, if the section decides between several.
+    fn name(&self, _: &ModelCard) -> Option<&'static str> {
+        None
+    }
 
     /// The file in the model's folder with one label per line.
     fn labels_file(&self) -> Option<&str> {
@@ -124,6 +191,17 @@ pub(crate) fn read(text: &str) -> Result<(Task, Option<String>), CardError> {
     Ok((task, sections.task))
 }
 
+/// Check that a value is a number from 0 to 1.
+pub(crate) fn check_unit(place: &str, value: f32) -> Result<(), CardError> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(CardError::value(
+        place,
+        format!("expected a number from 0 to 1, got {value}"),
+    ))
+}
+
 /// Check a card's `task` against its sections.
 ///
 /// Returns Hugging Face's name for the task; `None` where there is none, such as for bare tensors.
@@ -137,6 +215,9 @@ pub(crate) fn check_name(
     let fail = |problem| Err(CardError::value("`task`", problem));
     let Some(declared) = declared else {
         let key = card.task.section_key();
+        if let Some(name) = card.task.section().name(card) {
+            return Ok(Some(name));
+        }
         return Ok(supported()
             .find(|(section, TaskName(_, input))| Some(*section) == key && input.is_in(card))
             .map(|(_, TaskName(name, _))| *name));
@@ -175,6 +256,13 @@ pub(crate) fn check_name(
     }
     if !input.is_in(card) {
         return fail(format!("`{name}` needs the section `{}`", input.section()));
+    }
+    if let Some(actual) = card.task.section().name(card)
+        && actual != *name
+    {
+        return fail(format!(
+            "is `{name}`, but the section `[{section}]` is that of `{actual}`"
+        ));
     }
     Ok(Some(name))
 }
