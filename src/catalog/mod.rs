@@ -1,5 +1,7 @@
 //! The table of models, which is filled before the snapshot and read-only after it.
 
+pub mod ability;
+
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -10,7 +12,10 @@ use infer_model_card::{
 use crate::http::error::{ApiError, listed, quoted};
 use crate::http::settings::{DEFAULT_MODEL, Settings};
 use crate::input::accepts::Accepts;
+use crate::input::content::Form;
 use crate::input::image;
+use crate::input::sound;
+use crate::input::table::{FromCsv, csv};
 use crate::input::text::{Encoder, EncoderError};
 use crate::tasks::{self, Pipeline};
 
@@ -30,6 +35,10 @@ pub struct Model {
     /// [`image::to_tensor`], for a model that takes images. It is a pointer, so that a snapshot without such a model
     /// contains no image decoder.
     pub image: Option<image::ToTensor>,
+    /// [`csv::to_inputs`], for a model that takes tables, for the same reason.
+    pub csv: Option<FromCsv>,
+    /// [`sound::to_tensor`], for a model that takes sounds; a pointer for the same reason.
+    pub sound: Option<sound::ToTensor>,
 }
 
 /// The contents of the files that a card names.
@@ -94,11 +103,23 @@ impl Models {
         if let Some(version) = &id.version {
             version.as_str().clone_into(&mut card.version);
         }
+        let labels = files
+            .labels
+            .map(Labels::parse)
+            .transpose()?
+            .unwrap_or_default();
+        let pipeline = tasks::pipeline(&card, labels);
         let text = match (card.text_input(), files.tokenizer) {
             (Some((spec, input)), Some(json)) => {
                 let fixed = input.shape.get(1).copied().map(u32::try_from);
                 let fixed = fixed.and_then(Result::ok);
-                Some(Rc::new(Encoder::new(json, spec, fixed)?))
+                Some(Rc::new(match pipeline.form() {
+                    Form::Images | Form::Sounds => Encoder::new(json, spec, fixed)?,
+                    // `/tokenize` and `/decode` need the places of every other model's tokens.
+                    Form::Prepared | Form::Texts | Form::Questions | Form::Queries => {
+                        Encoder::with_places(json, spec, fixed)?
+                    }
+                }))
             }
             (Some((spec, _)), None) => {
                 return Err(AddModelError::NoTokenizer {
@@ -107,22 +128,21 @@ impl Models {
             }
             (None, _) => None,
         };
-        let labels = files
-            .labels
-            .map(Labels::parse)
-            .transpose()?
-            .unwrap_or_default();
         if self.0.contains_key(&id) {
             return Err(AddModelError::Twice { id });
         }
         let image = card.image_input().map(|_| image::to_tensor as _);
+        let csv = card.table.as_ref().map(|_| csv::to_inputs as _);
+        let sound = card.audio_input().map(|_| sound::to_tensor as _);
         let model = Model {
             name: id.name.clone(),
             id: id.clone(),
-            pipeline: tasks::pipeline(&card, labels),
+            pipeline,
             card,
             text,
             image,
+            csv,
+            sound,
         };
         self.0.insert(id, model);
         Ok(())
@@ -231,6 +251,9 @@ impl Model {
             card: &self.card,
             text: self.text.as_deref(),
             image: self.image,
+            csv: self.csv,
+            sound: self.sound,
+            form: self.pipeline.form(),
         }
     }
 
@@ -238,6 +261,12 @@ impl Model {
     #[must_use]
     pub fn takes_images(&self) -> bool {
         self.accepts().images()
+    }
+
+    /// Whether a sound alone is a complete request.
+    #[must_use]
+    pub fn takes_sounds(&self) -> bool {
+        self.accepts().sounds()
     }
 
     /// The media types of the bodies that the model takes.

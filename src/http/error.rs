@@ -36,7 +36,7 @@ pub enum ErrorKind {
     },
     /// 406: the client accepts none of the possible responses.
     NotAcceptable,
-    /// 413: a body, an image or a response is over its limit.
+    /// 413: a body, an image, a sound or a response is over its limit.
     TooLarge,
     /// 415: the media type is unsupported.
     UnsupportedMediaType,
@@ -45,6 +45,10 @@ pub enum ErrorKind {
         /// The header `Accept-Encoding`.
         accept: &'static str,
     },
+    /// 422: the request's members have the wrong types, in Text Embeddings Inference.
+    Unprocessable,
+    /// 424: the model cannot do it, in Text Embeddings Inference.
+    FailedDependency,
     /// 500: a fault of the service.
     Internal,
     /// 501: the backend lacks a datatype or feature.
@@ -66,6 +70,8 @@ impl ErrorKind {
             Self::NotAcceptable => 406,
             Self::TooLarge => 413,
             Self::UnsupportedMediaType | Self::UnsupportedCoding { .. } => 415,
+            Self::Unprocessable => 422,
+            Self::FailedDependency => 424,
             Self::Internal => 500,
             Self::Unsupported => 501,
             Self::Unavailable => 503,
@@ -147,6 +153,19 @@ impl ApiError {
         }
     }
 
+    /// What is wrong in one word, if the error has a code.
+    #[must_use]
+    pub fn code(&self) -> Option<&'static str> {
+        self.code
+    }
+
+    /// The same error of another kind.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// The kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -163,17 +182,31 @@ impl ApiError {
             self.message
         };
         let status = self.kind.status();
-        let error = match form {
-            ErrorForm::Sentence => Error::Sentence(message),
-            ErrorForm::OpenAi => Error::OpenAi {
-                message,
-                kind: ErrorForm::openai_type(status),
-                param: self.param,
-                code: self.code,
+        let body = match form {
+            ErrorForm::Sentence => Body::Sentence { error: message },
+            ErrorForm::OpenAi => Body::OpenAi {
+                error: OpenAiError {
+                    message,
+                    kind: ErrorForm::openai_type(status),
+                    param: self.param,
+                    code: self.code,
+                },
+            },
+            ErrorForm::Tei => Body::Tei {
+                error: message,
+                error_type: match self.code {
+                    Some(EMPTY) => EMPTY,
+                    _ => ErrorForm::tei_type(status),
+                },
+            },
+            ErrorForm::Cohere => Body::Cohere { message },
+            ErrorForm::DeepStack => Body::DeepStack {
+                success: false,
+                error: message,
             },
         };
         // Serializing strings into memory does not fail; an empty body would still be a valid response.
-        let body = serde_json::to_vec(&Body { error }).unwrap_or_default();
+        let body = serde_json::to_vec(&body).unwrap_or_default();
         let response = Response::new(status, "application/json", body);
         match self.kind {
             ErrorKind::MethodNotAllowed { allow } => response.with("Allow", allow),
@@ -185,23 +218,39 @@ impl ApiError {
     }
 }
 
-#[derive(serde::Serialize)]
-struct Body {
-    error: Error,
-}
+/// The code of an error whose cause is a request without texts, which is a type of Text Embeddings Inference.
+pub const EMPTY: &str = "Empty";
 
 /// The forms of [`ErrorForm`].
 #[derive(serde::Serialize)]
 #[serde(untagged)]
-enum Error {
-    Sentence(String),
-    OpenAi {
-        message: String,
-        #[serde(rename = "type")]
-        kind: &'static str,
-        param: Option<&'static str>,
-        code: Option<&'static str>,
+enum Body {
+    Sentence {
+        error: String,
     },
+    OpenAi {
+        error: OpenAiError,
+    },
+    Tei {
+        error: String,
+        error_type: &'static str,
+    },
+    Cohere {
+        message: String,
+    },
+    DeepStack {
+        success: bool,
+        error: String,
+    },
+}
+
+#[derive(serde::Serialize)]
+struct OpenAiError {
+    message: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    param: Option<&'static str>,
+    code: Option<&'static str>,
 }
 
 /// Quote a client's text for a message: in backticks, cut at 60 characters.
@@ -290,6 +339,50 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn every_other_form_has_the_sentence() {
+        let (tei, cohere) = (ErrorForm::Tei, ErrorForm::Cohere);
+        let failed = ApiError::new(ErrorKind::FailedDependency, "no");
+        let cases = [
+            (
+                ApiError::invalid("no"),
+                tei,
+                400,
+                r#"{"error":"no","error_type":"Validation"}"#,
+            ),
+            (
+                ApiError::invalid("no").with_code(EMPTY),
+                tei,
+                400,
+                r#"{"error":"no","error_type":"Empty"}"#,
+            ),
+            (
+                ApiError::invalid("no").with_kind(ErrorKind::Unprocessable),
+                tei,
+                422,
+                r#"{"error":"no","error_type":"Validation"}"#,
+            ),
+            (failed, tei, 424, r#"{"error":"no","error_type":"Backend"}"#),
+            (
+                ApiError::not_found("no"),
+                cohere,
+                404,
+                r#"{"message":"no"}"#,
+            ),
+            (
+                ApiError::too_large("no"),
+                ErrorForm::DeepStack,
+                413,
+                r#"{"success":false,"error":"no"}"#,
+            ),
+        ];
+        for (error, form, status, expected) in cases {
+            let response = error.into_response("7f", form);
+            let body = String::from_utf8(response.body).unwrap();
+            assert_eq!((response.status, body.as_str()), (status, expected));
+        }
     }
 
     #[test]

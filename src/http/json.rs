@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::error::ApiError;
 use super::limits::{Limits, MAX_RESPONSE_BYTES, exceeded};
@@ -43,6 +44,18 @@ impl<T: Serialize> ToJson for T {
     fn write(&self, body: &mut Bounded) -> serde_json::Result<()> {
         serde_json::to_writer(body, self)
     }
+}
+
+/// A value as JSON that can be rewritten, no more of it than the limit allows.
+///
+/// # Errors
+/// 413 for a value over the limit.
+pub fn to_value(value: &dyn ToJson, limits: &Limits) -> Result<Value, ApiError> {
+    let mut body = Bounded::new(limits);
+    let written = value.write(&mut body);
+    body.check(written, limits)?;
+    serde_json::from_slice(&body.bytes)
+        .map_err(|error| ApiError::internal(format!("reading the predictions: {error}")))
 }
 
 /// A JSON object that is written member by member, no more of it than the limit allows.

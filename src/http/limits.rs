@@ -17,6 +17,8 @@ pub struct Limits {
     pub max_batch: u64,
     /// Parts of a multipart body.
     pub max_parts: u64,
+    /// The sounds of a request together, in seconds.
+    pub max_audio_seconds: u64,
     /// Texts.
     pub max_texts: u64,
     /// One text, in bytes.
@@ -52,6 +54,8 @@ pub const MAX_IMAGES_BYTES: &str = "INFER_MAX_IMAGES_BYTES";
 pub const MAX_BATCH: &str = "INFER_MAX_BATCH";
 /// The variable of [`Limits::max_parts`].
 pub const MAX_PARTS: &str = "INFER_MAX_PARTS";
+/// The variable of [`Limits::max_audio_seconds`].
+pub const MAX_AUDIO_SECONDS: &str = "INFER_MAX_AUDIO_SECONDS";
 /// The variable of [`Limits::max_texts`].
 pub const MAX_TEXTS: &str = "INFER_MAX_TEXTS";
 /// The variable of [`Limits::max_text_bytes`].
@@ -78,6 +82,8 @@ impl Default for Limits {
             max_batch: 65_536,
             // A browser's form seldom has more than a few parts.
             max_parts: 1024,
+            // Ten minutes, 38 MB at 16 kHz. A FLAC of a few bytes may hold hours of silence.
+            max_audio_seconds: 600,
             // OpenAI's limit for embeddings.
             max_texts: 2048,
             // A model reads a few thousand tokens of a text at most.
@@ -95,7 +101,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Every limit, in the order in which a request meets them.
-    pub const ALL: [Limit; 11] = [
+    pub const ALL: [Limit; 12] = [
         Limit {
             variable: MAX_BODY_BYTES,
             unit: "bytes",
@@ -135,6 +141,11 @@ impl Limits {
             variable: MAX_IMAGES_BYTES,
             unit: "bytes",
             of: |limits| &mut limits.max_images_bytes,
+        },
+        Limit {
+            variable: MAX_AUDIO_SECONDS,
+            unit: "seconds",
+            of: |limits| &mut limits.max_audio_seconds,
         },
         Limit {
             variable: MAX_TEXTS,

@@ -13,11 +13,13 @@ pub enum ResponseType {
     Npy,
     /// `application/octet-stream`: the bytes of the first output.
     Raw,
+    /// `image/png`: the image with the predictions drawn onto it.
+    Png,
 }
 
 impl ResponseType {
-    /// Every type, the preferred one first.
-    pub const ALL: [Self; 3] = [Self::Json, Self::Npy, Self::Raw];
+    /// The types of tensors, the preferred one first.
+    pub const TENSORS: [Self; 3] = [Self::Json, Self::Npy, Self::Raw];
 
     /// The media type of the response.
     #[must_use]
@@ -26,6 +28,7 @@ impl ResponseType {
             Self::Json => "application/json",
             Self::Npy => "application/x-npy",
             Self::Raw => "application/octet-stream",
+            Self::Png => "image/png",
         }
     }
 }
@@ -152,7 +155,10 @@ mod tests {
                 .iter()
                 .map(|value| ("accept".to_owned(), (*value).to_owned()))
                 .collect();
-            let actual = response_type(&Head::new("POST", "/infer", headers), &ResponseType::ALL);
+            let actual = response_type(
+                &Head::new("POST", "/infer", headers),
+                &ResponseType::TENSORS,
+            );
             if actual.as_ref().ok() != expected.as_ref() {
                 wrong.push((values, actual));
             }

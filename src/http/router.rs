@@ -1,6 +1,6 @@
 //! The route of a request: its method and path, looked up in the route table.
 
-use infer_routes::{Methods, Names};
+use infer_routes::{Match, Names};
 
 use super::error::{ApiError, ErrorKind, quoted};
 use super::request::{Head, percent_decoded};
@@ -16,11 +16,13 @@ pub struct Found {
     pub model: Option<String>,
     /// The version, if the path has one.
     pub version: Option<String>,
+    /// The task, if the path has one.
+    pub task: Option<String>,
 }
 
 /// The routes, for the message of a 404.
 const ROUTES: &str = "`POST /infer`, `POST /infer/{model}`, the Open Inference Protocol under `/v2`, \
-                      the V1 protocol under `/v1/models` and `POST /v1/embeddings`, all of them in \
+                      the V1 protocol under `/v1/models`, and the routes of other services' clients, all of them in \
                       `GET /openapi.json`";
 
 /// Find the route of a request. `is_page` says whether the path, as sent, is a file of the page that is served.
@@ -38,14 +40,22 @@ pub fn route(head: &Head, is_page: impl Fn(&str) -> bool) -> Result<Found, ApiEr
         .map(percent_decoded)
         .collect::<Result<Vec<String>, ApiError>>()?;
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let found = infer_routes::find(&segments, Names::Any)
+    let routes: Vec<Match> = infer_routes::find_all(&segments, Names::Any)
         .filter(|found| found.route.handler != infer_routes::Handler::Page || is_page(&head.path))
-        .ok_or_else(|| no_route(head, &segments))?;
-    check_method(head, found.route.methods)?;
+        .filter(|_| !head.path.is_empty())
+        .collect();
+    if routes.is_empty() {
+        return Err(no_route(head, &segments));
+    }
+    let found = routes
+        .iter()
+        .find(|found| found.route.methods.contains(&head.method))
+        .ok_or_else(|| not_allowed(head, infer_routes::allow(&routes)))?;
     Ok(Found {
         route: found.route,
         model: found.model.map(str::to_owned),
         version: found.version.map(str::to_owned),
+        task: found.task.map(str::to_owned),
     })
 }
 
@@ -64,12 +74,8 @@ fn no_route(head: &Head, segments: &[&str]) -> ApiError {
     .with_code("unknown_url")
 }
 
-fn check_method(head: &Head, methods: Methods) -> Result<(), ApiError> {
-    if methods.contains(&head.method) {
-        return Ok(());
-    }
-    let allow = methods.allow();
-    Err(ApiError::new(
+fn not_allowed(head: &Head, allow: &'static str) -> ApiError {
+    ApiError::new(
         ErrorKind::MethodNotAllowed { allow },
         format!(
             "{} is not a method of {}, expected {allow}",
@@ -77,7 +83,7 @@ fn check_method(head: &Head, methods: Methods) -> Result<(), ApiError> {
             quoted(&head.path)
         ),
     )
-    .with_code("method_not_supported"))
+    .with_code("method_not_supported")
 }
 
 #[cfg(test)]
@@ -128,7 +134,26 @@ mod tests {
             ("POST", "/infer/digits/input/", Err(404)),
             ("GET", "/openapi.json", ok("/openapi.json", None, None)),
             ("POST", "/openapi.json", Err(405)),
-            ("POST", "/", Err(405)),
+            ("POST", "/", ok("/", None, None)),
+            ("GET", "/", ok("/", None, None)),
+            ("PUT", "/", Err(405)),
+            ("POST", "/models/m", ok("/models/{model}", Some("m"), None)),
+            ("GET", "/models/m", Err(405)),
+            (
+                "POST",
+                "/models/m/pipeline/feature-extraction",
+                ok("/models/{model}/pipeline/{task}", Some("m"), None),
+            ),
+            ("POST", "/embed", ok("/embed", None, None)),
+            ("GET", "/info", ok("/info", None, None)),
+            ("POST", "/info", Err(405)),
+            ("POST", "/v2/rerank", ok("/v2/rerank", None, None)),
+            (
+                "POST",
+                "/v1/vision/custom/m",
+                ok("/v1/vision/custom/{model}", Some("m"), None),
+            ),
+            ("POST", "/v1/vision/face", Err(404)),
             ("POST", "", Err(404)),
             ("POST", "/infer%2fdigits", Err(404)),
             ("POST", "/infer/%zz", Err(400)),
@@ -203,6 +228,12 @@ mod tests {
             ("POST", "/v2/repository/models/m/load", Err(501)),
             ("GET", "/v2/systemsharedmemory/status", Err(404)),
             ("POST", "/v1/embeddings", ok("/v1/embeddings", None, None)),
+            (
+                "POST",
+                "/v1/audio/transcriptions",
+                ok("/v1/audio/transcriptions", None, None),
+            ),
+            ("GET", "/v1/audio/transcriptions", Err(405)),
             ("GET", "/v1/embeddings", Err(405)),
             ("POST", "/v1/embeddings/", Err(404)),
             ("GET", "/v1/models", ok("/v1/models", None, None)),
@@ -273,25 +304,22 @@ mod tests {
 
     #[test]
     fn the_page_is_a_route_if_it_is_served() {
-        for path in ["/", "/playground/page.js"] {
+        use infer_routes::Handler::{HuggingFace, Page};
+        let (post, none) = (Ok(HuggingFace), Err(404));
+        for (path, served_post, unserved_get, unserved_post) in [
+            ("/", post, Err(405), post),
+            ("/playground/page.js", Err(405), none, none),
+        ] {
             let status = |method, is_served| {
                 route(&Head::new(method, path, Vec::new()), |_| is_served)
                     .map(|found| found.route.handler)
                     .map_err(|error| error.kind().status())
             };
-            assert_eq!(
-                status("GET", true),
-                Ok(infer_routes::Handler::Page),
-                "{path}"
-            );
-            assert_eq!(
-                status("HEAD", true),
-                Ok(infer_routes::Handler::Page),
-                "{path}"
-            );
-            assert_eq!(status("POST", true), Err(405), "{path}");
-            assert_eq!(status("GET", false), Err(404), "{path}");
-            assert_eq!(status("POST", false), Err(404), "{path}");
+            assert_eq!(status("GET", true), Ok(Page), "{path}");
+            assert_eq!(status("HEAD", true), Ok(Page), "{path}");
+            assert_eq!(status("POST", true), served_post, "{path}");
+            assert_eq!(status("GET", false), unserved_get, "{path}");
+            assert_eq!(status("POST", false), unserved_post, "{path}");
         }
         assert!(route(&Head::new("GET", "/openapi.json", Vec::new()), |_| false).is_ok());
     }

@@ -15,7 +15,9 @@ use crate::tensor::raw;
 pub enum BodyKind {
     /// An encoded image of any format.
     Image,
-    /// `multipart/form-data` with this boundary: images, and parameters in text fields.
+    /// An encoded sound of any format.
+    Sound,
+    /// `multipart/form-data` with this boundary: images or sounds, and parameters in text fields.
     Multipart(String),
     /// `application/x-npy`: one NumPy array.
     Npy,
@@ -23,6 +25,8 @@ pub enum BodyKind {
     Json,
     /// `text/plain` in UTF-8.
     Text,
+    /// `text/csv` in UTF-8.
+    Csv,
     /// One raw tensor.
     Raw,
 }
@@ -57,20 +61,27 @@ pub fn declared(head: &Head, accepts: Accepts) -> Result<Declared, ApiError> {
             Ok(Declared::Bytes)
         }
         Some("application/json") => Ok(Declared::Kind(BodyKind::Json)),
-        Some("text/plain") if accepts.text.is_some() => {
+        Some("text/plain") if accepts.texts() => {
             text_charset(header)?;
             Ok(Declared::Kind(BodyKind::Text))
+        }
+        Some("text/csv") if accepts.csv.is_some() => {
+            text_charset(header)?;
+            Ok(Declared::Kind(BodyKind::Csv))
         }
         Some("application/x-npy") if accepts.card.inputs.len() == 1 => {
             Ok(Declared::Kind(BodyKind::Npy))
         }
-        Some("multipart/form-data") if accepts.images() => {
+        Some("multipart/form-data") if accepts.images() || accepts.sounds() => {
             let boundary = multipart::boundary(header)?;
             Ok(Declared::Kind(BodyKind::Multipart(boundary)))
         }
         // Many clients send `image/jpg`, which is not a media type.
         Some(name) if (is_image(name) || name == "image/jpg") && accepts.images() => {
             Ok(Declared::Kind(BodyKind::Image))
+        }
+        Some(name) if accepts.sounds() && infer_audio::Format::from_media_type(name).is_some() => {
+            Ok(Declared::Kind(BodyKind::Sound))
         }
         _ => Err(not_taken(accepts, &quoted(header))),
     }
@@ -99,8 +110,12 @@ pub fn expect_json(head: &Head) -> Result<(), ApiError> {
 /// Detect the kind of a body that is declared as bytes.
 ///
 /// # Errors
-/// 415 for an image, if the model takes no images.
+/// 415 for an image or a sound, if the model takes none.
 pub fn sniff(body: &[u8], accepts: Accepts) -> Result<BodyKind, ApiError> {
+    // Before images: MP4 can be either.
+    if accepts.sounds() && is_sound(body, accepts)? {
+        return Ok(BodyKind::Sound);
+    }
     if let Some(format) = image::sniff(body) {
         if accepts.images() {
             return Ok(BodyKind::Image);
@@ -117,9 +132,12 @@ pub fn sniff(body: &[u8], accepts: Accepts) -> Result<BodyKind, ApiError> {
                 // Decoding fails with the name of the format.
                 return Ok(BodyKind::Image);
             }
-        } else if !(is_tensor() || accepts.text.is_some() && is_text(body)) {
+        } else if !(is_tensor() || accepts.texts() && is_text(body)) {
             return Err(not_taken(accepts, &format!("images, here {}", found.name)));
         }
+    }
+    if is_sound(body, accepts)? {
+        return Ok(BodyKind::Sound);
     }
     if body.starts_with(npy::MAGIC) {
         return Ok(BodyKind::Npy);
@@ -127,13 +145,42 @@ pub fn sniff(body: &[u8], accepts: Accepts) -> Result<BodyKind, ApiError> {
     if json::begins(body) && (json::is_well_formed(body) || is_broken_json(body, accepts)) {
         return Ok(BodyKind::Json);
     }
-    if accepts.text.is_some() && (!raw::is_possible(accepts.card) || is_text(body)) {
+    if accepts.texts() && (!raw::is_possible(accepts.card) || is_text(body)) {
         return Ok(BodyKind::Text);
+    }
+    if accepts.csv.is_some() && is_text(body) {
+        return Ok(BodyKind::Csv);
     }
     if !raw::is_possible(accepts.card) && accepts.images() {
         return Ok(BodyKind::Image);
     }
+    if !raw::is_possible(accepts.card) && accepts.sounds() {
+        // Decoding fails with the formats that are supported.
+        return Ok(BodyKind::Sound);
+    }
     Ok(BodyKind::Raw)
+}
+
+/// Whether a body is an encoded sound. The length decides whether a body that begins like one is a raw tensor.
+fn is_sound(body: &[u8], accepts: Accepts) -> Result<bool, ApiError> {
+    let format = infer_audio::sniff(body);
+    if format.is_some() && accepts.sounds() {
+        return Ok(true);
+    }
+    let unsupported = infer_audio::sniff_unsupported(body);
+    let is_other =
+        || raw::decode(body.to_vec(), accepts.card).is_ok() || accepts.texts() && is_text(body);
+    match (format, unsupported) {
+        (None, None) => Ok(false),
+        _ if is_other() => Ok(false),
+        // Decoding fails with the name of the format.
+        _ if accepts.sounds() => Ok(true),
+        (Some(format), _) => {
+            let name = format.media_types().first().unwrap_or(&"audio");
+            Err(not_taken(accepts, &format!("`{name}`")))
+        }
+        (None, Some(name)) => Err(not_taken(accepts, &format!("sounds, here {name}"))),
+    }
 }
 
 /// Whether a body that begins like JSON, but is malformed, is meant as JSON: no other body that the model takes begins
@@ -142,7 +189,7 @@ fn is_broken_json(body: &[u8], accepts: Accepts) -> bool {
     let text = json::without_mark(body).trim_ascii_start();
     let after = text.strip_prefix(b"{");
     let begins_object = after.is_some_and(|rest| rest.trim_ascii_start().starts_with(b"\""));
-    !raw::is_possible(accepts.card) && (accepts.text.is_none() || begins_object)
+    !raw::is_possible(accepts.card) && (!accepts.texts() || begins_object)
 }
 
 /// Whether a body is plain text: UTF-8 without the control characters that tensors are full of.

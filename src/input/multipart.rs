@@ -1,4 +1,4 @@
-//! `multipart/form-data` (RFC 7578): encoded images in files, and parameters in text fields.
+//! `multipart/form-data` (RFC 7578): encoded images or sounds in files, and parameters in text fields.
 
 use std::convert::Infallible;
 
@@ -24,6 +24,25 @@ pub fn boundary(content_type: &str) -> Result<String, ApiError> {
     }
 }
 
+/// What the files of a form are.
+#[derive(Clone, Copy)]
+struct Kind {
+    noun: &'static str,
+    /// Whether bytes begin like such a file.
+    is_file: fn(&[u8]) -> bool,
+}
+
+impl Kind {
+    const IMAGE: Self = Self {
+        noun: "image",
+        is_file: image::is_image,
+    };
+    const SOUND: Self = Self {
+        noun: "sound",
+        is_file: |bytes| infer_audio::sniff(bytes).is_some(),
+    };
+}
+
 /// The parts of a form.
 #[derive(Debug, Default)]
 pub struct Form {
@@ -34,7 +53,7 @@ pub struct Form {
 }
 
 impl Form {
-    /// Read the parts of a body. `parameters` are the names of the text fields that the form may have.
+    /// Read the parts of a form of images. `parameters` are the names of the text fields that the form may have.
     ///
     /// A part is an image if it has a file name, if its `Content-Type` is not of text, or if its bytes begin like an image;
     /// else it is a text field. A file without a name and without bytes is what a browser sends for a file input without a
@@ -47,6 +66,29 @@ impl Form {
         boundary: &str,
         parameters: &[&str],
         limits: &Limits,
+    ) -> Result<Self, ApiError> {
+        Self::read_files(body, boundary, parameters, limits, Kind::IMAGE)
+    }
+
+    /// Read the parts of a form of sounds, as [`Form::read`] does.
+    ///
+    /// # Errors
+    /// Those of [`Form::read`].
+    pub fn read_sounds(
+        body: Vec<u8>,
+        boundary: &str,
+        parameters: &[&str],
+        limits: &Limits,
+    ) -> Result<Self, ApiError> {
+        Self::read_files(body, boundary, parameters, limits, Kind::SOUND)
+    }
+
+    fn read_files(
+        body: Vec<u8>,
+        boundary: &str,
+        parameters: &[&str],
+        limits: &Limits,
+        kind: Kind,
     ) -> Result<Self, ApiError> {
         let malformed = |error: multer::Error| {
             ApiError::invalid(format!("the multipart body cannot be read: {error}"))
@@ -76,9 +118,9 @@ impl Form {
                 let bytes = field.bytes().await.map_err(malformed)?;
                 match file_name.as_deref() {
                     Some("") if bytes.is_empty() => {}
-                    None if is_text_type && !image::is_image(&bytes) => {
+                    None if is_text_type && !(kind.is_file)(&bytes) => {
                         form.fields
-                            .push((name.clone(), text(&name, &bytes, parameters)?));
+                            .push((name.clone(), text(&name, &bytes, parameters, kind)?));
                     }
                     _ => form.images.push((name, bytes)),
                 }
@@ -86,9 +128,10 @@ impl Form {
             Ok(())
         })?;
         if form.images.is_empty() {
-            let what = if count == 0 { "parts" } else { "image" };
+            let noun = kind.noun;
+            let what = if count == 0 { "parts" } else { noun };
             return Err(ApiError::invalid(format!(
-                "the multipart body has no {what}, expected one image in each part"
+                "the multipart body has no {what}, expected one {noun} in each part"
             )));
         }
         Ok(form)
@@ -96,12 +139,13 @@ impl Form {
 }
 
 /// The text of a field that names a parameter.
-fn text(name: &str, bytes: &[u8], parameters: &[&str]) -> Result<String, ApiError> {
+fn text(name: &str, bytes: &[u8], parameters: &[&str], kind: Kind) -> Result<String, ApiError> {
     if !parameters.contains(&name) {
         return Err(ApiError::invalid(format!(
-            "the field {} of the multipart body is a text of {} bytes, expected images; {}",
+            "the field {} of the multipart body is a text of {} bytes, expected {}s; {}",
             quoted(name),
             bytes.len(),
+            kind.noun,
             match parameters {
                 [] => "the model has no parameters, which are the other fields".to_owned(),
                 _ => format!(

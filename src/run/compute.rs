@@ -5,6 +5,7 @@ use infer_tensor::ErrorKind;
 
 use crate::catalog::Model;
 use crate::http::error::ApiError;
+use crate::http::limits::Limits;
 use crate::http::timing::{Phase, Timing};
 use crate::run::nn::{Backend, ExecutionContext};
 use crate::tasks::parameters::Values;
@@ -53,11 +54,14 @@ pub fn infer(
     inputs: Inputs,
     wanted: Wanted,
     values: &Values,
+    limits: &Limits,
     backend: &dyn Backend,
     timing: &mut Timing,
 ) -> Result<Outcome, ApiError> {
     let call = Call {
         card: &model.card,
+        accepts: model.accepts(),
+        limits,
         inputs,
         wanted,
         values,

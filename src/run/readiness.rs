@@ -53,11 +53,28 @@ fn trials(card: &ModelCard) -> Vec<Vec<(String, Tensor)>> {
                     let shape = card
                         .known_shape(spec)
                         .unwrap_or_else(|| sizes_of(spec, *size));
-                    Some((spec.name.clone(), zeros(spec, &shape, *size > 1)?))
+                    let mut tensor = zeros(spec, &shape, *size > 1)?;
+                    if let Some(value) = card.constant(&spec.name) {
+                        fill(&mut tensor, value);
+                    }
+                    Some((spec.name.clone(), tensor))
                 })
                 .collect()
         })
         .collect()
+}
+
+/// Set every element of an INT32 or INT64 tensor.
+fn fill(tensor: &mut Tensor, value: i64) {
+    let value = value.to_le_bytes();
+    let width = tensor
+        .datatype
+        .element_bytes()
+        .unwrap_or(1)
+        .min(value.len());
+    for element in tensor.data.chunks_exact_mut(width) {
+        element.copy_from_slice(&value[..width]);
+    }
 }
 
 /// Whether the card leaves the size of an item of the batch free.

@@ -8,7 +8,10 @@ use serde_json::{Map, Value};
 use super::parameters::{Parameter, Values};
 use crate::http::error::ApiError;
 use crate::http::json::ToJson;
+use crate::http::limits::Limits;
 use crate::http::timing::Timing;
+use crate::input::accepts::Accepts;
+use crate::input::content::{Content, Form};
 use crate::input::text::Texts;
 use crate::tensor::Tensor;
 
@@ -20,6 +23,21 @@ pub trait Pipeline: fmt::Debug {
     /// The parameters of a request that the task takes, in addition to the protocols' own.
     fn parameters(&self) -> Vec<Parameter> {
         Vec::new()
+    }
+
+    /// The form in which the task takes requests other than tensors.
+    fn form(&self) -> Form {
+        Form::Prepared
+    }
+
+    /// What the OpenAPI document says about requests in the task's form.
+    fn hints(&self) -> Hints {
+        Hints::default()
+    }
+
+    /// Whether the task can draw its predictions onto the image of a request.
+    fn draws(&self) -> bool {
+        false
     }
 
     /// Run the model, as often as the task needs, and postprocess its outputs.
@@ -53,6 +71,17 @@ pub trait Pipeline: fmt::Debug {
     fn description(&self) -> Map<String, Value>;
 }
 
+/// What the OpenAPI document says about requests of content.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hints {
+    /// A text that the task takes, if it does not take every one.
+    pub text: Option<String>,
+    /// The regular expression of a text that the task takes.
+    pub pattern: Option<String>,
+    /// A parameter that every request must have, with an example.
+    pub required: Option<(&'static str, Value)>,
+}
+
 /// The JSON Schema of a prediction, a component of the OpenAPI document.
 pub struct Schema {
     /// The component's name, unique among tasks.
@@ -65,6 +94,10 @@ pub struct Schema {
 pub struct Call<'a> {
     /// The model's card.
     pub card: &'a ModelCard,
+    /// What prepares images and texts for the model.
+    pub accepts: Accepts<'a>,
+    /// The limits of the request.
+    pub limits: &'a Limits,
     /// The decoded request.
     pub inputs: Inputs,
     /// The parts of the outcome that the protocol needs.
@@ -80,6 +113,8 @@ pub struct Inputs {
     pub tensors: NamedTensors,
     /// Texts, in place of tensors.
     pub texts: Option<Texts>,
+    /// Content in the task's form, in place of tensors.
+    pub content: Option<Content>,
 }
 
 /// The parts of an outcome that a protocol needs.
@@ -87,16 +122,29 @@ pub struct Inputs {
 pub struct Wanted {
     /// Whether to make predictions.
     pub predictions: bool,
+    /// Whether to draw the predictions onto the first image, as PNG.
+    pub drawing: bool,
     /// The outputs to return.
     pub outputs: Outputs,
 }
 
 impl Wanted {
+    /// Predictions without outputs.
+    #[must_use]
+    pub const fn predictions() -> Self {
+        Self {
+            predictions: true,
+            drawing: false,
+            outputs: Outputs::Needed,
+        }
+    }
+
     /// Outputs without predictions.
     #[must_use]
     pub const fn tensors(outputs: Outputs) -> Self {
         Self {
             predictions: false,
+            drawing: false,
             outputs,
         }
     }
@@ -118,8 +166,22 @@ pub struct Outcome {
     /// One list per item of the batch, best first; `None` if the task makes no predictions or none are
     /// wanted.
     pub predictions: Option<Box<dyn ToJson>>,
+    /// The first image with the predictions drawn onto it, as a PNG file; `None` if it is not wanted.
+    pub drawing: Option<Vec<u8>>,
     /// The outputs, the task's own first.
     pub outputs: NamedTensors,
+}
+
+impl Outcome {
+    /// Outputs without predictions.
+    #[must_use]
+    pub fn tensors(outputs: NamedTensors) -> Self {
+        Self {
+            predictions: None,
+            drawing: None,
+            outputs,
+        }
+    }
 }
 
 /// Runs the graph of one model.

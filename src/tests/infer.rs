@@ -450,7 +450,7 @@ fn text_fields_of_a_form_are_parameters() {
             &[("threshold", None, b"0.5")],
             Err(
                 "the field `threshold` of the multipart body is a text of 3 bytes, expected images; the text \
-                 fields of this model are `top_k` and `outputs`",
+                 fields of this model are `top_k`, `function_to_apply` and `outputs`",
             ),
         ),
         (

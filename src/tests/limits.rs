@@ -192,6 +192,16 @@ fn cases() -> Vec<Case> {
                        limit is the setting `INFER_MAX_IMAGES_BYTES`",
         },
         Case {
+            limit: limits::MAX_AUDIO_SECONDS,
+            value: 1,
+            target: "/infer/speech",
+            headers: vec![],
+            within: super::sounds::wav(8000, 1, 8000),
+            beyond: super::sounds::wav(8000, 1, 8001),
+            sentence: "the sound lasts at least 1.0 s, expected at most 1 s; the limit is the setting \
+                       `INFER_MAX_AUDIO_SECONDS`",
+        },
+        Case {
             limit: limits::MAX_TEXTS,
             value: 2,
             target: "/infer/sentiment",

@@ -7,8 +7,12 @@ mod layers;
 mod limits;
 mod openai;
 mod playground;
+mod predictions;
 mod properties;
+mod services;
+mod sounds;
 pub(crate) mod support;
+mod tasks;
 mod texts;
 mod v1;
 mod v2;
@@ -79,6 +83,7 @@ fn service() -> (Models, Engine) {
     }
     let mut engine = Engine(registry);
     texts::add(&mut models, &mut engine);
+    sounds::add(&mut models, &mut engine);
     (models, engine)
 }
 

@@ -330,7 +330,7 @@ proptest! {
         for text in [text.to_owned(), format!("{value:e}"), f64::from(value).to_string()] {
             let body = format!("[{text}]");
             let request = crate::protocols::infer::json::decode(body.as_bytes(), &model, &Limits::default()).unwrap();
-            prop_assert_eq!(&request.inputs[0].1.data, &tensor.data, "{}", body);
+            prop_assert_eq!(&request.request.inputs[0].1.data, &tensor.data, "{}", body);
         }
     }
 

@@ -33,5 +33,7 @@ pub(crate) fn model(inputs: &[(&str, &str, &[i64])]) -> Model {
         card,
         text: None,
         image: None,
+        csv: None,
+        sound: None,
     }
 }

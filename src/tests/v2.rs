@@ -115,7 +115,7 @@ fn the_repository_has_an_index() {
             json!({"name": "digits", "version": "1", "state": "READY", "reason": ""}),
             "{body:?}"
         );
-        assert_eq!(index.as_array().unwrap().len(), 12);
+        assert_eq!(index.as_array().unwrap().len(), 15);
     }
 }
 

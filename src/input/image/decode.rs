@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
-use infer_model_card::{Alpha, Channels, ImageSpec};
+use infer_model_card::{Alpha, Channels};
 
 use super::error::ImageError;
 use super::format::{Format, sniff};
@@ -22,7 +22,8 @@ const PIXEL_BYTES: u64 = 8;
 /// (the normalization swaps the channels for BGR).
 pub(super) fn decode(
     bytes: &[u8],
-    spec: &ImageSpec,
+    channels: Channels,
+    alpha: Alpha,
     max_pixels: u64,
 ) -> Result<Pixels, ImageError> {
     let format = sniff(bytes).ok_or_else(|| match unsupported(bytes) {
@@ -76,7 +77,7 @@ pub(super) fn decode(
     if format == Format::Bmp {
         make_opaque_if_invisible(&mut image);
     }
-    Ok(flatten(image, spec.channels, spec.alpha))
+    Ok(flatten(image, channels, alpha))
 }
 
 /// The width and height in the header of a file.

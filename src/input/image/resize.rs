@@ -8,32 +8,97 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use infer_model_card::{Crop, Filter, ImageSpec, ResizeMode};
 
 use super::error::ImageError;
+use super::opencv;
 use super::pixels::Pixels;
+use super::placement::Placement;
 
 /// Resize, crop and pad an image to the card's width and height.
 ///
 /// # Errors
 /// The image is so elongated that an intermediate image would have too many pixels.
-pub(super) fn fit(pixels: Pixels, spec: &ImageSpec, max_pixels: u64) -> Result<Pixels, ImageError> {
-    let target = (spec.width, spec.height);
+pub(super) fn fit(
+    pixels: Pixels,
+    spec: &ImageSpec,
+    max_pixels: u64,
+) -> Result<(Pixels, Placement), ImageError> {
+    let from = (pixels.width, pixels.height);
+    let target = spec.size_for(from.0, from.1);
     let size = match spec.resize {
         ResizeMode::Stretch => (
             spec.resize_width.unwrap_or(spec.width),
             spec.resize_height.unwrap_or(spec.height),
         ),
+        ResizeMode::Edges | ResizeMode::Closest => target,
         // The shortest edge has the length of a square's edge, if the image covers the square.
         ResizeMode::ShortestEdge => {
             let covered = spec.shortest_edge.map_or(target, |edge| (edge, edge));
             covering_size(&pixels, covered)
         }
         ResizeMode::Pad => inner_size(&pixels, target),
+        ResizeMode::Letterbox => letterbox_size(from, target),
         ResizeMode::None => (pixels.width, pixels.height),
     };
     let scaled = resize(pixels, size, spec.filter, max_pixels)?;
+    let (columns, rows) = match spec.resize {
+        ResizeMode::Letterbox => (
+            letterbox_overlap(size.0, target.0),
+            letterbox_overlap(size.1, target.1),
+        ),
+        _ => (
+            overlap(size.0, target.0, spec.crop),
+            overlap(size.1, target.1, spec.crop),
+        ),
+    };
+    let offset = |edge: &Overlap| edge.to as f64 - edge.from as f64;
+    let placement = Placement {
+        width: from.0,
+        height: from.1,
+        input_width: target.0,
+        input_height: target.1,
+        scale_x: f64::from(size.0) / f64::from(from.0),
+        scale_y: f64::from(size.1) / f64::from(from.1),
+        left: offset(&columns),
+        top: offset(&rows),
+    };
     if (scaled.width, scaled.height) == target {
-        return Ok(scaled);
+        return Ok((scaled, placement));
     }
-    Ok(place(&scaled, target, spec.crop))
+    let fill = match spec.resize {
+        ResizeMode::Letterbox => LETTERBOX_GRAY,
+        _ => 0,
+    };
+    Ok((place(&scaled, target, &columns, &rows, fill), placement))
+}
+
+/// The gray of Ultralytics' padding.
+const LETTERBOX_GRAY: u8 = 114;
+
+/// The smaller of the two ratios of the target's edges to the image's.
+fn letterbox_ratio((width, height): (u32, u32), target: (u32, u32)) -> f64 {
+    let across = f64::from(target.0) / f64::from(width);
+    let down = f64::from(target.1) / f64::from(height);
+    across.min(down)
+}
+
+/// The image's size in a letterbox: halves are rounded to even, as Python does; each edge is at least 1.
+fn letterbox_size(from: (u32, u32), target: (u32, u32)) -> (u32, u32) {
+    let ratio = letterbox_ratio(from, target);
+    let edge = |from: u32, target: u32| {
+        let rounded = (f64::from(from) * ratio).round_ties_even();
+        // `as` is exact: the value is between 1 and the target.
+        rounded.clamp(1.0, f64::from(target)) as u32
+    };
+    (edge(from.0, target.0), edge(from.1, target.1))
+}
+
+/// The place of an edge in a letterbox: `round(padding / 2 - 0.1)`.
+fn letterbox_overlap(size: u32, target: u32) -> Overlap {
+    Overlap {
+        from: 0,
+        // An odd pixel of padding comes last: (2k + 1) / 2 - 0.1 rounds to k.
+        to: (target.saturating_sub(size) / 2) as usize,
+        length: size.min(target) as usize,
+    }
 }
 
 /// The smallest size of the same proportions that covers `target`: one edge is the target's, the other is rounded down,
@@ -67,13 +132,17 @@ fn clamp(size: u64) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-/// Center the image in `target`: crop it if it is larger, pad it with black if it is smaller.
-fn place(pixels: &Pixels, (width, height): (u32, u32), crop: Crop) -> Pixels {
+/// Put the image into `target`: crop it if it is larger, pad it with `fill` if it is smaller.
+fn place(
+    pixels: &Pixels,
+    (width, height): (u32, u32),
+    columns: &Overlap,
+    rows: &Overlap,
+    fill: u8,
+) -> Pixels {
     let channels = pixels.channels;
-    let columns = overlap(pixels.width, width, crop);
-    let rows = overlap(pixels.height, height, crop);
     let row_bytes = |width: u32| width as usize * channels;
-    let mut data = vec![0; row_bytes(width) * height as usize];
+    let mut data = vec![fill; row_bytes(width) * height as usize];
     let sources = pixels.data.chunks_exact(row_bytes(pixels.width).max(1));
     let targets = data.chunks_exact_mut(row_bytes(width).max(1));
     for (source, target) in sources
@@ -136,6 +205,9 @@ fn resize(
             height: pixels.height,
         });
     }
+    if filter == Filter::OpencvLinear {
+        return Ok(opencv::resize(&pixels, (width, height)));
+    }
     let pixel_type = if pixels.channels == 1 {
         PixelType::U8
     } else {
@@ -143,7 +215,7 @@ fn resize(
     };
     let algorithm = match filter {
         Filter::Nearest => ResizeAlg::Nearest,
-        Filter::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
+        Filter::Bilinear | Filter::OpencvLinear => ResizeAlg::Convolution(FilterType::Bilinear),
         Filter::Hamming => ResizeAlg::Convolution(FilterType::Hamming),
         Filter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
         Filter::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),

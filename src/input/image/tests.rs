@@ -6,7 +6,16 @@ use infer_model_card::{Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeM
 use infer_tensor::Datatype;
 use serde::Deserialize;
 
-use super::*;
+use super::{to_tensor as prepare, *};
+
+fn to_tensor(
+    bytes: &[u8],
+    spec: &ImageSpec,
+    datatype: Datatype,
+    max_pixels: u64,
+) -> Result<Vec<u8>, ImageError> {
+    prepare(bytes, spec, datatype, max_pixels).map(|prepared| prepared.bytes)
+}
 
 const MAX_PIXELS: u64 = 50_000_000;
 
@@ -22,6 +31,9 @@ fn sample(name: &str) -> Vec<u8> {
 fn spec(resize: ResizeMode, filter: Filter, channels: Channels, layout: Layout) -> ImageSpec {
     ImageSpec {
         input: None,
+        mask: None,
+        longest_edge: None,
+        multiple_of: None,
         width: 19,
         height: 13,
         resize,

@@ -59,6 +59,34 @@ pub fn batches(texts: &Texts, card: &ModelCard, equal_width: bool) -> Result<Vec
     Ok(batches)
 }
 
+/// All texts as one batch, padded to the longest, or to the card's `max_tokens`.
+///
+/// # Errors
+/// 400 if the model takes no texts.
+pub fn whole(
+    texts: &Texts,
+    card: &ModelCard,
+    pad_to_max: bool,
+) -> Result<Vec<(String, Tensor)>, ApiError> {
+    let (spec, ids) = card
+        .text_input()
+        .ok_or_else(|| ApiError::invalid("the model takes no texts"))?;
+    let fixed = ids
+        .shape
+        .get(1)
+        .and_then(|size| usize::try_from(*size).ok());
+    let longest = texts.rows.iter().map(|row| row.ids.len()).max();
+    let width = match (fixed, pad_to_max) {
+        (Some(fixed), _) => fixed,
+        (None, true) => spec.max_tokens as usize,
+        (None, false) => longest.unwrap_or(0),
+    };
+    let inputs = card.inputs.iter();
+    Ok(inputs
+        .filter_map(|input| Some((input.name.clone(), tensor(&texts.rows, width, spec, input)?)))
+        .collect())
+}
+
 /// Concatenate the tensors of a batch with those of the batches before it.
 ///
 /// # Errors

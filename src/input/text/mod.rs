@@ -1,9 +1,10 @@
 //! Texts become token ids.
 //!
-//! [`encoder`] is the tokenizer; [`batches`] makes tensors of what it gives.
+//! [`encoder`] is the tokenizer; [`parts`] has the places of tokens in a text; [`batches`] makes tensors of tokens.
 
 pub mod batches;
 pub mod encoder;
+pub mod parts;
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +17,8 @@ use serde_json::value::RawValue;
 use super::accepts::Accepts;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::{self, Limits, MAX_TEXT_BYTES, MAX_TEXTS};
-pub use encoder::{Encoder, EncoderError, Tokens};
+pub use encoder::{Encoder, EncoderError};
+pub use parts::Tokens;
 
 /// The name of the output with one vector for each text, as in `sentence-transformers`.
 pub const SENTENCE_EMBEDDING: &str = "sentence_embedding";
@@ -72,6 +74,46 @@ pub fn from_bytes(body: &[u8]) -> Result<&str, ApiError> {
     })
 }
 
+/// Check the number of texts and the length of each; `what` is their name, for messages.
+///
+/// # Errors
+/// 400 if there are none or too many, 413 for a text over the limit.
+pub fn check<'a, T: AsRef<str> + 'a + ?Sized>(
+    what: &str,
+    texts: impl IntoIterator<Item = &'a T>,
+    limits: &Limits,
+) -> Result<(), ApiError> {
+    let mut count = 0;
+    let mut longest = (0, 0);
+    for (index, text) in texts.into_iter().enumerate() {
+        count += 1;
+        longest = longest.max((text.as_ref().len(), index));
+    }
+    if count == 0 {
+        return Err(ApiError::invalid(format!(
+            "the list of {what}s is empty, expected one or more"
+        )));
+    }
+    // 400, not 413: /openapi.json states the limit as `maxItems` of the list, so a longer list breaks the schema.
+    limits::check(count, &format!("{what}s"), limits.max_texts, MAX_TEXTS)
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    let (bytes, index) = longest;
+    if bytes as u64 > limits.max_text_bytes {
+        let which = match count {
+            1 => format!("the {what}"),
+            _ => format!("{what} {index}"),
+        };
+        return Err(limits::exceeded(
+            format_args!(
+                "{which} has {bytes} bytes, expected at most {}",
+                limits.max_text_bytes
+            ),
+            MAX_TEXT_BYTES,
+        ));
+    }
+    Ok(())
+}
+
 /// Tokenize texts, or pairs of texts.
 ///
 /// # Errors
@@ -90,14 +132,10 @@ pub fn encode(
             accepts.media_types().join(", ")
         ))
     })?;
-    if texts.is_empty() {
-        return Err(ApiError::invalid(
-            "the list of texts is empty, expected one or more",
-        ));
+    check("text", texts.iter(), limits)?;
+    if let Some(pairs) = pairs {
+        check("text", pairs.iter(), limits)?;
     }
-    // 400, not 413: /openapi.json states the limit as `maxItems` of the list, so a longer list breaks the schema.
-    limits::check(texts.len(), "texts", limits.max_texts, MAX_TEXTS)
-        .map_err(|error| ApiError::invalid(error.to_string()))?;
     if let Some(pairs) = pairs
         && pairs.len() != texts.len()
     {
@@ -114,20 +152,6 @@ pub fn encode(
             format!("text {index}")
         }
     };
-    let check = |index: usize, text: &str| {
-        if text.len() as u64 > limits.max_text_bytes {
-            return Err(limits::exceeded(
-                format_args!(
-                    "{} has {} bytes, expected at most {}",
-                    which(index),
-                    text.len(),
-                    limits.max_text_bytes
-                ),
-                MAX_TEXT_BYTES,
-            ));
-        }
-        Ok(())
-    };
     let mut rows = Vec::with_capacity(texts.len());
     for (index, text) in texts.iter().enumerate() {
         // `transformers` ignores a second text that is empty.
@@ -135,8 +159,6 @@ pub fn encode(
             .and_then(|pairs| pairs.get(index))
             .map(AsRef::as_ref)
             .filter(|pair: &&str| !pair.is_empty());
-        check(index, text)?;
-        check(index, pair.unwrap_or_default())?;
         let tokens = encoder.encode(text, pair).map_err(|reason| {
             ApiError::invalid(format!("{} cannot be encoded: {reason}", which(index)))
         })?;

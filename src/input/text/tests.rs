@@ -4,10 +4,10 @@ use infer_model_card::{ModelCard, Side, TextSpec};
 use serde_json::Value;
 
 use super::batches::{Batch, batches};
-use super::encoder::{Encoder, EncoderError, Tokens};
+use super::encoder::{Encoder, EncoderError};
 use crate::http::limits::Limits;
 
-use super::{Texts, encode};
+use super::{Texts, Tokens, encode};
 use crate::catalog::{Files, Models};
 use crate::tensor::Tensor;
 

@@ -2,10 +2,10 @@
 
 pub mod scores;
 
-use infer_model_card::{ClassificationSpec, Labels};
+use infer_model_card::{Activation, ClassificationSpec, Labels};
 use serde_json::{Map, Value, json};
 
-use super::parameters::{Kind, Parameter, TOP_K};
+use super::parameters::{FUNCTION_TO_APPLY, Kind, Parameter, TOP_K};
 use super::pipeline::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, Schema, output};
 use super::texts;
 use crate::http::error::ApiError;
@@ -44,7 +44,7 @@ impl Classifier {
 
 impl Pipeline for Classifier {
     fn parameters(&self) -> Vec<Parameter> {
-        vec![Parameter {
+        let top_k = Parameter {
             name: TOP_K,
             description: "The maximum number of classes per item, best first",
             kind: Kind::Integer {
@@ -52,24 +52,44 @@ impl Pipeline for Classifier {
                 max: u32::MAX,
                 default: u32::try_from(self.spec.top_k).unwrap_or(u32::MAX),
             },
-        }]
+        };
+        let function = Parameter {
+            name: FUNCTION_TO_APPLY,
+            description: "The function that turns the model's values into scores",
+            kind: Kind::Choice {
+                values: &["none", "softmax", "sigmoid"],
+                default: match self.spec.activation {
+                    Activation::None => "none",
+                    Activation::Softmax => "softmax",
+                    Activation::Sigmoid => "sigmoid",
+                },
+            },
+        };
+        vec![top_k, function]
     }
 
     fn infer(&self, call: Call, runner: &mut dyn Runner) -> Result<Outcome, ApiError> {
         let (wanted, top_k) = (call.wanted, call.values.integer(TOP_K));
+        let activation = match call.values.text(FUNCTION_TO_APPLY) {
+            "softmax" => Activation::Softmax,
+            "sigmoid" => Activation::Sigmoid,
+            _ => Activation::None,
+        };
         let outputs = self.run(call, runner)?;
         if !wanted.predictions {
-            return Ok(Outcome {
-                predictions: None,
-                outputs,
-            });
+            return Ok(Outcome::tensors(outputs));
         }
         let predictions = runner.timing().measure(Phase::Encode, || {
             let classes = output(&outputs, &self.spec.output)?;
-            classify(classes, &self.spec, &self.labels, top_k)
+            let spec = ClassificationSpec {
+                activation,
+                ..self.spec.clone()
+            };
+            classify(classes, &spec, &self.labels, top_k)
         })?;
         Ok(Outcome {
             predictions: Some(Box::new(predictions) as Box<dyn ToJson>),
+            drawing: None,
             outputs,
         })
     }

@@ -5,6 +5,7 @@ pub mod pooling;
 use infer_model_card::{EmbeddingSpec, ModelCard};
 use serde_json::{Map, Value, json};
 
+use super::parameters::{Kind, NORMALIZE, Parameter};
 use super::pipeline::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, output};
 use super::texts;
 use crate::http::error::ApiError;
@@ -29,15 +30,19 @@ impl Embedder {
         &self,
         card: &ModelCard,
         texts: &Texts,
-        all_outputs: bool,
+        (normalize, all_outputs): (bool, bool),
         runner: &mut dyn Runner,
     ) -> Result<NamedTensors, ApiError> {
+        let spec = EmbeddingSpec {
+            normalize,
+            ..self.spec.clone()
+        };
         let side = card.text.as_ref().map(|text| text.padding_side);
         let side = side.unwrap_or_default();
         let mut vectors = Vec::new();
         let mut pool_batch = |lengths: &[usize], outputs: &mut NamedTensors| {
-            let tokens = output(outputs, &self.spec.output)?;
-            vectors.push(pool(tokens, &self.spec, lengths, side)?);
+            let tokens = output(outputs, &spec.output)?;
+            vectors.push(pool(tokens, &spec, lengths, side)?);
             if !all_outputs {
                 outputs.clear();
             }
@@ -58,18 +63,26 @@ impl Embedder {
 }
 
 impl Pipeline for Embedder {
+    fn parameters(&self) -> Vec<Parameter> {
+        vec![Parameter {
+            name: NORMALIZE,
+            description: "Whether vectors are scaled to length 1",
+            kind: Kind::Flag {
+                default: self.spec.normalize,
+            },
+        }]
+    }
+
     fn infer(&self, call: Call, runner: &mut dyn Runner) -> Result<Outcome, ApiError> {
         let outputs = match &call.inputs.texts {
             Some(texts) => {
                 let all_outputs = call.wanted.outputs == Outputs::All;
-                self.embed(call.card, texts, all_outputs, runner)?
+                let normalize = call.values.flag(NORMALIZE);
+                self.embed(call.card, texts, (normalize, all_outputs), runner)?
             }
             None => runner.run(call.inputs.tensors)?,
         };
-        Ok(Outcome {
-            predictions: None,
-            outputs,
-        })
+        Ok(Outcome::tensors(outputs))
     }
 
     fn description(&self) -> Map<String, Value> {

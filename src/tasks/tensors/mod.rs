@@ -17,10 +17,7 @@ impl Pipeline for Tensors {
             Some(texts) => texts::run(call.card, texts, true, runner, &mut |_, _| Ok(()))?,
             None => runner.run(call.inputs.tensors)?,
         };
-        Ok(Outcome {
-            predictions: None,
-            outputs,
-        })
+        Ok(Outcome::tensors(outputs))
     }
 
     fn response_outputs<'a>(&self, card: &'a ModelCard) -> &'a [TensorSpec] {
