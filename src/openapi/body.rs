@@ -6,6 +6,9 @@ use super::example::{self, TEXT};
 use super::schema::{self, reference};
 use crate::catalog::Model;
 use crate::http::limits::Limits;
+use crate::input::content::Form;
+use crate::run::inference::{PREDICTIONS, has_predictions};
+use crate::tasks::Hints;
 use crate::tensor::Tensor;
 use crate::tensor::npy;
 
@@ -24,12 +27,17 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
                         examples.insert("array".to_owned(), example("The bare array", zeros));
                     }
                 }
-                if model.text.is_some() {
+                if model.takes_sounds() {
                     forms.push(json!({
-                        "type": "object", "required": ["text"], "properties": { "text": texts(limits) },
+                        "type": "object", "required": ["audio"], "properties": { "audio": base64_sound() },
                     }));
-                    let value = json!({ "text": [TEXT, "Another one."] });
-                    examples.insert("texts".to_owned(), example("A batch of texts", value));
+                    let value = json!({ "audio": example::sound_base64() });
+                    examples.insert("sound".to_owned(), example("A sound in base64", value));
+                }
+                if let Some(content) = Content::of(model, limits) {
+                    forms.push(content.body(model));
+                    let value = content.example_body();
+                    examples.insert("texts".to_owned(), example(content.summary, value));
                 }
                 forms.extend(v1_request(model, limits, &mut examples));
                 forms.extend(v2_request(model, &mut examples));
@@ -38,9 +46,23 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
                 }
                 json!({ "schema": { "anyOf": forms }, "examples": examples })
             }
-            "text/plain" => json!({
+            "text/plain" => {
+                let hints = model.pipeline.hints();
+                if hints.required.is_some() {
+                    continue;
+                }
+                let mut schema = text_schema(&hints);
+                schema["minLength"] = json!(1);
+                json!({
+                    "schema": schema,
+                    "examples": { "text": example("A text", json!(text_example(&hints))) },
+                })
+            }
+            "text/csv" => json!({
                 "schema": { "type": "string", "minLength": 1 },
-                "examples": { "text": example("A text", json!(TEXT)) },
+                "examples": {
+                    "table": example("Columns by name, and one record", json!(csv_example(model))),
+                },
             }),
             "multipart/form-data" => form(model),
             "application/x-npy" => binary(npy_example(model), media_type, "One array"),
@@ -49,6 +71,8 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
                 media_type,
                 "One tensor: row-major little-endian elements and nothing else",
             ),
+            "audio/wav" => binary(Some(example::sound()), media_type, "One sound"),
+            name if name.starts_with("audio/") => binary(None, media_type, "One sound"),
             "image/png" => binary(Some(example::image()), media_type, "One image"),
             _ => binary(None, media_type, "One image"),
         };
@@ -57,10 +81,14 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
     Value::Object(content)
 }
 
-/// A form: a batch of images, and the parameters of the query.
+/// A form: a batch of images or sounds, and the parameters of the query.
 fn form(model: &Model) -> Value {
+    let (noun, content_type) = match model.takes_sounds() {
+        true => ("audio", "audio/wav"),
+        false => ("image", "image/png"),
+    };
     let mut properties = json!({
-        "image": {
+        noun: {
             "type": "array",
             "items": { "type": "string", "format": "binary" },
             "minItems": 1,
@@ -73,14 +101,34 @@ fn form(model: &Model) -> Value {
     json!({
         "schema": {
             "type": "object",
-            "description": "A batch: one image in each file, whatever the name of its field. A text field is a parameter \
-                            of the query, which overrides it",
+            "description": format!(
+                "A batch: one {} in each file, whatever the name of its field. A text field is a parameter of the query, \
+                 which overrides it",
+                if noun == "audio" { "sound" } else { noun }
+            ),
             "properties": properties,
-            "required": ["image"],
+            "required": [noun],
             "additionalProperties": false,
         },
-        "encoding": { "image": { "contentType": "image/png" } },
+        "encoding": { noun: { "contentType": content_type } },
     })
+}
+
+/// A CSV file with one record.
+fn csv_example(model: &Model) -> String {
+    let columns = model
+        .card
+        .table
+        .as_ref()
+        .map(|table| table.columns.as_slice());
+    let columns = columns.unwrap_or_default();
+    let quote = |name: &String| format!("\"{}\"", name.replace('"', "\"\""));
+    let names: Vec<String> = columns.iter().map(quote).collect();
+    format!(
+        "{}\n{}\n",
+        names.join(","),
+        vec!["0"; columns.len()].join(",")
+    )
 }
 
 /// A binary body. The bytes of the example are in its URL.
@@ -109,7 +157,7 @@ fn example(summary: &str, value: Value) -> Value {
 
 /// An encoded image in base64. JSON Schema cannot describe any image, and any string would allow invalid requests, so the
 /// schema has a sample only.
-fn base64_image() -> Value {
+pub fn base64_image() -> Value {
     json!({
         "type": "string",
         "contentEncoding": "base64",
@@ -117,6 +165,161 @@ fn base64_image() -> Value {
         "enum": [example::image_base64()],
         "description": "An encoded image in base64: any PNG, JPEG, WebP, GIF or BMP. JSON Schema cannot \
                         describe that, so this schema allows a sample only",
+    })
+}
+
+/// Requests in the form of a model's task that are not tensors: their texts.
+struct Content {
+    /// The members of a body, by name. All are required.
+    members: Vec<(&'static str, Value)>,
+    /// One item of a batch, as `instances` has it.
+    item: Value,
+    /// An example of an item.
+    example: Value,
+    /// The examples in one line.
+    summary: &'static str,
+    /// A parameter that every request must have, with an example.
+    required: Option<(&'static str, Value)>,
+}
+
+impl Content {
+    /// `None` for a model that takes no texts.
+    fn of(model: &Model, limits: &Limits) -> Option<Self> {
+        model.text.as_ref()?;
+        let hints = model.pipeline.hints();
+        // Every text but an empty one.
+        let filled = json!({ "type": "string", "pattern": "\\S" });
+        let list = |item: &Value| {
+            json!({
+                "type": ["string", "array"],
+                "pattern": item.get("pattern"),
+                "items": item,
+                "minItems": 1,
+                "maxItems": limits.max_texts,
+            })
+        };
+        let object = |members: &[(&'static str, Value)]| {
+            let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
+            let properties: Map<String, Value> = members
+                .iter()
+                .map(|(name, schema)| ((*name).to_owned(), schema.clone()))
+                .collect();
+            json!({
+                "type": "object",
+                "required": names,
+                "properties": properties,
+            })
+        };
+        let content = match model.accepts().form {
+            Form::Questions => Self {
+                // A list needs as many contexts as questions, which JSON Schema cannot describe.
+                members: vec![("question", filled.clone()), ("context", filled.clone())],
+                item: object(&[("question", filled.clone()), ("context", filled)]),
+                example: json!({
+                    "question": "Where does Ada live?",
+                    "context": "Ada Lovelace lives in London.",
+                }),
+                summary: "A question about a context",
+                required: hints.required,
+            },
+            Form::Queries => {
+                let text = json!({ "type": "string" });
+                let documents = json!({
+                    "type": "array",
+                    "items": text,
+                    "minItems": 1,
+                    "maxItems": limits.max_texts,
+                });
+                let members = vec![("query", text), ("documents", documents)];
+                Self {
+                    item: object(&members),
+                    members,
+                    example: json!({
+                        "query": "Where does Ada live?",
+                        "documents": ["Ada Lovelace lives in London.", TEXT],
+                    }),
+                    summary: "Documents for a query",
+                    required: hints.required,
+                }
+            }
+            // Texts are parameters of these.
+            Form::Images | Form::Sounds => return None,
+            Form::Prepared | Form::Texts => {
+                let item = text_schema(&hints);
+                let mut texts = list(&item);
+                if hints.pattern.is_none() {
+                    texts = self::texts(limits);
+                }
+                Self {
+                    members: vec![("text", texts)],
+                    item,
+                    example: json!(text_example(&hints)),
+                    summary: "Texts",
+                    required: hints.required,
+                }
+            }
+        };
+        Some(content)
+    }
+
+    /// The schema of a body. A model whose task prepares its requests takes parameters beside them.
+    fn body(&self, model: &Model) -> Value {
+        let mut required: Vec<&str> = self.members.iter().map(|(name, _)| *name).collect();
+        let mut properties = Map::new();
+        for (name, schema) in &self.members {
+            properties.insert((*name).to_owned(), schema.clone());
+        }
+        let declared = model.pipeline.parameters();
+        if !declared.is_empty() {
+            let of_task: Map<String, Value> = declared
+                .iter()
+                .map(|parameter| (parameter.name.to_owned(), parameter.schema()))
+                .collect();
+            let mut schema = json!({ "type": "object", "properties": of_task });
+            if let Some((name, _)) = &self.required {
+                schema["required"] = json!([name]);
+                required.push("parameters");
+            }
+            properties.insert("parameters".to_owned(), schema);
+        }
+        json!({ "type": "object", "required": required, "properties": properties })
+    }
+
+    /// An example of a body.
+    fn example_body(&self) -> Value {
+        let mut body = match &self.example {
+            Value::String(text) if text == TEXT => json!({ "text": [text, "Another one."] }),
+            Value::String(text) => json!({ "text": text }),
+            item => item.clone(),
+        };
+        if let Some((name, value)) = &self.required {
+            body["parameters"] = json!({ *name: value });
+        }
+        body
+    }
+}
+
+pub fn text_schema(hints: &Hints) -> Value {
+    let mut schema = json!({ "type": "string" });
+    if let Some(pattern) = &hints.pattern {
+        schema["pattern"] = json!(pattern);
+    }
+    schema
+}
+
+pub fn text_example(hints: &Hints) -> &str {
+    hints.text.as_deref().unwrap_or(TEXT)
+}
+
+/// An encoded sound in base64; the schema has a sample only, as that of [`base64_image`].
+pub fn base64_sound() -> Value {
+    json!({
+        "type": "string",
+        "contentEncoding": "base64",
+        "contentMediaType": "audio/wav",
+        "enum": [example::sound_base64()],
+        "description": "An encoded sound in base64: any WAV, FLAC, MP3 or Ogg. JSON Schema cannot describe that, so this \
+                        schema allows a sample only",
     })
 }
 
@@ -173,15 +376,33 @@ pub fn v1_request(
         let value = json!({ "instances": vec![json!({ "b64": example::image_base64() }); batch] });
         examples.insert("images".to_owned(), example("Images in base64", value));
     }
-    if model.text.is_some() {
+    if model.takes_sounds() {
+        let batch = model
+            .card
+            .audio_input()
+            .map_or(1, |(_, input)| example::batch(input));
         forms.push(json!({
             "type": "array",
-            "items": { "type": "string" },
+            "minItems": batch,
+            "items": {
+                "type": "object",
+                "required": ["b64"],
+                "additionalProperties": false,
+                "properties": { "b64": base64_sound() },
+            },
+        }));
+        let value = json!({ "instances": vec![json!({ "b64": example::sound_base64() }); batch] });
+        examples.insert("sounds".to_owned(), example("Sounds in base64", value));
+    }
+    if let Some(content) = Content::of(model, limits).filter(|content| content.required.is_none()) {
+        forms.push(json!({
+            "type": "array",
+            "items": content.item,
             "minItems": 1,
             "maxItems": limits.max_texts,
         }));
-        let value = json!({ "instances": [TEXT] });
-        examples.insert("instances".to_owned(), example("Texts", value));
+        let value = json!({ "instances": [content.example] });
+        examples.insert("instances".to_owned(), example(content.summary, value));
     }
     (!forms.is_empty()).then(|| {
         json!({
@@ -278,15 +499,28 @@ pub fn v2_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Va
         let value = json!({ "inputs": [input] });
         examples.insert("image".to_owned(), example("An image as BYTES", value));
     }
+    if let (true, [spec]) = (model.takes_sounds(), model.card.inputs.as_slice()) {
+        let batch = example::batch(spec);
+        forms.push(bytes(&spec.name, base64_sound(), batch));
+        let data = vec![example::sound_base64(); batch];
+        let input =
+            json!({ "name": spec.name, "datatype": "BYTES", "shape": [batch], "data": data });
+        let value = json!({ "inputs": [input] });
+        examples.insert("sound".to_owned(), example("A sound as BYTES", value));
+    }
     if forms.is_empty() {
         return None;
     }
-    let outputs: Vec<&str> = model
+    let mut outputs: Vec<&str> = model
         .card
         .outputs
         .iter()
         .map(|spec| spec.name.as_str())
         .collect();
+    let takes_every_input = matches!(model.accepts().form, Form::Prepared | Form::Texts);
+    if takes_every_input && has_predictions(model) {
+        outputs.push(PREDICTIONS);
+    }
     Some(json!({
         "type": "object",
         "required": ["inputs"],

@@ -1,4 +1,4 @@
-//! Example bodies for each model: an image, a text, or zeros.
+//! Example bodies for each model: an image, a sound, a text, or zeros.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -41,6 +41,39 @@ pub fn image() -> Vec<u8> {
 /// The image in base64.
 pub fn image_base64() -> String {
     BASE64_STANDARD.encode(image())
+}
+
+/// A WAV: a quarter of a second of a square wave with 8 bits at 8 kHz.
+pub fn sound() -> Vec<u8> {
+    const RATE_HZ: u32 = 8000;
+    const SAMPLES: u32 = RATE_HZ / 4;
+    /// Half a period.
+    const HALF: u32 = 10;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((36 + SAMPLES).to_le_bytes());
+    wav.extend(b"WAVEfmt ");
+    wav.extend(16_u32.to_le_bytes());
+    // PCM of one channel.
+    wav.extend([1, 0, 1, 0]);
+    wav.extend(RATE_HZ.to_le_bytes());
+    wav.extend(RATE_HZ.to_le_bytes());
+    // Bytes of a frame, and bits of a sample.
+    wav.extend([1, 0, 8, 0]);
+    wav.extend(b"data");
+    wav.extend(SAMPLES.to_le_bytes());
+    wav.extend((0..SAMPLES).map(|index| {
+        if (index / HALF).is_multiple_of(2) {
+            96
+        } else {
+            160
+        }
+    }));
+    wav
+}
+
+/// The sound in base64.
+pub fn sound_base64() -> String {
+    BASE64_STANDARD.encode(sound())
 }
 
 /// Bytes as a data URL (RFC 2397).

@@ -1,7 +1,7 @@
 //! `GET /openapi.json`: the contract as OpenAPI 3.1, built for each request from the route table and the table of models.
 //!
 //! A route whose bodies depend on the model has one path for each model ([`model`]), so that the schemas state the names,
-//! datatypes and shapes of that model; all other routes are in [`server`]. [`body`] describes the request bodies, [`schema`]
+//! datatypes and shapes of that model; all other routes are in [`server`] and [`services`]. [`body`] describes the request bodies, [`schema`]
 //! their parts, and [`example`] makes values that work.
 //!
 //! The schemas are as exact as JSON Schema allows: `tests/clients.rs` generates requests from them, and the service must
@@ -9,10 +9,12 @@
 
 mod body;
 mod example;
+mod huggingface;
 mod model;
 mod operation;
 mod schema;
 mod server;
+mod services;
 #[cfg(test)]
 mod tests;
 
@@ -20,15 +22,16 @@ use infer_routes::cors::Origins;
 use infer_routes::{Handler, ROUTES};
 use serde_json::{Map, Value, json};
 
+use self::operation::insert;
 use crate::catalog::Models;
 use crate::http::error::listed;
 use crate::http::settings::Settings;
 
 /// Groups of operations, in the order of the page.
-const TAGS: [(&str, &str); 4] = [
+const TAGS: [(&str, &str); 7] = [
     (
         "infer",
-        "An image, a text, JSON or a tensor in; labels, vectors or tensors out.",
+        "An image, a sound, a text, JSON or a tensor in; labels, vectors or tensors out.",
     ),
     (
         "v2",
@@ -37,6 +40,15 @@ const TAGS: [(&str, &str); 4] = [
     (
         "v1",
         "TensorFlow Serving's and KServe's V1, and OpenAI's embeddings.",
+    ),
+    (
+        "huggingface",
+        "Hugging Face's inference API, by the task of the model.",
+    ),
+    ("tei", "Hugging Face's Text Embeddings Inference."),
+    (
+        "others",
+        "Cohere's and Jina's reranking, and DeepStack's detection.",
     ),
     ("service", "The page and this document."),
 ];
@@ -47,12 +59,15 @@ pub fn document(models: &Models, settings: &Settings) -> Value {
     let mut paths = Map::new();
     for route in ROUTES.iter().filter(|route| !route.summary.is_empty()) {
         match route.handler {
-            Handler::Infer | Handler::Input | Handler::ModelInfer | Handler::V1Predict => {
-                model::add(&mut paths, route, models, settings);
-            }
+            Handler::Infer
+            | Handler::Input
+            | Handler::ModelInfer
+            | Handler::V1Predict
+            | Handler::HuggingFace => model::add(&mut paths, route, models, settings),
             _ => {
-                if let Some(item) = server::item(route, models, settings) {
-                    paths.insert(route.pattern.to_owned(), item);
+                let item = server::item(route, models, settings);
+                if let Some(item) = item.or_else(|| services::item(route, models, settings)) {
+                    insert(&mut paths, route.pattern.to_owned(), item);
                 }
             }
         }
@@ -83,7 +98,8 @@ pub fn document(models: &Models, settings: &Settings) -> Value {
 fn description(models: &Models, settings: &Settings) -> String {
     let mut text = format!(
         "Bodies of up to {} bytes; gzip and deflate both ways. An error is always \
-         `{{\"error\": \"one sentence\"}}`, on OpenAI's routes `{{\"error\": {{\"message\": \"one sentence\", …}}}}`. `HEAD` works wherever `GET` does.",
+         `{{\"error\": \"one sentence\"}}`, on OpenAI's routes `{{\"error\": {{\"message\": \"one sentence\", …}}}}`, and on \
+         those of other services in their forms. `HEAD` works wherever `GET` does.",
         settings.limits.max_body_bytes
     );
     match &settings.cors_origins {

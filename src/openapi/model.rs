@@ -6,11 +6,13 @@ use infer_routes::{ErrorForm, Handler, Route};
 use serde_json::{Map, Value, json};
 
 use super::body::{bodies, v1_request, v2_request};
-use super::operation::{operation_id, tag};
+use super::huggingface;
+use super::operation::{insert, operation_id, tag};
 use super::schema::{self, reference};
 use crate::catalog::{Model, Models};
 use crate::http::limits::Limits;
 use crate::http::settings::Settings;
+use crate::input::content::Form;
 
 /// The error statuses of an inference.
 const ERRORS: [u16; 10] = [400, 404, 405, 406, 413, 415, 500, 501, 503, 504];
@@ -49,7 +51,19 @@ pub fn facts(model: &Model, models: &Models) -> Value {
             "scale": image.scale,
             "mean": image.mean,
             "std": image.std,
+            "depends_on_the_image": image.is_proportional(),
         })),
+        "form": match model.accepts().form {
+            Form::Prepared => "prepared",
+            Form::Images => "images",
+            Form::Texts => "texts",
+            Form::Questions => "questions",
+            Form::Queries => "queries",
+            Form::Sounds => "sounds",
+        },
+        "columns": card.table.as_ref().map(|table| &table.columns),
+        "audio": card.audio.as_ref().filter(|_| model.takes_sounds())
+            .map(|audio| json!({ "rate_hz": audio.rate_hz })),
         "text": card.text.as_ref().filter(|_| model.text.is_some())
             .map(|text| json!({ "max_tokens": text.max_tokens })),
     });
@@ -64,7 +78,7 @@ pub fn add(paths: &mut Map<String, Value>, route: &Route, models: &Models, setti
     let mut post = |model: &Model| {
         if let Some(operation) = operation(route, model, &settings.limits) {
             let path = route.path(model.name.as_str(), &model.card.version);
-            paths.insert(path, json!({ "post": operation }));
+            insert(paths, path, json!({ "post": operation }));
         }
     };
     if !route.pattern.contains("{model}") {
@@ -83,6 +97,7 @@ fn operation(route: &Route, model: &Model, limits: &Limits) -> Option<Value> {
     let prefix = match route.handler {
         Handler::ModelInfer => "v2",
         Handler::V1Predict => "v1",
+        Handler::HuggingFace => "huggingface",
         _ => "infer",
     };
     let mut words = vec![prefix];
@@ -102,6 +117,7 @@ fn operation(route: &Route, model: &Model, limits: &Limits) -> Option<Value> {
         Handler::Input => input(model, limits),
         Handler::ModelInfer => v2_infer(model)?,
         Handler::V1Predict => v1_predict(model, limits)?,
+        Handler::HuggingFace => by_task(model, limits)?,
         _ => infer(model, limits),
     };
     operation["operationId"] = json!(operation_id(&words));
@@ -134,7 +150,10 @@ fn infer(model: &Model, limits: &Limits) -> Value {
             "description": "One list for each item of the batch, best first",
             "items": { "type": "array", "items": reference(prediction.name) },
         });
-        required.push("predictions");
+        // A task that prepares requests by itself makes no predictions of tensors.
+        if model.pipeline.form() == Form::Prepared {
+            required.push("predictions");
+        }
     } else {
         required.push("outputs");
     }
@@ -146,6 +165,9 @@ fn infer(model: &Model, limits: &Limits) -> Value {
     operation["parameters"] = json!(parameters);
     // Every model can respond with its first output as an array.
     add_tensors(&mut operation);
+    if model.pipeline.draws() {
+        operation["responses"]["200"]["content"]["image/png"] = json!({});
+    }
     without_json(&mut operation, model.pipeline.response_outputs(&model.card));
     operation
 }
@@ -184,7 +206,8 @@ fn v2_infer(model: &Model) -> Option<Value> {
     let content = json!({ "application/json": { "schema": request, "examples": examples } });
     Some(described(
         "Tensors by name. With the header `Inference-Header-Content-Length` their bytes may follow the \
-         JSON (Triton's binary tensor data extension), which FP16 and BF16 need.",
+         JSON (Triton's binary tensor data extension), which FP16 and BF16 need. The output `predictions`, which \
+         the metadata does not list, has what `/infer` predicts: BYTES of shape [n], one JSON text for each item.",
         content,
         response(
             model,
@@ -212,6 +235,19 @@ fn v1_predict(model: &Model, limits: &Limits) -> Option<Value> {
          `inputs` has one tensor for each input instead, and its response `outputs`.",
         content,
         responses,
+    ))
+}
+
+/// `POST /models/{model}` and `POST /`
+fn by_task(model: &Model, limits: &Limits) -> Option<Value> {
+    let (bodies, schema) = huggingface::bodies(model, limits)?;
+    let task = model.card.task_name.unwrap_or_default();
+    Some(described(
+        &format!(
+            "Hugging Face's inference API for the task `{task}`, as `InferenceClient` of `huggingface_hub` sends and reads it."
+        ),
+        bodies,
+        json!({ "application/json": { "schema": schema } }),
     ))
 }
 

@@ -1,6 +1,7 @@
 //! Names and groups of operations.
 
 use infer_routes::Protocol;
+use serde_json::{Map, Value};
 
 /// The group of a protocol's operations.
 pub fn tag(protocol: Protocol) -> &'static str {
@@ -8,6 +9,9 @@ pub fn tag(protocol: Protocol) -> &'static str {
         Protocol::Infer => "infer",
         Protocol::V2 => "v2",
         Protocol::V1 | Protocol::OpenAi => "v1",
+        Protocol::HuggingFace => "huggingface",
+        Protocol::Tei => "tei",
+        Protocol::Cohere | Protocol::DeepStack => "others",
         Protocol::Service => "service",
     }
 }
@@ -29,4 +33,12 @@ pub fn operation_id(words: &[&str]) -> String {
         })
         .collect();
     words.join("_")
+}
+
+/// Add a path's item, or its operations to those that the path has.
+pub fn insert(paths: &mut Map<String, Value>, path: String, item: Value) {
+    match (paths.get_mut(&path), item) {
+        (Some(Value::Object(known)), Value::Object(item)) => known.extend(item),
+        (_, item) => _ = paths.insert(path, item),
+    }
 }

@@ -11,7 +11,7 @@ use crate::catalog::Models;
 const FP32_LIMIT: f64 = 3.402_823_567_797_336_6e38;
 
 /// The error statuses, and their meanings.
-const ERRORS: [(u16, &str); 10] = [
+const ERRORS: [(u16, &str); 12] = [
     (
         400,
         "The content of the request is malformed, or its shape, datatype or size does not fit the model",
@@ -22,11 +22,19 @@ const ERRORS: [(u16, &str); 10] = [
         "The route does not allow the method; `Allow` lists those it allows",
     ),
     (406, "`Accept` allows no response of this route"),
-    (413, "A body, an image or a response is over its limit"),
+    (
+        413,
+        "A body, an image, a sound or a response is over its limit",
+    ),
     (
         415,
         "The model does not take the media type, or `Content-Encoding` is unsupported",
     ),
+    (
+        422,
+        "The members of the request are missing or have the wrong types",
+    ),
+    (424, "The model cannot do what the route does"),
     (
         500,
         "The service failed; the cause is in its log under the request id",
@@ -41,14 +49,17 @@ const ERRORS: [(u16, &str); 10] = [
 
 /// The named components of the document.
 pub fn components(models: &Models) -> Value {
-    let forms = [ErrorForm::Sentence, ErrorForm::OpenAi];
-    let errors: serde_json::Map<String, Value> = forms
+    let errors: serde_json::Map<String, Value> = ErrorForm::ALL
         .iter()
         .flat_map(|form| ERRORS.iter().map(move |error| (*form, error)))
+        .filter(|(form, (status, _))| *form == ErrorForm::Tei || !matches!(status, 422 | 424))
         .map(|(form, (status, meaning))| {
             let schema = match form {
                 ErrorForm::Sentence => "Error",
                 ErrorForm::OpenAi => "OpenAiError",
+                ErrorForm::Tei => "TeiError",
+                ErrorForm::Cohere => "CohereError",
+                ErrorForm::DeepStack => "DeepStackError",
             };
             let content = json!({ "application/json": { "schema": reference(schema) } });
             let mut response = json!({ "description": meaning, "content": content });
@@ -106,6 +117,30 @@ pub fn components(models: &Models) -> Value {
                         "code": { "enum": ["model_not_found", "unknown_url", "method_not_supported", null] },
                     },
                 } },
+            },
+            "TeiError": {
+                "type": "object",
+                "required": ["error", "error_type"],
+                "additionalProperties": false,
+                "properties": {
+                    "error": { "type": "string", "minLength": 1 },
+                    "error_type": { "enum": ["Backend", "Empty", "Overloaded", "Unhealthy", "Validation"] },
+                },
+            },
+            "CohereError": {
+                "type": "object",
+                "required": ["message"],
+                "additionalProperties": false,
+                "properties": { "message": { "type": "string", "minLength": 1 } },
+            },
+            "DeepStackError": {
+                "type": "object",
+                "required": ["success", "error"],
+                "additionalProperties": false,
+                "properties": {
+                    "success": { "const": false },
+                    "error": { "type": "string", "minLength": 1 },
+                },
             },
             "OpenAiModel": {
                 "type": "object",
@@ -180,6 +215,9 @@ fn error_name(status: u16, form: ErrorForm) -> String {
     match form {
         ErrorForm::Sentence => status.to_string(),
         ErrorForm::OpenAi => format!("OpenAI-{status}"),
+        ErrorForm::Tei => format!("TEI-{status}"),
+        ErrorForm::Cohere => format!("Cohere-{status}"),
+        ErrorForm::DeepStack => format!("DeepStack-{status}"),
     }
 }
 

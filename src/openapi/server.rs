@@ -1,5 +1,6 @@
 //! The operations that do not depend on the model.
 
+use infer_model_card::Task;
 use infer_routes::{ErrorForm, Handler, Route};
 use serde_json::{Map, Value, json};
 
@@ -23,8 +24,27 @@ pub fn item(route: &Route, models: &Models, settings: &Settings) -> Option<Value
         Handler::Embeddings => {
             return Some(json!({ "post": embeddings(route, models, &settings.limits)? }));
         }
+        Handler::Transcriptions => {
+            return Some(json!({ "post": transcriptions(route, models)? }));
+        }
         // These differ from model to model.
-        Handler::Infer | Handler::Input | Handler::ModelInfer | Handler::V1Predict => return None,
+        Handler::Infer
+        | Handler::Input
+        | Handler::ModelInfer
+        | Handler::V1Predict
+        | Handler::HuggingFace => return None,
+        // These are those of other services.
+        Handler::TeiEmbed
+        | Handler::TeiEmbedAll
+        | Handler::TeiEmbedSparse
+        | Handler::TeiPredict
+        | Handler::TeiRerank
+        | Handler::TeiSimilarity
+        | Handler::TeiTokenize
+        | Handler::TeiDecode
+        | Handler::TeiInfo
+        | Handler::Rerank
+        | Handler::DeepStack => return None,
         Handler::Page if !settings.playground => return None,
         Handler::Page => json!({ "text/html": { "schema": text } }),
         Handler::OpenApi => json_content(json!({
@@ -213,6 +233,54 @@ fn embeddings(route: &Route, models: &Models, limits: &Limits) -> Option<Value> 
                 },
             },
             "examples": { "text": { "value": { "model": first, "input": super::example::TEXT } } },
+        } } },
+        "responses": responses,
+    }))
+}
+
+/// `POST /v1/audio/transcriptions`; `None` if no model recognizes speech.
+fn transcriptions(route: &Route, models: &Models) -> Option<Value> {
+    let is_able = |name: &&str| {
+        let model = models.get(name);
+        model.is_ok_and(|model| matches!(model.card.task, Task::Transcription(_)))
+    };
+    let names: Vec<&str> = models.names().filter(is_able).collect();
+    names.first()?;
+    let mut responses = schema::errors(&POST_ERRORS, ErrorForm::of(route.pattern));
+    responses.insert(
+        "200".to_owned(),
+        json!({
+            "description": "The text",
+            "headers": { "Server-Timing": { "$ref": "#/components/headers/Server-Timing" } },
+            "content": {
+                "application/json": { "schema": {
+                    "type": "object",
+                    "required": ["text"],
+                    "properties": { "text": { "type": "string" } },
+                } },
+                "text/plain": { "schema": { "type": "string" } },
+            },
+        }),
+    );
+    Some(json!({
+        "operationId": "v1_audio_transcriptions",
+        "tags": [tag(route.protocol)],
+        "summary": route.summary,
+        "requestBody": { "required": true, "content": { "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file", "model"],
+                "additionalProperties": false,
+                "properties": {
+                    "file": { "type": "string", "format": "binary" },
+                    "model": { "enum": names },
+                    "response_format": {
+                        "enum": ["json", "text", "verbose_json", "srt", "vtt"], "default": "json",
+                    },
+                    "language": { "type": "string" },
+                },
+            },
+            "encoding": { "file": { "contentType": "audio/wav" } },
         } } },
         "responses": responses,
     }))

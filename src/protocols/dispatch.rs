@@ -5,11 +5,17 @@
 
 use infer_routes::Handler;
 
+use super::cohere::Rerank;
+use super::common::Service;
+use super::deepstack::DeepStack;
+use super::huggingface::HuggingFace;
 use super::infer::Infer;
 use super::infer::input::Input;
 use super::oip::infer::V2Infer;
 use super::oip::{health, metadata, repository};
 use super::openai::embeddings::Embeddings;
+use super::openai::transcriptions::Transcriptions;
+use super::tei::{self, Tei};
 use super::v1;
 use super::v1::predict::V1Predict;
 use crate::catalog::{Model, Models};
@@ -49,6 +55,11 @@ enum Action<'a> {
     V2Infer(V2Infer<'a>),
     V1Predict(V1Predict<'a>),
     Embeddings(Embeddings),
+    HuggingFace(HuggingFace<'a>),
+    Tei(Tei),
+    Rerank(Rerank),
+    DeepStack(DeepStack<'a>),
+    Transcriptions(Transcriptions),
     RepositoryIndex,
     Read(Read<'a>),
 }
@@ -65,6 +76,8 @@ enum Read<'a> {
     V1Models,
     /// The versions, and whether the path names one.
     V1Model(Vec<&'a Model>, bool),
+    /// The model of the query.
+    TeiInfo(Option<String>),
     OpenApi,
     /// The response to a preflight.
     Preflight(Response),
@@ -144,6 +157,13 @@ impl<'a> Plan<'a> {
             Action::Embeddings(action) => {
                 action.respond(&body, self.models, self.settings, backend, timing)?
             }
+            Action::HuggingFace(action) => action.respond(&body, self.service(backend), timing)?,
+            Action::Tei(action) => action.respond(&body, self.service(backend), timing)?,
+            Action::Rerank(action) => action.respond(&body, self.service(backend), timing)?,
+            Action::DeepStack(action) => action.respond(body, self.service(backend), timing)?,
+            Action::Transcriptions(action) => {
+                action.respond(body, self.models, self.settings, backend, timing)?
+            }
             Action::RepositoryIndex => repository::index(
                 &body,
                 limits,
@@ -166,6 +186,14 @@ impl<'a> Plan<'a> {
         })
     }
 
+    fn service<'b>(&'b self, backend: &'b dyn Backend) -> Service<'b> {
+        Service {
+            models: self.models,
+            settings: self.settings,
+            backend,
+        }
+    }
+
     fn read(&self, read: &Read, backend: &dyn Backend) -> Result<Response, ApiError> {
         match read {
             Read::Server => metadata::server(),
@@ -178,6 +206,7 @@ impl<'a> Plan<'a> {
             Read::V1Model(versions, is_versioned) => {
                 v1::models::status(versions, *is_versioned, backend)
             }
+            Read::TeiInfo(name) => tei::info(name.as_deref(), self.models, self.settings),
             Read::OpenApi => json::response(&openapi::document(self.models, self.settings)),
             Read::Preflight(response) => Ok(response.clone()),
             Read::Page(asset, is_known) => Ok(playground::respond(asset, *is_known)),
@@ -223,6 +252,36 @@ impl<'a> Action<'a> {
             Handler::Embeddings => {
                 check_length()?;
                 Self::Embeddings(Embeddings::new(head)?)
+            }
+            Handler::HuggingFace => {
+                let model = model()?;
+                check_length()?;
+                Self::HuggingFace(HuggingFace::new(head, model, found.task.as_deref())?)
+            }
+            handler @ (Handler::TeiEmbed
+            | Handler::TeiEmbedAll
+            | Handler::TeiEmbedSparse
+            | Handler::TeiPredict
+            | Handler::TeiRerank
+            | Handler::TeiSimilarity
+            | Handler::TeiTokenize
+            | Handler::TeiDecode) => {
+                check_length()?;
+                Self::Tei(Tei::new(head, handler)?)
+            }
+            Handler::Rerank => {
+                check_length()?;
+                Self::Rerank(Rerank::new(head)?)
+            }
+            Handler::DeepStack => {
+                check_length()?;
+                let name = found.model.as_deref();
+                Self::DeepStack(DeepStack::new(head, name, models, settings)?)
+            }
+            Handler::TeiInfo => Self::Read(Read::TeiInfo(head.query_parameter("model")?)),
+            Handler::Transcriptions => {
+                check_length()?;
+                Self::Transcriptions(Transcriptions::new(head)?)
             }
             Handler::RepositoryIndex => {
                 check_length()?;

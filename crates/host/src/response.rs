@@ -71,14 +71,22 @@ pub(crate) fn for_request(
             }
         }
     }
-    if asked.form == ErrorForm::OpenAi {
-        *response.body_mut() = json(&serde_json::json!({ "error": {
+    let status = response.status().as_u16();
+    let body = match asked.form {
+        ErrorForm::Sentence => return response,
+        ErrorForm::OpenAi => serde_json::json!({ "error": {
             "message": sentence,
-            "type": ErrorForm::openai_type(response.status().as_u16()),
+            "type": ErrorForm::openai_type(status),
             "param": null,
             "code": null,
-        } }));
-    }
+        } }),
+        ErrorForm::Tei => {
+            serde_json::json!({ "error": sentence, "error_type": ErrorForm::tei_type(status) })
+        }
+        ErrorForm::Cohere => serde_json::json!({ "message": sentence }),
+        ErrorForm::DeepStack => serde_json::json!({ "success": false, "error": sentence }),
+    };
+    *response.body_mut() = json(&body);
     response
 }
 
@@ -113,6 +121,17 @@ mod tests {
             ("/infer", busy, sentence.clone()),
             ("/v1/models/m:predict", busy, sentence),
             ("/v1/embeddings", busy, openai("server_error")),
+            (
+                "/embed",
+                busy,
+                r#"{"error":"no","error_type":"Unhealthy"}"#.to_owned(),
+            ),
+            ("/v2/rerank", busy, r#"{"message":"no"}"#.to_owned()),
+            (
+                "/v1/vision/detection",
+                busy,
+                r#"{"error":"no","success":false}"#.to_owned(),
+            ),
             (
                 "/v1/models",
                 StatusCode::REQUEST_TIMEOUT,

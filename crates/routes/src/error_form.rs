@@ -7,20 +7,57 @@ pub enum ErrorForm {
     Sentence,
     /// OpenAI's: `{"error": {"message", "type", "param", "code"}}`
     OpenAi,
+    /// That of Text Embeddings Inference: `{"error": "sentence", "error_type"}`
+    Tei,
+    /// Cohere's: `{"message": "sentence"}`
+    Cohere,
+    /// DeepStack's: `{"success": false, "error": "sentence"}`
+    DeepStack,
 }
 
+/// The paths of Text Embeddings Inference.
+const TEI: [&str; 9] = [
+    "/decode",
+    "/embed",
+    "/embed_all",
+    "/embed_sparse",
+    "/info",
+    "/predict",
+    "/rerank",
+    "/similarity",
+    "/tokenize",
+];
+
 impl ErrorForm {
+    /// Every form.
+    pub const ALL: [Self; 5] = [
+        Self::Sentence,
+        Self::OpenAi,
+        Self::Tei,
+        Self::Cohere,
+        Self::DeepStack,
+    ];
+
     /// The form for a path as sent, with or without a query.
     ///
-    /// Every path under `/v1/` that is not V1's has OpenAI's form, also one that matches no route: OpenAI's clients show no
+    /// Every other path under `/v1/` that is not V1's has OpenAI's form, also one that matches no route: OpenAI's clients show no
     /// other error. `/v1/models` and `/v1/models/{model}` belong to both protocols. They have OpenAI's form, because clients of
     /// V1 show the body as it is.
     #[must_use]
     pub fn of(path: &str) -> Self {
         let path = path.split('?').next().unwrap_or_default();
+        if TEI.contains(&path) {
+            return Self::Tei;
+        }
+        if matches!(path, "/v1/rerank" | "/v2/rerank") {
+            return Self::Cohere;
+        }
         let Some(rest) = path.strip_prefix("/v1/") else {
             return Self::Sentence;
         };
+        if rest.starts_with("vision/") {
+            return Self::DeepStack;
+        }
         let is_v1 = rest
             .strip_prefix("models/")
             .is_some_and(|model| model.contains('/') || has_verb(model));
@@ -34,6 +71,17 @@ impl ErrorForm {
             "invalid_request_error"
         } else {
             "server_error"
+        }
+    }
+
+    /// The type of an error with that status in Text Embeddings Inference.
+    #[must_use]
+    pub const fn tei_type(status: u16) -> &'static str {
+        match status {
+            424 | 500 | 501 | 504 | 507 => "Backend",
+            429 => "Overloaded",
+            503 => "Unhealthy",
+            _ => "Validation",
         }
     }
 }
@@ -50,8 +98,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_path_under_v1_has_openais_form_unless_it_is_v1s() {
-        use ErrorForm::{OpenAi, Sentence};
+    fn a_path_has_the_form_of_its_protocol() {
+        use ErrorForm::{Cohere, DeepStack, OpenAi, Sentence, Tei};
         let cases = [
             ("/v1/embeddings", OpenAi),
             ("/v1/embeddings?x=/v2/", OpenAi),
@@ -69,6 +117,21 @@ mod tests {
             ("/v1/models/digits/versions/1", Sentence),
             ("/v1/models/digits/versions/1:predict", Sentence),
             ("/v1/models/digits/metadata", Sentence),
+            ("/embed", Tei),
+            ("/rerank?x", Tei),
+            ("/info", Tei),
+            ("/embed/", Sentence),
+            ("/embeds", Sentence),
+            ("/v1/rerank", Cohere),
+            ("/v2/rerank?x", Cohere),
+            ("/v1/rerank/", OpenAi),
+            ("/v2/rerank/", Sentence),
+            ("/v1/vision/detection", DeepStack),
+            ("/v1/vision/custom/m", DeepStack),
+            ("/v1/vision/face", DeepStack),
+            ("/v1/vision", OpenAi),
+            ("/", Sentence),
+            ("/models/m", Sentence),
             ("/v1", Sentence),
             ("/v1x/embeddings", Sentence),
             ("/v2/models/digits", Sentence),

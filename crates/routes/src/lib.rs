@@ -14,7 +14,7 @@ pub use error_form::ErrorForm;
 pub struct Route {
     /// The methods that the path allows.
     pub methods: Methods,
-    /// The path. `{model}`, `{version}` and `{file}` each stand for one segment, or for what precedes `:` in it.
+    /// The path. `{model}`, `{version}`, `{task}` and `{file}` each stand for one segment, or for what precedes `:` in it.
     pub pattern: &'static str,
     /// The protocol that the route belongs to.
     pub protocol: Protocol,
@@ -44,6 +44,14 @@ pub enum Protocol {
     V1,
     /// OpenAI's API.
     OpenAi,
+    /// Hugging Face's inference API, by the task of the model.
+    HuggingFace,
+    /// Hugging Face's Text Embeddings Inference.
+    Tei,
+    /// Cohere's and Jina's reranking.
+    Cohere,
+    /// DeepStack's detection.
+    DeepStack,
     /// The page and the OpenAPI document.
     Service,
 }
@@ -61,6 +69,32 @@ pub enum Handler {
     Page,
     /// Embed texts.
     Embeddings,
+    /// Predict by the task of the default model, or of the model in the path.
+    HuggingFace,
+    /// Embed texts, one vector each.
+    TeiEmbed,
+    /// Embed texts, one vector for each token.
+    TeiEmbedAll,
+    /// Embed texts, one sparse vector each.
+    TeiEmbedSparse,
+    /// Classify texts or pairs of texts.
+    TeiPredict,
+    /// Rank texts for a query, or documents as Cohere has it.
+    TeiRerank,
+    /// Compare a sentence with others.
+    TeiSimilarity,
+    /// Return the tokens of texts.
+    TeiTokenize,
+    /// Return the texts of tokens.
+    TeiDecode,
+    /// Return the facts of a model of texts.
+    TeiInfo,
+    /// Rank documents for a query.
+    Rerank,
+    /// Detect objects with the default detector, or with the model in the path.
+    DeepStack,
+    /// Recognize the speech of a sound.
+    Transcriptions,
     /// List the models.
     V1Models,
     /// Return the status of a model's versions.
@@ -86,14 +120,16 @@ pub enum Handler {
 }
 
 use Handler::{
-    Embeddings, Infer, Input, Model, ModelConfig, ModelInfer, ModelReady, OpenApi, Page,
-    RepositoryIndex, Server, ServerLive, ServerReady, V1Model, V1Models, V1Predict,
+    DeepStack, Embeddings, HuggingFace, Infer, Input, Model, ModelConfig, ModelInfer, ModelReady,
+    OpenApi, Page, RepositoryIndex, Rerank, Server, ServerLive, ServerReady, TeiDecode, TeiEmbed,
+    TeiEmbedAll, TeiEmbedSparse, TeiInfo, TeiPredict, TeiRerank, TeiSimilarity, TeiTokenize,
+    Transcriptions, V1Model, V1Models, V1Predict,
 };
 use Methods::{Get, Post};
 
-/// Every route. A path matches at most one row.
+/// Every route. A path matches at most one pattern, which has one row for each set of methods.
 #[rustfmt::skip]
-pub const ROUTES: [Route; 25] = [
+pub const ROUTES: [Route; 42] = [
     route(Post, "/infer", Protocol::Infer, Infer, "Ask model {model}"),
     route(Post, "/infer/{model}", Protocol::Infer, Infer, "Ask model {model}"),
     route(Post, "/infer/{model}/input", Protocol::Infer, Input, "What model {model} would be given"),
@@ -117,6 +153,23 @@ pub const ROUTES: [Route; 25] = [
     route(Post, "/v1/models/{model}:predict", Protocol::V1, V1Predict, "Predict with {model}"),
     route(Post, "/v1/models/{model}/versions/{version}:predict", Protocol::V1, V1Predict, "Predict with {model}"),
     route(Post, "/v1/embeddings", Protocol::OpenAi, Embeddings, "One vector a text, as OpenAI's API has it"),
+    route(Post, "/models/{model}", Protocol::HuggingFace, HuggingFace, "Ask model {model}, as Hugging Face's API has it"),
+    route(Post, "/models/{model}/pipeline/{task}", Protocol::HuggingFace, HuggingFace, ""),
+    route(Post, "/embed", Protocol::Tei, TeiEmbed, "One vector a text"),
+    route(Post, "/embed_all", Protocol::Tei, TeiEmbedAll, "One vector a token"),
+    route(Post, "/embed_sparse", Protocol::Tei, TeiEmbedSparse, "One sparse vector a text"),
+    route(Post, "/predict", Protocol::Tei, TeiPredict, "The classes of texts, or of pairs of texts"),
+    route(Post, "/rerank", Protocol::Tei, TeiRerank, "The order of texts for a query"),
+    route(Post, "/similarity", Protocol::Tei, TeiSimilarity, "How similar sentences are to one"),
+    route(Post, "/tokenize", Protocol::Tei, TeiTokenize, "The tokens of texts"),
+    route(Post, "/decode", Protocol::Tei, TeiDecode, "The texts of tokens"),
+    route(Get, "/info", Protocol::Tei, TeiInfo, "The facts of a model of texts"),
+    route(Post, "/v1/rerank", Protocol::Cohere, Rerank, "The order of documents for a query, as Cohere's and Jina's APIs have it"),
+    route(Post, "/v2/rerank", Protocol::Cohere, Rerank, "The order of documents for a query, as Cohere's second API has it"),
+    route(Post, "/v1/vision/detection", Protocol::DeepStack, DeepStack, "The objects in an image, as DeepStack has it"),
+    route(Post, "/v1/vision/custom/{model}", Protocol::DeepStack, DeepStack, "The objects in an image, as DeepStack has it, by a model of choice"),
+    route(Post, "/", Protocol::HuggingFace, HuggingFace, "Ask model {model}, as Hugging Face's API has it"),
+    route(Post, "/v1/audio/transcriptions", Protocol::OpenAi, Transcriptions, "The text of a sound, as OpenAI's API has it"),
     route(Get, "/openapi.json", Protocol::Service, OpenApi, "This document"),
     route(Get, "/", Protocol::Service, Page, "A page to try a model in"),
     route(Get, "/playground/{file}", Protocol::Service, Page, ""),
@@ -164,6 +217,8 @@ pub struct Match<'a> {
     pub model: Option<&'a str>,
     /// The value of `{version}`, if the pattern has it.
     pub version: Option<&'a str>,
+    /// The value of `{task}`, if the pattern has it.
+    pub task: Option<&'a str>,
 }
 
 /// Which values a placeholder that is a whole segment matches.
@@ -177,12 +232,28 @@ pub enum Names {
     WithoutColon,
 }
 
-/// Find the route of a path, which is given as its segments: `["infer", "digits"]` for `/infer/digits`.
+/// Find a route of a path, which is given as its segments: `["infer", "digits"]` for `/infer/digits`.
 #[must_use]
 pub fn find<'a>(segments: &[&'a str], names: Names) -> Option<Match<'a>> {
+    find_all(segments, names).next()
+}
+
+/// Find the routes of a path: one for each set of methods. All have the same pattern.
+pub fn find_all<'a>(segments: &[&'a str], names: Names) -> impl Iterator<Item = Match<'a>> {
     ROUTES
         .iter()
-        .find_map(|route| route.matches(segments, names))
+        .filter_map(move |route| route.matches(segments, names))
+}
+
+/// The methods of a path's routes as the header `Allow` lists them.
+#[must_use]
+pub fn allow(routes: &[Match<'_>]) -> &'static str {
+    let has = |methods| routes.iter().any(|found| found.route.methods == methods);
+    match (has(Get), has(Post)) {
+        (true, true) => "GET, HEAD, POST",
+        (true, false) => Get.allow(),
+        (false, _) => Post.allow(),
+    }
 }
 
 impl Route {
@@ -192,6 +263,7 @@ impl Route {
             route: self,
             model: None,
             version: None,
+            task: None,
         };
         let mut rest = segments.iter();
         let mut parts = self.pattern.split('/').skip(1).peekable();
@@ -213,6 +285,7 @@ impl Route {
             match name {
                 "model" => found.model = Some(value),
                 "version" => found.version = Some(value),
+                "task" => found.task = Some(value),
                 _ => {}
             }
         }
@@ -247,22 +320,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pattern_matches_its_own_path_and_no_other_row() {
+    fn every_pattern_matches_its_own_path_and_no_other_pattern() {
         let mut wrong = Vec::new();
         for route in &ROUTES {
             let path = route.path("m", "1").replace("{file}", "page.js");
+            let path = path.replace("{task}", "t");
             let segments: Vec<&str> = path.split('/').skip(1).collect();
             for names in [Names::Any, Names::WithoutColon] {
-                let rows: Vec<_> = ROUTES
-                    .iter()
-                    .filter_map(|row| row.matches(&segments, names))
-                    .collect();
+                let rows: Vec<_> = find_all(&segments, names).collect();
                 let expected = Match {
                     route,
                     model: route.pattern.contains("{model}").then_some("m"),
                     version: route.has_version().then_some("1"),
+                    task: route.pattern.contains("{task}").then_some("t"),
                 };
-                if rows != [expected] {
+                let same = ROUTES.iter().filter(|row| row.pattern == route.pattern);
+                let is_alone = same.filter(|row| row.methods == route.methods).count() == 1;
+                let is_other = |row: &Match| row.route.pattern != route.pattern;
+                if !is_alone || !rows.contains(&expected) || rows.iter().any(is_other) {
                     wrong.push(format!("{path}: {rows:?}"));
                 }
             }
@@ -309,6 +384,24 @@ mod tests {
             .filter(|route| route.summary.is_empty())
             .map(|route| route.pattern)
             .collect();
-        assert_eq!(undocumented, ["/v2/", "/playground/{file}"]);
+        let expected = [
+            "/v2/",
+            "/models/{model}/pipeline/{task}",
+            "/playground/{file}",
+        ];
+        assert_eq!(undocumented, expected);
+    }
+
+    #[test]
+    fn a_path_allows_the_methods_of_all_its_routes() {
+        let cases = [
+            (&[""][..], "GET, HEAD, POST"),
+            (&["infer"], "POST"),
+            (&["v2"], "GET, HEAD"),
+        ];
+        for (segments, expected) in cases {
+            let routes: Vec<_> = find_all(segments, Names::Any).collect();
+            assert_eq!(allow(&routes), expected, "{segments:?}");
+        }
     }
 }

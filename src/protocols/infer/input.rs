@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
+use super::decoded::Decoded;
 use super::query::Parameters;
-use super::reader::{Decoded, Reader};
+use super::reader::Reader;
 use super::tensors;
 use crate::catalog::Model;
 use crate::http::error::ApiError;
@@ -52,7 +53,7 @@ impl<'a> Input<'a> {
     /// 415 and 406 for the media types: bytes and NumPy hold one input only.
     pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
         let possible = if model.card.inputs.len() == 1 {
-            &ResponseType::ALL[..]
+            &ResponseType::TENSORS[..]
         } else {
             &[ResponseType::Json]
         };
@@ -77,11 +78,15 @@ impl<'a> Input<'a> {
             let Decoded { request, fields } = self.reader.decode(body, limits)?;
             // They say nothing about the input, but a form is right or wrong wherever it is sent.
             Parameters::check_fields(&fields, self.model)?;
-            let inputs = match &request.texts {
-                Some(texts) => self.of_texts(texts)?,
-                None => request.inputs,
+            let (inputs, texts) = match request.content {
+                Some(content) => content.to_inputs(self.model.accepts(), limits)?,
+                None => (request.inputs, request.texts),
             };
-            Ok::<_, ApiError>((inputs, request.texts))
+            let inputs = match &texts {
+                Some(texts) => self.of_texts(texts)?,
+                None => inputs,
+            };
+            Ok::<_, ApiError>((inputs, texts))
         })?;
         timing.measure(Phase::Encode, || {
             self.encode(inputs, texts.as_ref(), limits)

@@ -1,5 +1,6 @@
 //! `POST /infer`: an image, a text, a tensor or JSON in; labels, vectors or tensors out.
 
+mod decoded;
 pub mod input;
 pub mod json;
 pub mod query;
@@ -13,13 +14,14 @@ use crate::http::negotiate::{ResponseType, response_type};
 use crate::http::request::Head;
 use crate::http::response::Response;
 use crate::http::timing::{Phase, Timing};
-use crate::protocols::oip::response;
+use crate::protocols::oip::response::{self, ResponseOutputs};
 use crate::run::compute;
 use crate::run::inference::InferenceRequest;
 use crate::run::nn::Backend;
 use crate::tasks::{Outcome, Outputs, Wanted};
+use decoded::Decoded;
 use query::Parameters;
-use reader::{Decoded, Reader};
+use reader::Reader;
 
 /// A request of `/infer`, as far as its head says.
 #[derive(Clone, Debug)]
@@ -36,10 +38,14 @@ impl<'a> Infer<'a> {
     /// # Errors
     /// 415 and 406 for the media types, 400 for the query.
     pub fn new(head: &Head, model: &'a Model) -> Result<Self, ApiError> {
+        let mut possible = ResponseType::TENSORS.to_vec();
+        if model.pipeline.draws() {
+            possible.push(ResponseType::Png);
+        }
         Ok(Self {
             model,
             reader: Reader::new(head, model)?,
-            response: response_type(head, &ResponseType::ALL)?,
+            response: response_type(head, &possible)?,
             parameters: Parameters::new(head, model)?,
         })
     }
@@ -61,18 +67,20 @@ impl<'a> Infer<'a> {
             Ok::<_, ApiError>((request, parameters))
         })?;
         let is_json = self.response == ResponseType::Json;
-        let outputs = match (parameters.with_outputs, is_json) {
+        let outputs = match (parameters.with_outputs, self.response) {
+            (_, ResponseType::Png) => Outputs::Needed,
             (true, _) => Outputs::All,
-            (false, true) => Outputs::Needed,
-            (false, false) => Outputs::Default,
+            (false, ResponseType::Json) => Outputs::Needed,
+            (false, _) => Outputs::Default,
         };
         let wanted = Wanted {
             predictions: is_json,
+            drawing: self.response == ResponseType::Png,
             outputs: request.needed_outputs(outputs),
         };
         let inputs = request.take_inputs();
         let values = &parameters.values;
-        let outcome = compute::infer(self.model, inputs, wanted, values, backend, timing)?;
+        let outcome = compute::infer(self.model, inputs, wanted, values, limits, backend, timing)?;
         timing.measure(Phase::Encode, || {
             self.encode(&request, parameters.with_outputs, outcome, limits)
         })
@@ -87,8 +95,18 @@ impl<'a> Infer<'a> {
     ) -> Result<Response, ApiError> {
         let Outcome {
             predictions,
+            drawing,
             outputs,
         } = outcome;
+        if self.response == ResponseType::Png {
+            let drawing = drawing.ok_or_else(|| {
+                ApiError::invalid(
+                    "the request has no image to draw on; send an encoded image, or ask for \
+                     `Accept: application/json`",
+                )
+            })?;
+            return Ok(Response::new(200, ResponseType::Png.media_type(), drawing));
+        }
         if self.response != ResponseType::Json {
             let requested = request.outputs.first();
             let first = outputs
@@ -102,7 +120,10 @@ impl<'a> Infer<'a> {
             };
         }
         let with_outputs = with_outputs || !request.outputs.is_empty() || predictions.is_none();
-        let outputs = with_outputs.then_some(outputs.as_slice());
+        let outputs = with_outputs.then_some(ResponseOutputs {
+            tensors: &outputs,
+            items: None,
+        });
         response::encode(self.model, request, predictions.as_deref(), outputs, limits)
     }
 }

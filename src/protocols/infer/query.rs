@@ -1,12 +1,12 @@
-//! The parameters of `/infer`: in the query, or in the text fields of a form.
+//! The parameters of `/infer`: in the query, in the text fields of a form, or in the `parameters` of JSON.
 
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
 use crate::http::request::Head;
-use crate::tasks::parameters::{self, Values};
+use crate::tasks::parameters::{self, Given, Values};
 
 /// The parameter that adds the output tensors to the response.
-const OUTPUTS: &str = "outputs";
+pub(super) const OUTPUTS: &str = "outputs";
 
 /// The names of the parameters that a model takes.
 pub fn names(model: &Model) -> impl Iterator<Item = &'static str> {
@@ -17,7 +17,7 @@ pub fn names(model: &Model) -> impl Iterator<Item = &'static str> {
 }
 
 /// The parameters of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
     /// Those of the task.
     pub values: Values,
@@ -42,16 +42,12 @@ impl Parameters {
         Self::of(query, &[], model)
     }
 
-    /// Add the text fields of a form. A parameter of the query overrides the field of that name, whose value is checked all
-    /// the same; of two fields with one name the first counts, as in a query.
+    /// Add the text fields of a form or the parameters of JSON. A parameter of the query overrides the field of that name,
+    /// whose value is checked all the same; of two fields with one name the first counts, as in a query.
     ///
     /// # Errors
     /// 400 for a value that is out of range.
-    pub fn with_fields(
-        &self,
-        fields: &[(String, String)],
-        model: &Model,
-    ) -> Result<Self, ApiError> {
+    pub fn with_fields(&self, fields: &[(String, Given)], model: &Model) -> Result<Self, ApiError> {
         if fields.is_empty() {
             return Ok(self.clone());
         }
@@ -59,27 +55,30 @@ impl Parameters {
         Self::of(self.query.clone(), fields, model)
     }
 
-    /// Check the text fields of a form.
+    /// Check the text fields of a form, or the parameters of JSON.
     ///
     /// # Errors
     /// 400 for a value that is out of range.
-    pub fn check_fields(fields: &[(String, String)], model: &Model) -> Result<(), ApiError> {
+    pub fn check_fields(fields: &[(String, Given)], model: &Model) -> Result<(), ApiError> {
         Self::of(Vec::new(), fields, model).map(drop)
     }
 
     fn of(
         query: Vec<(&'static str, String)>,
-        fields: &[(String, String)],
+        fields: &[(String, Given)],
         model: &Model,
     ) -> Result<Self, ApiError> {
         let lookup = |wanted: &str| {
-            let query = query.iter().map(|(name, value)| (*name, value));
-            let fields = fields.iter().map(|(name, value)| (name.as_str(), value));
-            let found = query.chain(fields).find(|(name, _)| *name == wanted);
-            Ok(found.map(|(_, value)| value.clone()))
+            let query = query.iter().find(|(name, _)| *name == wanted);
+            let in_query = query.map(|(_, value)| Given::Text(value.clone()));
+            let field = || fields.iter().find(|(name, _)| name == wanted);
+            Ok(in_query.or_else(|| field().map(|(_, value)| value.clone())))
         };
         let values = Values::parse(&model.pipeline.parameters(), model.name.as_str(), lookup)?;
-        let with_outputs = flag(OUTPUTS, lookup(OUTPUTS)?.as_deref())?;
+        let with_outputs = match lookup(OUTPUTS)? {
+            None => false,
+            Some(given) => flag(OUTPUTS, &given)?,
+        };
         Ok(Self {
             values,
             with_outputs,
@@ -88,13 +87,19 @@ impl Parameters {
     }
 }
 
-fn flag(name: &str, value: Option<&str>) -> Result<bool, ApiError> {
-    match value {
-        None | Some("false") => Ok(false),
-        Some("true" | "") => Ok(true),
-        Some(other) => Err(ApiError::invalid(format!(
-            "`{name}` is {}, expected true or false",
-            quoted(other)
-        ))),
+fn flag(name: &str, given: &Given) -> Result<bool, ApiError> {
+    match given {
+        Given::Text(text) if text == "false" => Ok(false),
+        Given::Text(text) if text.is_empty() || text == "true" => Ok(true),
+        Given::Json(serde_json::Value::Bool(value)) => Ok(*value),
+        Given::Text(other) => Err(not_flag(name, other)),
+        Given::Json(other) => Err(not_flag(name, &other.to_string())),
     }
+}
+
+fn not_flag(name: &str, value: &str) -> ApiError {
+    ApiError::invalid(format!(
+        "`{name}` is {}, expected true or false",
+        quoted(value)
+    ))
 }

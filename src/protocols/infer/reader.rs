@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::decoded::Decoded;
 use super::json;
 use super::query;
 use crate::catalog::Model;
@@ -9,11 +10,14 @@ use crate::http::error::ApiError;
 use crate::http::limits::Limits;
 use crate::http::request::Head;
 use crate::input::body::{self, BodyKind, Declared};
+use crate::input::content::{Content, Form};
 use crate::input::images;
-use crate::input::multipart::Form;
+use crate::input::multipart;
+use crate::input::sounds;
 use crate::input::text;
 use crate::protocols::oip;
 use crate::run::inference::InferenceRequest;
+use crate::tasks::parameters::Given;
 use crate::tensor::inputs::check_batch;
 use crate::tensor::json::without_mark;
 use crate::tensor::npy;
@@ -26,15 +30,6 @@ pub struct Reader<'a> {
     declared: Declared,
     /// The length of the JSON before binary tensor data.
     header_length: Option<u64>,
-}
-
-/// A request, and the text fields of its form.
-#[derive(Debug)]
-pub struct Decoded {
-    /// The request.
-    pub request: InferenceRequest,
-    /// The parameters in the form, by name.
-    pub fields: Vec<(String, String)>,
 }
 
 impl<'a> Reader<'a> {
@@ -70,7 +65,7 @@ impl<'a> Reader<'a> {
     fn read(
         &self,
         body: Vec<u8>,
-        fields: &mut Vec<(String, String)>,
+        fields: &mut Vec<(String, Given)>,
         limits: &Limits,
     ) -> Result<InferenceRequest, ApiError> {
         let model = self.model;
@@ -89,20 +84,60 @@ impl<'a> Reader<'a> {
             Declared::Bytes => body::sniff(&body, model.accepts())?,
         };
         let input = match kind {
-            BodyKind::Json => return json::decode(&body, model, limits),
+            BodyKind::Json => {
+                let decoded = json::decode(&body, model, limits)?;
+                *fields = decoded.fields;
+                return Ok(decoded.request);
+            }
             BodyKind::Text => {
                 let text = Cow::Borrowed(text::from_bytes(without_mark(&body))?);
+                if model.accepts().form == Form::Texts {
+                    let content = Content::Texts(vec![text.into_owned()]).checked(limits)?;
+                    return Ok(InferenceRequest::of_content(content));
+                }
                 let texts = text::encode(model.accepts(), &[text], None, limits)?;
                 return Ok(InferenceRequest::of_texts(texts));
             }
+            BodyKind::Csv => {
+                let csv = model.csv.ok_or_else(|| {
+                    ApiError::unsupported_media_type(format!(
+                        "model `{}` takes no tables",
+                        model.name
+                    ))
+                })?;
+                return Ok(InferenceRequest {
+                    inputs: csv(&body, &model.card, limits)?,
+                    ..InferenceRequest::default()
+                });
+            }
             BodyKind::Raw => raw::decode(body, &model.card)?,
             BodyKind::Npy => npy::decode(&body, &model.card)?,
-            BodyKind::Image => images::to_input(&[&body], model.accepts(), limits)?,
+            BodyKind::Image => {
+                let images = images::placed(&[&body]);
+                return InferenceRequest::of_images(images, model.accepts(), limits);
+            }
+            BodyKind::Sound => {
+                let sounds = sounds::placed(vec![body]);
+                return InferenceRequest::of_sounds(sounds, model.accepts(), limits);
+            }
             BodyKind::Multipart(boundary) => {
                 let names: Vec<&str> = query::names(model).collect();
-                let mut form = Form::read(body, &boundary, &names, limits)?;
-                *fields = std::mem::take(&mut form.fields);
-                images::form_to_input(&form, model.accepts(), limits)?
+                let takes_sounds = model.takes_sounds();
+                let read = match takes_sounds {
+                    true => multipart::Form::read_sounds,
+                    false => multipart::Form::read,
+                };
+                let mut form = read(body, &boundary, &names, limits)?;
+                let texts = std::mem::take(&mut form.fields).into_iter();
+                *fields = texts
+                    .map(|(name, text)| (name, Given::Text(text)))
+                    .collect();
+                if takes_sounds {
+                    let sounds = sounds::of_form(&form);
+                    return InferenceRequest::of_sounds(sounds, model.accepts(), limits);
+                }
+                let images = images::of_form(&form);
+                return InferenceRequest::of_images(images, model.accepts(), limits);
             }
         };
         Ok(InferenceRequest::of(input))

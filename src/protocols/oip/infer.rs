@@ -1,7 +1,10 @@
 //! `POST /v2/models/{model}/infer`: inference in the Open Inference Protocol.
 
+use serde_json::Value;
+
 use crate::catalog::Model;
 use crate::http::error::ApiError;
+use crate::http::json::{self, ToJson};
 use crate::http::limits::Limits;
 use crate::http::negotiate::{ResponseType, names_json, response_type};
 use crate::http::request::Head;
@@ -9,10 +12,11 @@ use crate::http::response::Response;
 use crate::http::timing::{Phase, Timing};
 use crate::input::body::{self, BodyKind};
 use crate::input::images;
+use crate::input::sounds;
 use crate::protocols::oip;
-use crate::protocols::oip::response;
+use crate::protocols::oip::response::{self, ResponseOutputs};
 use crate::run::compute;
-use crate::run::inference::InferenceRequest;
+use crate::run::inference::{InferenceRequest, PREDICTIONS};
 use crate::run::nn::Backend;
 use crate::tasks::parameters::Values;
 use crate::tasks::{Outputs, Wanted};
@@ -62,11 +66,25 @@ impl<'a> V2Infer<'a> {
         let mut request = timing.measure(Phase::Decode, || self.decode(body, limits))?;
         check_batch(&self.model.card, &request.inputs, limits)?;
         request.binary_output |= self.binary_output;
-        let wanted = Wanted::tensors(request.needed_outputs(Outputs::Default));
-        let (inputs, values) = (request.take_inputs(), Values::default());
-        let outcome = compute::infer(self.model, inputs, wanted, &values, backend, timing)?;
+        let wanted = Wanted {
+            predictions: request.predictions.is_some(),
+            ..Wanted::tensors(request.needed_outputs(Outputs::Default))
+        };
+        let inputs = request.take_inputs();
+        let values = Values::defaults(&self.model.pipeline.parameters());
+        let outcome = compute::infer(self.model, inputs, wanted, &values, limits, backend, timing)?;
         timing.measure(Phase::Encode, || {
-            response::encode(self.model, &request, None, Some(&outcome.outputs), limits)
+            let items = match request.predictions {
+                Some(_) => Some(items(outcome.predictions.as_deref(), limits)?),
+                None => None,
+            };
+            // A request of predictions alone gets no tensors.
+            let is_alone = items.is_some() && request.outputs.is_empty();
+            let outputs = ResponseOutputs {
+                tensors: if is_alone { &[] } else { &outcome.outputs },
+                items: items.as_deref(),
+            };
+            response::encode(self.model, &request, None, Some(outputs), limits)
         })
     }
 
@@ -75,9 +93,33 @@ impl<'a> V2Infer<'a> {
             return oip::request::decode(&body, self.header_length, self.model, limits);
         }
         let input = match body::sniff(&body, self.model.accepts())? {
-            BodyKind::Image => images::to_input(&[&body], self.model.accepts(), limits)?,
+            BodyKind::Sound => {
+                let sounds = sounds::placed(vec![body]);
+                return InferenceRequest::of_sounds(sounds, self.model.accepts(), limits);
+            }
+            BodyKind::Image => {
+                let images = images::placed(&[&body]);
+                let inputs = images::prepare(&images, self.model.accepts(), limits)?.inputs;
+                return Ok(InferenceRequest {
+                    inputs,
+                    ..InferenceRequest::default()
+                });
+            }
             _ => raw::decode(body, &self.model.card)?,
         };
         Ok(InferenceRequest::of(input))
+    }
+}
+
+/// The predictions of each item as JSON.
+fn items(predictions: Option<&dyn ToJson>, limits: &Limits) -> Result<Vec<String>, ApiError> {
+    let predictions = predictions.ok_or_else(|| {
+        ApiError::invalid(format!(
+            "the output `{PREDICTIONS}` needs encoded images or texts as BYTES, got tensors; request other outputs"
+        ))
+    })?;
+    match json::to_value(predictions, limits)? {
+        Value::Array(items) => Ok(items.iter().map(Value::to_string).collect()),
+        other => Ok(vec![other.to_string()]),
     }
 }

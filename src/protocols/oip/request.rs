@@ -19,8 +19,12 @@ use super::texts;
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::Limits;
+use crate::input::content::{Content, EncodedImage, Form};
 use crate::input::images;
-use crate::run::inference::{InferenceRequest, RequestedOutput, check_outputs};
+use crate::input::sounds;
+use crate::run::inference::{
+    InferenceRequest, PREDICTIONS, RequestedOutput, check_outputs, has_predictions,
+};
 use crate::tensor::byte_strings;
 use crate::tensor::inputs::{in_order, known_input, refused};
 use crate::tensor::json::{self, object::Object};
@@ -92,10 +96,20 @@ pub(crate) fn from_body(
     if let [Object(input)] = inputs.as_slice()
         && texts::is_texts(input, model)
     {
-        let texts = texts::read(input, tensors, model, limits)?;
+        let texts = texts::read(input, tensors)?;
+        let requested = requested(body, model)?;
+        return texts::request(texts, requested, model, limits);
+    }
+    if let [Object(input)] = inputs.as_slice()
+        && model.accepts().form == Form::Images
+        && wants_predictions(&body, model)
+        && let Some(spec) = images_input(input, model)
+    {
+        let requested = requested(body, model)?;
+        let images = read_images(spec, input, tensors)?;
         return Ok(InferenceRequest {
-            texts: Some(texts),
-            ..requested(body, model)?
+            content: Some(Content::Images(images)),
+            ..requested
         });
     }
     let inputs = named_inputs(model, inputs, tensors, limits)?;
@@ -105,21 +119,45 @@ pub(crate) fn from_body(
     })
 }
 
+fn wants_predictions(body: &Body, model: &Model) -> bool {
+    let mut outputs = body.outputs.iter().flatten();
+    has_predictions(model) && outputs.any(|Object(output)| output.name == PREDICTIONS)
+}
+
 /// Read the id and the requested outputs of a request's JSON.
 pub(crate) fn requested(body: Body, model: &Model) -> Result<InferenceRequest, ApiError> {
-    let outputs = body
+    let mut outputs = body
         .outputs
         .unwrap_or_default()
         .into_iter()
         .map(|Object(output)| requested_output(output))
         .collect::<Result<Vec<_>, _>>()?;
+    let place = outputs
+        .iter()
+        .position(|output| output.name == PREDICTIONS && has_predictions(model));
+    let predictions = place.map(|place| outputs.remove(place));
+    if predictions.is_some() && outputs.iter().any(|output| output.name == PREDICTIONS) {
+        return Err(ApiError::invalid(format!(
+            "output `{PREDICTIONS}` is repeated, expected each output once"
+        )));
+    }
+    if predictions
+        .as_ref()
+        .is_some_and(|output| output.classes.is_some())
+    {
+        return Err(ApiError::invalid(format!(
+            "output `{PREDICTIONS}` has the parameter `classification`, which is for tensors"
+        )));
+    }
     check_outputs(&model.card, &outputs)?;
     let Object(parameters) = body.parameters.unwrap_or_default();
     Ok(InferenceRequest {
         id: body.id.map(Cow::into_owned),
         inputs: Vec::new(),
         texts: None,
+        content: None,
         outputs,
+        predictions,
         binary_output: truth("`binary_data_output`", parameters.binary_data_output)?
             .unwrap_or(false),
     })
@@ -186,45 +224,55 @@ fn named_inputs(
                 quoted(&spec.name)
             )));
         }
-        let tensor = match (input.data, input.binary_size()) {
-            (Some(data), None) => from_json(spec, &input, data, model, limits)?,
-            (None, Some(_)) if !has_binary => {
-                return Err(refused(
-                    spec,
-                    format!(
-                        "`binary_data_size` says that its bytes follow the JSON, but the request has no \
-                         header `{HEADER}`"
-                    ),
-                ));
-            }
-            (None, Some(size)) => {
-                let size = size.map_err(|problem| refused(spec, problem))?;
-                let bytes = tensors
-                    .take(size)
-                    .map_err(|problem| refused(spec, problem))?;
-                from_bytes(spec, &input, bytes, model, limits)?
-            }
-            // The only tensor has the rest of the bytes, as in OpenVINO Model Server.
-            (None, None) if is_only && has_binary => {
-                from_bytes(spec, &input, tensors.take_rest(), model, limits)?
-            }
-            (None, None) => {
-                return Err(refused(
-                    spec,
-                    "it has neither `data` nor the parameter `binary_data_size`, expected one of them",
-                ));
-            }
-            (Some(_), Some(_)) => {
-                return Err(refused(
-                    spec,
-                    "it has both `data` and the parameter `binary_data_size`, expected one of them",
-                ));
-            }
+        let tensor = match source(spec, &input, has_binary, is_only, &mut tensors)? {
+            Source::Json(data) => from_json(spec, &input, data, model, limits)?,
+            Source::Bytes(bytes) => from_bytes(spec, &input, bytes, model, limits)?,
         };
         named.insert(spec.name.clone(), tensor);
     }
     tensors.finish()?;
     in_order(&model.card, named)
+}
+
+/// Where the data of an input are.
+enum Source<'a> {
+    Json(&'a RawValue),
+    Bytes(&'a [u8]),
+}
+
+/// Find the data of an input, and take them if they are behind the JSON.
+fn source<'a>(
+    spec: &TensorSpec,
+    input: &Input<'a>,
+    has_binary: bool,
+    is_only: bool,
+    tensors: &mut Tensors<'a>,
+) -> Result<Source<'a>, ApiError> {
+    let problem = match (input.data, input.binary_size()) {
+        (Some(data), None) => return Ok(Source::Json(data)),
+        (None, Some(_)) if !has_binary => {
+            format!(
+                "`binary_data_size` says that its bytes follow the JSON, but the request has no header `{HEADER}`"
+            )
+        }
+        (None, Some(size)) => {
+            let taken = size.and_then(|size| tensors.take(size));
+            return taken
+                .map(Source::Bytes)
+                .map_err(|problem| refused(spec, problem));
+        }
+        // The only tensor has the rest of the bytes, as in OpenVINO Model Server.
+        (None, None) if is_only && has_binary => return Ok(Source::Bytes(tensors.take_rest())),
+        (None, None) => {
+            "it has neither `data` nor the parameter `binary_data_size`, expected one of them"
+                .to_owned()
+        }
+        (Some(_), Some(_)) => {
+            "it has both `data` and the parameter `binary_data_size`, expected one of them"
+                .to_owned()
+        }
+    };
+    Err(refused(spec, problem))
 }
 
 /// The datatype that the request declares.
@@ -240,18 +288,98 @@ fn is_images(spec: &TensorSpec, input: &Input, model: &Model) -> bool {
 }
 
 /// The number of images that a shape declares.
-fn image_count(spec: &TensorSpec, input: &Input) -> Result<u64, ApiError> {
+fn file_count(spec: &TensorSpec, input: &Input, noun: &str) -> Result<u64, ApiError> {
     match input.shape.as_slice() {
         // Triton's models of BYTES often have the second dimension.
         [count] | [count, 1] if *count > 0 => Ok(*count),
         _ => Err(refused(
             spec,
             format!(
-                "encoded images as BYTES need the shape [n], one element for each image, got {}",
+                "encoded {noun}s as BYTES need the shape [n], one element for each {noun}, got {}",
                 shown(&input.shape)
             ),
         )),
     }
+}
+
+/// Whether the input is a list of encoded sounds: BYTES for the sound input of the card.
+fn is_sounds(spec: &TensorSpec, input: &Input, model: &Model) -> bool {
+    let takes = model.card.audio_input();
+    input.datatype == Datatype::Bytes.name()
+        && takes.is_some_and(|(_, sound)| sound.name == spec.name)
+}
+
+/// The tensor of encoded sounds.
+fn sound_tensor(
+    files: Vec<EncodedImage>,
+    model: &Model,
+    limits: &Limits,
+) -> Result<Tensor, ApiError> {
+    let sounds = files.into_iter().map(|file| file.bytes).collect();
+    sounds::only_tensor(&sounds::placed(sounds), model.accepts(), limits)
+}
+
+/// The image input of a model whose task takes images, if the input is a list of encoded ones.
+fn images_input<'a>(input: &Input, model: &'a Model) -> Option<&'a TensorSpec> {
+    let (_, spec) = model.card.image_input()?;
+    let is_named = spec.name == input.name && model.accepts().images();
+    (is_named && is_images(spec, input, model)).then_some(spec)
+}
+
+/// Read encoded images from the JSON, or from the bytes behind it.
+fn read_images(
+    spec: &TensorSpec,
+    input: &Input,
+    tensors: Option<Tensors>,
+) -> Result<Vec<EncodedImage>, ApiError> {
+    let count = file_count(spec, input, "image")?;
+    let has_binary = tensors.is_some();
+    let mut tensors = tensors.unwrap_or(Tensors(&[]));
+    let images = match source(spec, input, has_binary, true, &mut tensors)? {
+        Source::Json(data) => images_of_json(spec, count, data)?,
+        Source::Bytes(bytes) => images_of_bytes(spec, count, bytes)?,
+    };
+    tensors.finish()?;
+    Ok(images)
+}
+
+fn images_of_json(
+    spec: &TensorSpec,
+    count: u64,
+    data: &RawValue,
+) -> Result<Vec<EncodedImage>, ApiError> {
+    let texts: Vec<Cow<str>> = serde_json::from_str(data.get()).map_err(|_| {
+        refused(
+            spec,
+            "`data` is not a flat list of encoded images in base64; to send them as they are, use \
+             binary tensor data",
+        )
+    })?;
+    if texts.len() as u64 != count {
+        return Err(refused(
+            spec,
+            format!("the shape says {count} images, `data` has {}", texts.len()),
+        ));
+    }
+    let images = texts
+        .iter()
+        .enumerate()
+        .map(|(index, text)| {
+            images::from_base64(text)
+                .map_err(|error| refused(spec, format!("image {index} is not base64: {error}")))
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
+    Ok(images::placed(&images))
+}
+
+fn images_of_bytes(
+    spec: &TensorSpec,
+    count: u64,
+    bytes: &[u8],
+) -> Result<Vec<EncodedImage>, ApiError> {
+    let images = byte_strings::split(bytes, count).map_err(|error| refused(spec, error))?;
+    Ok(images::placed(&images))
 }
 
 /// Read a tensor whose data are in the JSON, flat or nested like the shape.
@@ -263,30 +391,12 @@ fn from_json(
     limits: &Limits,
 ) -> Result<Tensor, ApiError> {
     if is_images(spec, input, model) {
-        let count = image_count(spec, input)?;
-        let texts: Vec<Cow<str>> = serde_json::from_str(data.get()).map_err(|_| {
-            refused(
-                spec,
-                "`data` is not a flat list of encoded images in base64; to send them as they are, use \
-                 binary tensor data",
-            )
-        })?;
-        if texts.len() as u64 != count {
-            return Err(refused(
-                spec,
-                format!("the shape says {count} images, `data` has {}", texts.len()),
-            ));
-        }
-        let images = texts
-            .iter()
-            .enumerate()
-            .map(|(index, text)| {
-                images::from_base64(text)
-                    .map_err(|error| refused(spec, format!("image {index} is not base64: {error}")))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-        return images::to_input(&images, model.accepts(), limits).map(|(_, tensor)| tensor);
+        let images = images_of_json(spec, file_count(spec, input, "image")?, data)?;
+        return images::only_tensor(&images, model.accepts(), limits);
+    }
+    if is_sounds(spec, input, model) {
+        let files = images_of_json(spec, file_count(spec, input, "sound")?, data)?;
+        return sound_tensor(files, model, limits);
     }
     // Check for JSON first: its advice is more helpful than the expected datatype.
     let sent = sent_datatype(spec, input)?;
@@ -322,9 +432,12 @@ fn from_bytes(
     limits: &Limits,
 ) -> Result<Tensor, ApiError> {
     if is_images(spec, input, model) {
-        let count = image_count(spec, input)?;
-        let images = byte_strings::split(bytes, count).map_err(|error| refused(spec, error))?;
-        return images::to_input(&images, model.accepts(), limits).map(|(_, tensor)| tensor);
+        let images = images_of_bytes(spec, file_count(spec, input, "image")?, bytes)?;
+        return images::only_tensor(&images, model.accepts(), limits);
+    }
+    if is_sounds(spec, input, model) {
+        let files = images_of_bytes(spec, file_count(spec, input, "sound")?, bytes)?;
+        return sound_tensor(files, model, limits);
     }
     let sent = sent_datatype(spec, input)?;
     convert::check(sent, spec.datatype).map_err(|error| refused(spec, error))?;

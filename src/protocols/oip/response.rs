@@ -11,7 +11,7 @@ use crate::http::limits::Limits;
 use crate::http::negotiate::{RAW_ADVICE, ResponseType};
 use crate::http::response::Response;
 use crate::protocols::oip::{binary, classification};
-use crate::run::inference::InferenceRequest;
+use crate::run::inference::{InferenceRequest, PREDICTIONS};
 use crate::tensor::Tensor;
 use crate::tensor::byte_strings;
 use crate::tensor::json::values::{self, Flat};
@@ -39,6 +39,15 @@ enum Data<'a> {
     Texts(Vec<String>),
 }
 
+/// The outputs of a response.
+#[derive(Clone, Copy, Default)]
+pub struct ResponseOutputs<'a> {
+    /// The tensors, of which the response has the requested ones.
+    pub tensors: &'a [(String, Tensor)],
+    /// The output `predictions`: one JSON text for each item.
+    pub items: Option<&'a [String]>,
+}
+
 /// Encode a response with `predictions` and the requested ones of `outputs`, if there are any.
 ///
 /// # Errors
@@ -47,12 +56,13 @@ pub fn encode(
     model: &Model,
     request: &InferenceRequest,
     predictions: Option<&dyn ToJson>,
-    outputs: Option<&[(String, Tensor)]>,
+    outputs: Option<ResponseOutputs>,
     limits: &Limits,
 ) -> Result<Response, ApiError> {
     let mut bytes: Vec<u8> = Vec::new();
     let mut json_outputs = Vec::new();
-    for (name, tensor) in outputs.into_iter().flatten() {
+    let all = outputs.unwrap_or_default();
+    for (name, tensor) in all.tensors {
         let requested = request
             .outputs
             .iter()
@@ -94,6 +104,31 @@ pub fn encode(
             output.parameters = Some(Parameters {
                 binary_data_size: bytes.len() - before,
             });
+        }
+        json_outputs.push(output);
+    }
+    if let Some(items) = all.items {
+        let binary = request
+            .predictions
+            .as_ref()
+            .and_then(|output| output.binary);
+        let mut output = JsonOutput {
+            name: PREDICTIONS,
+            datatype: Datatype::Bytes.name(),
+            shape: vec![u32::try_from(items.len()).unwrap_or(u32::MAX)],
+            parameters: None,
+            data: None,
+        };
+        if binary.unwrap_or(request.binary_output) {
+            let before = bytes.len();
+            for item in items {
+                byte_strings::push(item.as_bytes(), &mut bytes);
+            }
+            output.parameters = Some(Parameters {
+                binary_data_size: bytes.len() - before,
+            });
+        } else {
+            output.data = Some(Data::Texts(items.to_vec()));
         }
         json_outputs.push(output);
     }

@@ -9,7 +9,9 @@ use super::input::Input;
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::Limits;
-use crate::input::text::{self, Texts};
+use crate::input::content::{Content, Form};
+use crate::input::text;
+use crate::run::inference::{InferenceRequest, RequestedOutput, has_predictions};
 use crate::tensor::byte_strings;
 use crate::tensor::shown;
 
@@ -27,13 +29,11 @@ pub(super) fn is_texts(input: &Input, model: &Model) -> bool {
 /// Read the texts from the JSON, or from the bytes behind it.
 ///
 /// # Errors
-/// 400 if their number differs from the shape, or if one cannot be encoded.
-pub(super) fn read(
-    input: &Input,
-    tensors: Option<Tensors>,
-    model: &Model,
-    limits: &Limits,
-) -> Result<Texts, ApiError> {
+/// 400 if their number differs from the shape, or if they are no texts.
+pub(super) fn read<'a>(
+    input: &Input<'a>,
+    tensors: Option<Tensors<'a>>,
+) -> Result<Vec<Cow<'a, str>>, ApiError> {
     let refused =
         |problem: String| ApiError::invalid(format!("input {}: {problem}", quoted(&input.name)));
     let count = match input.shape.as_slice() {
@@ -73,5 +73,30 @@ pub(super) fn read(
             texts.len()
         )));
     }
-    text::encode(model.accepts(), &texts, None, limits)
+    Ok(texts)
+}
+
+/// The request of texts, with what it requests. A task that takes texts by itself makes predictions of them, unless the
+/// request names other outputs; else they become tokens.
+///
+/// # Errors
+/// 400 and 413 for the texts.
+pub(super) fn request(
+    texts: Vec<Cow<str>>,
+    mut requested: InferenceRequest,
+    model: &Model,
+    limits: &Limits,
+) -> Result<InferenceRequest, ApiError> {
+    if model.accepts().form == Form::Texts && has_predictions(model) {
+        if requested.outputs.is_empty() && requested.predictions.is_none() {
+            requested.predictions = Some(RequestedOutput::predictions());
+        }
+        if requested.predictions.is_some() {
+            let texts = texts.into_iter().map(Cow::into_owned).collect();
+            requested.content = Some(Content::Texts(texts).checked(limits)?);
+            return Ok(requested);
+        }
+    }
+    requested.texts = Some(text::encode(model.accepts(), &texts, None, limits)?);
+    Ok(requested)
 }

@@ -7,8 +7,9 @@ use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::catalog::ability::Ability;
 use crate::catalog::{Model, Models};
-use crate::http::error::{ApiError, listed, quoted};
+use crate::http::error::{ApiError, quoted};
 use crate::http::json::response_within;
 use crate::http::limits::Limits;
 use crate::http::negotiate::{ResponseType, response_type};
@@ -115,8 +116,18 @@ impl Embeddings {
             texts: Some(std::mem::take(&mut request.texts)),
             ..Inputs::default()
         };
-        let (wanted, values) = (Wanted::tensors(Outputs::Default), Values::default());
-        let outcome = compute::infer(request.model, inputs, wanted, &values, backend, timing)?;
+        let wanted = Wanted::tensors(Outputs::Default);
+        let values = Values::defaults(&request.model.pipeline.parameters());
+        let limits = &settings.limits;
+        let outcome = compute::infer(
+            request.model,
+            inputs,
+            wanted,
+            &values,
+            limits,
+            backend,
+            timing,
+        )?;
         let (_, tensor) = outcome
             .outputs
             .into_iter()
@@ -140,7 +151,12 @@ fn decode<'a>(
         serde_json::from_str::<Cow<str>>(value.get())
             .map_err(|_| wrong("model", value, "the name of a model"))
     });
-    let model = model(name.transpose()?.as_deref(), models, settings)?;
+    let model = models.with_ability(
+        name.transpose()?.as_deref(),
+        Ability::EMBEDS,
+        "the JSON body has no `model`",
+        settings,
+    )?;
     let input = body.input.ok_or_else(|| {
         ApiError::invalid("the JSON body has no `input`, expected a text or a list of texts")
             .of_param("input")
@@ -194,47 +210,6 @@ fn is_tokens(input: &RawValue) -> bool {
         .get()
         .trim_start_matches(|c: char| c == '[' || c.is_whitespace());
     input.get().starts_with('[') && inside.starts_with(|c: char| c.is_ascii_digit())
-}
-
-/// The model that the body names, else the default model, else the only one that embeds.
-fn model<'a>(
-    name: Option<&str>,
-    models: &'a Models,
-    settings: &Settings,
-) -> Result<&'a Model, ApiError> {
-    let embeds = |name: &&str| models.get(name).is_ok_and(Model::embeds);
-    let all: Vec<&str> = models.names().filter(embeds).collect();
-    let default = settings
-        .default_model
-        .as_ref()
-        .map(|name| name.as_str())
-        .filter(|name| all.contains(name));
-    let choices = || {
-        if all.is_empty() {
-            "no model of this service computes embeddings".to_owned()
-        } else {
-            format!("expected {}", listed(all.iter().copied(), "or"))
-        }
-    };
-    match (name.or(default), all.as_slice()) {
-        (Some(name), _) => {
-            let model = models.get(name)?;
-            if !model.embeds() {
-                return Err(ApiError::invalid(format!(
-                    "model {} computes no embeddings; {}",
-                    quoted(name),
-                    choices()
-                ))
-                .of_param("model"));
-            }
-            Ok(model)
-        }
-        (None, [only]) => models.get(only),
-        (None, _) => Err(
-            ApiError::invalid(format!("the JSON body has no `model`; {}", choices()))
-                .of_param("model"),
-        ),
-    }
 }
 
 fn encode(

@@ -2,6 +2,7 @@
 
 use crate::catalog::Model;
 use crate::http::error::ApiError;
+use crate::http::json::ObjectWriter;
 use crate::http::limits::Limits;
 use crate::http::negotiate::{ResponseType, response_type};
 use crate::http::request::Head;
@@ -47,15 +48,28 @@ impl<'a> V1Predict<'a> {
             v1::request::decode(body, self.model, limits)
         })?;
         check_batch(&self.model.card, &request.inputs, limits)?;
-        let (rows, values) = (request.rows, Values::default());
+        let values = Values::defaults(&self.model.pipeline.parameters());
+        let has_content = request.content.is_some();
+        let rows = request.rows;
         let inputs = Inputs {
             tensors: request.inputs,
             texts: request.texts,
+            content: request.content,
         };
-        let wanted = Wanted::tensors(Outputs::Default);
-        let outcome = compute::infer(self.model, inputs, wanted, &values, backend, timing)?;
-        timing.measure(Phase::Encode, || {
-            v1::response::encode(&outcome.outputs, rows, limits)
+        // A task that prepares a request by itself responds with its predictions.
+        let wanted = if has_content {
+            Wanted::predictions()
+        } else {
+            Wanted::tensors(Outputs::Default)
+        };
+        let outcome = compute::infer(self.model, inputs, wanted, &values, limits, backend, timing)?;
+        timing.measure(Phase::Encode, || match outcome.predictions {
+            Some(predictions) => {
+                let mut json = ObjectWriter::new(limits);
+                json.member("predictions", &*predictions)?;
+                json.finish()
+            }
+            None => v1::response::encode(&outcome.outputs, rows, limits),
         })
     }
 }

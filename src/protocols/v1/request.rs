@@ -10,8 +10,12 @@ use serde_json::value::RawValue;
 use crate::catalog::Model;
 use crate::http::error::{ApiError, quoted};
 use crate::http::limits::Limits;
+use crate::input::content::{self, Content, Form};
 use crate::input::images;
+use crate::input::sounds;
+use crate::input::table;
 use crate::input::text::{self, Texts};
+use crate::run::inference::InferenceRequest;
 use crate::tensor::Tensor;
 use crate::tensor::inputs::{in_order, known_input, only_input, refused};
 use crate::tensor::json::{self, Array, object::Object};
@@ -23,6 +27,8 @@ pub struct Request {
     pub inputs: Vec<(String, Tensor)>,
     /// Texts instead of inputs.
     pub texts: Option<Texts>,
+    /// Content that the task prepares, instead of inputs.
+    pub content: Option<Content>,
     /// The number of instances; `None` for the columnar form.
     pub rows: Option<usize>,
 }
@@ -36,7 +42,7 @@ struct Body<'a> {
     inputs: Option<&'a RawValue>,
 }
 
-/// Bytes in JSON, in TensorFlow Serving's form: an encoded image.
+/// Bytes in JSON, in TensorFlow Serving's form: an encoded image or sound.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Encoded<'a> {
@@ -69,7 +75,7 @@ pub fn decode(body: &[u8], model: &Model, limits: &Limits) -> Result<Request, Ap
 /// Read a list with an entry for each item of the batch.
 ///
 /// An entry is the value of the only input, or an object with a value for each input. The value of an image input may be
-/// an encoded image, `{"b64": "…"}`; if the model takes texts, an entry may be a text.
+/// an encoded image, `{"b64": "…"}`, and that of a sound input an encoded sound; if the model takes texts, an entry may be a text.
 ///
 /// # Errors
 /// 400 if the value is not a list, or does not fit the inputs.
@@ -87,16 +93,18 @@ pub(crate) fn instances(
             quoted(json.get())
         )));
     };
-    if let Some(images) = encoded_images(model, json, limits) {
-        let input = images?;
+    let form = model.accepts().form;
+    if let Some(content) = content::from_instances(json, form, limits)? {
         return Ok(Request {
-            rows: input.1.shape.first().map(|rows| *rows as usize),
-            inputs: vec![input],
+            content: Some(content),
             ..Request::default()
         });
     }
+    if let Some(files) = encoded_files(model, json) {
+        return of_files(files?, model, limits);
+    }
     let first = after_bracket.trim_ascii_start();
-    if model.text.is_some() && first.starts_with('"') {
+    if model.text.is_some() && form == Form::Prepared && first.starts_with('"') {
         let texts = text::encode(
             model.accepts(),
             &text::from_json("instances", json)?,
@@ -106,6 +114,16 @@ pub(crate) fn instances(
         return Ok(Request {
             rows: Some(texts.rows.len()),
             texts: Some(texts),
+            ..Request::default()
+        });
+    }
+    if model.card.table.is_some() && first.starts_with('{') {
+        let inputs = table::from_records(json, &model.card, limits)?;
+        return Ok(Request {
+            rows: inputs
+                .first()
+                .and_then(|(_, tensor)| Some(*tensor.shape.first()? as usize)),
+            inputs,
             ..Request::default()
         });
     }
@@ -152,17 +170,20 @@ fn column(
     model: &Model,
     limits: &Limits,
 ) -> Result<Tensor, ApiError> {
-    let is_image = model
-        .card
-        .image_input()
-        .is_some_and(|(_, image)| image.name == spec.name);
-    if is_image {
-        let images: Result<Vec<Object<Encoded>>, _> = values
+    let is = |input: Option<&TensorSpec>| input.is_some_and(|input| input.name == spec.name);
+    let is_image = is(model.card.image_input().map(|(_, input)| input));
+    if is_image || is(model.card.audio_input().map(|(_, input)| input)) {
+        let files: Result<Vec<Object<Encoded>>, _> = values
             .iter()
             .map(|value| serde_json::from_str(value.get()))
             .collect();
-        if let Ok(images) = images {
-            return decoded(&images, model, limits).map(|(_, tensor)| tensor);
+        if let Ok(files) = files {
+            let files = decoded(&files, if is_image { "image" } else { "sound" })?;
+            if !is_image {
+                return sounds::only_tensor(&sounds::placed(files), model.accepts(), limits);
+            }
+            let images: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
+            return images::only_tensor(&images::placed(&images), model.accepts(), limits);
         }
     }
     let mut stacked: Option<Array> = None;
@@ -197,10 +218,10 @@ fn column(
 
 /// Read the tensor of the only input, or an object with a tensor for each input.
 fn columnar(model: &Model, json: &RawValue, limits: &Limits) -> Result<Request, ApiError> {
-    if let Some(images) = encoded_images(model, json, limits) {
+    if let Some(files) = encoded_files(model, json) {
         return Ok(Request {
-            inputs: vec![images?],
-            ..Request::default()
+            rows: None,
+            ..of_files(files?, model, limits)?
         });
     }
     if !json.get().starts_with('{') {
@@ -223,38 +244,50 @@ fn columnar(model: &Model, json: &RawValue, limits: &Limits) -> Result<Request, 
     })
 }
 
-/// Read `{"b64": "…"}`, or a list of them, for a model whose only input is an image; `None` for every other value.
-fn encoded_images(
-    model: &Model,
-    json: &RawValue,
-    limits: &Limits,
-) -> Option<Result<(String, Tensor), ApiError>> {
+/// Read `{"b64": "…"}`, or a list of them, for a model that an image or a sound alone is a request to; `None` for every other
+/// value.
+fn encoded_files(model: &Model, json: &RawValue) -> Option<Result<Vec<Vec<u8>>, ApiError>> {
     let text = json.get();
     let first = text.trim_start_matches(['[', ' ', '\t', '\n', '\r']);
-    if !model.takes_images() || !first.starts_with('{') {
+    let noun = match (model.takes_images(), model.takes_sounds()) {
+        (true, _) => "image",
+        (false, true) => "sound",
+        (false, false) => return None,
+    };
+    if !first.starts_with('{') {
         return None;
     }
-    let images = serde_json::from_str::<Vec<Object<Encoded>>>(text)
+    let files = serde_json::from_str::<Vec<Object<Encoded>>>(text)
         .or_else(|_| serde_json::from_str(text).map(|one| vec![one]))
         .ok()?;
-    (!images.is_empty()).then(|| decoded(&images, model, limits))
+    (!files.is_empty()).then(|| decoded(&files, noun))
 }
 
-fn decoded(
-    images: &[Object<Encoded>],
-    model: &Model,
-    limits: &Limits,
-) -> Result<(String, Tensor), ApiError> {
-    let images = images
-        .iter()
-        .enumerate()
-        .map(|(index, image)| {
-            images::from_base64(&image.0.b64).map_err(|error| {
-                let text = quoted(&image.0.b64);
-                ApiError::invalid(format!("image {index} is not base64: {text}: {error}"))
+fn decoded(files: &[Object<Encoded>], noun: &str) -> Result<Vec<Vec<u8>>, ApiError> {
+    let files = files.iter().enumerate();
+    files
+        .map(|(index, file)| {
+            images::from_base64(&file.0.b64).map_err(|error| {
+                let text = quoted(&file.0.b64);
+                ApiError::invalid(format!("{noun} {index} is not base64: {text}: {error}"))
             })
         })
-        .collect::<Result<Vec<_>, _>>()?;
-    let images: Vec<&[u8]> = images.iter().map(Vec::as_slice).collect();
-    images::to_input(&images, model.accepts(), limits)
+        .collect()
+}
+
+/// A request with one image or sound for each row.
+fn of_files(files: Vec<Vec<u8>>, model: &Model, limits: &Limits) -> Result<Request, ApiError> {
+    let rows = Some(files.len());
+    let request = if model.takes_images() {
+        let images: Vec<&[u8]> = files.iter().map(Vec::as_slice).collect();
+        InferenceRequest::of_images(images::placed(&images), model.accepts(), limits)?
+    } else {
+        InferenceRequest::of_sounds(sounds::placed(files), model.accepts(), limits)?
+    };
+    Ok(Request {
+        inputs: request.inputs,
+        content: request.content,
+        rows,
+        ..Request::default()
+    })
 }

@@ -108,6 +108,12 @@ mod tests {
                 "cats",
             ),
             ("/v2/health/ready", "/v2/health/ready", ""),
+            ("/models/digits", "/models/{model}", "digits"),
+            (
+                "/models/digits/pipeline/any-task",
+                "/models/{model}/pipeline/{task}",
+                "digits",
+            ),
             ("/v2/health/ready/", OTHER, ""),
             ("/playground/page.js", "/playground/{file}", ""),
             ("/{model}", OTHER, ""),

@@ -2,8 +2,12 @@
 
 use std::num::NonZeroUsize;
 
-use super::*;
+use super::{decode as decode_with_parameters, *};
 use crate::tests::support::model;
+
+fn decode(body: &[u8], model: &Model, limits: &Limits) -> Result<InferenceRequest, ApiError> {
+    decode_with_parameters(body, model, limits).map(|decoded| decoded.request)
+}
 
 fn floats(values: &[f32]) -> Vec<u8> {
     values
