@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use crate::graph::Memory;
 use infer_model_card::{
-    Alpha, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, Side, TensorSpec, TextSpec,
+    Alpha, AudioFeatures, AudioSpec, Channels, Crop, Filter, ImageSpec, Layout, ResizeMode, Side,
+    TableSpec, TensorSpec, TextSpec,
 };
 
 /// The contents of a card.
@@ -24,8 +25,12 @@ pub struct Parts {
     pub outputs: Vec<TensorSpec>,
     /// How an image becomes an input, and a comment that names the source of these settings.
     pub image: Option<(ImageSpec, String)>,
+    /// How a sound becomes an input, and a comment that names the source of these settings.
+    pub audio: Option<(AudioSpec, &'static str)>,
     /// How a text becomes the inputs.
     pub text: Option<TextSpec>,
+    /// How a record becomes the inputs.
+    pub table: Option<TableSpec>,
     /// The task's section in TOML; empty for a model that returns its output tensors.
     pub task: String,
 }
@@ -92,8 +97,23 @@ fn write_into(card: &mut String, parts: &Parts) -> std::fmt::Result {
     if let Some((image, origin)) = &parts.image {
         write_image(card, image, origin)?;
     }
+    if let Some((audio, origin)) = &parts.audio {
+        write_audio(card, audio, origin)?;
+    }
     if let Some(text) = &parts.text {
         write_text(card, text)?;
+    }
+    if let Some(table) = &parts.table {
+        writeln!(
+            card,
+            "# The columns of a record, in the order of the input; rename them to the names that clients send."
+        )?;
+        writeln!(card, "[table]")?;
+        if let Some(input) = &table.input {
+            writeln!(card, "input = {}", toml_string(input))?;
+        }
+        let columns: Vec<String> = table.columns.iter().map(|name| toml_string(name)).collect();
+        writeln!(card, "columns = [{}]\n", columns.join(", "))?;
     }
     card.write_str(&parts.task)
 }
@@ -131,6 +151,61 @@ fn write_text(card: &mut String, spec: &TextSpec) -> std::fmt::Result {
     writeln!(card)
 }
 
+fn write_audio(card: &mut String, audio: &AudioSpec, origin: &str) -> std::fmt::Result {
+    writeln!(
+        card,
+        "# How an encoded sound becomes the input: mix to one channel, resample, compute the features.\n# {origin}"
+    )?;
+    writeln!(card, "[audio]")?;
+    if let Some(input) = &audio.input {
+        writeln!(card, "input = {}", toml_string(input))?;
+    }
+    if let Some(mask) = &audio.attention_mask {
+        let mask = toml_string(mask);
+        writeln!(card, "attention_mask = {mask}  # takes 1 for each sample")?;
+    }
+    writeln!(card, "rate_hz = {}", audio.rate_hz)?;
+    let features = match audio.features {
+        AudioFeatures::Waveform => "waveform",
+        AudioFeatures::LogMel => "log-mel",
+        AudioFeatures::Fbank => "fbank",
+    };
+    writeln!(
+        card,
+        "features = \"{features}\"  # waveform | log-mel | fbank"
+    )?;
+    match audio.features {
+        AudioFeatures::Waveform => {
+            writeln!(
+                card,
+                "normalize = {}  # to a mean of 0 and a variance of 1",
+                audio.normalize
+            )?;
+        }
+        AudioFeatures::LogMel => writeln!(
+            card,
+            "mels = {}\nn_fft = {}\nhop_length = {}\nchunk_seconds = {}  # sounds are padded or cut",
+            audio.mels(),
+            audio.n_fft,
+            audio.hop_length,
+            audio.chunk_seconds
+        )?,
+        AudioFeatures::Fbank => {
+            writeln!(card, "mels = {}", audio.mels())?;
+            if let Some(frames) = audio.max_length {
+                writeln!(
+                    card,
+                    "max_length = {frames}  # frames; sounds are padded or cut"
+                )?;
+            }
+            if let Some(std) = audio.std {
+                writeln!(card, "mean = {:?}\nstd = {std:?}", audio.mean)?;
+            }
+        }
+    }
+    writeln!(card)
+}
+
 fn write_image(card: &mut String, image: &ImageSpec, origin: &str) -> std::fmt::Result {
     writeln!(
         card,
@@ -141,24 +216,48 @@ fn write_image(card: &mut String, image: &ImageSpec, origin: &str) -> std::fmt::
     if let Some(input) = &image.input {
         writeln!(card, "input = {}", toml_string(input))?;
     }
-    writeln!(card, "width = {}\nheight = {}", image.width, image.height)?;
+    if let Some(mask) = &image.mask {
+        writeln!(
+            card,
+            "mask = {}  # takes 1 for each pixel",
+            toml_string(mask)
+        )?;
+    }
+    let note = match image.is_proportional() {
+        true => "  # an example: the input has the image's proportions",
+        false => "",
+    };
     writeln!(
         card,
-        "resize = \"{}\"  # stretch | shortest-edge | pad | none",
+        "width = {}{note}\nheight = {}",
+        image.width, image.height
+    )?;
+    writeln!(
+        card,
+        "resize = \"{}\"  # stretch | shortest-edge | pad | letterbox | edges | closest | none",
         match image.resize {
             ResizeMode::Stretch => "stretch",
             ResizeMode::ShortestEdge => "shortest-edge",
             ResizeMode::Pad => "pad",
+            ResizeMode::Letterbox => "letterbox",
+            ResizeMode::Edges => "edges",
+            ResizeMode::Closest => "closest",
             ResizeMode::None => "none",
         }
     )?;
-    for (key, edge) in [
-        ("shortest_edge", image.shortest_edge),
-        ("resize_width", image.resize_width),
-        ("resize_height", image.resize_height),
+    let crop = match image.resize {
+        ResizeMode::Edges => "",
+        _ => "  # before the center crop",
+    };
+    for (key, edge, note) in [
+        ("shortest_edge", image.shortest_edge, crop),
+        ("longest_edge", image.longest_edge, "  # at most"),
+        ("multiple_of", image.multiple_of, ""),
+        ("resize_width", image.resize_width, crop),
+        ("resize_height", image.resize_height, crop),
     ] {
         if let Some(edge) = edge {
-            writeln!(card, "{key} = {edge}  # before the center crop")?;
+            writeln!(card, "{key} = {edge}{note}")?;
         }
     }
     let is_cut = image.resize != ResizeMode::Stretch
@@ -172,13 +271,14 @@ fn write_image(card: &mut String, image: &ImageSpec, origin: &str) -> std::fmt::
     }
     writeln!(
         card,
-        "filter = \"{}\"  # nearest | bilinear | hamming | bicubic | lanczos",
+        "filter = \"{}\"  # nearest | bilinear | hamming | bicubic | lanczos | opencv-linear",
         match image.filter {
             Filter::Nearest => "nearest",
             Filter::Bilinear => "bilinear",
             Filter::Hamming => "hamming",
             Filter::Bicubic => "bicubic",
             Filter::Lanczos => "lanczos",
+            Filter::OpencvLinear => "opencv-linear",
         }
     )?;
     writeln!(

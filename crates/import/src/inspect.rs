@@ -11,10 +11,13 @@ use crate::card::{self, Parts};
 use crate::graph::{self, Engine, Memory, NotRun, Shapes, Trial, Values};
 use crate::labels::{Config, ConfigError};
 use crate::processor::ProcessorError;
+use crate::sound::{Silero, audio};
 use crate::source::Source;
+use crate::table;
 use crate::tasks;
 use crate::tensors::image;
 use crate::text::{self, TextError};
+use crate::ultralytics::Ultralytics;
 
 /// The user's settings for a source.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +120,32 @@ pub enum InspectError {
         /// The outputs with their shapes.
         outputs: String,
     },
+    /// The files name a task, but the outputs are not those of the task.
+    #[error("{what} needs {expected}; the graph has {outputs}")]
+    UnfitOutputs {
+        /// What names the task.
+        what: String,
+        /// The expected outputs.
+        expected: &'static str,
+        /// The outputs with their shapes.
+        outputs: String,
+    },
+    /// The number of named columns differs from the input's.
+    #[error("{names} columns are named, but input `{input}` has {width}")]
+    Columns {
+        /// The number of names.
+        names: usize,
+        /// The input's name.
+        input: String,
+        /// The number of its columns.
+        width: usize,
+    },
+    /// The files of speech recognition do not say what its output means.
+    #[error("the model recognizes speech, but {problem}")]
+    Vocabulary {
+        /// What is missing or wrong.
+        problem: String,
+    },
     /// The graph's file or the files with its weights could not be read.
     #[error(transparent)]
     Onnx(#[from] ExternalError),
@@ -183,8 +212,40 @@ fn derive(
         source: error,
     };
     let declared = graph::input_specs(&description.signature).map_err(failed)?;
-    let (image, sound) = image(&source, options, &declared)?;
+    let ultralytics = Ultralytics::read(&description.summary.metadata);
+    let config = match source.file("config.json") {
+        Some(path) => Config::read(&read_text(&path)?)?,
+        None => Config::default(),
+    };
+    let (audio, sound) = match options.image {
+        None => audio(&source, &config, &declared)?,
+        Some(_) => (None, None),
+    };
+    let of_sound = audio.is_some() || sound.is_some();
+    let image = image(&source, options, ultralytics.as_ref(), of_sound, &declared)?;
+    let outputs = description.signature.outputs.iter();
+    let silero = match (&audio, &image) {
+        (None, None) => Silero::find(&declared, outputs.map(|output| output.name.as_str())),
+        _ => None,
+    };
+    let audio = audio.or_else(|| silero.and_then(|_| Silero::audio(&declared)));
     let mut shapes = options.shapes.clone();
+    let mut values = options.values.clone();
+    if let Some((audio, _, input)) = &audio {
+        // A second of sound, or a window.
+        let samples = silero.map_or(audio.rate_hz, |silero| Silero::WINDOW + silero.context);
+        let fixed = |(size, declared): (u32, &i64)| u32::try_from(*declared).unwrap_or(size);
+        let shape = audio.shape(samples).into_iter().zip(&input.shape);
+        let shape: Vec<u32> = shape.map(fixed).collect();
+        for name in [Some(&input.name), audio.attention_mask.as_ref()] {
+            let Some(name) = name else { continue };
+            shapes.entry(name.clone()).or_insert_with(|| shape.clone());
+        }
+        if silero.is_some() {
+            let rate = vec![f64::from(Silero::RATE_HZ)];
+            values.entry(Silero::RATE.to_owned()).or_insert(rate);
+        }
+    }
     if let Some((image, _, input)) = &image {
         // The section gives the size of preprocessed images.
         let sizes = image
@@ -197,7 +258,7 @@ fn derive(
     let known = Trial {
         description,
         shapes: &shapes,
-        values: &options.values,
+        values: &values,
         image: (image.as_ref()).map(|(image, _, input)| (input.name.as_str(), image)),
     };
     let mut tried = match trial {
@@ -212,15 +273,17 @@ fn derive(
             spec.example_shape = None;
         }
     }
-    let config = match source.file("config.json") {
-        Some(path) => Config::read(&read_text(&path)?)?,
-        None => Config::default(),
+    let mut texts = match &audio {
+        Some(_) => text::Found::default(),
+        None => {
+            let image = image.as_ref().map(|(_, _, input)| input.name.as_str());
+            text::read(&source, &config, &tried.inputs, image)?
+        }
     };
-    let texts = text::read(&source, &config, &tried.inputs)?;
     let mut notes = description.notes.clone();
     notes.extend(tried.note.take());
     notes.extend(sound);
-    notes.extend(texts.notes);
+    notes.append(&mut texts.notes);
     notes.extend(tried.warm.as_ref().err().map(not_run_note));
     let is_large = |memory: Memory| memory.loaded_bytes > Placement::LOADED_LIMIT_BYTES;
     let is_mounted = Placement::Auto.is_snapshot(onnx_bytes) && tried.memory.is_some_and(is_large);
@@ -232,15 +295,28 @@ fn derive(
                 .to_owned(),
         );
     }
+    let table = match (&image, &audio, &texts.text) {
+        (None, None, None) => table::read(&source, &tried.summary, &tried.inputs)?,
+        _ => None,
+    };
     let task = tasks::detect(&tasks::Context {
         options,
         config: &config,
         tried: &tried,
-        takes_text: texts.text.is_some(),
-        pooling: texts.pooling,
-        normalizes: texts.normalizes,
+        ultralytics: ultralytics.as_ref(),
+        takes_image: image.is_some(),
+        takes_table: table.is_some(),
+        takes_sound: audio.is_some(),
+        source: &source,
+        silero,
+        name: &source.name,
+        texts: &texts,
         class_labels: &description.class_labels,
     })?;
+    notes.extend(task.note);
+    if let (Some(text), Some(max_tokens)) = (&mut texts.text, task.max_tokens) {
+        text.max_tokens = text.max_tokens.min(max_tokens);
+    }
     let name = &source.name;
     let description = match config.architecture.as_str() {
         "" => name.clone(),
@@ -254,7 +330,9 @@ fn derive(
         is_mounted,
         memory: tried.memory,
         image: image.map(|(image, origin, _)| (image, origin)),
+        audio: audio.map(|(audio, origin, _)| (audio, origin)),
         text: texts.text,
+        table,
         task: task.text,
     };
     let card_text = card::write(&parts);

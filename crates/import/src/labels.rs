@@ -39,6 +39,10 @@ pub enum ConfigError {
 pub struct Config {
     /// The architecture, for the description; empty if the file names none.
     pub architecture: String,
+    /// The type of the model as `transformers` names it; empty if the file names none.
+    pub model_type: String,
+    /// The samples of a frame of speech, from `conv_stride`.
+    pub samples_per_frame: Option<u32>,
     /// Whether the model is a classifier.
     pub is_classifier: bool,
     /// The labels in the order of the classes; may be empty.
@@ -50,17 +54,25 @@ pub struct Config {
     pub max_tokens: Option<u32>,
     /// The padding token.
     pub pad_token_id: Option<u32>,
+    /// The model that this one was made of, as its files name it; may be empty.
+    pub base: String,
+    /// The activation of a cross-encoder, by the name of its class in Python, if `sentence-transformers` wrote the file.
+    pub cross_encoder: Option<String>,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             architecture: String::new(),
+            model_type: String::new(),
+            samples_per_frame: None,
             is_classifier: false,
             labels: Vec::new(),
             activation: Activation::Softmax,
             max_tokens: None,
             pad_token_id: None,
+            base: String::new(),
+            cross_encoder: None,
         }
     }
 }
@@ -95,6 +107,22 @@ struct File {
     max_position_embeddings: Option<i64>,
     #[serde(default)]
     pad_token_id: Option<i64>,
+    #[serde(default, rename = "_name_or_path")]
+    base: Option<String>,
+    /// Of `sentence-transformers` before version 4.
+    #[serde(default)]
+    sbert_ce_default_activation_function: Option<String>,
+    #[serde(default)]
+    sentence_transformers: Option<SentenceTransformers>,
+    #[serde(default)]
+    conv_stride: Value,
+}
+
+/// What `sentence-transformers` adds to the file of a cross-encoder.
+#[derive(Deserialize)]
+struct SentenceTransformers {
+    #[serde(default)]
+    activation_fn: Option<String>,
 }
 
 impl Config {
@@ -132,10 +160,25 @@ impl Config {
             0
         };
         Ok(Self {
-            is_classifier: ["ForImageClassification", "ForSequenceClassification"]
-                .iter()
-                .any(|suffix| architecture.contains(suffix)),
+            is_classifier: [
+                "ForAudioClassification",
+                "ForImageClassification",
+                "ForSequenceClassification",
+            ]
+            .iter()
+            .any(|suffix| architecture.contains(suffix)),
             architecture,
+            samples_per_frame: file
+                .conv_stride
+                .as_array()
+                .filter(|strides| !strides.is_empty())
+                .and_then(|strides| {
+                    strides.iter().try_fold(1_u32, |product, stride| {
+                        product.checked_mul(u32::try_from(stride.as_u64()?).ok()?)
+                    })
+                })
+                .filter(|samples| *samples > 0),
+            model_type: kind,
             activation: match file.problem_type.as_deref() {
                 Some("regression") => Activation::None,
                 Some("multi_label_classification") => Activation::Sigmoid,
@@ -148,6 +191,11 @@ impl Config {
                 .map(|positions| positions.saturating_sub(used))
                 .and_then(|positions| u32::try_from(positions).ok()),
             pad_token_id: file.pad_token_id.and_then(|id| u32::try_from(id).ok()),
+            base: file.base.unwrap_or_default(),
+            cross_encoder: match file.sentence_transformers {
+                Some(member) => Some(member.activation_fn.unwrap_or_default()),
+                None => file.sbert_ce_default_activation_function,
+            },
         })
     }
 }

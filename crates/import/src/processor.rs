@@ -84,7 +84,7 @@ const fn square(edge: u32) -> Size {
     }
 }
 
-const CLASSES: [Class; 13] = [
+const CLASSES: [Class; 19] = [
     class("Beit", square(224), None, BICUBIC),
     Class {
         mean: CLIP_MEAN,
@@ -96,8 +96,12 @@ const CLASSES: [Class; 13] = [
         std: CLIP_STD,
         ..class("CLIP", Size::Shortest(224), Some(224), BICUBIC)
     },
+    detr("ConditionalDetr"),
     class("ConvNext", Size::Shortest(384), None, BICUBIC),
     class("DeiT", square(256), Some(224), BICUBIC),
+    class("DPT", square(384), None, BICUBIC),
+    detr("DeformableDetr"),
+    detr("Detr"),
     class("EfficientNet", square(346), None, BICUBIC),
     class("MobileNetV1", Size::Shortest(256), Some(224), BILINEAR),
     class("MobileNetV2", Size::Shortest(256), Some(224), BILINEAR),
@@ -111,6 +115,12 @@ const CLASSES: [Class; 13] = [
         ..class("Pvt", square(224), None, BICUBIC)
     },
     Class {
+        normalize: false,
+        mean: IMAGENET_MEAN,
+        std: IMAGENET_STD,
+        ..class("RTDetr", square(640), None, BILINEAR)
+    },
+    Class {
         mean: IMAGENET_MEAN,
         std: IMAGENET_STD,
         ..class("Segformer", square(512), None, BILINEAR)
@@ -120,7 +130,25 @@ const CLASSES: [Class; 13] = [
         ..class("Siglip", square(224), None, BICUBIC)
     },
     class("ViT", square(224), None, BILINEAR),
+    detr("Yolos"),
 ];
+
+/// A class of DETR's kind.
+const fn detr(name: &'static str) -> Class {
+    Class {
+        mean: IMAGENET_MEAN,
+        std: IMAGENET_STD,
+        ..class(
+            name,
+            Size::Edges {
+                shortest: 800,
+                longest: 1333,
+            },
+            None,
+            BILINEAR,
+        )
+    }
+}
 
 fn known() -> String {
     CLASSES
@@ -134,19 +162,7 @@ fn known() -> String {
 enum Size {
     Exact { width: u32, height: u32 },
     Shortest(u32),
-}
-
-/// The class of a `preprocessor_config.json` that prepares sound: it has a sampling rate, as every
-/// `SequenceFeatureExtractor` of `transformers` does. `None` for the file of images, and for one that is not JSON.
-pub fn of_sound(json: &str) -> Option<String> {
-    let file: Map<String, Value> = serde_json::from_str(json).ok()?;
-    if file.contains_key("image_processor_type") || !file.contains_key("sampling_rate") {
-        return None;
-    }
-    let class = ["feature_extractor_type", "processor_class"]
-        .iter()
-        .find_map(|key| file.get(*key)?.as_str());
-    Some(class.unwrap_or("a feature extractor").to_owned())
+    Edges { shortest: u32, longest: u32 },
 }
 
 /// Convert a `preprocessor_config.json` to a card's section, for three channels and the given layout.
@@ -157,12 +173,15 @@ pub fn read(json: &str, layout: Layout) -> Result<ImageSpec, ProcessorError> {
     let file: Map<String, Value> = serde_json::from_str(json)?;
     let file = Fields(file);
     let class = file.class()?;
-    file.check_steps()?;
+    file.check_steps(class)?;
     let resizes = file.boolean("do_resize", true)?;
     let size = match file.0.get("size").filter(|size| !size.is_null()) {
         Some(size) => file.size("size", size, class.is_square)?,
         None => class.size,
     };
+    if matches!(size, Size::Edges { .. }) && !matches!(class.size, Size::Edges { .. }) {
+        return Err(file.wrong("size", "expected height and width, or only a shortest edge"));
+    }
     let crops = file.boolean("do_center_crop", class.crop.is_some())?;
     let crop = match file.0.get("crop_size").filter(|size| !size.is_null()) {
         Some(size) => Some(file.size("crop_size", size, true)?),
@@ -171,10 +190,13 @@ pub fn read(json: &str, layout: Layout) -> Result<ImageSpec, ProcessorError> {
     let crop = if crops { crop } else { None };
     let mut image = ImageSpec {
         input: None,
+        mask: None,
         width: 0,
         height: 0,
         resize: ResizeMode::None,
         shortest_edge: None,
+        longest_edge: None,
+        multiple_of: None,
         resize_width: None,
         resize_height: None,
         crop: Crop::Transformers,
@@ -189,6 +211,15 @@ pub fn read(json: &str, layout: Layout) -> Result<ImageSpec, ProcessorError> {
     };
     if resizes && class.name == "ConvNext" {
         file.convnext(size, &mut image)?;
+    } else if resizes && class.name == "DPT" {
+        file.dpt(size, &mut image)?;
+    } else if let (true, Size::Edges { shortest, longest }, None) = (resizes, size, crop) {
+        image.resize = ResizeMode::Edges;
+        image.shortest_edge = Some(shortest);
+        image.longest_edge = Some(longest);
+        image.multiple_of = (class.name == "Yolos").then_some(16);
+        // An example for trials: a square.
+        (image.width, image.height) = image.size_for(shortest, shortest);
     } else {
         fit(&mut image, resizes.then_some(size), crop).ok_or_else(|| {
             file.wrong(
@@ -219,6 +250,7 @@ fn fit(image: &mut ImageSpec, size: Option<Size>, crop: Option<Size>) -> Option<
             image.resize_width = (width != image.width).then_some(width);
             image.resize_height = (height != image.height).then_some(height);
         }
+        Some(Size::Edges { .. }) => return None,
         Some(Size::Shortest(edge)) => {
             image.resize = ResizeMode::ShortestEdge;
             let is_covered = image.width == edge && image.height == edge;
@@ -265,7 +297,7 @@ impl Fields {
     }
 
     /// Check that every enabled step is known. An ignored step would silently change the pixels.
-    fn check_steps(&self) -> Result<(), ProcessorError> {
+    fn check_steps(&self, class: &Class) -> Result<(), ProcessorError> {
         const KNOWN: [&str; 8] = [
             "do_center_crop",
             "do_convert_rgb",
@@ -277,8 +309,11 @@ impl Fields {
             "do_resize",
             "do_reduce_label",
         ];
+        // DETR pads the images of a batch, which have one size here.
+        let pads = matches!(class.size, Size::Edges { .. });
+        let is_known = |key: &str| KNOWN.contains(&key) || pads && key == "do_pad";
         let unknown = self.0.iter().find(|(key, value)| {
-            key.starts_with("do_") && !KNOWN.contains(&key.as_str()) && **value == Value::Bool(true)
+            key.starts_with("do_") && !is_known(key) && **value == Value::Bool(true)
         });
         match unknown {
             Some((key, _)) => Err(self.wrong(key, "but this step is not supported")),
@@ -344,11 +379,20 @@ impl Fields {
                 max_height: None,
                 max_width: None,
             }) => Size::Shortest(edge),
+            Form::Named(Named {
+                height: None,
+                width: None,
+                shortest_edge: Some(shortest),
+                longest_edge: Some(longest),
+                max_height: None,
+                max_width: None,
+            }) => Size::Edges { shortest, longest },
             Form::Named(_) => return Err(self.wrong(key, expected)),
         };
         let is_possible = match size {
             Size::Exact { width, height } => width > 0 && height > 0,
             Size::Shortest(edge) => edge > 0,
+            Size::Edges { shortest, longest } => shortest > 0 && longest >= shortest,
         };
         if is_possible {
             Ok(size)
@@ -396,6 +440,28 @@ impl Fields {
         image.resize = ResizeMode::ShortestEdge;
         // Rounded down, like Python's `int`.
         image.shortest_edge = Some((f64::from(edge) / fraction) as u32);
+        Ok(())
+    }
+
+    /// Set the sizes of DPT and Depth Anything, which may keep the image's proportions.
+    fn dpt(&self, size: Size, image: &mut ImageSpec) -> Result<(), ProcessorError> {
+        let Size::Exact { width, height } = size else {
+            return Err(self.wrong("size", "expected height and width for DPT"));
+        };
+        let multiple = self.number("ensure_multiple_of", 1.0)?;
+        if !(1.0..=512.0).contains(&multiple) || multiple.fract() != 0.0 {
+            return Err(self.wrong("ensure_multiple_of", "expected an integer of 1 to 512"));
+        }
+        let multiple = multiple as u32;
+        (image.width, image.height) = (width, height);
+        image.resize = ResizeMode::Closest;
+        image.multiple_of = (multiple > 1).then_some(multiple);
+        let rounded = image.size_for(width, height);
+        (image.width, image.height) = rounded;
+        if !self.boolean("keep_aspect_ratio", false)? {
+            image.resize = ResizeMode::Stretch;
+            image.multiple_of = None;
+        }
         Ok(())
     }
 

@@ -85,15 +85,18 @@ pub enum SourceError {
 const MAX_ONNX_BYTES: u64 = (1 << 31) - 1;
 
 /// The files beside a graph that are read.
-const ACCOMPANYING: [&str; 8] = [
+const ACCOMPANYING: [&str; 11] = [
     "1_Pooling/config.json",
+    "added_tokens.json",
     "config.json",
     "config_sentence_transformers.json",
     "modules.json",
     "preprocessor_config.json",
     "sentence_bert_config.json",
+    "special_tokens_map.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    "vocab.json",
 ];
 
 /// The file stem of a graph without a variant.

@@ -6,6 +6,7 @@ use infer_tensor::Datatype;
 use crate::inspect::{InspectError, Options, read_text};
 use crate::processor;
 use crate::source::Source;
+use crate::ultralytics::Ultralytics;
 
 /// The first input that can be an image, with its layout and number of channels.
 fn image_input(inputs: &[TensorSpec]) -> Option<(&TensorSpec, Layout, i64)> {
@@ -27,25 +28,29 @@ fn image_input(inputs: &[TensorSpec]) -> Option<(&TensorSpec, Layout, i64)> {
 /// An image's preprocessing, a comment that names its source, and the input.
 type Image<'a> = Option<(ImageSpec, String, &'a TensorSpec)>;
 
-/// The preprocessing of images, and a note on files that prepare something else.
+/// The preprocessing of images. `of_sound` says that `preprocessor_config.json` is that of sounds.
 pub(crate) fn image<'a>(
     source: &Source,
     options: &Options,
+    ultralytics: Option<&Ultralytics>,
+    of_sound: bool,
     inputs: &'a [TensorSpec],
-) -> Result<(Image<'a>, Option<String>), InspectError> {
+) -> Result<Image<'a>, InspectError> {
     let json = match (options.image, source.file("preprocessor_config.json")) {
-        (None, Some(path)) => Some(read_text(&path)?),
+        (None, Some(path)) if !of_sound => Some(read_text(&path)?),
         _ => None,
     };
-    if let Some(class) = json.as_deref().and_then(processor::of_sound) {
-        let note = format!(
-            "`preprocessor_config.json` is that of `{class}`, for sound, which clients have to prepare: the model takes \
-             tensors"
-        );
-        return Ok((None, Some(note)));
+    if let (None, None, Some(file)) = (options.image, &json, ultralytics) {
+        let image = image_input(inputs).and_then(|(spec, _, _)| {
+            let fixed = |place: usize| u32::try_from(spec.shape[place]).ok();
+            let size = fixed(2).zip(fixed(3)).or(file.size)?;
+            let origin = "From the metadata that Ultralytics wrote into the file.".to_owned();
+            Some((file.image(size), origin, spec))
+        });
+        return Ok(image);
     }
     if options.image.is_none() && json.is_none() {
-        return Ok((None, None));
+        return Ok(None);
     }
     let (spec, layout, channels) =
         image_input(inputs).ok_or_else(|| InspectError::NoImageInput {
@@ -60,10 +65,12 @@ pub(crate) fn image<'a>(
             processor::read(&json, layout)?,
             "From preprocessor_config.json.".to_owned(),
         ),
-        (None, None) => return Ok((None, None)),
+        (None, None) => return Ok(None),
     };
     image.input = (inputs.len() > 1).then(|| spec.name.clone());
-    Ok((Some((image, origin, spec)), None))
+    let is_mask = |input: &&TensorSpec| input.name == "pixel_mask" && input.shape.len() == 3;
+    image.mask = inputs.iter().find(is_mask).map(|input| input.name.clone());
+    Ok(Some((image, origin, spec)))
 }
 
 /// torchvision's `ImageClassification` preset: `Resize(size / 0.875)`, `CenterCrop(size)`, ImageNet's
@@ -73,6 +80,9 @@ fn imagenet((width, height): (u32, u32), layout: Layout, channels: i64) -> Image
     let is_square = width == height;
     ImageSpec {
         input: None,
+        mask: None,
+        longest_edge: None,
+        multiple_of: None,
         width,
         height,
         resize: if is_color && is_square {

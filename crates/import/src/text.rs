@@ -67,6 +67,14 @@ pub struct Found {
     pub pooling: Option<Pooling>,
     /// Whether vectors are normalized, as `modules.json` says; `None` without that file.
     pub normalizes: Option<bool>,
+    /// The token that stands for a missing word.
+    pub mask_token: Option<String>,
+    /// Whether `sentence-transformers` makes sparse vectors of the model.
+    pub is_sparse: bool,
+    /// The kind of model that `sentence-transformers` names; empty without its file.
+    pub kind: String,
+    /// The activation of a cross-encoder, by the name of its class in Python.
+    pub cross_encoder: Option<String>,
     /// Notes for the user.
     pub notes: Vec<String>,
 }
@@ -80,6 +88,8 @@ struct TokenizerConfig {
     #[serde(default)]
     pad_token: Option<Token>,
     #[serde(default)]
+    mask_token: Option<Token>,
+    #[serde(default)]
     padding_side: Option<Side>,
     #[serde(default)]
     truncation_side: Option<Side>,
@@ -92,6 +102,14 @@ enum Token {
     Added { content: String },
 }
 
+impl Token {
+    fn content(&self) -> &str {
+        match self {
+            Self::Text(content) | Self::Added { content } => content,
+        }
+    }
+}
+
 /// The relevant members of `sentence_bert_config.json`.
 #[derive(Default, Deserialize)]
 struct SentenceConfig {
@@ -99,6 +117,15 @@ struct SentenceConfig {
     max_seq_length: Option<u32>,
     #[serde(default)]
     do_lower_case: Option<bool>,
+}
+
+/// The relevant members of the file of the module `SpladePooling`.
+#[derive(Default, Deserialize)]
+struct SpladeConfig {
+    #[serde(default)]
+    pooling_strategy: Option<String>,
+    #[serde(default)]
+    activation_function: Option<String>,
 }
 
 /// An element of `modules.json`.
@@ -122,7 +149,12 @@ impl Module {
 ///
 /// # Errors
 /// When a file cannot be read or asks for an unsupported step. Nothing is guessed.
-pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<Found, TextError> {
+pub fn read(
+    source: &Source,
+    config: &Config,
+    inputs: &[TensorSpec],
+    image: Option<&str>,
+) -> Result<Found, TextError> {
     let usual = TextSpec::default();
     if !inputs.iter().any(|spec| spec.name == usual.input_ids) {
         return Ok(Found::default());
@@ -137,7 +169,10 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
             ..Found::default()
         });
     };
-    if let Some(other) = inputs.iter().find(|spec| usual.role(&spec.name).is_none()) {
+    let is_other = |spec: &&TensorSpec| {
+        usual.role(&spec.name).is_none() && image.is_none_or(|image| image != spec.name)
+    };
+    if let Some(other) = inputs.iter().find(is_other) {
         return Ok(Found {
             notes: vec![format!(
                 "a text does not fill the graph's input `{}`, so the model takes tensors instead of texts",
@@ -185,18 +220,32 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
             special,
         });
     }
-    let pad_id = match &about.pad_token {
-        Some(Token::Text(token) | Token::Added { content: token }) => tokenizer.token_to_id(token),
-        None => None,
+    let pad_token = about.pad_token.as_ref().map(Token::content);
+    let pad_id = pad_token.and_then(|token| tokenizer.token_to_id(token));
+    let mask_token = about.mask_token.as_ref().map(Token::content);
+    let mask_token = match mask_token.filter(|token| tokenizer.token_to_id(token).is_some()) {
+        Some(token) => Some(token.to_owned()),
+        None => mask_of(&tokenizer),
     };
+    let sentence_transformers: Value =
+        parse(source, "config_sentence_transformers.json")?.unwrap_or_default();
+    let member = |name: &str| sentence_transformers[name].as_str().map(str::to_owned);
     let in_file = tokenizer.get_padding().map(|padding| padding.pad_id);
     let modules: Option<Vec<Module>> = parse(source, "modules.json")?;
     let normalizes = modules
         .as_ref()
         .map(|modules| modules.iter().any(|module| module.name() == "Normalize"));
+    let is_sparse = is_sparse(source, modules.as_deref().unwrap_or_default())?;
     Ok(Found {
-        pooling: pooling(source, modules.as_deref(), normalizes)?,
+        pooling: match is_sparse {
+            true => None,
+            false => pooling(source, modules.as_deref(), normalizes)?,
+        },
         normalizes,
+        is_sparse,
+        mask_token,
+        kind: member("model_type").unwrap_or_default(),
+        cross_encoder: member("activation_fn"),
         text: Some(TextSpec {
             max_tokens,
             pad_id: pad_id.or(config.pad_token_id).or(in_file).unwrap_or(0),
@@ -208,6 +257,76 @@ pub fn read(source: &Source, config: &Config, inputs: &[TensorSpec]) -> Result<F
         tokenizer: Some(json),
         notes: Vec::new(),
     })
+}
+
+/// The mask among the special tokens of a tokenizer, by the name that BERT or RoBERTa gives it.
+fn mask_of(tokenizer: &Tokenizer) -> Option<String> {
+    let names = ["[MASK]", "<mask>"].into_iter();
+    let mut known = names.filter(|name| {
+        let id = tokenizer.token_to_id(name);
+        let added = tokenizer.get_added_tokens_decoder();
+        id.and_then(|id| added.get(&id))
+            .is_some_and(|token| token.special)
+    });
+    // Of two, none is known to be the mask.
+    match (known.next(), known.next()) {
+        (Some(name), None) => Some(name.to_owned()),
+        _ => None,
+    }
+}
+
+/// Whether the modules of `sentence-transformers` make sparse vectors of a masked language model, as SPLADE does.
+fn is_sparse(source: &Source, modules: &[Module]) -> Result<bool, TextError> {
+    let Some(pooling) = modules
+        .iter()
+        .find(|module| module.name() == "SpladePooling")
+    else {
+        return Ok(false);
+    };
+    let unsupported = |file: &str, problem| {
+        Err(TextError::Unsupported {
+            file: file.to_owned(),
+            problem,
+        })
+    };
+    let known = ["MLMTransformer", "Transformer", "SpladePooling"];
+    let names = modules.iter().map(Module::name);
+    if let Some(other) = names.into_iter().find(|name| !known.contains(name)) {
+        return unsupported(
+            "modules.json",
+            format!(
+                "has the module `{other}` beside `SpladePooling`, which is not supported; expected {}",
+                known.join(", ")
+            ),
+        );
+    }
+    let folder = folder(pooling)?;
+    let file = &format!("{folder}/config.json");
+    let config: SpladeConfig = members(source, file)?;
+    for (key, value, expected) in [
+        ("pooling_strategy", config.pooling_strategy, "max"),
+        ("activation_function", config.activation_function, "relu"),
+    ] {
+        if let Some(value) = value.filter(|value| value != expected) {
+            return unsupported(
+                file,
+                format!("has the `{key}` `{value}`, which is not supported; expected `{expected}`"),
+            );
+        }
+    }
+    Ok(true)
+}
+
+/// The folder of a module. Only a folder of the source is read.
+fn folder(module: &Module) -> Result<&str, TextError> {
+    let folder = module.path.as_str();
+    if folder.is_empty() || folder.contains(['/', '\\']) || folder.starts_with('.') {
+        return Err(TextError::Unsupported {
+            file: "modules.json".to_owned(),
+            problem: format!("has the pooling in `{folder}`, expected the name of a folder"),
+        });
+    }
+    Ok(folder)
 }
 
 /// Whether the tokenizer lowercases.
@@ -235,11 +354,10 @@ fn pooling(
             problem,
         })
     };
-    let mut folder = "1_Pooling";
+    let mut path = "1_Pooling";
     if let Some(modules) = modules {
         let known = ["Transformer", "Pooling", "Normalize"];
         let pooling = modules.iter().find(|module| module.name() == "Pooling");
-        folder = pooling.map_or(folder, |module| module.path.as_str());
         if let Some(other) = modules
             .iter()
             .map(Module::name)
@@ -253,15 +371,11 @@ fn pooling(
                 ),
             );
         }
+        if let Some(pooling) = pooling {
+            path = folder(pooling)?;
+        }
     }
-    // Only a folder of the source is read.
-    if folder.is_empty() || folder.contains(['/', '\\']) || folder.starts_with('.') {
-        return unsupported(
-            "modules.json",
-            format!("has the pooling in `{folder}`, expected the name of a folder"),
-        );
-    }
-    let file = &format!("{folder}/config.json");
+    let file = &format!("{path}/config.json");
     let Some(config) = parse::<serde_json::Map<String, Value>>(source, file)? else {
         return Ok(None);
     };

@@ -57,8 +57,8 @@ fn unsupported_processors_are_rejected() {
             "`preprocessor_config.json` has no `image_processor_type`, which decides the defaults",
         ),
         (
-            "{\"image_processor_type\": \"DetrImageProcessor\"}".to_owned(),
-            "image processor `DetrImageProcessor` is not supported; expected one of `BeitImageProcessor`, ",
+            "{\"image_processor_type\": \"SamImageProcessor\"}".to_owned(),
+            "image processor `SamImageProcessor` is not supported; expected one of `BeitImageProcessor`, ",
         ),
         (
             "{\"image_processor_type\": \"ViT\"}".to_owned(),

@@ -61,12 +61,18 @@ fn check(model: &Model, engine: &AnyEngine) -> Result<Result<Duration, NotRun>> 
         Some((spec.name.clone(), example))
     });
     let shapes = shapes.collect();
+    let values: BTreeMap<String, Vec<f64>> = (model.card.inputs.iter())
+        .filter_map(|spec| {
+            let value = model.card.constant(&spec.name)?;
+            Some((spec.name.clone(), vec![value as f64]))
+        })
+        .collect();
     let description = infer_onnx::describe(&onnx)?;
     model.card.check_graph(&description.signature)?;
     let trial = Trial {
         description: &description,
         shapes: &shapes,
-        values: &BTreeMap::new(),
+        values: &values,
         image: (model.card.image_input()).map(|(image, input)| (input.name.as_str(), image)),
     };
     Ok(try_out(engine, onnx, trial)?.warm)

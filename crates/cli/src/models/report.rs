@@ -38,6 +38,9 @@ pub(super) fn print(found: &Found) {
     if let Some((image, _)) = found.card.image_input() {
         row("images", &format!("{} x {}", image.width, image.height));
     }
+    if let Some((audio, _)) = found.card.audio_input() {
+        row("sounds", &format!("{} Hz", audio.rate_hz));
+    }
     if let Some(text) = &found.labels_text {
         let count = text.lines().count();
         let first = text.lines().next().unwrap_or_default();
@@ -137,6 +140,9 @@ pub(super) fn milliseconds(duration: Duration) -> String {
 pub(super) fn curl(name: &str, card: &ModelCard) -> String {
     if card.image.is_some() && card.inputs.len() == 1 {
         return format!("curl --data-binary @image.jpg localhost:3000/infer/{name}");
+    }
+    if card.audio.is_some() {
+        return format!("curl --data-binary @sound.wav localhost:3000/infer/{name}");
     }
     if card.text.is_some() {
         return format!(

@@ -16,6 +16,10 @@ use crate::tensors::described;
 /// When no output can have classes, or their number is not that of the labels.
 pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError> {
     let (options, config) = (context.options, context.config);
+    // The graph of a classifier of Ultralytics computes the scores.
+    let from_metadata = context
+        .ultralytics
+        .filter(|file| file.task == "classify" && !file.labels.is_empty());
     if options.labels.is_none()
         && options.activation.is_none()
         && let Some(section) = with_labels_in_the_graph(context)
@@ -29,6 +33,7 @@ pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError>
         }
         None => None,
     };
+    let labels = labels.or_else(|| from_metadata.map(|file| labels::to_text(&file.labels)));
     if labels.is_none() && options.activation.is_none() && !config.is_classifier {
         return Ok(None);
     }
@@ -42,6 +47,7 @@ pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError>
         .unwrap_or(match last_operator.map_or("", String::as_str) {
             // The graph computes the scores.
             "Softmax" | "Sigmoid" => Activation::None,
+            _ if from_metadata.is_some() => Activation::None,
             // So do classifiers of `ai.onnx.ml`.
             _ if context.class_labels.contains_key(&output.name) => Activation::None,
             _ => config.activation,
@@ -49,6 +55,7 @@ pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError>
     Ok(Some(Section {
         text: section(&output.name, activation, labels.is_some()),
         labels,
+        ..Section::default()
     }))
 }
 
@@ -68,11 +75,12 @@ fn with_labels_in_the_graph(context: &Context) -> Option<Section> {
     Some(Section {
         text: section(&output.name, Activation::None, labels.is_some()),
         labels,
+        ..Section::default()
     })
 }
 
 /// The output with the classes and its position: `logits`, else the first that can have classes.
-fn class_output(outputs: &[TensorSpec]) -> Result<(usize, &TensorSpec), InspectError> {
+pub(super) fn class_output(outputs: &[TensorSpec]) -> Result<(usize, &TensorSpec), InspectError> {
     outputs
         .iter()
         .enumerate()
@@ -83,7 +91,12 @@ fn class_output(outputs: &[TensorSpec]) -> Result<(usize, &TensorSpec), InspectE
         })
 }
 
-fn check_count(context: &Context, labels: &str, output: &TensorSpec) -> Result<(), InspectError> {
+/// Check that there is a label for each class of an output.
+pub(super) fn check_count(
+    context: &Context,
+    labels: &str,
+    output: &TensorSpec,
+) -> Result<(), InspectError> {
     let count = labels::count(labels).map_err(|source| InspectError::Labels {
         path: context
             .options

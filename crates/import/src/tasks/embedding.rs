@@ -9,11 +9,11 @@ use crate::inspect::InspectError;
 /// The section of a model that embeds texts; `None` for a model with another head.
 #[expect(clippy::unnecessary_wraps, reason = "the signature of every task")]
 pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError> {
-    if !context.takes_text {
+    if context.texts.text.is_none() {
         return Ok(None);
     }
     // Without a word on it, vectors of length 1 suit every measure of similarity.
-    let normalizes = context.normalizes.unwrap_or(true);
+    let normalizes = context.texts.normalizes.unwrap_or(true);
     let find = |names: &[&str], rank: usize| {
         context
             .tried
@@ -32,8 +32,13 @@ pub(super) fn detect(context: &Context) -> Result<Option<Section>, InspectError>
     // `BertModel`, but not `BertForMaskedLM`.
     let architecture = &context.config.architecture;
     let has_no_head = architecture.is_empty() || architecture.ends_with("Model");
-    Ok((has_no_head || context.pooling.is_some())
-        .then(|| section(tokens, context.pooling.unwrap_or_default(), normalizes)))
+    Ok((has_no_head || context.texts.pooling.is_some()).then(|| {
+        section(
+            tokens,
+            context.texts.pooling.unwrap_or_default(),
+            normalizes,
+        )
+    }))
 }
 
 fn section(output: &TensorSpec, pooling: Pooling, normalizes: bool) -> Section {
@@ -51,6 +56,6 @@ fn section(output: &TensorSpec, pooling: Pooling, normalizes: bool) -> Section {
              normalize = {normalizes}\n",
             toml_string(&output.name)
         ),
-        labels: None,
+        ..Section::default()
     }
 }

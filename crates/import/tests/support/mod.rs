@@ -14,8 +14,8 @@ fn floats(bytes: &[u8]) -> Vec<f64> {
 /// How an image as it is prepared here differs from the reference, channels first, if it does by more than
 /// 2 of the 256 steps that a pixel has, or by more than a tenth of one on average.
 pub fn differences(name: &str, image: &[u8], spec: &ImageSpec, expected: &[u8]) -> Option<String> {
-    let actual =
-        floats(&infer::input::image::to_tensor(image, spec, Datatype::Fp32, u64::MAX).unwrap());
+    let prepared = infer::input::image::to_tensor(image, spec, Datatype::Fp32, u64::MAX).unwrap();
+    let actual = floats(&prepared.bytes);
     let expected = floats(expected);
     if actual.len() != expected.len() {
         return Some(format!(
