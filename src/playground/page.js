@@ -1,11 +1,13 @@
 // The page: choose a model, send a request, show the response. The models and their inputs come from
 // /openapi.json, so this file knows none of them.
 import { Drawing, ImageSource } from '/playground/sources.js';
+import { SoundSource } from '/playground/sound.js';
+import * as fields from '/playground/fields.js';
 import * as result from '/playground/result.js';
 import { curl, python } from '/playground/snippets.js';
 
 const at = (id) => document.getElementById(id);
-const SOURCES = { draw: 'Draw', image: 'Image', text: 'Text', json: 'JSON' };
+const SOURCES = { draw: 'Draw', image: 'Image', sound: 'Sound', text: 'Text', question: 'Question', query: 'Documents', table: 'Table', json: 'JSON' };
 let api;
 let model;
 let running; // The request's AbortController.
@@ -22,6 +24,7 @@ const drawing = new Drawing(at('canvas'), (file) => {
   sendFile(file);
 });
 const imageSource = new ImageSource(at, sendFile);
+const soundSource = new SoundSource(at, sendFile);
 
 function sendFile(file) {
   send({ body: file, type: file.type || 'application/octet-stream', file: file.name });
@@ -32,7 +35,11 @@ function sourcesOf(model) {
   return Object.keys(SOURCES).filter((source) => ({
     draw: model.image && model.image.channels === 'gray',
     image: model.image,
-    text: model.text,
+    sound: model.audio,
+    text: model.media_types.includes('text/plain'),
+    question: model.form === 'questions',
+    query: model.form === 'queries',
+    table: model.columns,
     json: true,
   })[source]);
 }
@@ -62,6 +69,8 @@ function select(name) {
   }
   segments.hidden = sources.length < 2;
 
+  fields.table(at('columns'), model.columns ?? []);
+  fields.parameters(at('parameters'), api.paths[`/infer/${name}`].post.parameters);
   const content = api.paths[`/infer/${name}`].post.requestBody.content;
   at('text').value = content['text/plain']?.examples.text.value ?? '';
   const examples = content['application/json'].examples ?? {};
@@ -70,6 +79,7 @@ function select(name) {
   example.onchange = () => { at('json').value = pretty(examples[example.value].value); };
   at('json').value = example.value ? pretty(examples[example.value].value) : '';
   imageSource.clear();
+  soundSource.clear();
   drawing.clear();
   show(sources[0]);
 }
@@ -85,6 +95,7 @@ function show(source) {
   const radio = at('sources').querySelector(`[value=${source}]`);
   if (radio) radio.checked = true;
   if (source !== 'image') imageSource.stop();
+  if (source !== 'sound') soundSource.stop();
 }
 
 /** Abort the running request and clear the response. */
@@ -104,6 +115,7 @@ function reset() {
 async function send(request) {
   running?.abort();
   const mine = running = new AbortController();
+  const query = fields.query(at('parameters'));
   const url = `${location.origin}/infer/${encodeURIComponent(model.name)}`;
   const post = (address, accept) => fetch(address, {
     method: 'POST',
@@ -115,7 +127,7 @@ async function send(request) {
   at('status').textContent = 'Waiting…';
   try {
     const start = performance.now();
-    const response = await post(url, 'application/json');
+    const response = await post(url + query, 'application/json');
     const text = await response.text();
     const tookMs = performance.now() - start;
     reset();
@@ -124,15 +136,15 @@ async function send(request) {
     at('status').textContent = `${response.status} ${response.statusText}`;
     const content = parse(text);
     result.timing(at('timing'), at('timing-bar'), at('timing-list'), response.headers.get('server-timing'), tookMs);
-    at('curl').textContent = curl(url, request);
-    at('python').textContent = python(url, request, Boolean(content?.predictions));
+    at('curl').textContent = curl(url + query, request);
+    at('python').textContent = python(url + query, request, Boolean(content?.predictions?.[0]?.[0]?.label));
     at('raw').textContent = result.shortened(text);
     at('same').hidden = false;
     if (!response.ok) {
       problem(content?.error ?? text, `${response.status} to POST ${new URL(url).pathname}`);
       return;
     }
-    at('verdict').textContent = result.predictions(at('predictions'), model, content.predictions);
+    at('verdict').textContent = await result.predictions(at('predictions'), model, request, content.predictions);
     result.outputs(at('outputs'), content.outputs);
     await showInput(url, request, post);
   } catch (error) {
@@ -147,7 +159,7 @@ async function send(request) {
 
 /** Show the model's input: the pixels of an image, the tokens of a text. */
 async function showInput(url, request, post) {
-  if (!model.image && !model.text) return;
+  if (!model.image && !model.text || model.image?.depends_on_the_image) return;
   const response = await post(`${url}/input`, model.image ? 'application/octet-stream' : 'application/json');
   if (!response.ok) return;
   at('seen-words').textContent = model.image
@@ -178,9 +190,18 @@ function onEnter(field, run) {
 }
 
 const sendText = () => send({ body: at('text').value, type: 'text/plain' });
+const json = (value) => send({ body: JSON.stringify(value), type: 'application/json' });
+const sendQuestion = () => json({ question: at('question').value, context: at('context').value });
+const sendQuery = () => json({ query: at('query').value, documents: at('documents').value.split('\n').filter((line) => line.trim()) });
+const sendTable = () => json({ instances: [fields.record(at('columns'))] });
 const sendJson = () => send({ body: at('json').value, type: 'application/json' });
 at('send-text').addEventListener('click', sendText);
 at('send-json').addEventListener('click', sendJson);
+at('send-question').addEventListener('click', sendQuestion);
+at('send-query').addEventListener('click', sendQuery);
+at('send-table').addEventListener('click', sendTable);
+for (const id of ['question', 'context']) onEnter(at(id), sendQuestion);
+for (const id of ['query', 'documents']) onEnter(at(id), sendQuery);
 onEnter(at('text'), sendText);
 onEnter(at('json'), sendJson);
 at('clear').addEventListener('click', () => drawing.clear());
@@ -195,6 +216,11 @@ for (const button of document.querySelectorAll('[data-copy]')) {
 
 // A file that is dropped or pasted anywhere on the page is sent to the model.
 function useFile(file) {
+  if (model.audio && !model.image) {
+    show('sound');
+    soundSource.use(file);
+    return;
+  }
   if (model.image) show('image');
   imageSource.use(file);
 }

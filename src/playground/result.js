@@ -1,10 +1,6 @@
 // The response as HTML elements.
-
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
+import { element, scores } from '/playground/elements.js';
+import * as views from '/playground/views.js';
 
 export function definitions(list, entries) {
   list.replaceChildren(...entries.map(([term, text, className = '']) =>
@@ -19,38 +15,31 @@ export function shortened(text) {
 
 // One view per task: it turns one item's list of predictions into an element and a summary. The key is the
 // task's member in the model's description in /openapi.json.
-const VIEWS = { classification: scores };
+const VIEWS = {
+  classification: scores,
+  zero_shot: scores,
+  detection: views.boxes,
+  segmentation: views.segments,
+  depth: views.map,
+  token_classification: views.entities,
+  question_answering: views.answers,
+  fill_mask: views.words,
+  ranking: views.passages,
+  regression: views.values,
+  transcription: views.speech,
+  voice_activity: views.voice,
+};
 
 /** The predictions of each item of the batch, in the view of the model's task. Returns a summary. */
-export function predictions(place, model, items = []) {
+export async function predictions(place, model, request, items = []) {
   const task = Object.keys(VIEWS).find((key) => model[key]);
-  const views = items.map((item) => VIEWS[task](item));
-  place.replaceChildren(...views.map(([view], index) => {
+  if (!task) return '';
+  const made = await Promise.all(items.map((item, index) => VIEWS[task](item, request, index)));
+  place.replaceChildren(...made.map(([view], index) => {
     const heading = items.length > 1 ? [element('h3', { textContent: `Item ${index + 1}` })] : [];
     return element('div', { className: 'item' }, ...heading, view);
   }));
-  return views.length ? `Best: ${views.map(([, summary]) => summary).join('; ')}` : '';
-}
-
-/** A classifier's scores as bars. */
-function scores(item) {
-  // Without an activation a score can be any number; the bars are then relative to the largest score.
-  const isShare = item.every(({ score }) => score >= 0 && score <= 1.0001);
-  const most = isShare ? 1 : Math.max(...item.map(({ score }) => Math.abs(score)), 1e-9);
-  const rows = item.map(({ label, score }) => {
-    const bar = element('i');
-    bar.style.setProperty('--share', Math.max(score, 0) / most);
-    const track = element('span', { className: 'track', ariaHidden: 'true' }, bar);
-    return element('li', {}, element('span', { className: 'label', textContent: label }), track,
-      element('span', { className: 'score', textContent: format(score, isShare) }));
-  });
-  const [best] = item;
-  const summary = best && `${best.label}, ${format(best.score, best.score <= 1.0001)}`;
-  return [element('ol', { className: 'scores' }, ...rows), summary];
-}
-
-function format(score, isShare) {
-  return isShare ? `${(score * 100).toFixed(2)} %` : score.toPrecision(5);
+  return made.length ? `Best: ${made.map(([, summary]) => summary).join('; ')}` : '';
 }
 
 /** The output tensors with their datatypes, shapes and first values. */
