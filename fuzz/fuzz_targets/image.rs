@@ -28,6 +28,9 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
             ResizeMode::ShortestEdge,
             ResizeMode::Pad,
             ResizeMode::None,
+            ResizeMode::Letterbox,
+            ResizeMode::Edges,
+            ResizeMode::Closest,
         ],
         *fit,
     );
@@ -37,10 +40,14 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         Filter::Hamming,
         Filter::Bicubic,
         Filter::Lanczos,
+        Filter::OpencvLinear,
     ];
     let values = if channels == Channels::Gray { 1 } else { 3 };
     let spec = ImageSpec {
         input: None,
+        mask: None,
+        longest_edge: (*fit & 32 != 0).then_some(40),
+        multiple_of: (*fit & 16 != 0).then_some(7),
         width,
         height,
         resize,
@@ -58,9 +65,10 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     };
     let datatype = pick(&[Datatype::Fp32, Datatype::Fp16, Datatype::Uint8], how / 8);
     match to_tensor(image, &spec, datatype, limits().max_image_pixels) {
-        Ok(data) => {
-            let elements = width as usize * height as usize * values;
-            assert_eq!(Some(data.len()), datatype.element_bytes().map(|bytes| bytes * elements));
+        Ok(prepared) => {
+            let place = prepared.placement;
+            let elements = place.input_width as usize * place.input_height as usize * values;
+            assert_eq!(Some(prepared.bytes.len()), datatype.element_bytes().map(|bytes| bytes * elements));
         }
         Err(error) => assert!(error.to_string().len() < 4096, "{error}"),
     }

@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     with_model(bytes, |model, body| {
         let limits = limits();
         match infer::json::decode(body, model, &limits) {
-            Ok(request) => check_decoded(&request.inputs),
+            Ok(decoded) => check_decoded(&decoded.request.inputs),
             Err(error) => check_refused(&error),
         }
         match v1::request::decode(body, model, &limits) {

@@ -43,6 +43,7 @@ pub fn limits() -> Limits {
         max_inflated_bytes: 1 << 20,
         max_image_pixels: 1 << 18,
         max_images_bytes: 1 << 20,
+        max_audio_seconds: 4,
         max_batch: 64,
         max_parts: 16,
         max_texts: 16,

@@ -1,4 +1,4 @@
-//! Existing clients against the running service: `tritonclient`, KServe's and OpenAI's clients, and Schemathesis, which
+//! Existing clients against the running service: `tritonclient`, the clients of KServe, OpenAI, Hugging Face, Cohere and DeepStack, and Schemathesis, which
 //! generates requests from a schema. Each runs in a Python environment that the test creates.
 
 use std::path::{Path, PathBuf};
@@ -20,6 +20,10 @@ fn start() -> Service {
         // Five megabytes of floats take more than ten megabytes as text.
         &[("INFER_MAX_BODY_BYTES", "33554432")],
     )
+}
+
+fn start_texts() -> Service {
+    Service::start_with(&["--models", texts::REPOSITORY.to_str().unwrap()], &[])
 }
 
 /// Run a command to completion. The failure message contains its output.
@@ -61,9 +65,18 @@ fn kserves_client_works() {
 
 #[test]
 fn openais_client_embeds() {
-    unittest("test_openai", || {
-        Service::start_with(&["--models", texts::REPOSITORY.to_str().unwrap()], &[])
-    });
+    unittest("test_openai", start_texts);
+}
+
+#[test]
+fn hugging_faces_client_predicts() {
+    unittest("test_digits", start);
+    unittest("test_huggingface", start_texts);
+}
+
+#[test]
+fn coheres_and_deepstacks_clients_show_errors() {
+    unittest("test_rerank", start_texts);
 }
 
 #[test]

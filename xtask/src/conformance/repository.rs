@@ -75,6 +75,8 @@ fn card(case: &Case, signature: &Signature) -> Result<String> {
         inputs: specs(&signature.inputs, &case.inputs)?,
         outputs: specs(&signature.outputs, &case.outputs)?,
         image: None,
+        audio: None,
+        table: None,
         text: None,
         task: String::new(),
     });
