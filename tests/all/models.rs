@@ -268,7 +268,7 @@ fn unusable_models_are_rejected_before_anything_is_copied() {
             good,
             (
                 "preprocessor_config.json",
-                b"{\"image_processor_type\":\"DetrImageProcessor\"}",
+                b"{\"image_processor_type\":\"SamImageProcessor\"}",
             ),
         ],
     );
@@ -310,7 +310,7 @@ fn unusable_models_are_rejected_before_anything_is_copied() {
         ),
         (
             vec![&processor],
-            "error: image processor `DetrImageProcessor` is not supported; expected one of ",
+            "error: image processor `SamImageProcessor` is not supported; expected one of ",
             "",
         ),
         (
