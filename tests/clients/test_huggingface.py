@@ -42,12 +42,6 @@ class Texts(unittest.TestCase):
             client("sentiment").text_classification("one", function_to_apply="none")
         self.assertIn("which the card of model `sentiment` says", str(raised.exception))
 
-    def test_info(self):
-        facts = InferenceClient(f"http://{ADDRESS}", token="none")
-        # Several models take texts, so that the address of one is needed.
-        with self.assertRaises(BadRequestError):
-            facts.get_endpoint_info()
-
 
 if __name__ == "__main__":
     unittest.main()
