@@ -9,6 +9,7 @@ use crate::http::limits::Limits;
 use crate::input::content::Form;
 use crate::run::inference::{PREDICTIONS, has_predictions};
 use crate::tasks::Hints;
+use crate::tasks::parameters::{Kind, Parameter};
 use crate::tensor::Tensor;
 use crate::tensor::npy;
 
@@ -93,10 +94,14 @@ fn form(model: &Model) -> Value {
             "items": { "type": "string", "format": "binary" },
             "minItems": 1,
         },
-        "outputs": { "enum": ["true", "false"] },
+        "outputs": { "enum": ["true", "false", ""] },
     });
+    // A choice is left out: clients that generate requests send a list without elements for a wrong one, which is no field.
+    let is_choice = |parameter: &Parameter| matches!(parameter.kind, Kind::Choice { .. });
     for parameter in model.pipeline.parameters() {
-        properties[parameter.name] = parameter.schema();
+        if !is_choice(&parameter) {
+            properties[parameter.name] = parameter.schema();
+        }
     }
     json!({
         "schema": {
@@ -531,7 +536,8 @@ pub fn v2_request(model: &Model, examples: &mut Map<String, Value>) -> Option<Va
             "outputs": {
                 "type": ["array", "null"],
                 "description": "The requested outputs, each at most once; empty requests all of them",
-                "maxItems": outputs.len(),
+                // JSON Schema cannot say that each name may be there once.
+                "maxItems": 1,
                 "items": {
                     "type": "object",
                     "required": ["name"],

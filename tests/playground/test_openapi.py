@@ -54,6 +54,9 @@ class OpenApi(unittest.TestCase):
             for method in ["GET", "HEAD"] if "get" in item else []:
                 with self.subTest(path, method=method):
                     status, body = send(method, path)
+                    if path == "/info" and status == 400:
+                        # Several models have facts, and the query names none.
+                        continue
                     self.assertEqual(status, 200, body)
                     self.assertEqual(body == b"", method == "HEAD")
                     tried += 1
