@@ -144,6 +144,12 @@ fn difference(key: &str, actual: &Value, expected: &Value) -> Option<String> {
             map_difference(actual, expected)
         }
         (Value::Object(actual), Value::Object(expected)) => {
+            let mut actual = actual.clone();
+            if !expected.contains_key("chunks") {
+                // The times of words are in every response here.
+                actual.remove("chunks");
+            }
+            let actual = &actual;
             if !actual.keys().eq(expected.keys()) {
                 let names = |object: &serde_json::Map<String, Value>| {
                     object.keys().cloned().collect::<Vec<_>>().join(" ")

@@ -182,7 +182,7 @@ impl Pipeline for Transcriber {
             description: "The parts of the text whose times are returned: none, characters or words",
             kind: Kind::Choice {
                 values: &["false", "char", "word"],
-                default: "false",
+                default: "word",
             },
         }]
     }
