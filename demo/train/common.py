@@ -41,10 +41,11 @@ def source_folder(name):
 def export(module, inputs, names, output, open_axes, path, metadata=None):
     """Write a module as ONNX, and check that ONNX Runtime computes the same from the inputs.
 
-    `open_axes` names the dimensions that a request may choose. Traces of the exporter are removed: they contain paths
-    of this machine, so the same training would write different bytes elsewhere.
+    `open_axes` names the dimensions that a request may choose.
     """
     module.eval()
+    with torch.no_grad():
+        expected = module(*inputs).numpy()
     torch.onnx.export(
         module,
         inputs,
@@ -55,25 +56,35 @@ def export(module, inputs, names, output, open_axes, path, metadata=None):
         opset_version=OPSET,
         dynamo=False,
     )
-    model = onnx.load(path)
-    model.doc_string = ""
-    for node in model.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, metadata or {})
-    onnx.checker.check_model(model, full_check=True)
+    model = finished(onnx.load(path), expected.shape, open_axes[output], metadata or {})
     path.write_bytes(model.SerializeToString(deterministic=True))
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    with torch.no_grad():
-        expected = module(*inputs).numpy()
     (actual,) = session.run(None, {name: value.numpy() for name, value in zip(names, inputs)})
     difference = np.abs(actual - expected).max() / max(1.0, np.abs(expected).max())
     assert difference < 1e-4, f"ONNX Runtime differs from torch by {difference}"
     operators = sorted({node.op_type for node in model.graph.node})
     print(f"{path.name}: {path.stat().st_size} bytes, differs by {difference:.1e}, operators {' '.join(operators)}")
     return session
+
+
+def finished(model, shape, open_axes, metadata):
+    """The exporter's model with the sizes of its output, which `infer add` compares with the number of labels.
+
+    Traces of the exporter are removed: they contain paths of this machine, so the same training would write different
+    bytes elsewhere.
+    """
+    model.doc_string = ""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for axis, dimension in enumerate(model.graph.output[0].type.tensor_type.shape.dim):
+        if axis not in open_axes:
+            dimension.dim_value = shape[axis]
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+    return model
 
 
 def record(name, values):
