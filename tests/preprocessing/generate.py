@@ -21,6 +21,7 @@ WIDTH, HEIGHT = 19, 13
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
+    "hamming": Image.Resampling.HAMMING,
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
@@ -39,6 +40,7 @@ def picture(width, height, seed):
 
 def write_images(folder):
     wide, tall, tiny = picture(61, 37, 1), picture(23, 44, 2), picture(7, 5, 3)
+    strip = picture(5, 600, 5)
     alpha = Image.linear_gradient("L").resize(wide.size)
     gray16 = Image.fromarray((np.arange(31 * 29).reshape(29, 31) * 65535 // (31 * 29)).astype(np.uint16))
     see_through = wide.copy()
@@ -48,6 +50,7 @@ def write_images(folder):
         "wide.png": (wide, {}),
         "tall.png": (tall, {}),
         "tiny.png": (tiny, {}),
+        "strip.png": (strip, {}),
         "gray.png": (wide.convert("L"), {}),
         "alpha.png": (see_through, {}),
         "gray-alpha.png": (gray_alpha, {}),
@@ -118,8 +121,9 @@ def main():
             | ({"alpha": alpha} if alpha == "drop" else {})
         )
 
-    for name in ("wide.png", "tall.png", "tiny.png"):
-        for mode in ("stretch", "shortest-edge", "pad"):
+    for name in ("wide.png", "tall.png", "tiny.png", "strip.png"):
+        # Pillow gives a padded strip no width at all.
+        for mode in ("stretch", "shortest-edge") + (("pad",) if name != "strip.png" else ()):
             for filter_name in FILTERS:
                 case(name, mode, filter_name, "RGB")
     for filter_name in FILTERS:

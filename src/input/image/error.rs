@@ -49,10 +49,4 @@ pub enum ImageError {
         /// The height, after the EXIF orientation.
         height: u32,
     },
-    /// The resize failed.
-    #[error("the image cannot be resized: {reason}")]
-    Resize {
-        /// The library's message.
-        reason: String,
-    },
 }

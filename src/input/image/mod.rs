@@ -11,6 +11,7 @@ mod format;
 mod jpeg;
 mod normalize;
 mod opencv;
+mod pillow;
 mod pixels;
 mod placement;
 mod resize;

@@ -1,16 +1,11 @@
-//! An image is resized to the model's size, with Pillow's filters.
-//!
-//! The crate `fast_image_resize` does Pillow's arithmetic: a convolution in two passes, in fixed point on eight-bit
-//! channels, whose support grows as the image shrinks (antialiasing).
+//! An image is resized to the model's size, with the filters of [`pillow`] or [`opencv`].
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use infer_model_card::{Crop, Filter, ImageSpec, ResizeMode};
 
 use super::error::ImageError;
-use super::opencv;
 use super::pixels::Pixels;
 use super::placement::Placement;
+use super::{opencv, pillow};
 
 /// Resize, crop and pad an image to the card's width and height.
 ///
@@ -196,60 +191,21 @@ fn resize(
     if (pixels.width, pixels.height) == (width, height) {
         return Ok(pixels);
     }
-    let pixels_height = pixels.height;
     let area = |height: u32| u64::from(width) * u64::from(height);
-    // Check the intermediate image too: a strip of one pixel's height would otherwise grow without bound.
-    if area(height.max(pixels_height)) > max_pixels {
+    // Check the pixels that are resized across too: a strip of one pixel's height would otherwise take unbounded time.
+    if area(height.max(pixels.height)) > max_pixels {
         return Err(ImageError::TooElongated {
             width: pixels.width,
             height: pixels.height,
         });
     }
-    if filter == Filter::OpencvLinear {
-        return Ok(opencv::resize(&pixels, (width, height)));
-    }
-    let pixel_type = if pixels.channels == 1 {
-        PixelType::U8
-    } else {
-        PixelType::U8x3
-    };
-    let algorithm = match filter {
-        Filter::Nearest => ResizeAlg::Nearest,
-        Filter::Bilinear | Filter::OpencvLinear => ResizeAlg::Convolution(FilterType::Bilinear),
-        Filter::Hamming => ResizeAlg::Convolution(FilterType::Hamming),
-        Filter::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
-        Filter::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
-    };
-    // Horizontally first, then vertically, as in Pillow: values are clamped to 0 to 255 between the passes, so with a
-    // filter that overshoots (bicubic, Lanczos) the other order has other results.
-    let across = pass(pixels, (width, pixels_height), pixel_type, algorithm)?;
-    pass(across, (width, height), pixel_type, algorithm)
-}
-
-fn pass(
-    pixels: Pixels,
-    (width, height): (u32, u32),
-    pixel_type: PixelType,
-    algorithm: ResizeAlg,
-) -> Result<Pixels, ImageError> {
-    if (pixels.width, pixels.height) == (width, height) {
-        return Ok(pixels);
-    }
-    // Sizes and buffers are this module's, so this cannot fail. It returns an error all the same, because a panic would
-    // end the instance.
-    let refused = |reason: String| ImageError::Resize { reason };
-    let source = ImageRef::new(pixels.width, pixels.height, &pixels.data, pixel_type)
-        .map_err(|error| refused(error.to_string()))?;
-    let mut target = Image::new(width, height, pixel_type);
-    let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false);
-    Resizer::new()
-        .resize(&source, &mut target, &options)
-        .map_err(|error| refused(error.to_string()))?;
-    Ok(Pixels {
-        width,
-        height,
-        channels: pixels.channels,
-        data: target.into_vec(),
+    Ok(match filter {
+        Filter::OpencvLinear => opencv::resize(&pixels, (width, height)),
+        Filter::Nearest => pillow::nearest(&pixels, (width, height)),
+        Filter::Bilinear => pillow::resize(&pixels, (width, height), &pillow::TRIANGLE),
+        Filter::Hamming => pillow::resize(&pixels, (width, height), &pillow::HAMMING),
+        Filter::Bicubic => pillow::resize(&pixels, (width, height), &pillow::CUBIC),
+        Filter::Lanczos => pillow::resize(&pixels, (width, height), &pillow::LANCZOS),
     })
 }
 
