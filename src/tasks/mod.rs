@@ -20,6 +20,7 @@ mod question_answering;
 mod ranking;
 mod regression;
 mod rows;
+pub mod scores;
 mod segmentation;
 mod sparse_embedding;
 mod tensors;

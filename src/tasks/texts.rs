@@ -62,47 +62,6 @@ pub(super) fn encoder<'a>(call: &Call<'a>) -> Result<&'a Encoder, ApiError> {
     encoder.ok_or_else(|| ApiError::internal("the model has no tokenizer"))
 }
 
-/// Check that scores are finite; `what` is what each of them belongs to, for messages.
-///
-/// # Errors
-/// 400 for NaN and infinity, which JSON cannot represent.
-pub(super) fn check_finite(output: &str, what: &str, scores: &[f32]) -> Result<(), ApiError> {
-    let mut scores = scores.iter().enumerate();
-    match scores.find(|(_, score)| !score.is_finite()) {
-        None => Ok(()),
-        Some((index, score)) => Err(ApiError::invalid(format!(
-            "output `{output}` has the score {score} for {what} {index}, which JSON cannot represent; send \
-             `Accept: application/octet-stream`"
-        ))),
-    }
-}
-
-/// Softmax, in place.
-pub(super) fn softmax(values: &mut [f32]) {
-    let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let exponential = |value: f32| (f64::from(value) - f64::from(largest)).exp();
-    let sum: f64 = values.iter().map(|value| exponential(*value)).sum();
-    for value in values {
-        *value = (exponential(*value) / sum) as f32;
-    }
-}
-
-/// The places of the greatest scores, best first; equal scores are ordered by place.
-pub(super) fn best(scores: &[f32], count: usize) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..scores.len()).collect();
-    let order = |a: &usize, b: &usize| {
-        let score = |place: &usize| scores.get(*place).copied().unwrap_or(f32::NEG_INFINITY);
-        score(b).total_cmp(&score(a)).then(a.cmp(b))
-    };
-    // A vocabulary has many more entries than a response.
-    if count < places.len() {
-        places.select_nth_unstable_by(count, order);
-        places.truncate(count);
-    }
-    places.sort_unstable_by(order);
-    places
-}
-
 /// Predictions of a task, if a request wants them.
 pub(super) fn wanted<T: ToJson + 'static>(call: &Call, predictions: T) -> Option<Box<dyn ToJson>> {
     (call.wanted.predictions).then(|| Box::new(predictions) as Box<dyn ToJson>)
@@ -144,37 +103,4 @@ pub(super) fn which(what: &str, index: usize, count: usize) -> String {
 /// The error of a text that the tokenizer cannot encode.
 pub(super) fn not_encoded(which: &str, reason: &str) -> ApiError {
     ApiError::invalid(format!("{which} cannot be encoded: {reason}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_best_are_ordered_by_score_then_place() {
-        let rows: [(&[f32], usize, &[usize]); 7] = [
-            (&[], 3, &[]),
-            (&[0.5], 0, &[]),
-            (&[0.1, 0.9, 0.5], 2, &[1, 2]),
-            (&[0.1, 0.9, 0.5], 3, &[1, 2, 0]),
-            (&[0.1, 0.9, 0.5], 99, &[1, 2, 0]),
-            (&[0.5, 0.5, 0.5, 0.5], 2, &[0, 1]),
-            (&[-1.0, f32::NEG_INFINITY, -0.5], 3, &[2, 0, 1]),
-        ];
-        let wrong: Vec<_> = rows
-            .into_iter()
-            .filter(|(scores, count, expected)| best(scores, *count) != *expected)
-            .collect();
-        assert!(wrong.is_empty(), "{wrong:?}");
-    }
-
-    #[test]
-    fn softmax_does_not_overflow() {
-        let mut values = [1000.0, 1000.0, -1000.0];
-        softmax(&mut values);
-        assert_eq!(values, [0.5, 0.5, 0.0]);
-        let mut values = [f32::NAN, 1.0];
-        softmax(&mut values);
-        assert!(check_finite("y", "class", &values).is_err());
-    }
 }

@@ -46,6 +46,11 @@ impl Labels {
         self.0.get(index).map(String::as_str)
     }
 
+    /// The labels, in the order of the classes.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
     /// The number of labels.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -14,6 +14,7 @@ use crate::input::content::{Content, Query};
 use crate::input::text::{self, Texts};
 use crate::run::compute;
 use crate::tasks::parameters::{Given, RAW_SCORES, Values};
+use crate::tasks::scores::sigmoid;
 use crate::tasks::{Inputs, Outputs, Wanted};
 
 /// A document's place in the request, and its score.
@@ -127,10 +128,9 @@ pub fn scores(
                 row.len()
             )));
         };
-        let sigmoid = || (1.0 / (1.0 + (-f64::from(*value)).exp())) as f32;
         Ok(Ranked {
             index,
-            score: if is_raw { *value } else { sigmoid() },
+            score: if is_raw { *value } else { sigmoid(*value) },
         })
     };
     rows.into_iter().enumerate().map(score).collect()

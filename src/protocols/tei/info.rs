@@ -65,9 +65,7 @@ fn kind(model: &Model) -> Value {
         Task::SparseEmbedding(_) => json!({ "embedding": { "pooling": "splade" } }),
         Task::Classification(spec) => {
             let labels = model.pipeline.labels(&spec.output);
-            let names = labels.map_or_else(Vec::new, |labels| {
-                (0..labels.len()).filter_map(|at| labels.get(at)).collect()
-            });
+            let names: Vec<&str> = labels.map_or_else(Vec::new, |labels| labels.iter().collect());
             let key = if (Ability::RANKS.has)(model) {
                 "reranker"
             } else {

@@ -1,10 +1,11 @@
 //! The scores of a classifier's output, with labels.
 
-use infer_model_card::{Activation, ClassificationSpec, Labels};
-use ndarray::{Array1, ArrayView1, Axis};
+use infer_model_card::{ClassificationSpec, Labels};
+use ndarray::Axis;
 use serde::Serialize;
 
 use crate::http::error::ApiError;
+use crate::tasks::scores::{activate, best, check_finite};
 use crate::tensor::{Tensor, array};
 
 /// A class with its score for one item of the batch.
@@ -34,56 +35,25 @@ pub fn classify(
         // A number without dimensions is the score of one class.
         values.insert_axis_inplace(Axis(0));
     }
-    values
-        .rows()
-        .into_iter()
-        .map(|row| {
-            let scores = activate(row, spec.activation);
-            if let Some(index) = scores.iter().position(|score| !score.is_finite()) {
-                return Err(ApiError::invalid(format!(
-                    "output `{}` has the score {} for class {index}, which JSON cannot represent; send \
-                     `Accept: application/octet-stream`",
-                    spec.output, scores[index]
-                )));
-            }
-            Ok(best(&scores, labels, top_k))
-        })
-        .collect()
-}
-
-fn activate(row: ArrayView1<'_, f32>, activation: Activation) -> Array1<f32> {
-    match activation {
-        Activation::None => row.to_owned(),
-        Activation::Sigmoid => row.mapv(|value| 1.0 / (1.0 + (-value).exp())),
-        Activation::Softmax => {
-            // Subtract the largest value, so that no exponential overflows.
-            let largest = row.fold(f32::NEG_INFINITY, |largest, value| largest.max(*value));
-            let exponentials = row.mapv(|value| (f64::from(value) - f64::from(largest)).exp());
-            let sum: f64 = exponentials.iter().sum();
-            exponentials.mapv(|value| (value / sum) as f32)
-        }
-    }
-}
-
-fn best(scores: &Array1<f32>, labels: &Labels, top_k: usize) -> Vec<Prediction> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    // The sort is stable: equal scores stay ordered by index.
-    order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
-    order
-        .into_iter()
-        .take(top_k)
-        .map(|index| Prediction {
+    let rows = values.rows().into_iter().map(|row| {
+        let mut scores = row.to_vec();
+        activate(&mut scores, spec.activation);
+        check_finite(&spec.output, "class", &scores)?;
+        let classes = best(&scores, top_k).into_iter().map(|index| Prediction {
             label: labels
                 .get(index)
                 .map_or_else(|| index.to_string(), str::to_owned),
             index,
             score: scores[index],
-        })
-        .collect()
+        });
+        Ok(classes.collect())
+    });
+    rows.collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use infer_model_card::Activation;
     use infer_tensor::Datatype;
 
     use super::*;

@@ -5,6 +5,7 @@ use ndarray::{ArrayD, ArrayView1, ArrayView2, ArrayView3, Axis, Ix2, Ix3};
 
 use crate::http::error::ApiError;
 use crate::input::image::Placement;
+use crate::tasks::scores::sigmoid;
 
 /// The outputs that boxes are made of.
 pub(super) struct Outputs {
@@ -333,7 +334,7 @@ fn rt_detr(
     let classes = logits.ncols();
     let mut pairs: Vec<(usize, f32)> = logits
         .iter()
-        .map(|logit| 1.0 / (1.0 + (-logit).exp()))
+        .map(|logit| sigmoid(*logit))
         .enumerate()
         .filter(|(_, score)| *score > threshold)
         .collect();

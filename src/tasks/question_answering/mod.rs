@@ -12,7 +12,8 @@ use super::parameters::{
 use super::parts::{self, Characters, Division, ItemPart};
 use super::pipeline::{Call, Outcome, Pipeline, Runner, Schema};
 use super::rows::{Row, padding_side};
-use super::texts::{self, check_finite, not_encoded, which};
+use super::scores::check_finite;
+use super::texts::{self, not_encoded, which};
 use crate::http::error::ApiError;
 use crate::input::content::{Content, Form, Question};
 use spans::{Answer, Answers, Settings, probabilities, spans};

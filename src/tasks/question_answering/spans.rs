@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::input::text::parts::{Part, Place};
 use crate::tasks::parts::Characters;
-use crate::tasks::texts::softmax;
+use crate::tasks::scores::softmax;
 
 /// The value of a token that no answer starts or ends at.
 const MASKED: f32 = -10_000.0;

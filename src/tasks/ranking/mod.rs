@@ -8,7 +8,8 @@ use super::parameters::{Kind, Parameter, RAW_SCORES, RETURN_DOCUMENTS, TOP_N};
 use super::parts::{self, ItemPart};
 use super::pipeline::{Call, Outcome, Pipeline, Runner, Schema};
 use super::rows::Row;
-use super::texts::{self, best, check_finite, not_encoded, which};
+use super::scores::{best, check_finite, sigmoid};
+use super::texts::{self, not_encoded, which};
 use crate::http::error::ApiError;
 use crate::input::content::{Content, Form, Query};
 use crate::input::text::Encoder;
@@ -89,10 +90,6 @@ impl Ranker {
             outputs,
         })
     }
-}
-
-fn sigmoid(value: f32) -> f32 {
-    (1.0 / (1.0 + (-f64::from(value)).exp())) as f32
 }
 
 /// The query with each of its documents. The query is encoded once.

@@ -9,6 +9,7 @@ use super::drawing::{Canvas, Color};
 use super::masks::{Levels, Mask};
 use super::pictures::{Pictures, png_schema};
 use super::pipeline::{Call, Outcome, Pipeline, Runner, Schema, output};
+use super::scores::{greatest, sigmoid};
 use crate::http::error::ApiError;
 use crate::http::json::ToJson;
 use crate::http::timing::Phase;
@@ -92,7 +93,7 @@ impl Segmenter {
         let levels: Vec<f32> = values
             .iter()
             .map(|value| match self.spec.activation {
-                Activation::Sigmoid => 1.0 / (1.0 + (-value).exp()),
+                Activation::Sigmoid => sigmoid(*value),
                 Activation::None | Activation::Softmax => *value,
             })
             .collect();
@@ -155,14 +156,8 @@ impl Segmenter {
         let mut masks: Vec<Option<Mask>> = vec![None; classes];
         for y in 0..placement.height {
             for x in 0..placement.width {
-                let mut best = (0, f32::NEG_INFINITY);
-                for (class, levels) in levels.iter().enumerate() {
-                    let value = levels.at(x, y);
-                    if value > best.1 {
-                        best = (class, value);
-                    }
-                }
-                let mask = masks[best.0].get_or_insert_with(|| Mask::empty(placement));
+                let (class, _) = greatest(levels.iter().map(|levels| levels.at(x, y)));
+                let mask = masks[class].get_or_insert_with(|| Mask::empty(placement));
                 mask.set(x, y, u8::MAX);
             }
         }
@@ -188,12 +183,7 @@ impl Segmenter {
         let places = planes.first().map_or(0, Vec::len);
         for place in 0..places {
             let values = || planes.iter().map(|plane| plane[place]);
-            let mut best = (0, f32::NEG_INFINITY);
-            for (class, value) in values().enumerate() {
-                if value > best.1 {
-                    best = (class, value);
-                }
-            }
+            let best = greatest(values());
             let score = match self.spec.activation {
                 Activation::None => f64::from(best.1),
                 Activation::Sigmoid => 1.0 / (1.0 + f64::from(-best.1).exp()),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::pipeline::{Call, NamedTensors, Outcome, Outputs, Pipeline, Runner, Schema, output};
 use super::rows::{Row, padding_side};
+use super::scores::check_finite;
 use super::texts::{self, Budget};
 use crate::http::error::ApiError;
 use crate::http::timing::Phase;
@@ -151,7 +152,7 @@ fn maximize(greatest: &mut [f32], values: &[f32]) {
 
 /// The weights that are greater than 0, in the order of the vocabulary.
 fn sparse(output: &str, weights: &[f32]) -> Result<Vec<Weight>, ApiError> {
-    texts::check_finite(output, "entry", weights)?;
+    check_finite(output, "entry", weights)?;
     let weights = weights.iter().copied().enumerate();
     Ok(weights
         .filter(|(_, value)| *value > 0.0)

@@ -3,6 +3,8 @@
 use infer_model_card::{AggregationStrategy, Labels};
 use serde::Serialize;
 
+use crate::tasks::scores::greatest;
+
 /// A span of a text with a label.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entity {
@@ -97,7 +99,7 @@ impl Labeled {
 
 /// The best class of a span.
 fn of_class(scores: &[f32], first: &Token, last: &Token, labels: &Labels) -> Labeled {
-    let (class, score) = best(scores);
+    let (class, score) = greatest(scores.iter().copied());
     Labeled {
         label: labels
             .get(class)
@@ -106,17 +108,6 @@ fn of_class(scores: &[f32], first: &Token, last: &Token, labels: &Labels) -> Lab
         start: first.start,
         end: last.end,
     }
-}
-
-/// The greatest score and its class; the first class of equal ones.
-fn best(scores: &[f32]) -> (usize, f32) {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (class, score) in scores.iter().enumerate() {
-        if *score > best.1 {
-            best = (class, *score);
-        }
-    }
-    best
 }
 
 /// The tokens of each word. The first token starts one, whatever it is.
@@ -129,13 +120,11 @@ fn of_word(word: &[Token], labels: &Labels, strategy: AggregationStrategy) -> Op
     let (first, last) = (word.first()?, word.last()?);
     let labeled = match strategy {
         AggregationStrategy::Max => {
-            let mut greatest = first;
-            for token in word {
-                if best(&token.scores).1 > best(&greatest.scores).1 {
-                    greatest = token;
-                }
-            }
-            of_class(&greatest.scores, first, last, labels)
+            let highest = word
+                .iter()
+                .map(|token| greatest(token.scores.iter().copied()).1);
+            let (surest, _) = greatest(highest);
+            of_class(&word.get(surest)?.scores, first, last, labels)
         }
         AggregationStrategy::Average => {
             let mean = |class: usize| {

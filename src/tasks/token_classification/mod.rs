@@ -9,7 +9,8 @@ use super::parameters::{AGGREGATION_STRATEGY, IGNORE_LABELS, Kind, Parameter, ST
 use super::parts::{self, Characters, Division, ItemPart};
 use super::pipeline::{Call, Outcome, Pipeline, Runner, Schema};
 use super::rows::Row;
-use super::texts::{self, check_finite, not_encoded, softmax, which};
+use super::scores::{check_finite, softmax};
+use super::texts::{self, not_encoded, which};
 use crate::http::error::ApiError;
 use crate::input::content::{Content, Form};
 use crate::input::text::Encoder;

@@ -55,9 +55,8 @@ fn token(line: &str) -> String {
 
 impl Transcriber {
     pub(super) fn new(spec: TranscriptionSpec, labels: &Labels, rate_hz: u32) -> Self {
-        let tokens = (0..labels.len()).filter_map(|index| labels.get(index));
         Self {
-            vocabulary: tokens.map(token).collect(),
+            vocabulary: labels.iter().map(token).collect(),
             samples_per_frame: spec.samples_per_frame.into(),
             rate_hz: rate_hz.into(),
             spec,

@@ -9,7 +9,8 @@ use super::parameters::{HYPOTHESIS_TEMPLATE, Kind, LABELS, MULTI_LABEL, Paramete
 use super::parts::{self, ItemPart};
 use super::pipeline::{Call, Hints, Outcome, Pipeline, Runner, Schema};
 use super::rows::Row;
-use super::texts::{self, best, check_finite, not_encoded, softmax, which};
+use super::scores::{best, check_finite, softmax};
+use super::texts::{self, not_encoded, which};
 use crate::http::error::{ApiError, quoted};
 use crate::input::content::{Content, Form};
 use crate::input::text::Encoder;
@@ -45,10 +46,9 @@ struct Entailment {
 
 impl ZeroShot {
     pub(super) fn new(spec: ZeroShotSpec, labels: &Labels) -> Self {
-        let labels = (0..labels.len()).filter_map(|index| labels.get(index));
         Self {
             spec,
-            labels: labels.map(str::to_owned).collect(),
+            labels: labels.iter().map(str::to_owned).collect(),
         }
     }
 

@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use infer_model_card::{Activation, Labels, ZeroShotImageSpec};
-use ndarray::{Array1, Ix2};
+use infer_model_card::{Labels, ZeroShotImageSpec};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::parameters::{HYPOTHESIS_TEMPLATE, Kind, LABELS, Parameter};
 use super::pipeline::{Call, Outcome, Pipeline, Runner, Schema, output};
+use super::scores::{activate, best, check_finite};
 use crate::http::error::ApiError;
 use crate::http::json::ToJson;
 use crate::http::timing::Phase;
@@ -35,23 +35,9 @@ struct Prediction {
 
 impl ZeroShotImages {
     pub(super) fn new(spec: ZeroShotImageSpec, labels: &Labels) -> Self {
-        let labels = (0..labels.len()).filter_map(|index| labels.get(index));
         Self {
             spec,
-            labels: labels.map(str::to_owned).collect(),
-        }
-    }
-
-    fn scores(&self, logits: &Array1<f32>) -> Array1<f32> {
-        match self.spec.activation {
-            Activation::None => logits.clone(),
-            Activation::Sigmoid => logits.mapv(|value| 1.0 / (1.0 + (-value).exp())),
-            Activation::Softmax => {
-                let largest = logits.fold(f32::NEG_INFINITY, |largest, value| largest.max(*value));
-                let exponentials = logits.mapv(|value| f64::from(value - largest).exp());
-                let sum = exponentials.sum();
-                exponentials.mapv(|value| (value / sum) as f32)
-            }
+            labels: labels.iter().map(str::to_owned).collect(),
         }
     }
 }
@@ -120,40 +106,25 @@ impl Pipeline for ZeroShotImages {
         let predictions = runner.timing().measure(Phase::Encode, || {
             let name = &self.spec.output;
             let values = array::floats(output(&outputs, name)?)?;
-            let unfit = || {
-                ApiError::internal(format!(
+            if values.shape() != [pictures.len(), labels.len()] {
+                return Err(ApiError::internal(format!(
                     "output `{name}` has shape {:?} for {} images and {} texts",
                     values.shape(),
                     pictures.len(),
                     labels.len()
-                ))
-            };
-            if values.shape() != [pictures.len(), labels.len()] {
-                return Err(unfit());
+                )));
             }
-            let values = values
-                .view()
-                .into_dimensionality::<Ix2>()
-                .map_err(|_| unfit())?;
-            let rows = values.outer_iter().map(|row| {
-                let scores = self.scores(&row.to_owned());
-                if let Some(score) = scores.iter().find(|score| !score.is_finite()) {
-                    return Err(ApiError::invalid(format!(
-                        "output `{name}` has the score {score}, which JSON cannot represent; send \
-                         `Accept: application/octet-stream`"
-                    )));
-                }
-                let mut row: Vec<Prediction> = labels
-                    .iter()
-                    .zip(scores)
-                    .map(|(label, score)| Prediction {
-                        label: label.clone(),
-                        score,
+            let rows = values.rows().into_iter().map(|row| {
+                let mut scores = row.to_vec();
+                activate(&mut scores, self.spec.activation);
+                check_finite(name, "label", &scores)?;
+                let scored = best(&scores, scores.len()).into_iter();
+                Ok(scored
+                    .map(|place| Prediction {
+                        label: labels[place].clone(),
+                        score: scores[place],
                     })
-                    .collect();
-                // A stable sort: equal scores stay in the order of the labels.
-                row.sort_by(|a, b| b.score.total_cmp(&a.score));
-                Ok(row)
+                    .collect::<Vec<_>>())
             });
             rows.collect::<Result<Vec<_>, _>>()
         })?;
