@@ -25,7 +25,7 @@ pub enum AudioError {
     UnsupportedFeature {
         /// The format of the file.
         format: Format,
-        /// What is not supported.
+        /// The unsupported feature, in words.
         reason: String,
     },
 
@@ -34,7 +34,7 @@ pub enum AudioError {
     Damaged {
         /// The format of the file.
         format: Format,
-        /// What is wrong.
+        /// The problem, in words.
         reason: String,
     },
 

@@ -8,7 +8,7 @@ pub(crate) enum Layer {
     Three,
 }
 
-/// What all frames of a stream have in common, and the length of this one in bytes.
+/// The properties that all frames of a stream share, and the length of this frame in bytes.
 struct Header {
     version: u8,
     layer: Layer,

@@ -160,7 +160,7 @@ impl Bits<'_> {
     fn read(&mut self, count: u32) -> Result<u32, &'static str> {
         let start = self.position;
         self.skip(count.into())?;
-        // What is skipped is within the bytes, whose number fits into a usize.
+        // The skipped bits are within the bytes, whose number fits into a usize.
         let (first, last) = ((start / 8) as usize, self.position.div_ceil(8) as usize);
         let word = self.bytes[first..last]
             .iter()

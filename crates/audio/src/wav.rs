@@ -1,4 +1,4 @@
-//! What a WAV file declares about its samples, held against the limits and what follows.
+//! The header of a WAV file, checked against the limits and the length of the file.
 
 use std::borrow::Cow;
 

@@ -108,7 +108,7 @@ fn log_mel_spectrograms_are_those_of_whisper() {
                 got.shape()
             )),
             Ok(got) => {
-                // What is left out of the reference has the value of silence.
+                // Frames that the reference leaves out have the value of silence.
                 let (start, rest) = got
                     .view()
                     .split_at(ndarray::Axis(1), expected.len() / shape[0]);

@@ -39,7 +39,7 @@ fn sound(name: &str) -> Vec<u8> {
     read(&format!("sounds/{name}"))
 }
 
-/// What a sound must be, whatever the file.
+/// Check the properties that every decoded sound has, whatever the file.
 fn check(name: &str, result: Result<Sound, AudioError>) {
     if let Ok(sound) = result {
         let seconds = sound.samples.len() as f64 / f64::from(sound.rate_hz);

@@ -96,7 +96,7 @@ fn class(file: &Map<String, Value>, config: &Config) -> String {
 /// The section of a class.
 ///
 /// # Errors
-/// What is not supported.
+/// The unsupported setting, in words.
 fn spec(class: &str, file: &Map<String, Value>) -> Result<AudioSpec, String> {
     let mut spec = AudioSpec {
         rate_hz: whole(file, "sampling_rate", 16_000)?,

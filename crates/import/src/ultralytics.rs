@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::python;
 
-/// What a file says about itself.
+/// The metadata of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ultralytics {
     /// The task; `detect` for files of YOLOv5, which do not name it.

@@ -60,7 +60,7 @@ pub(crate) struct Context<'a> {
     pub tried: &'a Tried,
     /// The model's name at its source.
     pub name: &'a str,
-    /// What an ONNX file of Ultralytics says about itself.
+    /// The metadata of an ONNX file of Ultralytics.
     pub ultralytics: Option<&'a Ultralytics>,
     /// Whether the card has a section `[image]`.
     pub takes_image: bool,
