@@ -129,7 +129,7 @@ fn write_all(found: &Found, folder: &Path) -> Result<(), AddError> {
     fs::create_dir_all(folder).map_err(failed(folder))?;
     let onnx = folder.join("model.onnx");
     // One file in the form that every runtime reads, whatever the exporter wrote.
-    let bytes = infer_onnx::read_standard(&found.onnx)?;
+    let bytes = found.read_graph()?;
     fs::write(&onnx, bytes).map_err(failed(&onnx))?;
     let card = folder.join("model.toml");
     fs::write(&card, &found.card_text).map_err(failed(&card))?;

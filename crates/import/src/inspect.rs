@@ -10,6 +10,7 @@ use infer_onnx::{Description, ExternalError, Summary};
 use crate::card::{self, Parts};
 use crate::graph::{self, Engine, Memory, NotRun, Shapes, Trial, Values};
 use crate::labels::{Config, ConfigError};
+use crate::pair;
 use crate::processor::ProcessorError;
 use crate::sound::{Silero, audio};
 use crate::source::Source;
@@ -41,6 +42,8 @@ pub struct Options {
 pub struct Found {
     /// The path of the graph.
     pub onnx: PathBuf,
+    /// The path of the graph of texts, if `onnx` is that of the images of a model that is exported as two.
+    pub text_onnx: Option<PathBuf>,
     /// The graph's size in bytes.
     pub onnx_bytes: u64,
     /// The model's name at its source, with invalid characters replaced.
@@ -62,6 +65,22 @@ pub struct Found {
     pub tokenizer_text: Option<String>,
     /// Notes for the user.
     pub notes: Vec<String>,
+}
+
+impl Found {
+    /// Read the graph as it is added: one file, in the form that every runtime reads.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or two graphs cannot be joined.
+    pub fn read_graph(&self) -> Result<Vec<u8>, ExternalError> {
+        let onnx = pair::read(&self.onnx, self.text_onnx.as_deref())?;
+        let standard = infer_onnx::standard_form(onnx);
+        let standard = standard.map_err(|reason| ExternalError::Graph {
+            path: self.onnx.clone(),
+            reason,
+        })?;
+        Ok(standard.onnx)
+    }
 }
 
 /// A source that cannot be imported.
@@ -171,7 +190,7 @@ pub fn inspect(
     options: &Options,
     engine: &dyn Engine,
 ) -> Result<Found, InspectError> {
-    let onnx = infer_onnx::read_file(&source.onnx)?;
+    let onnx = pair::read(&source.onnx, source.text_onnx.as_deref())?;
     let bytes = onnx.len() as u64;
     let description = infer_onnx::describe(&onnx).map_err(|source_error| InspectError::Graph {
         path: source.onnx.clone(),
@@ -344,6 +363,7 @@ fn derive(
         notes,
         name: as_name(name),
         onnx: source.onnx,
+        text_onnx: source.text_onnx,
         onnx_bytes,
         summary: tried.summary,
         warm: tried.warm.ok(),

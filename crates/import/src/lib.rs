@@ -18,6 +18,7 @@ pub mod graph;
 mod guard;
 pub mod inspect;
 pub mod labels;
+mod pair;
 pub mod processor;
 mod python;
 mod sound;

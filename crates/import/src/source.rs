@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 /// A model's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The graph.
+    /// The graph; that of the images, if the model is exported as two graphs.
     pub onnx: PathBuf,
+    /// The graph of the texts, if the model is exported as two.
+    pub text_onnx: Option<PathBuf>,
     /// The model's name at its source.
     pub name: String,
     /// The folders with its other files, in the order of search; empty for a lone graph file.
@@ -102,6 +104,20 @@ const ACCOMPANYING: [&str; 11] = [
 /// The file stem of a graph without a variant.
 const PLAIN: &str = "model";
 
+/// The files of a source, relative to its folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// The graph, or that of the images.
+    pub graph: PathBuf,
+    /// The graph of the texts.
+    pub text_graph: Option<PathBuf>,
+    /// The accompanying files.
+    pub accompanying: Vec<PathBuf>,
+}
+
+/// The file stems of a model of images and texts that is exported as two graphs.
+const PAIR: (&str, &str) = ("vision_model", "text_model");
+
 impl Source {
     /// Find the graph of a file or folder. `variant` is the part of the file's stem after `model_`
     /// (`quantized`, `fp16`), or the whole stem.
@@ -119,18 +135,24 @@ impl Source {
             return Ok(Self {
                 name: file_name(&path),
                 onnx: path,
+                text_onnx: None,
                 folders: Vec::new(),
             });
         }
         let folders = [path.clone(), path.join("onnx")];
         let graphs = graphs(&folders)?;
-        let onnx = pick(&path, &graphs, variant)?;
-        check_size(&onnx)?;
-        Ok(Self::chosen(&path, &onnx, &folder_name(&path)))
+        let (graph, text_graph) = pick(&path, &graphs, variant)?;
+        check_size(&graph)?;
+        text_graph.as_deref().map_or(Ok(()), check_size)?;
+        let chosen = Chosen {
+            graph,
+            text_graph,
+            accompanying: Vec::new(),
+        };
+        Ok(Self::chosen(&path, &chosen, &folder_name(&path)))
     }
 
-    /// The graph and the accompanying files of a listing: paths relative to the root of `repository`, with `/`. The graph
-    /// is the first.
+    /// The graph and the accompanying files of a listing: paths relative to the root of `repository`, with `/`.
     ///
     /// # Errors
     /// As [`Source::find`].
@@ -138,7 +160,7 @@ impl Source {
         repository: &str,
         paths: &[&str],
         variant: Option<&str>,
-    ) -> Result<Vec<PathBuf>, SourceError> {
+    ) -> Result<Chosen, SourceError> {
         let parent = |path: &Path| path.parent().map(Path::to_path_buf).unwrap_or_default();
         let is_graph = |path: &PathBuf| {
             path.extension()
@@ -147,27 +169,30 @@ impl Source {
         };
         let mut graphs: Vec<PathBuf> = paths.iter().map(PathBuf::from).filter(is_graph).collect();
         graphs.sort_by_key(|path| (path.components().count(), path.clone()));
-        let graph = pick(Path::new(repository), &graphs, variant)?;
+        let (graph, text_graph) = pick(Path::new(repository), &graphs, variant)?;
         let beside = parent(&graph);
         let is_read = |path: &PathBuf| {
             let is = |name: &str| *path == Path::new(name) || *path == beside.join(name);
             ACCOMPANYING.iter().any(|name| is(name))
         };
         let accompanying = paths.iter().map(PathBuf::from).filter(is_read);
-        let mut chosen: Vec<PathBuf> = accompanying.collect();
-        chosen.insert(0, graph);
-        Ok(chosen)
+        Ok(Chosen {
+            accompanying: accompanying.collect(),
+            graph,
+            text_graph,
+        })
     }
 
-    /// The source of a graph, with the accompanying files in `folder` and beside the graph. The path of the graph is absolute
-    /// or, as [`Source::choose`] returns it, relative to `folder`.
+    /// The source of chosen graphs, with the accompanying files in `folder` and beside the graph. The paths of the graphs are
+    /// absolute or, as [`Source::choose`] returns them, relative to `folder`.
     #[must_use]
-    pub fn chosen(folder: &Path, graph: &Path, name: &str) -> Self {
-        let onnx = folder.join(graph);
+    pub fn chosen(folder: &Path, chosen: &Chosen, name: &str) -> Self {
+        let onnx = folder.join(&chosen.graph);
         let beside = onnx.parent().unwrap_or(folder).to_owned();
         Self {
             name: name.to_owned(),
             folders: vec![folder.to_owned(), beside],
+            text_onnx: chosen.text_graph.as_ref().map(|graph| folder.join(graph)),
             onnx,
         }
     }
@@ -175,6 +200,7 @@ impl Source {
     /// The graph, and every accompanying file that may be read.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
         let mut files = vec![self.onnx.clone()];
+        files.extend(self.text_onnx.clone());
         for folder in &self.folders {
             let entries = fs::read_dir(folder).into_iter().flatten().flatten();
             let paths = entries.map(|entry| entry.path());
@@ -261,7 +287,12 @@ fn graphs(folders: &[PathBuf]) -> Result<Vec<PathBuf>, SourceError> {
     Ok(graphs)
 }
 
-fn pick(folder: &Path, graphs: &[PathBuf], variant: Option<&str>) -> Result<PathBuf, SourceError> {
+/// The graph, and that of the texts if the graph is that of the images of a pair.
+fn pick(
+    folder: &Path,
+    graphs: &[PathBuf],
+    variant: Option<&str>,
+) -> Result<(PathBuf, Option<PathBuf>), SourceError> {
     let stem = |path: &Path| {
         let stem = path.file_stem().unwrap_or_default();
         stem.to_string_lossy().into_owned()
@@ -281,7 +312,7 @@ fn pick(folder: &Path, graphs: &[PathBuf], variant: Option<&str>) -> Result<Path
         return graphs
             .iter()
             .find(|path| [variant, &full].contains(&stem(path).as_str()))
-            .cloned()
+            .map(|graph| (graph.clone(), None))
             .ok_or_else(|| SourceError::NoVariant {
                 variant: variant.to_owned(),
                 folder: folder.to_owned(),
@@ -289,7 +320,13 @@ fn pick(folder: &Path, graphs: &[PathBuf], variant: Option<&str>) -> Result<Path
             });
     }
     if let Some(plain) = graphs.iter().find(|path| stem(path) == PLAIN) {
-        return Ok(plain.clone());
+        return Ok((plain.clone(), None));
+    }
+    let named = |name: &str| graphs.iter().find(|path| stem(path) == name).cloned();
+    if let (Some(images), Some(texts)) = (named(PAIR.0), named(PAIR.1))
+        && images.parent() == texts.parent()
+    {
+        return Ok((images, Some(texts)));
     }
     let takes_turns = |path: &&PathBuf| {
         let stem = stem(path);
@@ -310,10 +347,73 @@ fn pick(folder: &Path, graphs: &[PathBuf], variant: Option<&str>) -> Result<Path
         [] => Err(SourceError::NoGraph {
             folder: folder.to_owned(),
         }),
-        [only] => Ok(only.clone()),
+        [only] => Ok((only.clone(), None)),
         _ => Err(SourceError::Several {
             folder: folder.to_owned(),
             variants: variants(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_graph_of_a_listing_is_chosen() {
+        type Case<'a> = (
+            &'a [&'a str],
+            Option<&'a str>,
+            Result<(&'a str, Option<&'a str>), &'a str>,
+        );
+        let cases: [Case; 7] = [
+            (
+                &["model.onnx", "text_model.onnx", "vision_model.onnx"],
+                None,
+                Ok(("model.onnx", None)),
+            ),
+            (
+                &[
+                    "onnx/text_model.onnx",
+                    "onnx/vision_model.onnx",
+                    "onnx/vision_model_fp16.onnx",
+                ],
+                None,
+                Ok(("onnx/vision_model.onnx", Some("onnx/text_model.onnx"))),
+            ),
+            (
+                &["text_model.onnx", "vision_model.onnx"],
+                Some("vision_model"),
+                Ok(("vision_model.onnx", None)),
+            ),
+            (
+                &["vision_model.onnx"],
+                None,
+                Ok(("vision_model.onnx", None)),
+            ),
+            (
+                &["text_model.onnx", "onnx/vision_model.onnx"],
+                None,
+                Err("has several graphs"),
+            ),
+            (&["a.onnx", "b.onnx"], None, Err("has several graphs")),
+            (&["a.txt"], None, Err("has no `.onnx` file")),
+        ];
+        let mut wrong = Vec::new();
+        for (paths, variant, expected) in cases {
+            let chosen = Source::choose("r", paths, variant);
+            let is_right = match (&chosen, expected) {
+                (Ok(chosen), Ok((graph, texts))) => {
+                    chosen.graph == Path::new(graph)
+                        && chosen.text_graph.as_deref() == texts.map(Path::new)
+                }
+                (Err(error), Err(part)) => error.to_string().contains(part),
+                _ => false,
+            };
+            if !is_right {
+                wrong.push(format!("{paths:?}: {chosen:?}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 }

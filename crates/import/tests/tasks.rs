@@ -13,7 +13,6 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use infer_import::Options;
 use infer_import::source::Source;
-use infer_model_card::Filter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use service::Service;
@@ -112,15 +111,14 @@ fn differing_pixels(actual: &Value, expected: &Value) -> Option<String> {
 
 /// The elements with those of nearly equal scores in the order of the expected ones.
 ///
-/// Pixels that Pillow's filters made differ by a level from those here, since `fast_image_resize` rounds weights to 16 bits,
-/// and two scores that are closer than that has an effect may change places.
+/// Two scores may change places if they are closer than the tolerance.
 fn in_order_of_ties(actual: &[Value], expected: &[Value]) -> Vec<Value> {
     let mut left: Vec<&Value> = actual.iter().collect();
     let mut ordered = Vec::new();
     for wanted in expected {
         let is_close = |found: &&Value| {
             let score = |value: &Value| value.get("score").and_then(Value::as_f64);
-            matches!((score(found), score(wanted)), (Some(a), Some(b)) if (a - b).abs() < SCORE_OF_PIXELS)
+            matches!((score(found), score(wanted)), (Some(a), Some(b)) if (a - b).abs() <= SCORE)
                 && difference("", found, wanted).is_none()
         };
         let place = left.iter().position(is_close).unwrap_or(0);
@@ -129,13 +127,8 @@ fn in_order_of_ties(actual: &[Value], expected: &[Value]) -> Vec<Value> {
     ordered
 }
 
-std::thread_local! {
-    /// Whether the images of the set are resized by Pillow's filters.
-    static IS_RESIZED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-}
-
-/// The tolerance of scores from images that Pillow's filters resized.
-const SCORE_OF_PIXELS: f64 = 3e-3;
+/// The tolerance of scores.
+const SCORE: f64 = 1e-4;
 
 /// The first difference: texts, labels and offsets are equal, boxes within half a pixel, scores within 1e-4.
 fn difference(key: &str, actual: &Value, expected: &Value) -> Option<String> {
@@ -190,8 +183,7 @@ fn difference(key: &str, actual: &Value, expected: &Value) -> Option<String> {
                 "index" => 0.0,
                 "start" | "end" if expected.fract() == 0.0 => 0.0,
                 "min" | "max" | "value" => 1e-4 * expected.abs().max(1.0),
-                "score" if IS_RESIZED.get() => SCORE_OF_PIXELS,
-                _ => 1e-4,
+                _ => SCORE,
             };
             let is_close = (actual - expected).abs() <= tolerance;
             (!is_close).then(|| format!("{key}: {actual}, expected {expected}"))
@@ -281,12 +273,11 @@ fn map_difference(actual: &Value, expected: &Value) -> Option<String> {
 
 /// Sets that the engine or the import does not support yet: strings inside of a graph, `ZipMap` and labels in the graph, and two
 /// graphs for one model. Each must be refused.
-const UNSUPPORTED: [&str; 5] = [
+const UNSUPPORTED: [&str; 4] = [
     "tabular-classification/columns",
     "tabular-classification/forest",
     "tabular-classification/logistic-zipmap",
     "tabular-regression/columns",
-    "zero-shot-image-classification/clip-two-graphs",
 ];
 
 /// Import every set of a task and send its requests.
@@ -314,8 +305,6 @@ fn check(task: &str) {
                 continue;
             }
         };
-        let filter = found.card.image.as_ref().map(|image| image.filter);
-        IS_RESIZED.set(filter.is_some_and(|filter| filter != Filter::OpencvLinear));
         // Background removers are tagged as segmentation on the hub.
         let name_of_task = match task {
             "background-removal" => "image-segmentation",

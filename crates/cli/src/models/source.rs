@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use infer_hub::{Hub, Listing, Reference, ReferenceError, RemoteFile, RequestError};
-use infer_import::source::Source;
+use infer_import::source::{Chosen, Source};
 use infer_import::{Found, Options, inspect_declared};
 use infer_onnx::ReadAt;
 
@@ -47,12 +49,12 @@ impl SourceName {
                 let model = HubModel::list(reference, variant)?;
                 let folder = model.download(&model.paths()?)?;
                 model.download_weights(&folder)?;
-                Ok(Source::chosen(&folder, model.graph(), model.name()))
+                Ok(Source::chosen(&folder, &model.chosen, model.name()))
             }
         }
     }
 
-    /// Inspect a model of the hub without downloading its weights; `None` for a path.
+    /// Inspect a model of the hub without downloading its weights; `None` for a path, and for two graphs that are joined.
     ///
     /// # Errors
     /// As [`SourceName::find`], and when the graph's declarations are not those of a supported model.
@@ -65,6 +67,9 @@ impl SourceName {
             return Ok(None);
         };
         let model = HubModel::list(reference, variant)?;
+        if model.chosen.text_graph.is_some() {
+            return Ok(None);
+        }
         let paths = model.paths()?;
         let (graph, accompanying) = paths.split_first().context("no graph was chosen")?;
         let remote = model.hub.open(&model.listing, graph)?;
@@ -75,7 +80,7 @@ impl SourceName {
             true => PathBuf::new(),
             false => model.download(accompanying)?,
         };
-        let source = Source::chosen(&folder, model.graph(), model.name());
+        let source = Source::chosen(&folder, &model.chosen, model.name());
         Ok(Some(inspect_declared(
             source,
             options,
@@ -89,8 +94,7 @@ impl SourceName {
 struct HubModel {
     hub: Hub,
     listing: Listing,
-    /// The graph, then the accompanying files.
-    chosen: Vec<PathBuf>,
+    chosen: Chosen,
 }
 
 impl HubModel {
@@ -108,12 +112,9 @@ impl HubModel {
         let paths: Vec<&str> = files.map(|file| file.path.as_str()).collect();
         let chosen = Source::choose(listing.repository(), &paths, variant)?;
         // Before gigabytes are downloaded in vain.
-        let graph = chosen.first().and_then(|path| path.to_str());
-        let listed = listing.files().iter();
-        if let Some(file) = listed
-            .into_iter()
-            .find(|file| Some(file.path.as_str()) == graph)
-        {
+        let graphs = [Some(&chosen.graph), chosen.text_graph.as_ref()];
+        let is_graph = |path: &str| graphs.contains(&Some(&PathBuf::from(path)));
+        for file in listing.files().iter().filter(|file| is_graph(&file.path)) {
             infer_import::source::check_bytes(Path::new(&file.path), file.size)?;
         }
         Ok(Self {
@@ -123,31 +124,35 @@ impl HubModel {
         })
     }
 
-    fn graph(&self) -> &Path {
-        self.chosen.first().map_or(Path::new(""), PathBuf::as_path)
-    }
-
     /// The last part of the repository's name.
     fn name(&self) -> &str {
         let repository = self.listing.repository();
         repository.rsplit('/').next().unwrap_or(repository)
     }
 
-    /// The chosen files as the hub names them.
+    /// The graphs.
+    fn graphs(&self) -> impl Iterator<Item = &PathBuf> {
+        iter::once(&self.chosen.graph).chain(&self.chosen.text_graph)
+    }
+
+    /// The chosen files as the hub names them, the graph first.
     fn paths(&self) -> Result<Vec<&str>> {
-        let paths = self.chosen.iter().map(|path| path.to_str());
+        let paths = self.graphs().chain(&self.chosen.accompanying);
+        let paths = paths.map(|path| path.to_str());
         let paths: Option<Vec<&str>> = paths.collect();
         paths.context("a file's name is not Unicode")
     }
 
-    /// Download the files in which the graph, which is in `folder`, has its weights.
+    /// Download the files in which the graphs, which are in `folder`, have their weights.
     fn download_weights(&self, folder: &Path) -> Result<()> {
-        let graph = folder.join(self.graph());
-        let onnx =
-            std::fs::read(&graph).with_context(|| format!("cannot read `{}`", graph.display()))?;
-        // A file that is not ONNX is refused in words when it is inspected.
-        let locations = infer_onnx::locations(&onnx).unwrap_or_default();
-        let beside = self.graph().parent().unwrap_or(Path::new(""));
+        let mut locations = BTreeSet::new();
+        for graph in self.graphs().map(|graph| folder.join(graph)) {
+            let onnx = std::fs::read(&graph)
+                .with_context(|| format!("cannot read `{}`", graph.display()))?;
+            // A file that is not ONNX is refused in words when it is inspected.
+            locations.extend(infer_onnx::locations(&onnx).unwrap_or_default());
+        }
+        let beside = self.chosen.graph.parent().unwrap_or(Path::new(""));
         let files = self.listing.files().iter().map(|file| file.path.as_str());
         let is_weights = |path: &&str| {
             let in_folder = Path::new(path).strip_prefix(beside);

@@ -42,12 +42,11 @@ impl Service {
         let files = Files {
             labels: found.labels_text.as_deref(),
             tokenizer: found.tokenizer_text.as_deref(),
+            ..Files::default()
         };
         models.add("m", &found.card_text, files).unwrap();
         let mut registry = Registry::new();
-        registry
-            .add("m", infer_onnx::read_standard(&found.onnx).unwrap())
-            .unwrap();
+        registry.add("m", found.read_graph().unwrap()).unwrap();
         Self {
             models,
             engine: Engine(registry),
