@@ -12,6 +12,7 @@ use spin_sdk::http_component;
 use wasi::io::streams::{InputStream, OutputStream, StreamError};
 
 use crate::bindings;
+use crate::bindings::exports::infer::component::setup;
 use crate::catalog::{Files, Models};
 use crate::http::cors;
 use crate::http::error::ApiError;
@@ -34,16 +35,12 @@ thread_local! {
 struct Component;
 bindings::export!(Component with_types_in bindings);
 
-impl bindings::exports::infer::component::setup::Guest for Component {
-    fn add_model(
-        name: String,
-        card: String,
-        labels: Option<String>,
-        tokenizer: Option<String>,
-    ) -> Result<(), String> {
+impl setup::Guest for Component {
+    fn add_model(name: String, card: String, files: setup::Files) -> Result<(), String> {
         let files = Files {
-            labels: labels.as_deref(),
-            tokenizer: tokenizer.as_deref(),
+            labels: files.labels.as_deref(),
+            tokenizer: files.tokenizer.as_deref(),
+            example: files.example.as_deref(),
         };
         MODELS
             .with_borrow_mut(|models| models.add(&name, &card, files))

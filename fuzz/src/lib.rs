@@ -146,6 +146,7 @@ pub fn service() -> (Models, Engine) {
         let files = Files {
             labels: labels.as_deref(),
             tokenizer: tokenizer.as_deref(),
+            ..Files::default()
         };
         models.add(name, &card, files).expect("a card of the tests");
         registry.add(name, file(&graph)).expect("a graph of the tests");

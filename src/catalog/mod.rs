@@ -1,6 +1,7 @@
 //! The table of models, which is filled before the snapshot and read-only after it.
 
 pub mod ability;
+pub mod example;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -18,6 +19,7 @@ use crate::input::sound;
 use crate::input::table::{FromCsv, csv};
 use crate::input::text::{Encoder, EncoderError};
 use crate::tasks::{self, Pipeline};
+use example::{Example, ExampleError};
 
 /// A model.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Model {
     pub csv: Option<FromCsv>,
     /// [`sound::to_tensor`], for a model that takes sounds; a pointer for the same reason.
     pub sound: Option<sound::ToTensor>,
+    /// An example request, if the card names one.
+    pub example: Option<Example>,
 }
 
 /// The contents of the files that a card names.
@@ -48,6 +52,8 @@ pub struct Files<'a> {
     pub labels: Option<&'a str>,
     /// The tokenizer's file, JSON.
     pub tokenizer: Option<&'a str>,
+    /// The example request.
+    pub example: Option<&'a [u8]>,
 }
 
 /// An error in a model that is added to the table.
@@ -74,6 +80,9 @@ pub enum AddModelError {
         /// The file that the card names.
         file: String,
     },
+    /// The example is no request of the model.
+    #[error("the example: {0}")]
+    Example(#[from] ExampleError),
     /// The table has a model of that name.
     #[error("there are two models `{id}`")]
     Twice {
@@ -134,7 +143,7 @@ impl Models {
         let image = card.image_input().map(|_| image::to_tensor as _);
         let csv = card.table.as_ref().map(|_| csv::to_inputs as _);
         let sound = card.audio_input().map(|_| sound::to_tensor as _);
-        let model = Model {
+        let mut model = Model {
             name: id.name.clone(),
             id: id.clone(),
             pipeline,
@@ -143,7 +152,11 @@ impl Models {
             image,
             csv,
             sound,
+            example: None,
         };
+        if let Some(bytes) = files.example {
+            model.example = Some(Example::new(bytes, model.accepts())?);
+        }
         self.0.insert(id, model);
         Ok(())
     }

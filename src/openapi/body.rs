@@ -45,6 +45,10 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
                 if forms.is_empty() {
                     continue;
                 }
+                let own = own_text(model, media_type).map(serde_json::from_str);
+                if let Some(Ok(value)) = own {
+                    examples.insert("example".to_owned(), example("The model's example", value));
+                }
                 json!({ "schema": { "anyOf": forms }, "examples": examples })
             }
             "text/plain" => {
@@ -54,15 +58,16 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
                 }
                 let mut schema = text_schema(&hints);
                 schema["minLength"] = json!(1);
+                let text = own_text(model, media_type).unwrap_or_else(|| text_example(&hints));
                 json!({
                     "schema": schema,
-                    "examples": { "text": example("A text", json!(text_example(&hints))) },
+                    "examples": { "text": example("A text", json!(text)) },
                 })
             }
             "text/csv" => json!({
                 "schema": { "type": "string", "minLength": 1 },
                 "examples": {
-                    "table": example("Columns by name, and one record", json!(csv_example(model))),
+                    "table": example("Columns by name, and one record", json!(own_text(model, media_type).map_or_else(|| csv_example(model), str::to_owned))),
                 },
             }),
             "multipart/form-data" => form(model),
@@ -72,14 +77,29 @@ pub fn bodies(model: &Model, limits: &Limits) -> Value {
                 media_type,
                 "One tensor: row-major little-endian elements and nothing else",
             ),
-            "audio/wav" => binary(Some(example::sound()), media_type, "One sound"),
-            name if name.starts_with("audio/") => binary(None, media_type, "One sound"),
-            "image/png" => binary(Some(example::image()), media_type, "One image"),
-            _ => binary(None, media_type, "One image"),
+            name if name.starts_with("audio/") => {
+                let made = || (name == "audio/wav").then(example::sound);
+                binary(own(model, name).or_else(made), name, "One sound")
+            }
+            name => {
+                let made = || (name == "image/png").then(example::image);
+                binary(own(model, name).or_else(made), name, "One image")
+            }
         };
         content.insert(media_type.to_owned(), body);
     }
     Value::Object(content)
+}
+
+/// The model's own example, if it is of a media type.
+fn own(model: &Model, media_type: &str) -> Option<Vec<u8>> {
+    let example = model.example.as_ref()?;
+    (example.media_type == media_type).then(|| example.bytes.clone())
+}
+
+/// The text of the model's own example, if it is of a media type.
+fn own_text<'a>(model: &'a Model, media_type: &str) -> Option<&'a str> {
+    model.example.as_ref()?.text(media_type)
 }
 
 /// A form: a batch of images or sounds, and the parameters of the query.
@@ -278,10 +298,19 @@ impl Content {
         if !declared.is_empty() {
             let of_task: Map<String, Value> = declared
                 .iter()
-                .map(|parameter| (parameter.name.to_owned(), parameter.schema()))
+                .map(|parameter| {
+                    let is_required =
+                        (self.required.as_ref()).is_some_and(|(name, _)| *name == parameter.name);
+                    let schema = match is_required {
+                        true => parameter.schema(),
+                        false => json!({ "anyOf": [parameter.schema(), { "type": "null" }] }),
+                    };
+                    (parameter.name.to_owned(), schema)
+                })
                 .collect();
-            let mut schema = json!({ "type": "object", "properties": of_task });
+            let mut schema = json!({ "type": ["object", "null"], "properties": of_task });
             if let Some((name, _)) = &self.required {
+                schema["type"] = json!("object");
                 schema["required"] = json!([name]);
                 required.push("parameters");
             }

@@ -6,6 +6,7 @@ use infer_routes::{ErrorForm, Handler, Route};
 use serde_json::{Map, Value, json};
 
 use super::body::{bodies, v1_request, v2_request};
+use super::example::data_url;
 use super::huggingface;
 use super::operation::{insert, operation_id, tag};
 use super::schema::{self, reference};
@@ -67,6 +68,12 @@ pub fn facts(model: &Model, models: &Models) -> Value {
         "text": card.text.as_ref().filter(|_| model.text.is_some())
             .map(|text| json!({ "max_tokens": text.max_tokens })),
     });
+    if let Some(example) = &model.example {
+        facts["example"] = json!({
+            "media_type": example.media_type,
+            "url": data_url(example.media_type, &example.bytes),
+        });
+    }
     if let Some(members) = facts.as_object_mut() {
         members.extend(model.pipeline.description());
     }

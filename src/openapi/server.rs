@@ -6,8 +6,8 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{operation_id, tag};
 use super::schema::{self, reference};
+use crate::catalog::ability::Ability;
 use crate::catalog::{Model, Models};
-use crate::http::limits::Limits;
 use crate::http::settings::Settings;
 
 /// The error statuses of `GET`, of `GET` for a model, and of `POST`.
@@ -22,7 +22,7 @@ pub fn item(route: &Route, models: &Models, settings: &Settings) -> Option<Value
     let content = match route.handler {
         Handler::RepositoryIndex => return Some(json!({ "post": repository_index(route) })),
         Handler::Embeddings => {
-            return Some(json!({ "post": embeddings(route, models, &settings.limits)? }));
+            return Some(json!({ "post": embeddings(route, models, settings)? }));
         }
         Handler::Transcriptions => {
             return Some(json!({ "post": transcriptions(route, models)? }));
@@ -189,10 +189,15 @@ fn repository_index(route: &Route) -> Value {
 }
 
 /// `POST /v1/embeddings`; `None` if no model embeds.
-fn embeddings(route: &Route, models: &Models, limits: &Limits) -> Option<Value> {
+fn embeddings(route: &Route, models: &Models, settings: &Settings) -> Option<Value> {
     let embeds = |name: &&str| models.get(name).is_ok_and(Model::embeds);
     let names: Vec<&str> = models.names().filter(embeds).collect();
     let first = names.first()?;
+    let is_known = models.with_ability(None, Ability::EMBEDS, "", settings);
+    let required: &[&str] = match is_known {
+        Ok(_) => &["input"],
+        Err(_) => &["input", "model"],
+    };
     let vector = json!({ "anyOf": [
         { "type": "array", "items": { "type": "number" } },
         { "type": "string", "contentEncoding": "base64" },
@@ -225,9 +230,9 @@ fn embeddings(route: &Route, models: &Models, limits: &Limits) -> Option<Value> 
         "requestBody": { "required": true, "content": { "application/json": {
             "schema": {
                 "type": "object",
-                "required": ["input", "model"],
+                "required": required,
                 "properties": {
-                    "input": super::body::texts(limits),
+                    "input": super::body::texts(&settings.limits),
                     "model": { "enum": names },
                     "encoding_format": { "enum": ["float", "base64", null], "default": "float" },
                 },

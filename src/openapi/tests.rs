@@ -82,3 +82,27 @@ fn operation_ids_are_unique() {
     assert_eq!(ids.len(), all);
     assert!(all > 20, "{all}");
 }
+
+#[test]
+fn the_example_of_a_card_is_in_the_document() {
+    let table = "[table]\ninput = 'x'\ncolumns = ['a', 'b']\n";
+    let request = br#"{"instances":[{"a":1.5,"b":2}]}"#;
+    let files = Files {
+        example: Some(request),
+        ..Files::default()
+    };
+    let mut models = Models::new();
+    models.add("m", &format!("{CARD}{table}"), files).unwrap();
+    let document = document(&models, &Settings::default());
+    let content = &document["paths"]["/infer/m"]["post"]["requestBody"]["content"];
+    assert_eq!(
+        content["application/json"]["examples"]["example"]["value"],
+        serde_json::from_slice::<Value>(request).unwrap()
+    );
+    let example = &document["x-models"][0]["example"];
+    assert_eq!(example["media_type"], "application/json");
+    assert_eq!(
+        example["url"],
+        "data:application/json;base64,eyJpbnN0YW5jZXMiOlt7ImEiOjEuNSwiYiI6Mn1dfQ=="
+    );
+}

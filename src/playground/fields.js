@@ -37,6 +37,11 @@ export function table(place, columns) {
   }));
 }
 
+/** Fill the fields of a table with a record. */
+export function fill(place, record) {
+  for (const field of place.querySelectorAll('input')) field.value = record[field.name] ?? '';
+}
+
 /** The record in the fields; an empty field is a missing number. */
 export function record(place) {
   const fields = [...place.querySelectorAll('input')];

@@ -82,6 +82,34 @@ function select(name) {
   soundSource.clear();
   drawing.clear();
   show(sources[0]);
+  if (model.example) useExample(model.example);
+}
+
+/** Fill in the example of the model's card, and send it. */
+function useExample({ media_type: type, url }) {
+  const bytes = Uint8Array.from(atob(url.split(',')[1]), (letter) => letter.charCodeAt(0));
+  const [kind, subtype] = type.split('/');
+  const files = { image: ['image', imageSource], audio: ['sound', soundSource] }[kind];
+  if (files) {
+    const [source, target] = files;
+    show(source);
+    target.use(new File([bytes], `example.${subtype}`, { type }));
+    return;
+  }
+  const text = new TextDecoder().decode(bytes);
+  if (type === 'text/plain') {
+    at('send-text').click();
+  } else if (type === 'application/json') {
+    const content = JSON.parse(text);
+    const item = content.instances?.[0] ?? content;
+    if (model.columns) fields.fill(at('columns'), item);
+    for (const id of ['question', 'context', 'query']) at(id).value = item[id] ?? '';
+    at('documents').value = (item.documents ?? []).join('\n');
+    const source = { questions: 'question', queries: 'query' }[model.form] ?? (model.columns ? 'table' : 'json');
+    if (source === 'json') at('json').value = pretty(content);
+    show(source);
+    at(`send-${source}`).click();
+  }
 }
 
 /** JSON with one line per member, and with each list of numbers on one line. */

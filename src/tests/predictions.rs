@@ -102,6 +102,7 @@ fn a_task_of_texts_predicts_without_being_asked() {
     let files = Files {
         labels: Some("O\nB-PER\nI-PER\nB-LOC\nI-LOC\nB-MISC\nI-MISC\n"),
         tokenizer: Some(&tokenizer),
+        ..Files::default()
     };
     let (mut models, mut engine) = (Models::new(), Engine(infer_engine::Registry::new()));
     models.add("m", &card, files).unwrap();

@@ -35,5 +35,6 @@ pub(crate) fn model(inputs: &[(&str, &str, &[i64])]) -> Model {
         image: None,
         csv: None,
         sound: None,
+        example: None,
     }
 }

@@ -41,6 +41,7 @@ fn service(folder: &Folder) -> (Models, Engine) {
     let files = Files {
         labels: folder.labels,
         tokenizer: Some(&tokenizer),
+        ..Files::default()
     };
     models.add("m", &folder.card, files).unwrap();
     engine

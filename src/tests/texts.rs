@@ -38,6 +38,7 @@ pub(super) fn add(models: &mut Models, engine: &mut Engine) {
     let files = Files {
         labels: None,
         tokenizer: Some(&tokenizer),
+        ..Files::default()
     };
     models.add("mean", &mean, files).unwrap();
     let graph = file("crates/engine/tests/graphs/tokens.onnx");
@@ -55,6 +56,7 @@ pub(super) fn add(models: &mut Models, engine: &mut Engine) {
         let files = Files {
             labels,
             tokenizer: Some(&tokenizer),
+            ..Files::default()
         };
         models.add(name, &card, files).unwrap();
         engine

@@ -15,6 +15,9 @@ pub struct ModelCard {
     /// A description of one line.
     #[serde(default)]
     pub description: String,
+    /// The file with an example request: the body of a request to `POST /infer/{model}`.
+    #[serde(default)]
+    pub example: Option<String>,
     /// Where the model is stored at run time.
     #[serde(default)]
     pub placement: Placement,
@@ -226,6 +229,9 @@ impl ModelCard {
         }
         if let Some(table) = &self.table {
             self.check_table(table)?;
+        }
+        if let Some(file) = &self.example {
+            check_file_name("example", file)?;
         }
         self.task.check(self)
     }

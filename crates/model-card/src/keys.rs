@@ -9,6 +9,7 @@ const CARD: &[&str] = &[
     "audio",
     "batching",
     "description",
+    "example",
     "image",
     "input",
     "memory",

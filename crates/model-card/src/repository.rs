@@ -25,6 +25,8 @@ pub struct Model {
     pub labels_text: Option<String>,
     /// The text of the tokenizer file, for models that take texts.
     pub tokenizer_text: Option<String>,
+    /// The example request that the card names, if it names one.
+    pub example: Option<Vec<u8>>,
 }
 
 impl Model {
@@ -235,8 +237,13 @@ fn read_model(
         .as_ref()
         .map(|text| read_text(&folder.join(&text.tokenizer)))
         .transpose()?;
+    let example = match &card.example {
+        Some(file) => Some(read(&folder.join(file))?),
+        None => None,
+    };
     Ok(Model {
         tokenizer_text,
+        example,
         id: ModelId { name, version },
         onnx_path,
         openvino_ir,
@@ -253,6 +260,13 @@ fn size(path: &Path) -> Result<u64, RepositoryError> {
         source,
     })?;
     Ok(metadata.len())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, RepositoryError> {
+    fs::read(path).map_err(|source| RepositoryError::Read {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 fn read_text(path: &Path) -> Result<String, RepositoryError> {

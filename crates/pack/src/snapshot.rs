@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use infer_tensor::{Dim, Signature};
-use wasmtime::component::{ComponentType, Lift, WasmList};
+use wasmtime::component::{ComponentType, Lift, Lower, WasmList};
 use wasmtime_wizer::{ComponentInstanceState, Wizer};
 
 use crate::machine::Machine;
@@ -100,10 +100,20 @@ pub enum EngineModel {
 pub struct CardEntry {
     /// The text of `model.toml`.
     pub card: String,
-    /// The text of the label file.
+    /// The files that it names.
+    pub files: CardFiles,
+}
+
+/// The contents of the files that a model card names.
+#[derive(Clone, Debug, ComponentType, Lower)]
+#[component(record)]
+pub struct CardFiles {
+    /// The label file.
     pub labels: Option<String>,
-    /// The text of the tokenizer file.
+    /// The tokenizer file.
     pub tokenizer: Option<String>,
+    /// The example request.
+    pub example: Option<Vec<u8>>,
 }
 
 /// A component whose initial memory is that after its setup.
@@ -182,12 +192,7 @@ pub(crate) fn snapshot_infer(
 ) -> Result<Snapshot, SnapshotError> {
     run(machine, wasm, "infer", seed, |setup| {
         for (name, entry) in cards {
-            let arguments = (
-                name.as_str(),
-                entry.card.as_str(),
-                entry.labels.as_deref(),
-                entry.tokenizer.as_deref(),
-            );
+            let arguments = (name.as_str(), entry.card.as_str(), &entry.files);
             let added: Result<(), String> = setup.add_model(INFER_SETUP, arguments)?;
             if let Err(reason) = added {
                 return Ok(Err((name.clone(), reason)));

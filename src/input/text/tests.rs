@@ -262,6 +262,7 @@ fn invalid_texts_have_their_errors() {
     let files = Files {
         labels: None,
         tokenizer: Some(&tokenizer),
+        ..Files::default()
     };
     models.add("m", &format!("{text}[text]"), files).unwrap();
     let error = models.add("n", &format!("{text}[text]"), Files::default());

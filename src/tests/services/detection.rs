@@ -21,6 +21,7 @@ fn post(target: &str, content_type: &str, body: &[u8]) -> Result<Response, ApiEr
     let files = Files {
         labels: Some("person\ntraffic light\ncat\n"),
         tokenizer: None,
+        ..Files::default()
     };
     let (mut models, mut engine) = (Models::new(), Engine(infer_engine::Registry::new()));
     models.add("m", CARD, files).unwrap();

@@ -24,6 +24,7 @@ fn rank(target: &str, body: &Value) -> Value {
     let files = Files {
         labels: None,
         tokenizer: Some(&tokenizer),
+        ..Files::default()
     };
     let (mut models, mut engine) = (Models::new(), Engine(infer_engine::Registry::new()));
     models.add("m", &card, files).unwrap();

@@ -94,6 +94,9 @@ fn tei_tokenizes_and_decodes() {
     assert_eq!(joined, "adog");
     let ids: Vec<&Value> = row.iter().map(|token| &token["id"]).collect();
     let text = post("/decode", &value!({ "ids": ids, "model": "sentiment" }));
+    let floats: Vec<_> = ids.iter().map(|id| id.as_f64()).collect();
+    let of_floats = post("/decode", &value!({ "ids": floats, "model": "sentiment" }));
+    assert_eq!(of_floats, text, "7.0 is an integer in JSON Schema");
     assert_eq!(text, value!(["a dog"]));
     let whole = post(
         "/decode",

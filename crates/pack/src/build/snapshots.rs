@@ -14,7 +14,7 @@ use crate::machine::{self, Machine};
 use crate::progress::Progress;
 use crate::setup::Seed;
 use crate::snapshot::{
-    CardEntry, EngineModel, INFER_SETUP, Keyed, ModelInfo, Snapshot, SnapshotError,
+    CardEntry, CardFiles, EngineModel, INFER_SETUP, Keyed, ModelInfo, Snapshot, SnapshotError,
     snapshot_engine, snapshot_infer,
 };
 use crate::stage::{Inputs, Stage};
@@ -230,14 +230,23 @@ impl<'a> Stages<'a> {
         for model in models {
             let entry = CardEntry {
                 card: model.card_text.clone(),
-                labels: model.labels_text.clone(),
-                tokenizer: model.tokenizer_text.clone(),
+                files: CardFiles {
+                    labels: model.labels_text.clone(),
+                    tokenizer: model.tokenizer_text.clone(),
+                    example: model.example.clone(),
+                },
             };
             let name = model.id.to_string();
             inputs.add(&name, entry.card.as_bytes());
-            for (kind, text) in [("labels", &entry.labels), ("tokenizer", &entry.tokenizer)] {
+            let CardFiles {
+                labels,
+                tokenizer,
+                example,
+            } = &entry.files;
+            for (kind, text) in [("labels", labels), ("tokenizer", tokenizer)] {
                 inputs.add(kind, text.as_deref().unwrap_or_default().as_bytes());
             }
+            inputs.add("example", example.as_deref().unwrap_or_default());
             cards.insert(name, entry);
         }
         let file = self.folder.join("infer.wasm");
