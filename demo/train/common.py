@@ -15,7 +15,7 @@ import onnxruntime
 import torch
 
 TRAIN = Path(__file__).resolve().parent
-EXAMPLES = TRAIN.parent / "examples"
+MODELS = TRAIN.parent / "models"
 SOURCES = TRAIN.parent.parent / "target" / "demo"
 ACCURACY = TRAIN / "accuracy.json"
 OPSET = 17

@@ -4,7 +4,7 @@ usage: python3 digit_row.py        (after: pip install -r requirements.txt)
 
 The digits are scikit-learn's: 8x8 pixels, handwritten. Three to seven of them are scaled up, slanted and put in a row,
 dark on light or light on dark. The held-out images have only digits that no training image has: those that
-models/digits/train.py holds out. Writes target/demo/digit-row/model.onnx and demo/examples/digit-row.png.
+models/digits/train.py holds out. Writes target/demo/digit-row/model.onnx and demo/models/digit-row/example.png.
 """
 
 import numpy as np
@@ -96,7 +96,7 @@ def write_example(session, digits, rng):
         truth = [(label, box * ratio + offset) for label, box in objects]
         is_fit = len(objects) == 6 and 380 <= image.shape[1] <= 460 and 120 <= image.shape[0] <= 170
         if is_fit and detector.is_exact(output[0], truth):
-            Image.fromarray(image).save(common.EXAMPLES / "digit-row.png", optimize=True)
+            Image.fromarray(image).save(common.MODELS / "digit-row" / "example.png", optimize=True)
             print("digit-row.png is", "".join(LABELS[label] for label, _ in objects))
             return
 

@@ -6,7 +6,7 @@ The texts come from names_texts.py. A fixed seed holds out a fifth of the names,
 of their own, so the accuracy is that of sentences and names that training has not seen.
 
 Writes model.onnx, tokenizer.json, tokenizer_config.json and config.json to target/demo/names/, as `transformers` names
-them, and two sentences to demo/examples/names.txt.
+them, and two sentences to demo/models/names/example.txt.
 """
 
 import json
@@ -224,7 +224,7 @@ def main():
     while True:
         text, spans = unseen.text(2)
         if len(spans) >= 5 and len({span[2] for span in spans}) == 3 and find(session, tokenizer, text) == spans:
-            (common.EXAMPLES / "names.txt").write_text(text + "\n")
+            (common.MODELS / "names" / "example.txt").write_text(text + "\n")
             return
 
 

@@ -3,7 +3,7 @@
 usage: python3 shapes.py        (after: pip install -r requirements.txt)
 
 Every image is drawn here: colored shapes of any size and angle, partly hidden by others, on a noisy gradient. The
-held-out images come from a generator of their own. Writes target/demo/shapes/model.onnx and demo/examples/shapes.png.
+held-out images come from a generator of their own. Writes target/demo/shapes/model.onnx and demo/models/shapes/example.png.
 """
 
 import colorsys
@@ -109,7 +109,7 @@ def write_example(session, rng):
         corners = {(box[0] + box[2] > 480, box[1] + box[3] > 360) for _, box in objects}
         is_full = len(objects) == 7 and len({label for label, _ in objects}) == len(LABELS)
         if is_full and len(corners) == 4 and detector.is_exact(output[0], truth):
-            Image.fromarray(image).save(common.EXAMPLES / "shapes.png", optimize=True)
+            Image.fromarray(image).save(common.MODELS / "shapes" / "example.png", optimize=True)
             return
 
 

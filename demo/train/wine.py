@@ -6,7 +6,7 @@ The dataset is scikit-learn's: 178 wines with 13 numbers each. A fixed seed hold
 classes, before anything else. The standardization is in the graph, so requests have the numbers as they were measured.
 
 Writes model.onnx, features.txt (the columns, which `infer add` reads) and labels.txt (for its option `--labels`) to
-target/demo/wine/, and a record for a request to demo/examples/wine.json.
+target/demo/wine/, and a record for a request to demo/models/wine/example.json.
 """
 
 import json
@@ -82,7 +82,7 @@ def main():
     # The first held-out wine that the model gets right.
     chosen = held_out[int(np.argmax(right))]
     record = dict(zip(wine.feature_names, wine.data[chosen].tolist()))
-    (common.EXAMPLES / "wine.json").write_text(json.dumps({"instances": [record]}, indent=2) + "\n")
+    (common.MODELS / "wine" / "example.json").write_text(json.dumps({"instances": [record]}, indent=2) + "\n")
     print(f"wine.json is of {LABELS[wine.target[chosen]]}")
 
 

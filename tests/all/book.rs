@@ -87,8 +87,8 @@ fn broken_links_are_detected() {
 /// The path in a code span, if it names a path of the project, such as `crates/host/` or `tests/all/limits.rs::a_test`.
 fn path_of(code: &str) -> Option<&str> {
     /// The folders of the project.
-    const FOLDERS: [&str; 9] = [
-        "bench", "crates", "docs", "fuzz", "models", "src", "tests", "wit", "xtask",
+    const FOLDERS: [&str; 10] = [
+        "bench", "crates", "demo", "docs", "fuzz", "models", "src", "tests", "wit", "xtask",
     ];
     let path = code.split("::").next()?;
     let (folder, rest) = path.split_once('/')?;

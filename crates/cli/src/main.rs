@@ -3,6 +3,7 @@
 mod backend;
 mod build;
 mod cache;
+mod demo;
 mod engine;
 mod models;
 mod new;

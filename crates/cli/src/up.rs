@@ -29,7 +29,7 @@ use crate::models::ImportOptions;
 use crate::models::source::SourceName;
 use crate::progress::Terminal;
 use crate::project::{self, Project};
-use crate::{cache, command};
+use crate::{cache, command, demo};
 
 /// Build what is out of date, then serve: the project's models, or a source.
 #[derive(Args)]
@@ -37,6 +37,9 @@ pub struct Up {
     /// ONNX file, folder with one, hf:OWNER/NAME, model repository, or artifact [default: the project's models]
     #[arg(value_name = "SOURCE", conflicts_with = "models")]
     source: Option<SourceName>,
+    /// Serve small models to try: shapes and digits in images, names in texts, a table
+    #[arg(long, conflicts_with_all = ["source", "models"])]
+    demo: bool,
     #[command(flatten)]
     import: ImportOptions,
     /// Address to listen on (port 0 picks a free one)
@@ -100,7 +103,12 @@ impl Up {
         // Dropping the log writes its remaining lines.
         let _log = Log::begin(self.log_format);
         let traces = self.otlp.as_deref().map(Traces::export_to).transpose()?;
+        let alone = |models: PathBuf| {
+            let options = project::options_for(models.clone())?;
+            anyhow::Ok((options, Manifest::of_models(models, BTreeMap::new())))
+        };
         let (mut options, mut manifest) = match &self.source {
+            None if self.demo => alone(demo::repository()?)?,
             None => self.project()?,
             Some(source) => match served::find(
                 source,
@@ -108,10 +116,7 @@ impl Up {
                 &self.import.options(),
             )? {
                 Found::Artifact(component) => return self.artifact(component, traces),
-                Found::Repository(models) => (
-                    project::options_for(models.clone())?,
-                    Manifest::of_models(models, BTreeMap::new()),
-                ),
+                Found::Repository(models) => alone(models)?,
             },
         };
         if !self.release {
