@@ -1,5 +1,6 @@
-//! Existing clients against the running service: `tritonclient`, the clients of KServe, OpenAI, Hugging Face, Cohere and DeepStack, and Schemathesis, which
-//! generates requests from a schema. Each runs in a Python environment that the test creates.
+//! Existing clients against the running service: `tritonclient`, the clients of KServe, OpenAI, Hugging Face, Cohere and
+//! DeepStack, the embedding classes of LangChain and LlamaIndex, and Schemathesis, which generates requests from a schema.
+//! Each runs in a Python environment that the test creates.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,7 +40,11 @@ fn expect_success(command: &mut Command) {
 }
 
 fn unittest(module: &str, start: impl FnOnce() -> Service) {
-    let Some(python) = Python::prepare(&folder()) else {
+    unittest_in(&folder(), module, start);
+}
+
+fn unittest_in(folder: &Path, module: &str, start: impl FnOnce() -> Service) {
+    let Some(python) = Python::prepare(folder) else {
         return;
     };
     let service = start();
@@ -47,7 +52,7 @@ fn unittest(module: &str, start: impl FnOnce() -> Service) {
         python
             .command("python")
             .args(["-m", "unittest", "--verbose", module])
-            .current_dir(folder())
+            .current_dir(folder)
             .env("INFER_ADDRESS", service.address.to_string())
             .env("INFER_ROOT", support::root()),
     );
@@ -72,6 +77,19 @@ fn openais_client_embeds() {
 fn hugging_faces_client_predicts() {
     unittest("test_digits", start);
     unittest("test_huggingface", start_texts);
+}
+
+#[test]
+fn langchains_and_llamaindexes_classes_embed() {
+    let folder = support::root().join("tests/frameworks");
+    unittest_in(&folder, "test_embeddings", || {
+        let models = texts::REPOSITORY.to_str().unwrap();
+        // TEI's protocol has no field for the model.
+        Service::start_with(
+            &["--models", models],
+            &[("INFER_DEFAULT_MODEL", "passages")],
+        )
+    });
 }
 
 #[test]
@@ -112,12 +130,16 @@ fn generated_requests_get_the_responses_of_the_protocol() {
 }
 
 /// Check that the service accepts the requests that the OpenAPI document allows, and rejects other requests. `made_up.py`
-/// provides binary bodies, because no schema describes which bytes are an image or a tensor.
-fn check_generated_requests(models: &Path) {
+/// provides binary bodies, because no schema describes which bytes are an image or a tensor. Requests that name no model go to
+/// `default`.
+fn check_generated_requests(models: &Path, default: &str) {
     let Some(python) = Python::prepare(&folder()) else {
         return;
     };
-    let service = Service::start_with(&["--models", models.to_str().unwrap()], &[]);
+    let service = Service::start_with(
+        &["--models", models.to_str().unwrap()],
+        &[("INFER_DEFAULT_MODEL", default)],
+    );
     expect_success(
         python
             .command("schemathesis")
@@ -134,11 +156,12 @@ fn check_generated_requests(models: &Path) {
 
 #[test]
 fn generated_requests_get_the_responses_of_the_openapi_document() {
-    check_generated_requests(&support::root().join("models"));
+    check_generated_requests(&support::root().join("models"), "digits");
 }
 
 #[test]
 fn generated_requests_to_models_of_every_kind_get_the_responses_of_the_document() {
-    check_generated_requests(&REPOSITORY);
-    check_generated_requests(&texts::REPOSITORY);
+    check_generated_requests(&REPOSITORY, "digits");
+    // Its vocabulary is the smallest, and the document's bound of token ids.
+    check_generated_requests(&texts::REPOSITORY, "passages");
 }

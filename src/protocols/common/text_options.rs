@@ -37,8 +37,30 @@ pub enum TextInput<'a> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Ids {
-    One(Vec<u32>),
-    Many(Vec<Vec<u32>>),
+    One(Vec<Id>),
+    Many(Vec<Vec<Id>>),
+}
+
+/// A token id. It may be written with a fraction of zero, such as `7.0`, which is an integer in JSON Schema.
+#[derive(Deserialize)]
+#[serde(try_from = "serde_json::Number")]
+struct Id(u32);
+
+impl TryFrom<serde_json::Number> for Id {
+    type Error = &'static str;
+
+    fn try_from(number: serde_json::Number) -> Result<Self, Self::Error> {
+        let of_float = || {
+            let value = number.as_f64()?;
+            let is_id = value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value);
+            // `as` is exact here.
+            is_id.then_some(value as u64)
+        };
+        let id = number.as_u64().or_else(of_float);
+        id.and_then(|id| u32::try_from(id).ok())
+            .map(Self)
+            .ok_or("it is no token id")
+    }
 }
 
 impl<'a> TextInput<'a> {
@@ -72,9 +94,10 @@ impl<'a> TextInput<'a> {
 /// Token ids, as one list or as lists.
 #[must_use]
 pub fn ids(value: &RawValue) -> Option<Vec<Vec<u32>>> {
+    let numbers = |ids: Vec<Id>| ids.into_iter().map(|Id(id)| id).collect();
     match serde_json::from_str(value.get()).ok()? {
-        Ids::One(ids) => Some(vec![ids]),
-        Ids::Many(rows) => Some(rows),
+        Ids::One(ids) => Some(vec![numbers(ids)]),
+        Ids::Many(rows) => Some(rows.into_iter().map(numbers).collect()),
     }
 }
 
