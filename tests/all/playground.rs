@@ -12,6 +12,7 @@ use crate::support::client::{get, send};
 use crate::support::models::REPOSITORY;
 use crate::support::python::{Python, succeed};
 use crate::support::service::Service;
+use crate::support::tasks;
 use crate::support::texts;
 
 fn folder() -> PathBuf {
@@ -21,13 +22,17 @@ fn folder() -> PathBuf {
 /// Run Python modules of the folder against a service with these models. `configure` may change the command. The failure
 /// message contains the output.
 fn unittest(modules: &[&str], models: Option<&PathBuf>, configure: impl FnOnce(&mut Command)) {
+    let models = models.map(|models| models.to_str().unwrap());
+    let arguments: Vec<&str> = models.map_or_else(Vec::new, |models| vec!["--models", models]);
+    unittest_with(modules, &arguments, configure);
+}
+
+/// The same with arguments of `infer up`.
+fn unittest_with(modules: &[&str], arguments: &[&str], configure: impl FnOnce(&mut Command)) {
     let Some(python) = Python::prepare(&folder()) else {
         return;
     };
-    let service = match models {
-        Some(models) => Service::start_with(&["--models", models.to_str().unwrap()], &[]),
-        None => Service::start(),
-    };
+    let service = Service::start_with(arguments, &[]);
     let mut command = python.command("python");
     command
         .args(["-m", "unittest", "--verbose"])
@@ -47,12 +52,30 @@ fn in_the_browser(modules: &[&str], models: Option<&PathBuf>) {
 
 #[test]
 fn the_page_works_in_a_browser() {
-    in_the_browser(&["test_page", "test_reference", "test_pictures"], None);
+    in_the_browser(&["test_page", "test_reference"], None);
 }
 
 #[test]
 fn the_page_takes_texts_in_a_browser() {
     in_the_browser(&["test_texts"], Some(&texts::REPOSITORY));
+}
+
+#[test]
+fn the_page_shows_every_task_in_a_browser() {
+    in_the_browser(&["test_tasks"], Some(&tasks::REPOSITORY));
+}
+
+#[test]
+fn the_page_shows_the_demo_in_a_browser() {
+    if let Some(chromium) = Chromium::prepare() {
+        unittest_with(
+            &["test_demo", "test_openapi", "test_pictures"],
+            &["--demo"],
+            |command| {
+                chromium.configure(command);
+            },
+        );
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ def encoded(example, media_type):
         assert head == f"data:{media_type};base64", head
         return base64.b64decode(data)
     value = example["value"]
-    return value.encode() if media_type == "text/plain" else json.dumps(value).encode()
+    return value.encode() if media_type.startswith("text/") else json.dumps(value).encode()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""Screenshots of the page for the documentation: `BLESS=1` writes them to docs/; otherwise only their size is checked."""
+"""Screenshots of the page with the demo models, for the documentation: `BLESS=1` writes them to docs/; otherwise only their size
+is checked."""
 
 import os
 import unittest
 
-from browser import DESKTOP, PHONE, ROOT, BrowserTest, answered, best, draw, expect
+from browser import DESKTOP, PHONE, ROOT, BrowserTest, answered, expect
 
 MAX_BYTES = 200_000
 
@@ -17,10 +18,9 @@ class Pictures(BrowserTest):
             ("page-phone", "light", phone, 2 * PHONE["height"]),
         ]:
             with self.subTest(name):
-                page = self.open(scheme=scheme, **options)
-                draw(page)
-                expect(best(page)).to_have_text("7")
+                page = self.open("/#shapes", scheme=scheme, **options)
                 answered(page)
+                expect(page.locator("#predictions .found li")).to_have_count(7)
                 expect(page.locator("#seen")).to_be_visible()
                 page.evaluate("document.activeElement.blur()")
                 clip = dict(x=0, y=0, width=page.viewport_size["width"], height=height)

@@ -13,6 +13,7 @@ pub mod parity;
 pub mod process;
 pub mod python;
 pub mod service;
+pub mod tasks;
 pub mod texts;
 
 use std::path::PathBuf;
