@@ -1,6 +1,7 @@
 //! Decode and encode times of the tensor formats (JSON, binary, NumPy and raw) beside the compute time.
 
 use anyhow::Result;
+use infer_model_card::Model;
 use serde_json::json;
 
 use super::Input;
@@ -29,19 +30,39 @@ pub(super) fn measure(input: &Input, server: &Loopback, runs: u32) -> Result<Vec
     ];
     forms
         .into_iter()
-        .map(|(form, request)| {
-            let all = server.requests(&request, runs / 10, runs)?;
-            Ok(Row {
-                model: input.model.to_owned(),
-                form,
-                body_bytes: request.body.len(),
-                decode: Stats::of(all.iter().map(|one| one.decode).collect()),
-                compute: Stats::of(all.iter().map(|one| one.compute).collect()),
-                encode: Stats::of(all.iter().map(|one| one.encode).collect()),
-                response_bytes: all.last().map_or(0, |one| one.response_bytes),
-            })
-        })
+        .map(|(form, request)| row(input.model, form, &request, server, runs))
         .collect()
+}
+
+/// Measure a model's predictions for an encoded image.
+pub(super) fn image(model: &Model, image: &[u8], server: &Loopback, runs: u32) -> Result<Row> {
+    let model = model.id.name.as_str();
+    let request = Request {
+        path: format!("/infer/{model}"),
+        // The service detects the format.
+        headers: Vec::new(),
+        body: image.to_vec(),
+    };
+    row(model, "image", &request, server, runs)
+}
+
+fn row(
+    model: &str,
+    form: &'static str,
+    request: &Request,
+    server: &Loopback,
+    runs: u32,
+) -> Result<Row> {
+    let all = server.requests(request, runs / 10, runs)?;
+    Ok(Row {
+        model: model.to_owned(),
+        form,
+        body_bytes: request.body.len(),
+        decode: Stats::of(all.iter().map(|one| one.decode).collect()),
+        compute: Stats::of(all.iter().map(|one| one.compute).collect()),
+        encode: Stats::of(all.iter().map(|one| one.encode).collect()),
+        response_bytes: all.last().map_or(0, |one| one.response_bytes),
+    })
 }
 
 /// A request to `/infer` whose body is the raw tensor, and whose response is a raw tensor too.

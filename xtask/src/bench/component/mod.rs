@@ -29,6 +29,9 @@ pub(super) struct Component {
     /// Model repository [default: models]
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
+    /// Encoded image, which is also sent to each model that takes images
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
     /// Runs to measure, after a warm-up of a tenth as many
     #[arg(long, value_name = "N", default_value_t = 200,
           value_parser = clap::value_parser!(u32).range(10..=100_000))]
@@ -52,6 +55,10 @@ impl Component {
         if let Some(models) = self.models {
             options = options.with_models(models);
         }
+        let read = |path: &PathBuf| {
+            std::fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))
+        };
+        let image = self.image.as_ref().map(read).transpose()?;
         let artifacts = infer_pack::build(&options, &Steps)?;
         let manifest = Manifest {
             source: artifacts.composed.clone(),
@@ -80,6 +87,9 @@ impl Component {
         let latest = artifacts.models.chunk_by(|a, b| a.id.name == b.id.name);
         let latest = latest.filter_map(|versions| versions.last());
         for model in latest.filter(|model| model.is_snapshot()) {
+            if let Some(image) = image.as_ref().filter(|_| model.card.image.is_some()) {
+                forms.push(forms::image(model, image, &server, self.runs)?);
+            }
             let input = match Input::of(model) {
                 Ok(input) => input,
                 Err(reason) => {
