@@ -193,11 +193,12 @@ fn embeddings(route: &Route, models: &Models, settings: &Settings) -> Option<Val
     let embeds = |name: &&str| models.get(name).is_ok_and(Model::embeds);
     let names: Vec<&str> = models.names().filter(embeds).collect();
     let first = names.first()?;
-    let is_known = models.with_ability(None, Ability::EMBEDS, "", settings);
-    let required: &[&str] = match is_known {
-        Ok(_) => &["input"],
-        Err(_) => &["input", "model"],
-    };
+    let mut choices: Vec<Value> = names.iter().map(|name| json!(name)).collect();
+    let mut required = vec!["input"];
+    match models.with_ability(None, Ability::EMBEDS, "", settings) {
+        Ok(_) => choices.push(Value::Null),
+        Err(_) => required.push("model"),
+    }
     let vector = json!({ "anyOf": [
         { "type": "array", "items": { "type": "number" } },
         { "type": "string", "contentEncoding": "base64" },
@@ -233,7 +234,7 @@ fn embeddings(route: &Route, models: &Models, settings: &Settings) -> Option<Val
                 "required": required,
                 "properties": {
                     "input": super::body::texts(&settings.limits),
-                    "model": { "enum": names },
+                    "model": { "enum": choices },
                     "encoding_format": { "enum": ["float", "base64", null], "default": "float" },
                 },
             },
