@@ -1,20 +1,30 @@
 //! The numbers of the fields of onnx.proto3's messages.
 
+pub const MODEL_IR_VERSION: u64 = 1;
 pub const MODEL_GRAPH: u64 = 7;
 pub const MODEL_OPSET: u64 = 8;
 pub const MODEL_FUNCTION: u64 = 25;
 pub const GRAPH_NODE: u64 = 1;
+pub const GRAPH_NAME: u64 = 2;
 pub const GRAPH_INITIALIZER: u64 = 5;
 pub const GRAPH_INPUT: u64 = 11;
 pub const GRAPH_OUTPUT: u64 = 12;
 pub const GRAPH_VALUE_INFO: u64 = 13;
 pub const GRAPH_SPARSE: u64 = 15;
+pub const FUNCTION_NAME: u64 = 1;
+pub const FUNCTION_INPUT: u64 = 4;
+pub const FUNCTION_OUTPUT: u64 = 5;
+pub const FUNCTION_NODE: u64 = 7;
+pub const FUNCTION_OPSET: u64 = 9;
+pub const FUNCTION_DOMAIN: u64 = 10;
+pub const FUNCTION_DEFAULT: u64 = 11;
 pub const NODE_INPUT: u64 = 1;
 pub const NODE_OUTPUT: u64 = 2;
 pub const NODE_OPERATOR: u64 = 4;
 pub const NODE_ATTRIBUTE: u64 = 5;
 pub const NODE_DOMAIN: u64 = 7;
 pub const ATTRIBUTE_NAME: u64 = 1;
+pub const ATTRIBUTE_INTEGER: u64 = 3;
 pub const ATTRIBUTE_TENSOR: u64 = 5;
 pub const ATTRIBUTE_GRAPH: u64 = 6;
 pub const ATTRIBUTE_GRAPHS: u64 = 11;

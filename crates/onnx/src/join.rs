@@ -8,16 +8,6 @@ use std::collections::BTreeSet;
 use crate::field;
 use crate::message::Message;
 
-const MODEL_IR_VERSION: u64 = 1;
-const GRAPH_NAME: u64 = 2;
-const FUNCTION_NAME: u64 = 1;
-const FUNCTION_INPUT: u64 = 4;
-const FUNCTION_OUTPUT: u64 = 5;
-const FUNCTION_NODE: u64 = 7;
-const FUNCTION_OPSET: u64 = 9;
-const FUNCTION_DOMAIN: u64 = 10;
-const ATTRIBUTE_INTEGER: u64 = 3;
-
 /// The domain of the two functions.
 const DOMAIN: &str = "infer.join";
 
@@ -48,7 +38,10 @@ pub fn join(images: Half, texts: Half, scale: f32) -> Result<Vec<u8>, String> {
     let first = Message::parse(images.onnx)?;
     let second = Message::parse(texts.onnx)?;
     let mut model = Message::default();
-    model.push_number(MODEL_IR_VERSION, first.number(MODEL_IR_VERSION));
+    model.push_number(
+        field::MODEL_IR_VERSION,
+        first.number(field::MODEL_IR_VERSION),
+    );
     for opset in first.all(field::MODEL_OPSET) {
         model.push(field::MODEL_OPSET, opset.to_vec());
     }
@@ -59,7 +52,7 @@ pub fn join(images: Half, texts: Half, scale: f32) -> Result<Vec<u8>, String> {
         model.push(field::MODEL_FUNCTION, function);
     }
     compare(&mut graph, scale);
-    graph.push_text(GRAPH_NAME, "joined");
+    graph.push_text(field::GRAPH_NAME, "joined");
     let encoded = graph.encode();
     model.push(field::MODEL_GRAPH, encoded);
     Ok(model.encode())
@@ -78,8 +71,8 @@ fn add_half(
         .ok_or_else(|| format!("the graph of the {name} is missing"))?;
     let graph = Message::parse(graph)?;
     let mut function = Message::default();
-    function.push_text(FUNCTION_NAME, name);
-    function.push_text(FUNCTION_DOMAIN, DOMAIN);
+    function.push_text(field::FUNCTION_NAME, name);
+    function.push_text(field::FUNCTION_DOMAIN, DOMAIN);
     let mut call = Message::default();
     call.push_text(field::NODE_OPERATOR, name);
     call.push_text(field::NODE_DOMAIN, DOMAIN);
@@ -88,7 +81,7 @@ fn add_half(
         let mut tensor = Message::parse(tensor)?;
         let own = tensor.text(field::TENSOR_NAME).to_owned();
         let unique = format!("{name}/{own}");
-        function.push_text(FUNCTION_INPUT, &own);
+        function.push_text(field::FUNCTION_INPUT, &own);
         call.push_text(field::NODE_INPUT, &unique);
         tensor.remove(field::TENSOR_NAME);
         tensor.push_text(field::TENSOR_NAME, &unique);
@@ -104,7 +97,7 @@ fn add_half(
         if !inputs.insert(own.clone()) {
             return Err(format!("both graphs have an input `{own}`"));
         }
-        function.push_text(FUNCTION_INPUT, &own);
+        function.push_text(field::FUNCTION_INPUT, &own);
         call.push_text(field::NODE_INPUT, &own);
         joined.push(field::GRAPH_INPUT, input.to_vec());
     }
@@ -113,7 +106,7 @@ fn add_half(
         let own = Message::parse(output)?.text(field::VALUE_NAME).to_owned();
         let is_vectors = own == half.output;
         has_output |= is_vectors;
-        function.push_text(FUNCTION_OUTPUT, &own);
+        function.push_text(field::FUNCTION_OUTPUT, &own);
         let result = if is_vectors { name } else { "" };
         call.push_text(field::NODE_OUTPUT, result);
     }
@@ -124,10 +117,10 @@ fn add_half(
         ));
     }
     for node in graph.all(field::GRAPH_NODE) {
-        function.push(FUNCTION_NODE, node.to_vec());
+        function.push(field::FUNCTION_NODE, node.to_vec());
     }
     for opset in model.all(field::MODEL_OPSET) {
-        function.push(FUNCTION_OPSET, opset.to_vec());
+        function.push(field::FUNCTION_OPSET, opset.to_vec());
     }
     joined.push(field::GRAPH_NODE, call.encode());
     Ok(function.encode())
@@ -138,7 +131,7 @@ fn compare(graph: &mut Message<'_>, scale: f32) {
     for vectors in ["images", "texts"] {
         let mut attribute = Message::default();
         attribute.push_text(field::ATTRIBUTE_NAME, "to");
-        attribute.push_number(ATTRIBUTE_INTEGER, FLOAT);
+        attribute.push_number(field::ATTRIBUTE_INTEGER, FLOAT);
         attribute.push_number(field::ATTRIBUTE_KIND, INTEGER);
         let float = format!("{vectors}/float");
         let mut cast = node("Cast", &[vectors], &float);
@@ -219,7 +212,7 @@ mod tests {
         let mut opset = Message::default();
         opset.push_number(2, version);
         let mut model = Message::default();
-        model.push_number(MODEL_IR_VERSION, 8);
+        model.push_number(field::MODEL_IR_VERSION, 8);
         model.push(field::MODEL_OPSET, opset.encode());
         model.push(field::MODEL_GRAPH, graph.encode());
         model.encode()

@@ -10,14 +10,6 @@ use crate::message::{Message, Value};
 /// Nodes that a model may have when its functions are inlined: functions that call functions can multiply without end.
 const MAX_NODES: usize = 500_000;
 
-const NAME: u64 = 1;
-const INPUT: u64 = 4;
-const OUTPUT: u64 = 5;
-const NODE: u64 = 7;
-const OPSET: u64 = 9;
-const DOMAIN: u64 = 10;
-const DEFAULT: u64 = 11;
-
 /// An operator's domain and name.
 type Key = (String, String);
 
@@ -46,10 +38,10 @@ pub(super) fn inline(model: &mut Message<'_>, graph: &mut Graph<'_>) -> Result<b
     for function in &encoded {
         let function = Message::parse(function)?;
         let key = (
-            domain(function.text(DOMAIN)).to_owned(),
-            function.text(NAME).to_owned(),
+            domain(function.text(field::FUNCTION_DOMAIN)).to_owned(),
+            function.text(field::FUNCTION_NAME).to_owned(),
         );
-        for (domain, version) in versions(function.all(OPSET))? {
+        for (domain, version) in versions(function.all(field::FUNCTION_OPSET))? {
             match opsets.get(&domain) {
                 Some(known) if *known == version => {}
                 Some(known) => {
@@ -159,7 +151,7 @@ impl Functions<'_> {
         let prefix = format!("{}#{}/", key.1, self.calls);
         let mut names: BTreeMap<&str, String> = BTreeMap::new();
         let given: Vec<&str> = call.texts(field::NODE_INPUT).collect();
-        let formal: Vec<&str> = function.texts(INPUT).collect();
+        let formal: Vec<&str> = function.texts(field::FUNCTION_INPUT).collect();
         if given.len() > formal.len() {
             return Err(format!(
                 "a node calls the function `{}` with {} inputs, expected at most {}",
@@ -174,7 +166,7 @@ impl Functions<'_> {
         }
         let mut copies = Vec::new();
         let results: Vec<&str> = call.texts(field::NODE_OUTPUT).collect();
-        for (name, result) in function.texts(OUTPUT).zip(&results) {
+        for (name, result) in function.texts(field::FUNCTION_OUTPUT).zip(&results) {
             if result.is_empty() {
                 continue;
             }
@@ -189,7 +181,7 @@ impl Functions<'_> {
             None => format!("{prefix}{name}"),
         };
         let attributes = attributes(function, call)?;
-        let nodes = function.all(NODE).map(|node| {
+        let nodes = function.all(field::FUNCTION_NODE).map(|node| {
             let mut node = Message::parse(node)?;
             rewrite(&mut node, &rename, &attributes, 0)?;
             Ok(node.encode())
@@ -212,7 +204,7 @@ fn attributes(
     call: &Message<'_>,
 ) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let all = function
-        .all(DEFAULT)
+        .all(field::FUNCTION_DEFAULT)
         .chain(call.all(field::NODE_ATTRIBUTE))
         .map(|attribute| {
             let name = Message::parse(attribute)?
