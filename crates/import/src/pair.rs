@@ -7,6 +7,10 @@ use infer_onnx::{ExternalError, Half, JOINED_OUTPUT, describe, join, read_file, 
 /// The factor of CLIP's scores, which neither graph contains: the models were trained up to this limit.
 const CLIP_SCALE: f32 = 100.0;
 
+/// The outputs of CLIP's halves that are their vectors.
+const IMAGE_OUTPUT: &str = "image_embeds";
+const TEXT_OUTPUT: &str = "text_embeds";
+
 /// Read the graph of a source: one file, or two that are joined.
 ///
 /// # Errors
@@ -15,42 +19,38 @@ pub(crate) fn read(images: &Path, texts: Option<&Path>) -> Result<Vec<u8>, Exter
     let Some(texts) = texts else {
         return read_file(images);
     };
-    let (image_half, image_output) = half(images, "image_embeds")?;
-    let (text_half, text_output) = half(texts, "text_embeds")?;
-    let joined = join(
-        Half {
-            onnx: &image_half,
-            output: &image_output,
-        },
-        Half {
-            onnx: &text_half,
-            output: &text_output,
-        },
-        CLIP_SCALE,
-    );
-    joined.map_err(|reason| invalid(images, reason))
+    let (image_onnx, text_onnx) = (half(images, IMAGE_OUTPUT)?, half(texts, TEXT_OUTPUT)?);
+    let image_half = Half {
+        onnx: &image_onnx,
+        output: IMAGE_OUTPUT,
+    };
+    let text_half = Half {
+        onnx: &text_onnx,
+        output: TEXT_OUTPUT,
+    };
+    join(image_half, text_half, CLIP_SCALE).map_err(|reason| invalid(images, reason))
 }
 
-/// A graph in its standard form, and its output of vectors.
-fn half(path: &Path, expected: &str) -> Result<(Vec<u8>, String), ExternalError> {
+/// A graph in its standard form, which has this output.
+fn half(path: &Path, expected: &str) -> Result<Vec<u8>, ExternalError> {
     let onnx = read_file(path)?;
     let onnx = standard_form(onnx)
         .map_err(|reason| invalid(path, reason))?
         .onnx;
     let described = describe(&onnx).map_err(|error| invalid(path, error.to_string()))?;
     let outputs = described.signature.outputs;
-    match outputs.into_iter().find(|output| output.name == expected) {
-        Some(output) => Ok((onnx, output.name)),
+    if outputs.iter().all(|output| output.name != expected) {
         // SigLIP's halves have no such output; its scores need a scale and a bias that are in neither.
-        None => Err(invalid(
+        return Err(invalid(
             path,
             format!(
                 "it has no output `{expected}`, as the halves of CLIP have, and what makes scores of other models' vectors is \
                  in neither graph; export the model as one graph with the output `{JOINED_OUTPUT}`, or add one of the two \
                  with `--variant`"
             ),
-        )),
+        ));
     }
+    Ok(onnx)
 }
 
 fn invalid(path: &Path, reason: String) -> ExternalError {

@@ -271,8 +271,8 @@ fn map_difference(actual: &Value, expected: &Value) -> Option<String> {
     None
 }
 
-/// Sets that the engine or the import does not support yet: strings inside of a graph, `ZipMap` and labels in the graph, and two
-/// graphs for one model. Each must be refused.
+/// Sets that the engine or the import does not support yet: strings inside of a graph, `ZipMap` and labels in the graph. Each
+/// must be refused.
 const UNSUPPORTED: [&str; 4] = [
     "tabular-classification/columns",
     "tabular-classification/forest",
