@@ -55,7 +55,9 @@ fn an_artifact_holds_the_code_of_its_kind_of_model() {
         let repository = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("trim-{kind}"));
         _ = fs::remove_dir_all(&repository);
         write(&repository);
-        let options = BuildOptions::new(support::root()).with_models(repository.clone());
+        let mut options = BuildOptions::new(support::root()).with_models(repository.clone());
+        // Words of hash maps are taken for references now and then, which depends on the seed.
+        options.seed = Some(1);
         let artifacts = build(&options, &Silent).unwrap();
         let mut found = BTreeMap::new();
         for (component, report) in ["infer", "engine"].into_iter().zip(&artifacts.reports) {

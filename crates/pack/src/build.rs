@@ -44,6 +44,9 @@ pub struct BuildOptions {
     pub profile: Profile,
     /// Models of the repository that are left out.
     pub without: BTreeSet<ModelName>,
+    /// The seed of the snapshots' random numbers, for builds that are compared; `None` for a random one, as an artifact that is
+    /// served must have, since its hash maps keep it.
+    pub seed: Option<u64>,
 }
 
 impl BuildOptions {
@@ -78,6 +81,7 @@ impl BuildOptions {
             relaxed_simd: true,
             profile: Profile::Release,
             without: BTreeSet::new(),
+            seed: None,
         }
     }
 

@@ -112,6 +112,19 @@ impl<'a> Stages<'a> {
         }
     }
 
+    fn seed(&self) -> Seed {
+        self.options.seed.map_or_else(Seed::random, Seed::known)
+    }
+
+    /// The inputs of a stage that every snapshot has.
+    fn inputs(&self, stage: &str) -> Inputs {
+        let mut inputs = Inputs::new(stage, VERSION);
+        if let Some(seed) = self.options.seed {
+            inputs.add("seed", &seed.to_le_bytes());
+        }
+        inputs
+    }
+
     fn is_local(&self) -> bool {
         self.options.profile == Profile::Local
     }
@@ -167,7 +180,7 @@ impl<'a> Stages<'a> {
         models: &[Model],
         progress: &dyn Progress,
     ) -> Result<(Built, BTreeSet<String>), BuildError> {
-        let mut inputs = Inputs::new("engine", VERSION);
+        let mut inputs = self.inputs("engine");
         inputs.add("code", engine.code.digest().as_bytes());
         let mut engine_models = BTreeMap::new();
         for model in models {
@@ -197,7 +210,7 @@ impl<'a> Stages<'a> {
             bytes: linked.component(),
             key: engine.code.digest(),
         };
-        let seed = Seed::random();
+        let seed = self.seed();
         let (Snapshot { bytes, in_use }, infos) =
             snapshot_engine(machine, &code, &engine_models, seed, |name| {
                 progress.detail(name);
@@ -224,7 +237,7 @@ impl<'a> Stages<'a> {
 
     /// Snapshot the component `infer` with its model cards, and trim it.
     pub(super) fn infer(&self, code: &Code, models: &[Model]) -> Result<Built, BuildError> {
-        let mut inputs = Inputs::new("infer", VERSION);
+        let mut inputs = self.inputs("infer");
         inputs.add("code", code.digest().as_bytes());
         let mut cards = BTreeMap::new();
         for model in models {
@@ -269,7 +282,7 @@ impl<'a> Stages<'a> {
             bytes: linked.component(),
             key: code.digest(),
         };
-        let seed = Seed::random();
+        let seed = self.seed();
         let Snapshot { bytes, in_use } = snapshot_infer(machine, &component, &cards, seed)?;
         check::check_size(bytes.len() as u64, component.bytes.len() as u64, in_use)?;
         let references = self.find_references(&stage, &file, &linked, code, &bytes, |code| {
